@@ -1,0 +1,77 @@
+// Package quant holds ggml's block formats: how float32 rows are packed into
+// blocks and unpacked again. Block bytes are ggml's, bit for bit.
+package quant
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Type is a tensor's element type; the values are ggml's type ids.
+type Type uint32
+
+// The types mil reads and writes.
+const (
+	F32  Type = 0
+	F16  Type = 1
+	Q4_0 Type = 2
+	Q8_0 Type = 8
+	Q4_K Type = 12
+	Q5_K Type = 13
+	Q6_K Type = 14
+	BF16 Type = 30
+)
+
+// Spec says how a type lies in memory and how rows become blocks.
+type Spec struct {
+	Type  Type
+	Name  string // as the command line spells it: "q4_k"
+	Block int    // values a block; 1 for float types
+	Bytes int    // bytes a block
+	// Pack encodes src, whose length is a multiple of Block, into dst.
+	Pack func(dst []byte, src []float32)
+	// Unpack decodes src into dst, whose length is a multiple of Block.
+	Unpack func(dst []float32, src []byte)
+}
+
+// RowBytes is the size of a row of n values; n is a multiple of Block.
+func (s *Spec) RowBytes(n int) int { return n / s.Block * s.Bytes }
+
+// Spec returns the description of t, or false for a type mil does not know.
+func (t Type) Spec() (*Spec, bool) {
+	for i := range specs {
+		if specs[i].Type == t {
+			return &specs[i], true
+		}
+	}
+	return nil, false
+}
+
+// String is the type's name, or "type N" for an unknown one.
+func (t Type) String() string {
+	if s, ok := t.Spec(); ok {
+		return s.Name
+	}
+	return fmt.Sprintf("type %d", uint32(t))
+}
+
+// Types lists the known types, floats first, then by falling precision.
+func Types() []Type {
+	ts := make([]Type, len(specs))
+	for i := range specs {
+		ts[i] = specs[i].Type
+	}
+	return ts
+}
+
+// Parse finds a type by name, in either case.
+func Parse(name string) (Type, error) {
+	var known []string
+	for i := range specs {
+		if strings.EqualFold(specs[i].Name, name) {
+			return specs[i].Type, nil
+		}
+		known = append(known, specs[i].Name)
+	}
+	return 0, fmt.Errorf("unknown type %q (known: %s)", name, strings.Join(known, " "))
+}
