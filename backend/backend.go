@@ -1,0 +1,58 @@
+// Package backend is the boundary between models and the machines that run
+// them. A model records a [Program] once for each size of pass; a [Backend]
+// compiles it and runs it as often as wanted. Only the number of tokens a pass
+// may hold is fixed in a program: position, valid tokens and tokens to replay
+// stand in [Params], so nothing is recorded again as the context grows.
+package backend
+
+// Verify is the most tokens a pass may hold and still be taken back in part.
+// Up to this many tokens, a token's bits do not depend on how many others
+// share its pass.
+const Verify = 16
+
+// Backend owns memory and turns programs into something that runs.
+// A Backend is not safe for two goroutines at once.
+type Backend interface {
+	// Name is what --backend calls it.
+	Name() string
+	// Map makes host memory that outlives the backend readable to programs,
+	// without a copy where the backend can.
+	Map(host []byte) (Buffer, error)
+	// Alloc returns n zeroed bytes.
+	Alloc(n int) (Buffer, error)
+	// Compile checks that every node can run here and prepares the program.
+	Compile(*Program) (Exec, error)
+	Close() error
+}
+
+// Buffer is memory of a backend.
+type Buffer interface {
+	Size() int
+	// Read copies len(p) bytes from off to the host, Write the other way.
+	Read(off int, p []byte) error
+	Write(off int, p []byte) error
+	// Zero clears the whole buffer.
+	Zero() error
+	// Free gives the memory back; the buffer must not be used afterwards.
+	Free() error
+}
+
+// Exec is a compiled program, bound to its buffers.
+type Exec interface {
+	// Run executes one pass and returns its logits,
+	// [p.Logits][vocabulary], valid until the next Run of this Exec.
+	Run(p *Params) ([]float32, error)
+	Close() error
+}
+
+// Params is what changes from pass to pass.
+type Params struct {
+	Tokens []int32 // the pass's tokens, at most Program.Tokens
+	Pos    int     // position of Tokens[0]
+	// Replay is how many tokens of the log, written by the last logged pass,
+	// became part of the sequence and must be advanced through first.
+	Replay int
+	// Logits is how many of the pass's last tokens get logits, at most
+	// Program.LogitRows.
+	Logits int
+}
