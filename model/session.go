@@ -1,0 +1,261 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/format"
+)
+
+// Options of a session.
+type Options struct {
+	Context int // positions the caches hold; 0 means the model's, at most 8192
+}
+
+// DefaultContext is the longest context taken without being asked for.
+const DefaultContext = 8192
+
+// Want says which rows of logits a feed returns.
+type Want int
+
+// What Feed returns: nothing, the last token's row, every token's.
+const (
+	WantNone Want = iota
+	WantLast
+	WantAll
+)
+
+// ErrContext is wrapped when tokens do not fit the context.
+var ErrContext = errors.New("the context is full")
+
+// Session is one mutable timeline of a model. It is not for two goroutines.
+type Session struct {
+	m       *Model
+	b       backend.Backend
+	o       Options
+	weights backend.Buffer
+	states  map[string]*backend.State
+	names   []string // of states, sorted
+	tokens  []int32
+	// logged is how many tokens of the timeline's end lie only in the log;
+	// replay of them belong to it.
+	logged  int
+	step    backend.Exec
+	prompt  backend.Exec
+	all     backend.Exec
+	failure error // a session that failed within a pass cannot go on
+}
+
+// NewSession allocates caches and state and compiles the programs.
+func (m *Model) NewSession(b backend.Backend, o Options) (*Session, error) {
+	if o.Context <= 0 {
+		o.Context = min(m.Config.Context, DefaultContext)
+	}
+	s := &Session{m: m, b: b, o: o, states: map[string]*backend.State{}}
+	var err error
+	if s.weights, err = b.Map(m.file.Mapping()); err != nil {
+		return nil, err
+	}
+	p := m.record(backend.Verify, backend.Verify, s.weights, s.states, o)
+	for name, st := range s.states {
+		if st.Buf, err = b.Alloc(st.Bytes); err != nil {
+			s.Close()
+			return nil, fmt.Errorf("%s for a context of %d tokens: %w", name, o.Context, err)
+		}
+		s.names = append(s.names, name)
+	}
+	sort.Strings(s.names)
+	if s.step, err = b.Compile(p); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close frees the session's memory.
+func (s *Session) Close() error {
+	var errs []error
+	for _, e := range []backend.Exec{s.step, s.prompt, s.all} {
+		if e != nil {
+			errs = append(errs, e.Close())
+		}
+	}
+	for _, st := range s.states {
+		if st.Buf != nil {
+			errs = append(errs, st.Buf.Free())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Tokens is the timeline so far, uncommitted tokens included. The caller must
+// not change it.
+func (s *Session) Tokens() []int32 { return s.tokens }
+
+// Context is how many tokens the session can hold.
+func (s *Session) Context() int { return s.o.Context }
+
+// Vocab is the width of a row of logits.
+func (s *Session) Vocab() int { return s.m.Config.Vocab }
+
+// Feed appends tokens and returns the logits asked for, [rows][Vocab], valid
+// until the next Feed. After at most backend.Verify tokens, Commit may keep
+// only the first of them; longer feeds are committed whole.
+func (s *Session) Feed(tokens []int32, want Want) (logits []float32, err error) {
+	if s.failure != nil {
+		return nil, s.failure
+	}
+	if len(tokens) == 0 {
+		return nil, errors.New("nothing to feed")
+	}
+	if n := len(s.tokens) + len(tokens); n > s.o.Context {
+		return nil, fmt.Errorf("%w: %d tokens and %d more are over %d", ErrContext, len(s.tokens), len(tokens), s.o.Context)
+	}
+	for _, t := range tokens {
+		if t < 0 || int(t) >= s.Vocab() {
+			return nil, fmt.Errorf("token %d is not among the model's %d", t, s.Vocab())
+		}
+	}
+	if err := s.compile(len(tokens), want); err != nil {
+		return nil, err
+	}
+	fault := format.Guard(func() { logits, err = s.feed(tokens, want) })
+	if err = errors.Join(err, fault); err != nil {
+		s.failure = err
+		return nil, err
+	}
+	return logits, nil
+}
+
+// compile makes the program a feed of n tokens needs, at its first use.
+func (s *Session) compile(n int, want Want) (err error) {
+	switch {
+	case n <= backend.Verify:
+	case want == WantAll && s.all == nil:
+		s.all, err = s.b.Compile(s.m.record(promptTokens, promptTokens, s.weights, s.states, s.o))
+	case want != WantAll && s.prompt == nil:
+		s.prompt, err = s.b.Compile(s.m.record(promptTokens, 1, s.weights, s.states, s.o))
+	}
+	return err
+}
+
+func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
+	if len(tokens) <= backend.Verify {
+		rows := map[Want]int{WantNone: 0, WantLast: 1, WantAll: len(tokens)}[want]
+		out, err := s.run(s.step, tokens, rows)
+		s.logged = len(tokens)
+		return out, err
+	}
+	exec := s.prompt
+	if want == WantAll {
+		exec = s.all
+	}
+	var out []float32
+	for len(tokens) > 0 {
+		n := min(promptTokens, len(tokens))
+		rows := 0
+		switch {
+		case want == WantAll:
+			rows = n
+		case want == WantLast && n == len(tokens):
+			rows = 1
+		}
+		l, err := s.run(exec, tokens[:n], rows)
+		if err != nil {
+			return nil, err
+		}
+		if want == WantAll {
+			out = append(out, l...) // the next pass reuses l's memory
+		} else {
+			out = l
+		}
+		tokens = tokens[n:]
+	}
+	return out, nil
+}
+
+// run is one pass; what the last one logged and was not taken back is replayed.
+func (s *Session) run(e backend.Exec, tokens []int32, rows int) ([]float32, error) {
+	out, err := e.Run(&backend.Params{Tokens: tokens, Pos: len(s.tokens), Replay: s.logged, Logits: rows})
+	s.tokens = append(s.tokens, tokens...)
+	s.logged = 0
+	return out, err
+}
+
+// Commit keeps the first n tokens of the last feed, which held at most
+// backend.Verify; the state is then exactly what feeding n tokens gives.
+func (s *Session) Commit(n int) error {
+	if n < 0 || n > s.logged {
+		return fmt.Errorf("commit %d of the %d tokens that can be taken back", n, s.logged)
+	}
+	s.tokens = s.tokens[:len(s.tokens)-s.logged+n]
+	s.logged = n
+	return nil
+}
+
+// Reset goes back to the beginning.
+func (s *Session) Reset() error {
+	s.tokens, s.logged = s.tokens[:0], 0
+	for _, name := range s.names {
+		if isCache(name) {
+			continue // read only up to the timeline's length
+		}
+		if err := s.states[name].Buf.Zero(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Snapshot is a session's recurrent state at one point of its timeline. Keys
+// and values stay in the session: they are kept by position, so going back
+// only needs their length.
+type Snapshot struct {
+	tokens []int32
+	logged int
+	data   [][]byte
+}
+
+// Len is how many tokens the snapshot stands after.
+func (n *Snapshot) Len() int { return len(n.tokens) }
+
+// Snapshot keeps the present point of the timeline.
+func (s *Session) Snapshot() (*Snapshot, error) {
+	n := &Snapshot{tokens: slices.Clone(s.tokens), logged: s.logged}
+	for _, name := range s.names {
+		if isCache(name) {
+			continue
+		}
+		b := make([]byte, s.states[name].Bytes)
+		if err := s.states[name].Buf.Read(0, b); err != nil {
+			return nil, err
+		}
+		n.data = append(n.data, b)
+	}
+	return n, nil
+}
+
+// ErrSnapshot is returned when a snapshot's tokens are not the timeline's.
+var ErrSnapshot = errors.New("the snapshot is of another conversation")
+
+// Restore goes back to a snapshot whose tokens the timeline starts with.
+func (s *Session) Restore(n *Snapshot) error {
+	if len(n.tokens) > len(s.tokens) || !slices.Equal(n.tokens, s.tokens[:len(n.tokens)]) {
+		return ErrSnapshot
+	}
+	i := 0
+	for _, name := range s.names {
+		if isCache(name) {
+			continue
+		}
+		if err := s.states[name].Buf.Write(0, n.data[i]); err != nil {
+			return err
+		}
+		i++
+	}
+	s.tokens, s.logged = s.tokens[:len(n.tokens)], n.logged
+	return nil
+}
