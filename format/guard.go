@@ -1,0 +1,74 @@
+package format
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"unsafe"
+)
+
+// mapped lists the mappings in use, by the address of their first byte.
+var mapped = struct {
+	sync.Mutex
+	m map[uintptr]mappedFile
+}{m: map[uintptr]mappedFile{}}
+
+type mappedFile struct {
+	name string
+	size uintptr
+}
+
+func address(data []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(data))) }
+
+func watch(name string, data []byte) {
+	mapped.Lock()
+	defer mapped.Unlock()
+	mapped.m[address(data)] = mappedFile{name, uintptr(len(data))}
+}
+
+func unwatch(data []byte) {
+	mapped.Lock()
+	defer mapped.Unlock()
+	delete(mapped.m, address(data))
+}
+
+// fileAt is the name of the file that is mapped at an address.
+func fileAt(addr uintptr) (string, bool) {
+	mapped.Lock()
+	defer mapped.Unlock()
+	for from, f := range mapped.m {
+		// The last page of a mapping reaches past the file's end.
+		if addr >= from && addr-from < roundUp(f.size, PageSize) {
+			return f.name, true
+		}
+	}
+	return "", false
+}
+
+// Guard runs f, which may read mapped files. Where somebody cuts a file that
+// is mapped, the system answers a read past its end with a signal, which would
+// end the process; under Guard it becomes an error that wraps ErrChanged and
+// names the file. It covers f's goroutine only: workers call Guard themselves.
+// Other panics pass through.
+func Guard(f func()) (err error) {
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if e, ok := p.(runtime.Error); ok {
+			if at, ok := e.(interface{ Addr() uintptr }); ok {
+				if name, ok := fileAt(at.Addr()); ok {
+					err = fmt.Errorf("%s: %w", name, ErrChanged)
+					return
+				}
+			}
+		}
+		panic(p)
+	}()
+	f()
+	return nil
+}

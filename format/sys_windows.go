@@ -1,0 +1,19 @@
+package format
+
+import (
+	"errors"
+	"syscall"
+)
+
+// Windows' names for a disk without space.
+const (
+	errorHandleDiskFull = syscall.Errno(39)
+	errorDiskFull       = syscall.Errno(112)
+)
+
+func isDiskFull(err error) bool {
+	return errors.Is(err, errorDiskFull) || errors.Is(err, errorHandleDiskFull)
+}
+
+// syncDir does nothing: Windows has no way to flush a folder.
+func syncDir(string) error { return nil }
