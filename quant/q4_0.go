@@ -1,0 +1,49 @@
+package quant
+
+import "encoding/binary"
+
+// Q4_0 packs 32 values in 18 bytes, 4.5 bits a value:
+//
+//	0   f16    d
+//	2   uint4  q[32]: byte i holds q[i] (low nibble) and q[16+i] (high)
+//
+//	value[i] = (q[i] - 8) * d
+//
+// d may be negative: the side with the larger peak gets the level -8.
+
+func packQ4_0(dst []byte, src []float32) {
+	for len(src) >= 32 {
+		x, b := (*[32]float32)(src), (*[18]byte)(dst)
+		src, dst = src[32:], dst[18:]
+		var calm [32]float32
+		if !(peak(x[:]) <= limit) {
+			tame(calm[:], x[:])
+			x = &calm
+		}
+		d := fitScale(x[:], 8, q4_0Steps[:])
+		h := half(d)
+		binary.LittleEndian.PutUint16(b[:], h)
+		inv := inverse(F16ToF32(h))
+		for i := range 16 {
+			lo := clamp(round(float32(x[i]*inv)), -8, 7) + 8
+			hi := clamp(round(float32(x[16+i]*inv)), -8, 7) + 8
+			b[2+i] = byte(lo | hi<<4)
+		}
+	}
+}
+
+func unpackQ4_0(dst []float32, src []byte) {
+	for len(dst) >= 32 {
+		y, b := (*[32]float32)(dst), (*[18]byte)(src)
+		dst, src = dst[32:], src[18:]
+		d := F16ToF32(binary.LittleEndian.Uint16(b[:]))
+		var level [16]float32 // what each nibble stands for
+		for q := range level {
+			level[q] = float32(q-8) * d
+		}
+		for i, c := range b[2:] {
+			y[i] = level[c&15]
+			y[16+i] = level[c>>4]
+		}
+	}
+}
