@@ -1,0 +1,145 @@
+package quant
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Mix says which type each tensor of a model gets. Its name is a type's, then
+// every matrix gets that type, or one of
+//
+//	                                                   q4_k_m  q5_k_m
+//	output.weight, and token_embd.weight when tied     q6_k    q6_k
+//	token_embd.weight otherwise                        q5_k    q6_k
+//	attn_v.weight, ffn_down.weight, ssm_out.weight
+//	  in the first and last eighth of the layers and
+//	  in every third layer between                     q6_k    q6_k
+//	ssm_in.weight, whole: it makes what the recurrence
+//	  takes in (x, B, C, dt)                           q5_k    q6_k
+//	ssm_x.weight, small and the same (B, C, dt)        q8_0    q8_0
+//	every other matrix                                 q4_k    q5_k
+//
+// In every mix the recurrence's own parameters (ssm_a, ssm_d, ssm_dt,
+// ssm_conv1d), norms, biases, rope_freqs and anything of one dimension stay
+// f32. A row length that the type cannot take moves the tensor to Fallback's.
+type Mix struct {
+	name string
+	base Type // every other matrix
+	// The rest is set for the mixes that give some tensors more bits.
+	mixed                 bool
+	output, embed         Type
+	picked, inward, small Type // ssm_in is inward, ssm_x is small
+}
+
+// mixes are those whose name is not a type's.
+var mixes = []Mix{
+	{name: "q4_k_m", base: Q4_K, mixed: true, output: Q6_K, embed: Q5_K, picked: Q6_K, inward: Q5_K, small: Q8_0},
+	{name: "q5_k_m", base: Q5_K, mixed: true, output: Q6_K, embed: Q6_K, picked: Q6_K, inward: Q6_K, small: Q8_0},
+}
+
+// MixNames lists what ParseMix takes: the types, then the mixes.
+func MixNames() []string {
+	var names []string
+	for i := range specs {
+		names = append(names, specs[i].Name)
+	}
+	for _, m := range mixes {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// ParseMix finds a mix by name, in either case.
+func ParseMix(name string) (Mix, error) {
+	for _, m := range mixes {
+		if strings.EqualFold(m.name, name) {
+			return m, nil
+		}
+	}
+	if t, err := Parse(name); err == nil {
+		return Mix{name: t.String(), base: t}, nil
+	}
+	return Mix{}, fmt.Errorf("unknown type %q (known: %s)", name, strings.Join(MixNames(), " "))
+}
+
+// String is the mix's name.
+func (m Mix) String() string { return m.name }
+
+// TensorInfo is what a mix needs to know of a tensor.
+type TensorInfo struct {
+	Name   string // ggml's: "blk.3.ffn_down.weight"
+	Layer  int    // N of blk.N; not read for tensors outside the layers
+	Layers int
+	RowLen int
+	Rank   int
+	Tied   bool // the model has no output.weight: token_embd.weight serves as it
+}
+
+// TypeFor is the type that t is stored in: Want's, or its Fallback.
+func (m Mix) TypeFor(t TensorInfo) Type { return Fallback(m.Want(t), t.RowLen) }
+
+// Want is the type the mix has for t, whatever its row length. Where it
+// differs from TypeFor, the row length is why.
+func (m Mix) Want(t TensorInfo) Type {
+	kind := t.kind()
+	switch {
+	case t.Rank < 2 || slices.Contains(exact, kind) || strings.HasSuffix(kind, "_norm"):
+		return F32
+	case !m.mixed:
+		return m.base
+	}
+	switch kind {
+	case "output":
+		return m.output
+	case "token_embd":
+		if t.Tied {
+			return m.output
+		}
+		return m.embed
+	case "ssm_in":
+		return m.inward
+	case "ssm_x":
+		return m.small
+	case "attn_v", "ffn_down", "ssm_out":
+		if t.picked() {
+			return m.picked
+		}
+	}
+	return m.base
+}
+
+// exact are the kinds that stay f32 whatever their shape; "bias" is any bias.
+var exact = []string{"ssm_a", "ssm_d", "ssm_dt", "ssm_conv1d", "rope_freqs", "bias"}
+
+// kind is the name without "blk.N." and ".weight"; every bias is "bias".
+func (t *TensorInfo) kind() string {
+	if strings.HasSuffix(t.Name, ".bias") {
+		return "bias"
+	}
+	name := t.Name
+	if rest, ok := strings.CutPrefix(name, "blk."); ok {
+		if _, rest, ok = strings.Cut(rest, "."); ok {
+			name = rest
+		}
+	}
+	return strings.TrimSuffix(name, ".weight")
+}
+
+// picked says whether t's layer is among those whose most sensitive matrices
+// get more bits: the first and last eighth, and every third between.
+func (t *TensorInfo) picked() bool {
+	eighth := t.Layers / 8
+	return t.Layer < eighth || t.Layer >= 7*t.Layers/8 || (t.Layer-eighth)%3 == 2
+}
+
+// Fallback is t where rows of n values can be cut into its blocks, else the
+// next type that keeps at least as much: q8_0 for the K types, then f16.
+func Fallback(t Type, n int) Type {
+	for _, c := range []Type{t, Q8_0} {
+		if s, ok := c.Spec(); ok && n%s.Block == 0 {
+			return c
+		}
+	}
+	return F16
+}
