@@ -33,6 +33,7 @@ type plan struct {
 	vocab   int // rows of the embedding
 	pairs   []pair
 	tensors []tensor
+	eos     []int32 // what the tokenizer says ends a turn
 }
 
 func (p *plan) set(key string, value any) { p.pairs = append(p.pairs, pair{key, value}) }
@@ -210,4 +211,13 @@ func dims(d ...int) []uint64 {
 		out[i] = uint64(v)
 	}
 	return out
+}
+
+// input is an opened checkpoint folder.
+type input struct {
+	dir      string
+	takes    *takes
+	config   *config
+	mamba    *mambaConfig
+	hasMamba bool
 }
