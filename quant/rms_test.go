@@ -102,4 +102,3 @@ func BenchmarkUnpack(b *testing.B) {
 		})
 	}
 }
-
