@@ -58,12 +58,11 @@ func inverse(d float32) float32 {
 	return 1 / d
 }
 
-var lloyd = 0
 var (
-	q4_0Steps = []float32{-8.6, -8.2, -7.8, -7.4, -7, -6.6}
-	q6Steps   = []float32{-32.6, -32.2, -31.8, -31.4, -31, -30.6, -30.2}
-	kSteps4   = [][2]float32{{-1, 0}}
-	kSteps5   = [][2]float32{{-1, 0}}
+	q4_0Steps = [...]float32{-8.6, -8.2, -7.8, -7.4, -7, -6.6}
+	q6Steps   = [...]float32{-32.6, -32.2, -31.8, -31.4, -31, -30.6, -30.2}
+	kSteps4   = [...]float32{-1, -0.5, 0, 0.5}
+	kSteps5   = [...]float32{-1, -0.5, 0, 0.5}
 )
 
 // fitScale is the d for which d*q, q within -n..n-1, comes nearest to x by
@@ -123,7 +122,7 @@ func (s *scaled) fit(x *[256]float32) {
 	var scale [16]float32
 	top := float32(0)
 	for g := range scale {
-		scale[g] = fitScale(x[16*g:16*g+16], 32, q6Steps)
+		scale[g] = fitScale(x[16*g:16*g+16], 32, q6Steps[:])
 		if max(scale[g], -scale[g]) > max(top, -top) {
 			top = scale[g]
 		}
@@ -217,9 +216,9 @@ func (a *affine) fit(x *[256]float32, top int) {
 		tame(calm[:], x[:])
 		x = &calm
 	}
-	steps := kSteps4
+	steps := kSteps4[:]
 	if top == 31 {
-		steps = kSteps5
+		steps = kSteps5[:]
 	}
 	var stat [8]sums
 	var scale, least [8]float32
@@ -244,20 +243,11 @@ func (a *affine) fit(x *[256]float32, top int) {
 			best := float32(-1)
 			c := sums{x: sum}
 			for _, s := range steps {
-				inv := (float32(top) + s[0]) / (hi - lo)
-				c.sum(v, inv, -lo+s[1]/inv, top)
+				c.sum(v, (float32(top)+s)/(hi-lo), -lo, top)
 				d, m, gain := c.solve()
 				if gain > best {
 					best, scale[g], least[g], *t = gain, d, m, c
 				}
-			}
-			for range lloyd {
-				c.sum(v, inverse(scale[g]), least[g], top)
-				d, m, gain := c.solve()
-				if gain <= best {
-					break
-				}
-				best, scale[g], least[g], *t = gain, d, m, c
 			}
 		} else {
 			scale[g], least[g] = 0, -lo

@@ -20,7 +20,7 @@ func packQ4_0(dst []byte, src []float32) {
 			tame(calm[:], x[:])
 			x = &calm
 		}
-		d := fitScale(x[:], 8, q4_0Steps)
+		d := fitScale(x[:], 8, q4_0Steps[:])
 		h := half(d)
 		binary.LittleEndian.PutUint16(b[:], h)
 		inv := inverse(F16ToF32(h))
