@@ -1,0 +1,164 @@
+package template
+
+import (
+	"errors"
+	"strings"
+)
+
+// keyed is an item with what it is sorted by.
+type keyed struct{ key, item any }
+
+// keyedBy pairs the items with their keys. Unless case counts, strings are
+// compared in lower case.
+func (m *machine) keyedBy(items []any, attribute any, caseCounts bool) ([]keyed, error) {
+	if err := m.spendItems(2 * len(items)); err != nil {
+		return nil, err
+	}
+	get := m.getter(attribute, nil, !caseCounts)
+	if s, ok := attribute.(string); ok && strings.Contains(s, ",") {
+		get = m.getters(strings.Split(s, ","), caseCounts)
+	}
+	out := make([]keyed, len(items))
+	for i, item := range items {
+		key, err := m.step(get, item)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = keyed{key, item}
+	}
+	return out, nil
+}
+
+// getters looks up several attributes at once, for sorting by one after the
+// other.
+func (m *machine) getters(names []string, caseCounts bool) func(any) (any, error) {
+	var each []func(any) (any, error)
+	for _, name := range names {
+		each = append(each, m.getter(name, nil, !caseCounts))
+	}
+	return func(v any) (any, error) {
+		if err := m.spendItems(len(each)); err != nil {
+			return nil, err
+		}
+		keys := make([]any, len(each))
+		for i, get := range each {
+			var err error
+			if keys[i], err = get(v); err != nil {
+				return nil, err
+			}
+		}
+		return tuple(keys...), nil
+	}
+}
+
+func (m *machine) sorted(items []keyed, descending bool) (any, error) {
+	items, err := mergeSort(m, items, func(a, b keyed) (bool, error) {
+		if descending {
+			a, b = b, a
+		}
+		return m.order("<", a.key, b.key)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]any, len(items))
+	for i, k := range items {
+		out[i] = k.item
+	}
+	return newList(out), nil
+}
+
+func sortFilter(m *machine, x any, p params) (any, error) {
+	items, err := m.iterate(x)
+	if err != nil {
+		return nil, err
+	}
+	by, err := m.keyedBy(items, p.value(2, nil), p.flag(1, false))
+	if err != nil {
+		return nil, err
+	}
+	return m.sorted(by, p.flag(0, false))
+}
+
+func dictSort(m *machine, x any, p params) (any, error) {
+	d, ok := x.(*Map)
+	if !ok {
+		return nil, notMapping(x)
+	}
+	pairs, err := m.pairs(d)
+	if err != nil {
+		return nil, err
+	}
+	column := int64(0)
+	switch by, err := p.text(1, "key"); {
+	case err != nil:
+		return nil, err
+	case by == "value":
+		column = 1
+	case by != "key":
+		return nil, errors.New(`you can only sort by either "key" or "value"`)
+	}
+	by, err := m.keyedBy(pairs, column, p.flag(0, false))
+	if err != nil {
+		return nil, err
+	}
+	return m.sorted(by, p.flag(2, false))
+}
+
+func notMapping(x any) error {
+	if u, ok := x.(*undefined); ok {
+		return u.err()
+	}
+	return errors.New("'" + typeName(x) + "' object is not a mapping")
+}
+
+// extreme makes min and max; of equals, the first is taken.
+func extreme(op string) *builtin {
+	return def("case_sensitive? attribute?", func(m *machine, x any, p params) (any, error) {
+		items, err := m.iterate(x)
+		if err != nil {
+			return nil, err
+		}
+		by, err := m.keyedBy(items, p.value(1, nil), p.flag(0, false))
+		if err != nil {
+			return nil, err
+		}
+		if len(by) == 0 {
+			return undef("No aggregated item, sequence was empty."), nil
+		}
+		best := by[0]
+		for _, k := range by[1:] {
+			better, err := m.order(op, k.key, best.key)
+			if err != nil {
+				return nil, err
+			}
+			if better {
+				best = k
+			}
+		}
+		return best.item, nil
+	})
+}
+
+func unique(m *machine, x any, p params) (any, error) {
+	items, err := m.iterate(x)
+	if err != nil {
+		return nil, err
+	}
+	by, err := m.keyedBy(items, p.value(1, nil), p.flag(0, false))
+	if err != nil {
+		return nil, err
+	}
+	seen := new(Map)
+	var out []any
+	for _, k := range by {
+		before := seen.Len()
+		if err := m.putKey(seen, k.key, nil); err != nil {
+			return nil, err
+		}
+		if seen.Len() > before {
+			out = append(out, k.item)
+		}
+	}
+	return generator(out), nil
+}

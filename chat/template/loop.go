@@ -1,0 +1,186 @@
+package template
+
+import "fmt"
+
+// loop is the variable of that name inside a for loop. Items are drawn from
+// the source one at a time, since a condition may depend on what the body did
+// to a namespace; last, nextitem and length look further.
+type loop struct {
+	m         *machine
+	source    []any
+	keep      func(any) (bool, error) // nil: all
+	ahead     []any                   // drawn, but not yet the current item
+	index0    int
+	prev, cur any
+	seen      *list // what changed was called with last
+}
+
+// draw moves one item from the source to ahead.
+func (l *loop) draw() (bool, error) {
+	for len(l.source) > 0 {
+		item := l.source[0]
+		l.source = l.source[1:]
+		if l.keep != nil {
+			ok, err := l.keep(item)
+			if err != nil {
+				return false, err
+			}
+			if !ok {
+				continue
+			}
+		}
+		if err := l.m.spendItems(1); err != nil {
+			return false, err
+		}
+		l.ahead = append(l.ahead, item)
+		return true, nil
+	}
+	return false, nil
+}
+
+// peek makes sure that an item is ahead, if there is one.
+func (l *loop) peek() (bool, error) {
+	if len(l.ahead) > 0 {
+		return true, nil
+	}
+	return l.draw()
+}
+
+func (l *loop) next() (bool, error) {
+	ok, err := l.peek()
+	if !ok || err != nil {
+		return false, err
+	}
+	l.index0++
+	l.prev, l.cur, l.ahead = l.cur, l.ahead[0], l.ahead[1:]
+	return true, nil
+}
+
+// length counts all items, drawing those that are left.
+func (l *loop) length() (int64, error) {
+	for {
+		ok, err := l.draw()
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			return int64(l.index0 + 1 + len(l.ahead)), nil
+		}
+	}
+}
+
+func (l *loop) attr(name string) (any, error) {
+	switch name {
+	case "index":
+		return int64(l.index0 + 1), nil
+	case "index0":
+		return int64(l.index0), nil
+	case "first":
+		return l.index0 == 0, nil
+	case "last":
+		more, err := l.peek()
+		return !more, err
+	case "length":
+		return l.length()
+	case "revindex", "revindex0":
+		n, err := l.length()
+		if name == "revindex0" {
+			n--
+		}
+		return n - int64(l.index0), err
+	case "previtem":
+		if l.index0 == 0 {
+			return undef("there is no previous item"), nil
+		}
+		return l.prev, nil
+	case "nextitem":
+		more, err := l.peek()
+		if err != nil || !more {
+			return undef("there is no next item"), err
+		}
+		return l.ahead[0], nil
+	case "depth":
+		return int64(1), nil
+	case "depth0":
+		return int64(0), nil
+	case "cycle":
+		return &function{name: name, call: l.cycle}, nil
+	case "changed":
+		return &function{name: name, call: l.changed}, nil
+	}
+	return undef("'%s' has no attribute '%s'", objectName(l), name), nil
+}
+
+func (l *loop) cycle(_ *machine, a arguments) (any, error) {
+	if len(a.pos) == 0 {
+		return nil, fmt.Errorf("no items for cycling given")
+	}
+	return a.pos[l.index0%len(a.pos)], nil
+}
+
+func (l *loop) changed(m *machine, a arguments) (any, error) {
+	now := tuple(a.pos...)
+	if l.seen != nil {
+		same, err := m.equal(l.seen, now)
+		if err != nil || same {
+			return false, err
+		}
+	}
+	l.seen = now
+	return true, nil
+}
+
+func (m *machine) forLoop(n *forNode) error {
+	v, err := m.eval(n.iter)
+	if err != nil {
+		return err
+	}
+	items, err := m.iterate(v)
+	if err != nil {
+		return err
+	}
+	outer := m.scope
+	defer func() { m.scope = outer }()
+	l := &loop{m: m, source: items, index0: -1}
+	if n.cond != nil {
+		l.keep = func(item any) (bool, error) {
+			at := m.scope
+			defer func() { m.scope = at }()
+			m.scope = newScope(outer)
+			if err := m.assign(n.target, item); err != nil {
+				return false, err
+			}
+			v, err := m.eval(n.cond)
+			return truth(v), err
+		}
+	}
+	for {
+		// An empty body costs a step as well.
+		if err := m.enter(); err != nil {
+			return err
+		}
+		more, err := l.next()
+		if more && err == nil {
+			// A set in the body lasts for one iteration.
+			m.scope = newScope(outer)
+			m.scope.vars["loop"] = l
+			if err = m.assign(n.target, l.cur); err == nil {
+				err = m.run(n.body)
+			}
+			m.scope = outer
+		}
+		m.leave()
+		switch {
+		case err == errBreak:
+			return nil
+		case err == errContinue:
+		case err != nil:
+			return err
+		case !more:
+			if l.index0 < 0 {
+				return m.runIn(newScope(outer), n.orElse)
+			}
+			return nil
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// method gives the method of a value by name, bound to it; one that Jinja's
+// sandbox withholds is an undefined that says so; nil: there is none.
+func method(x any, name string) any {
+	var table map[string]*builtin
+	withheld := ""
+	switch x := x.(type) {
+	case string:
+		table = strMethods
+	case *Map:
+		table, withheld = dictMethods, " clear pop popitem setdefault update "
+	case *list:
+		switch x.kind {
+		case kindList:
+			withheld = " append clear pop reverse insert sort extend remove "
+			table = listMethods
+		case kindTuple:
+			table = listMethods
+		}
+	}
+	if f, ok := table[name]; ok {
+		return &function{name: name, call: func(m *machine, a arguments) (any, error) {
+			return f.apply(m, name, x, a)
+		}}
+	}
+	if strings.Contains(withheld, " "+name+" ") {
+		return undef("access to attribute '%s' of '%s' object is unsafe.", name, typeName(x))
+	}
+	return nil
+}
+
+// The tables are filled when the program starts, as some of what is in them
+// calls back into the machine that reads them.
+var dictMethods, listMethods map[string]*builtin
+
+func init() {
+	dictMethods = map[string]*builtin{
+		"get": def("key default?", func(m *machine, x any, p params) (any, error) {
+			if s, ok := p.values[0].(string); ok {
+				if err := m.spend(len(s)); err != nil {
+					return nil, err
+				}
+			}
+			if v, ok := x.(*Map).lookup(p.values[0]); ok {
+				return v, nil
+			}
+			return p.value(1, nil), nil
+		}),
+		"keys": def("", func(_ *machine, x any, _ params) (any, error) {
+			return &list{items: x.(*Map).keys, kind: kindKeys}, nil
+		}),
+		"values": def("", func(_ *machine, x any, _ params) (any, error) {
+			return &list{items: x.(*Map).values, kind: kindValues}, nil
+		}),
+		"items": def("", func(m *machine, x any, _ params) (any, error) {
+			items, err := m.pairs(x.(*Map))
+			return &list{items: items, kind: kindItems}, err
+		}),
+		// Dicts never change, so one is as good as its copy.
+		"copy": def("", func(_ *machine, x any, _ params) (any, error) { return x, nil }),
+	}
+	listMethods = map[string]*builtin{
+		"copy": def("", func(_ *machine, x any, _ params) (any, error) { return x, nil }),
+		"count": def("value", func(m *machine, x any, p params) (any, error) {
+			n := int64(0)
+			for _, item := range x.(*list).items {
+				same, err := m.equal(item, p.values[0])
+				if err != nil {
+					return nil, err
+				}
+				if same {
+					n++
+				}
+			}
+			return n, nil
+		}),
+		"index": def("value", func(m *machine, x any, p params) (any, error) {
+			for i, item := range x.(*list).items {
+				same, err := m.equal(item, p.values[0])
+				if err != nil {
+					return nil, err
+				}
+				if same {
+					return int64(i), nil
+				}
+			}
+			return nil, errors.New("value is not in list")
+		}),
+	}
+}
+
+// pairs are the items of a dict, paid for.
+func (m *machine) pairs(d *Map) ([]any, error) {
+	if err := m.spendItems(6 * d.Len()); err != nil {
+		return nil, err
+	}
+	return d.pairs(), nil
+}
+
+// replace is str.replace; n below zero replaces all.
+func (m *machine) replace(s, old, with string, n int64) (string, error) {
+	if err := m.spend(len(s)); err != nil {
+		return "", err
+	}
+	count := int64(strings.Count(s, old))
+	if n >= 0 && n < count {
+		count = n
+	}
+	if count == 0 {
+		return s, nil
+	}
+	// At most 2^28 times 2^28, which fits.
+	if size := int64(len(s)) + count*int64(len(with)); size > int64(m.left.Bytes) {
+		return "", m.spend(-1)
+	} else if err := m.spend(int(size)); err != nil {
+		return "", err
+	}
+	return strings.Replace(s, old, with, int(count)), nil
+}
+
+// join puts strings together with sep between them.
+func (m *machine) join(sep string, items []any, each func(w *writer, i int, x any)) (any, error) {
+	w := &writer{m: m}
+	for i, x := range items {
+		if i > 0 {
+			w.add(sep)
+		}
+		if w.err == nil {
+			w.err = m.spend(1) // for the time, should all be empty
+		}
+		if w.err != nil {
+			break
+		}
+		each(w, i, x)
+	}
+	return w.done()
+}
+
+func joinStrings(m *machine, x any, p params) (any, error) {
+	if u, ok := p.values[0].(*undefined); ok {
+		return nil, u.err()
+	}
+	items, err := m.iterate(p.values[0])
+	if err != nil {
+		return nil, err
+	}
+	return m.join(x.(string), items, func(w *writer, i int, x any) {
+		s, ok := x.(string)
+		if !ok {
+			w.err = fmt.Errorf("sequence item %d: expected str instance, %s found", i, typeName(x))
+		}
+		w.add(s)
+	})
+}

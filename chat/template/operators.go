@@ -1,0 +1,244 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"strings"
+)
+
+var errOverflow = errors.New("an integer is too large")
+
+func unary(op string, v any) (any, error) {
+	if op == "not" {
+		return !truth(v), nil
+	}
+	if f, ok := v.(float64); ok {
+		if op == "-" {
+			f = -f
+		}
+		return f, nil
+	}
+	n, ok := asInt(v)
+	switch u, undefined := v.(*undefined); {
+	case undefined:
+		return nil, u.err()
+	case !ok:
+		return nil, fmt.Errorf("bad operand type for unary %s: '%s'", op, typeName(v))
+	case op == "+":
+		return n, nil
+	case n == math.MinInt64:
+		return nil, errOverflow
+	}
+	return -n, nil
+}
+
+// binary is a op b for the arithmetic operators.
+func (m *machine) binary(op string, a, b any) (any, error) {
+	if s, ok := a.(string); ok && op == "%" {
+		return m.percent(s, b)
+	}
+	for _, v := range []any{a, b} {
+		if u, ok := v.(*undefined); ok {
+			return nil, u.err()
+		}
+	}
+	x, xInt := asInt(a)
+	y, yInt := asInt(b)
+	if xInt && yInt {
+		return arithInt(op, x, y)
+	}
+	f, fOK := asFloat(a)
+	g, gOK := asFloat(b)
+	if fOK && gOK {
+		return arithFloat(op, f, g)
+	}
+	switch {
+	case op == "+":
+		if v, err := m.concatenate(a, b); v != nil || err != nil {
+			return v, err
+		}
+	case op == "*" && yInt:
+		if v, err := m.repeat(a, y); v != nil || err != nil {
+			return v, err
+		}
+	case op == "*" && xInt:
+		if v, err := m.repeat(b, x); v != nil || err != nil {
+			return v, err
+		}
+	}
+	if _, ok := a.(string); ok && op == "+" {
+		return nil, fmt.Errorf("can only concatenate str (not \"%s\") to str", typeName(b))
+	}
+	return nil, fmt.Errorf("unsupported operand type(s) for %s: '%s' and '%s'", op, typeName(a), typeName(b))
+}
+
+// concatenate is a + b for sequences, nil if they are none.
+func (m *machine) concatenate(a, b any) (any, error) {
+	switch a := a.(type) {
+	case string:
+		if b, ok := b.(string); ok {
+			if err := m.spend(len(a) + len(b)); err != nil {
+				return nil, err
+			}
+			return a + b, nil
+		}
+	case *list:
+		b, ok := b.(*list)
+		if !ok || a.kind != b.kind || a.kind > kindTuple {
+			return nil, nil
+		}
+		if err := m.spendItems(len(a.items) + len(b.items)); err != nil {
+			return nil, err
+		}
+		items := append(make([]any, 0, len(a.items)+len(b.items)), a.items...)
+		return &list{items: append(items, b.items...), kind: a.kind}, nil
+	}
+	return nil, nil
+}
+
+// repeat is v * n for sequences, nil if v is none.
+func (m *machine) repeat(v any, n int64) (any, error) {
+	size, unit := 0, 1
+	switch v := v.(type) {
+	case string:
+		size = len(v)
+	case *list:
+		if v.kind > kindTuple {
+			return nil, nil
+		}
+		size, unit = len(v.items), itemBytes
+	default:
+		return nil, nil
+	}
+	n = max(n, 0)
+	if size > 0 && n > int64(m.left.Bytes) {
+		return nil, m.spend(-1)
+	}
+	high, low := bits.Mul64(uint64(size*unit), uint64(n))
+	if high != 0 || low > math.MaxInt32*1024 {
+		return nil, m.spend(-1)
+	}
+	if err := m.spend(int(low)); err != nil {
+		return nil, err
+	}
+	if s, ok := v.(string); ok {
+		if size == 0 {
+			return "", nil
+		}
+		return strings.Repeat(s, int(n)), nil
+	}
+	l := v.(*list)
+	items := make([]any, 0, size*int(min(n, int64(low))))
+	for i := int64(0); size > 0 && i < n; i++ {
+		items = append(items, l.items...)
+	}
+	return &list{items: items, kind: l.kind}, nil
+}
+
+func arithInt(op string, x, y int64) (any, error) {
+	switch op {
+	case "+":
+		if s := x + y; (s > x) == (y > 0) {
+			return s, nil
+		}
+		return nil, errOverflow
+	case "-":
+		if d := x - y; (d < x) == (y > 0) {
+			return d, nil
+		}
+		return nil, errOverflow
+	case "*":
+		return mulInt(x, y)
+	case "**":
+		if y < 0 {
+			return arithFloat(op, float64(x), float64(y))
+		}
+		return powInt(x, y)
+	}
+	if y == 0 {
+		return nil, errors.New("division by zero")
+	}
+	if op == "/" {
+		return float64(x) / float64(y), nil
+	}
+	if y == -1 { // the one quotient that may overflow
+		if op == "%" {
+			return int64(0), nil
+		}
+		return unary("-", x)
+	}
+	q, r := x/y, x%y
+	if r != 0 && (r < 0) != (y < 0) { // Python rounds down, Go towards zero
+		q, r = q-1, r+y
+	}
+	if op == "%" {
+		return r, nil
+	}
+	return q, nil
+}
+
+func mulInt(x, y int64) (any, error) {
+	p := x * y
+	if x != 0 && (p/x != y || (x == -1 && y == math.MinInt64)) {
+		return nil, errOverflow
+	}
+	return p, nil
+}
+
+func powInt(x, y int64) (any, error) {
+	switch {
+	case x == 1 || y == 0:
+		return int64(1), nil
+	case x == 0:
+		return x, nil
+	case x == -1:
+		return 1 - 2*(y&1), nil
+	case y > 63:
+		return nil, errOverflow
+	}
+	var p any = int64(1)
+	var err error
+	for ; y > 0 && err == nil; y-- {
+		p, err = mulInt(p.(int64), x)
+	}
+	return p, err
+}
+
+func arithFloat(op string, f, g float64) (any, error) {
+	switch op {
+	case "+":
+		return f + g, nil
+	case "-":
+		return f - g, nil
+	case "*":
+		return f * g, nil
+	case "**":
+		if f == 0 && g < 0 {
+			return nil, errors.New("0.0 cannot be raised to a negative power")
+		}
+		p := math.Pow(f, g)
+		if math.IsNaN(p) && !math.IsNaN(f) && !math.IsNaN(g) {
+			return nil, errors.New("a power is a complex number")
+		}
+		if math.IsInf(p, 0) && !math.IsInf(f, 0) && !math.IsInf(g, 0) {
+			return nil, errors.New("a power is too large")
+		}
+		return p, nil
+	}
+	if g == 0 {
+		return nil, errors.New("float division by zero")
+	}
+	if op == "/" {
+		return f / g, nil
+	}
+	r := math.Mod(f, g)
+	if r != 0 && (r < 0) != (g < 0) {
+		r += g
+	}
+	if op == "%" {
+		return r, nil
+	}
+	return math.Floor((f-r)/g + 0.5), nil
+}

@@ -1,0 +1,168 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// format is str.format.
+func (m *machine) format(text string, a arguments) (any, error) {
+	w := &writer{m: m}
+	auto := 0
+	for text != "" && w.err == nil {
+		i := strings.IndexAny(text, "{}")
+		if i < 0 {
+			w.add(text)
+			break
+		}
+		w.add(text[:i])
+		brace := text[i]
+		text = text[i+1:]
+		if text != "" && text[0] == brace {
+			w.add(string(brace))
+			text = text[1:]
+			continue
+		}
+		end := strings.IndexAny(text, "{}")
+		if brace == '}' || end < 0 {
+			return nil, errors.New("single '" + string(brace) + "' encountered in format string")
+		}
+		if text[end] == '{' {
+			return nil, errors.New("a format cannot stand inside another")
+		}
+		s, err := m.field(text[:end], a, &auto)
+		if err != nil {
+			return nil, err
+		}
+		w.add(s)
+		text = text[end+1:]
+	}
+	return w.done()
+}
+
+// field formats what stands between braces: a path, !conversion and :layout.
+func (m *machine) field(text string, a arguments, auto *int) (string, error) {
+	path, layout, _ := strings.Cut(text, ":")
+	path, conversion, converts := strings.Cut(path, "!")
+	v, err := m.fieldValue(path, a, auto)
+	if err != nil {
+		return "", err
+	}
+	if converts {
+		switch conversion {
+		case "r", "a":
+			v, err = m.repr(v)
+		case "s":
+			v, err = m.str(v)
+		default:
+			err = errors.New("unknown conversion in format string")
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	f, err := parseSpec(layout)
+	if err != nil {
+		return "", err
+	}
+	return m.layout(v, f)
+}
+
+func (m *machine) fieldValue(path string, a arguments, auto *int) (any, error) {
+	end := strings.IndexAny(path, ".[")
+	if end < 0 {
+		end = len(path)
+	}
+	name, path := path[:end], path[end:]
+	n, err := strconv.Atoi(name)
+	if name == "" {
+		n, err = *auto, nil
+		*auto++
+	}
+	var v any
+	if err == nil {
+		if n < 0 || n >= len(a.pos) {
+			return nil, fmt.Errorf("no argument %d for format string", n)
+		}
+		v = a.pos[n]
+	} else {
+		ok := false
+		if v, ok = a.get(name); !ok {
+			return nil, fmt.Errorf("no argument '%s' for format string", name)
+		}
+	}
+	for path != "" {
+		if path[0] == '[' {
+			key, rest, ok := strings.Cut(path[1:], "]")
+			if !ok {
+				return nil, errors.New("expected ']' in format string")
+			}
+			path = rest
+			if n, err := strconv.ParseInt(key, 10, 64); err == nil {
+				v, err = m.item(v, n)
+				if err != nil {
+					return nil, err
+				}
+			} else if v, err = m.item(v, key); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if path[0] != '.' {
+			return nil, errors.New("only '.' or '[' may follow ']' in format string")
+		}
+		path = path[1:]
+		end := strings.IndexAny(path, ".[")
+		if end < 0 {
+			end = len(path)
+		}
+		var err error
+		if v, err = m.attr(v, path[:end]); err != nil {
+			return nil, err
+		}
+		path = path[end:]
+	}
+	return v, nil
+}
+
+// parseSpec reads [[fill]align][sign][#][0][width][,][.precision][type].
+func parseSpec(s string) (spec, error) {
+	f := spec{fill: " ", prec: -1}
+	take := func(set string) byte {
+		if s == "" || strings.IndexByte(set, s[0]) < 0 {
+			return 0
+		}
+		c := s[0]
+		s = s[1:]
+		return c
+	}
+	if _, n := utf8.DecodeRuneInString(s); len(s) > n && strings.IndexByte("<>^=", s[n]) >= 0 {
+		f.fill, s = s[:n], s[n:]
+	}
+	f.align = take("<>^=")
+	if f.sign = take("+- "); f.sign == '-' {
+		f.sign = 0
+	}
+	f.alt = take("#") != 0
+	if take("0") != 0 && f.align == 0 {
+		f.fill, f.align = "0", '='
+	}
+	var err error
+	if f.width, s, err = count(s); err != nil {
+		return f, err
+	}
+	f.comma = take(",") != 0
+	if take(".") != 0 {
+		if f.prec, s, err = count(s); err != nil {
+			return f, err
+		}
+	}
+	f.verb = take("sdxXobceEfFgG%")
+	if s != "" {
+		return f, errors.New("invalid format specifier")
+	}
+	return f, nil
+}

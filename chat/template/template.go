@@ -1,0 +1,83 @@
+package template
+
+import (
+	"fmt"
+	"maps"
+)
+
+// Tokens are the special tokens a template may print.
+type Tokens struct {
+	BOS, EOS string // bos_token and eos_token
+}
+
+// Template is a parsed chat template. It may be rendered by several goroutines
+// at once.
+type Template struct {
+	body   []node
+	tokens Tokens
+	limits Limits
+}
+
+// Raised is the error of a template that called raise_exception: its text is
+// the template's own, with nothing around it.
+type Raised struct{ Message string }
+
+func (r *Raised) Error() string { return r.Message }
+
+// Parse reads a template's text. Errors name the line.
+func Parse(source string, o Tokens) (*Template, error) {
+	if len(source) > maxSource {
+		return nil, fmt.Errorf("chat template: %d bytes long, at most %d are read", len(source), maxSource)
+	}
+	toks, err := lex(source)
+	if err != nil {
+		return nil, fmt.Errorf("chat template: %w", err)
+	}
+	body, err := parse(toks)
+	if err != nil {
+		return nil, fmt.Errorf("chat template: %w", err)
+	}
+	return &Template{body: body, tokens: o, limits: DefaultLimits}, nil
+}
+
+// WithLimits returns the same template under other limits.
+func (t *Template) WithLimits(l Limits) *Template {
+	u := *t
+	u.limits = l
+	return &u
+}
+
+// Render gives the text of a conversation. vars are further variables
+// (add_generation_prompt, tools, documents, date_string, ...): nil, booleans,
+// numbers, strings, *Map, map[string]any (keys get sorted), slices of these,
+// and json.RawMessage. As in transformers, tools and documents are None when
+// not given, and vars win over the special tokens. The error is a *Raised when
+// the template itself refused the conversation.
+func (t *Template) Render(messages []Message, vars map[string]any) (string, error) {
+	all := map[string]any{
+		"bos_token": t.tokens.BOS,
+		"eos_token": t.tokens.EOS,
+		"tools":     nil,
+		"documents": nil,
+	}
+	maps.Copy(all, vars)
+	all["messages"] = messages
+
+	root := newScope(nil)
+	maps.Copy(root.vars, globals)
+	for name, v := range all {
+		x, err := fromGo(v, 0)
+		if err != nil {
+			return "", fmt.Errorf("chat template: variable %s: %w", name, err)
+		}
+		root.vars[name] = x
+	}
+	m := &machine{budget: newBudget(t.limits), scope: root}
+	if err := m.run(t.body); err != nil {
+		if raised, ok := err.(*Raised); ok {
+			return "", raised
+		}
+		return "", fmt.Errorf("chat template: %w", err)
+	}
+	return m.out.String(), nil
+}
