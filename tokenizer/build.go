@@ -1,0 +1,249 @@
+package tokenizer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// definition is all a Tokenizer is built from, whatever file it came from.
+type definition struct {
+	spec   *specification
+	text   []string // by id; added tokens that the model lacks are put in by build
+	kind   []tokenKind
+	merges *mergeList // nil: derive them from scores
+	scores []float64
+}
+
+func (d *definition) build() (*Tokenizer, error) {
+	s := d.spec
+	t := &Tokenizer{spec: s, unk: -1, bos: -1, eos: -1, byScores: d.merges == nil}
+	t.byteFallback, t.fuseUnk, t.ignoreMerges = s.Model.ByteFallback, s.Model.FuseUnk, s.Model.IgnoreMerges
+	var err error
+	if t.normal, err = newNormalizer(s.Normalizer); err != nil {
+		return nil, err
+	}
+	if t.pre, err = newPreTokenizer(s.PreTokenizer); err != nil {
+		return nil, err
+	}
+	if t.decoder, err = newDecoder(s.Decoder); err != nil {
+		return nil, err
+	}
+	t.byteLevel = t.pre.bytes
+	if t.byteLevel != t.decoder.bytes {
+		return nil, errors.New("of pre_tokenizer and decoder only one is ByteLevel")
+	}
+	if err := d.addTokens(); err != nil {
+		return nil, err
+	}
+	if t.vocab, err = newVocabulary(d.text, d.kind, t.byteLevel); err != nil {
+		return nil, err
+	}
+	t.added = newAddedTokens(s.AddedTokens, t.normal)
+	if d.merges != nil {
+		t.merges, err = d.merges.build(t.vocab)
+	} else {
+		t.merges = mergesByScore(t.vocab, d.scores, t.added.byContent)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.fillSymbols(); err != nil {
+		return nil, err
+	}
+	if err := t.fillTemplate(s.PostProcessor); err != nil {
+		return nil, err
+	}
+	if _, whole := t.pre.split.(wholeSplit); whole && t.canSplitAtGaps() {
+		t.pre.split = gapSplit{spaceMark}
+	}
+	t.scratch.New = func() any { return &scratch{cache: newWordCache()} }
+	return t, nil
+}
+
+// addTokens puts the added tokens among the model's.
+func (d *definition) addTokens() error {
+	byContent := map[string]int64{}
+	size := int64(len(d.text))
+	for _, a := range d.spec.AddedTokens {
+		if a.ID < 0 || a.ID >= maxID {
+			return fmt.Errorf("added token %s has id %d", quote(a.Content), a.ID)
+		}
+		if id, ok := byContent[a.Content]; ok && id != a.ID {
+			return fmt.Errorf("added token %s has two ids, %d and %d", quote(a.Content), id, a.ID)
+		}
+		byContent[a.Content] = a.ID
+		size = max(size, a.ID+1)
+	}
+	// A lone huge id must not make everything huge.
+	if size > maxSparse(len(d.text)+len(byContent)) {
+		return fmt.Errorf("the added tokens reach up to id %d with %d tokens in all", size-1, len(d.text)+len(byContent))
+	}
+	n := len(d.text)
+	d.text = slices.Grow(d.text, int(size)-n)[:size]
+	d.kind = slices.Grow(d.kind, int(size)-n)[:size]
+	for _, a := range d.spec.AddedTokens {
+		switch {
+		case d.kind[a.ID] == kindUnused:
+			d.text[a.ID], d.kind[a.ID] = a.Content, kindAdded
+		case d.text[a.ID] != a.Content:
+			return fmt.Errorf("id %d belongs to two tokens, %s and %s", a.ID, quote(d.text[a.ID]), quote(a.Content))
+		}
+	}
+	for id, text := range d.text {
+		if d.kind[id] != kindModel {
+			continue
+		}
+		if other, ok := byContent[text]; ok && other != int64(id) {
+			return fmt.Errorf("token %s has two ids, %d and %d", quote(text), id, other)
+		}
+	}
+	return nil
+}
+
+// maxSparse bounds the ids that n tokens may spread over.
+func maxSparse(n int) int64 { return min(4*int64(n)+4096, maxID) }
+
+// fillSymbols looks up the tokens words start from.
+func (t *Tokenizer) fillSymbols() error {
+	for b := range 256 {
+		t.fallbackID[b], t.byteID[b] = -1, -1
+		if t.byteFallback {
+			t.fallbackID[b] = t.modelID(fmt.Sprintf("<0x%02X>", b))
+		}
+		if t.byteLevel || b < 0x80 {
+			t.byteID[b] = t.vocab.lookup(string([]byte{byte(b)}))
+		}
+	}
+	if unk := t.spec.Model.UnkToken; unk != nil && *unk != "" {
+		if t.unk = t.modelID(*unk); t.unk < 0 {
+			return fmt.Errorf("unk_token %s is not in the vocabulary", quote(*unk))
+		}
+	}
+	return nil
+}
+
+func (t *Tokenizer) modelID(text string) int32 {
+	if id, ok := t.vocab.id(text); ok {
+		return id
+	}
+	return -1
+}
+
+// newPreTokenizer builds the pre-tokenizer tokenizer.json names.
+func newPreTokenizer(c *component) (preTokenizer, error) {
+	p := preTokenizer{split: wholeSplit{}}
+	if c == nil {
+		return p, nil
+	}
+	switch c.Type {
+	case "ByteLevel":
+		p.bytes = true
+		p.prefixSpace = isTrue(c.AddPrefixSpace)
+		if isTrue(c.UseRegex) {
+			p.split = gpt2Split{classes()}
+		}
+		return p, nil
+	case "Metaspace":
+		p.space, p.prepend = c.mark(), c.scheme()
+		switch p.prepend {
+		case "always", "first", "never":
+		default:
+			return p, fmt.Errorf("pre_tokenizer Metaspace: prepend_scheme %s is not known (known: always, first, never)", quote(p.prepend))
+		}
+		if isTrue(c.Split) {
+			p.split = markSplit{p.space}
+		}
+		return p, nil
+	case "Sequence":
+		return newSplitBytes(c.PreTokenizers)
+	}
+	return p, fmt.Errorf("pre_tokenizer %s is not known (known: ByteLevel, Metaspace, Sequence of Split and ByteLevel)", quote(c.Type))
+}
+
+// newSplitBytes builds Llama 3's sequence: Split by an expression, then ByteLevel.
+func newSplitBytes(steps []component) (preTokenizer, error) {
+	p := preTokenizer{split: wholeSplit{}}
+	if len(steps) == 1 {
+		if steps[0].Type == "Sequence" {
+			return p, errors.New("pre_tokenizer Sequence in a Sequence is not known")
+		}
+		return newPreTokenizer(&steps[0])
+	}
+	for i := range steps {
+		if want := []string{"Split", "ByteLevel"}; i >= len(want) || steps[i].Type != want[i] {
+			return p, fmt.Errorf("pre_tokenizer %s is not known at place %d of a Sequence (known: Split, then ByteLevel)", quote(steps[i].Type), i)
+		}
+	}
+	if len(steps) == 0 {
+		return p, errors.New("pre_tokenizer Sequence is empty")
+	}
+	split, level := &steps[0], &steps[1]
+	switch {
+	case split.Pattern.Regex == nil || *split.Pattern.Regex != llama3Pattern:
+		_, err := split.literal()
+		if err == nil {
+			err = errors.New("a plain string is not known")
+		}
+		return p, fmt.Errorf("pre_tokenizer Split: %w (known: the one of Llama 3)", err)
+	case split.Behavior != "Isolated" || split.Invert:
+		return p, fmt.Errorf("pre_tokenizer Split: behavior %s, invert %t is not known (known: Isolated, false)", quote(split.Behavior), split.Invert)
+	case isTrue(level.AddPrefixSpace) || isTrue(level.UseRegex):
+		return p, errors.New("pre_tokenizer ByteLevel behind Split is known only without add_prefix_space and use_regex")
+	}
+	p.bytes = true
+	p.split = llama3Split{classes()}
+	return p, nil
+}
+
+// fillTemplate takes the tokens around a text from the post-processor.
+func (t *Tokenizer) fillTemplate(c *component) error {
+	if c == nil {
+		return nil
+	}
+	switch c.Type {
+	case "ByteLevel": // only moves offsets
+		return nil
+	case "Sequence":
+		for i := range c.Processors {
+			if c.Processors[i].Type == "Sequence" {
+				return errors.New("post_processor Sequence in a Sequence is not known")
+			}
+			if err := t.fillTemplate(&c.Processors[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "TemplateProcessing":
+	default:
+		return fmt.Errorf("post_processor %s is not known (known: ByteLevel, TemplateProcessing, Sequence)", quote(c.Type))
+	}
+	var around [2][]int32 // before and behind the text
+	side := 0
+	for _, piece := range c.Single {
+		if piece.SpecialToken == nil {
+			if piece.Sequence == nil || side > 0 {
+				return errors.New("post_processor TemplateProcessing: single is not tokens around one sequence")
+			}
+			side = 1
+			continue
+		}
+		special, ok := c.SpecialTokens[piece.SpecialToken.ID]
+		if !ok {
+			return fmt.Errorf("post_processor TemplateProcessing: %s is not among its special_tokens", quote(piece.SpecialToken.ID))
+		}
+		for _, id := range special.IDs {
+			if id < 0 || id >= maxID || !t.vocab.has(int32(id)) {
+				return fmt.Errorf("post_processor TemplateProcessing: %s has id %d, which no token has", quote(piece.SpecialToken.ID), id)
+			}
+			around[side] = append(around[side], int32(id))
+		}
+	}
+	if side == 0 {
+		return errors.New("post_processor TemplateProcessing: single has no sequence")
+	}
+	// Of several templates in a Sequence the later ones stand outside.
+	t.template.before = append(around[0], t.template.before...)
+	t.template.after = append(t.template.after, around[1]...)
+	return nil
+}

@@ -1,0 +1,269 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Meta is what FromGGUF reads from a GGUF file's metadata: getters that give ok false for
+// a key that is not there and an error for one of another type.
+type Meta interface {
+	String(key string) (v string, ok bool, err error)
+	Strings(key string) (v []string, ok bool, err error)
+	Ints(key string) (v []int64, ok bool, err error)
+	Floats(key string) (v []float64, ok bool, err error)
+	Uint(key string) (v uint64, ok bool, err error)
+	Bool(key string) (v bool, ok bool, err error)
+}
+
+// ggml is the tokenizer part of a GGUF file's metadata.
+type ggml struct {
+	model, pre, own, template string
+	tokens, merges            []string
+	types                     []int64
+	scores                    []float64
+	bos, eos, unk             int64 // -1: none
+	addBOS, addEOS, addSpace  *bool
+	hasOwn, hasMerges         bool
+}
+
+// FromGGUF loads the tokenizer a GGUF file holds: exactly the one that GGUF wrote, or for
+// a file made elsewhere the one that ggml's keys describe.
+func FromGGUF(m Meta) (*Tokenizer, error) {
+	g, err := readGGML(m)
+	if err != nil {
+		return nil, err
+	}
+	d := &definition{scores: g.scores}
+	if g.hasOwn {
+		d.spec, err = parseSpecification([]byte(g.own))
+	} else {
+		d.spec, err = g.specify()
+	}
+	if err != nil && g.hasOwn {
+		err = fmt.Errorf("%s: %w", ownKey, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := g.fill(d); err != nil {
+		return nil, err
+	}
+	t, err := d.build()
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer.ggml: %w", err)
+	}
+	t.chatTemplate = g.template
+	if t.bos, err = t.endToken("bos", g.bos); err != nil {
+		return nil, err
+	}
+	t.eos, err = t.endToken("eos", g.eos)
+	return t, err
+}
+
+func (t *Tokenizer) endToken(name string, id int64) (int32, error) {
+	if id >= maxID || id >= 0 && !t.vocab.has(int32(id)) {
+		return -1, fmt.Errorf("tokenizer.ggml.%s_token_id is %d, which no token has", name, id)
+	}
+	return int32(id), nil
+}
+
+// readGGML reads the keys and checks that the lists fit each other.
+func readGGML(m Meta) (*ggml, error) {
+	g := &ggml{bos: -1, eos: -1, unk: -1}
+	var has struct{ tokens, types, scores bool }
+	var errs []error
+	errs = append(errs,
+		get(m.String, "tokenizer.ggml.model", &g.model, nil),
+		get(m.String, "tokenizer.ggml.pre", &g.pre, nil),
+		get(m.String, "tokenizer.chat_template", &g.template, nil),
+		get(m.String, ownKey, &g.own, &g.hasOwn),
+		get(m.Strings, "tokenizer.ggml.tokens", &g.tokens, &has.tokens),
+		get(m.Strings, "tokenizer.ggml.merges", &g.merges, &g.hasMerges),
+		get(m.Ints, "tokenizer.ggml.token_type", &g.types, &has.types),
+		get(m.Floats, "tokenizer.ggml.scores", &g.scores, &has.scores),
+	)
+	for name, into := range map[string]*int64{"bos": &g.bos, "eos": &g.eos, "unknown": &g.unk} {
+		var id uint64
+		var ok bool
+		errs = append(errs, get(m.Uint, "tokenizer.ggml."+name+"_token_id", &id, &ok))
+		if ok && id < 1<<32-1 { // ggml writes 2^32-1 for none
+			*into = int64(id)
+		}
+	}
+	for name, into := range map[string]**bool{"add_bos_token": &g.addBOS, "add_eos_token": &g.addEOS, "add_space_prefix": &g.addSpace} {
+		var flag, ok bool
+		errs = append(errs, get(m.Bool, "tokenizer.ggml."+name, &flag, &ok))
+		if ok {
+			*into = &flag
+		}
+	}
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	n := len(g.tokens)
+	switch {
+	case !has.tokens:
+		return nil, errors.New("tokenizer.ggml.tokens is missing: the file has no tokenizer")
+	case n > maxID:
+		return nil, fmt.Errorf("tokenizer.ggml.tokens has %d tokens", n)
+	case has.types && len(g.types) != n:
+		return nil, fmt.Errorf("tokenizer.ggml.token_type has %d entries for %d tokens", len(g.types), n)
+	case has.scores && len(g.scores) != n:
+		return nil, fmt.Errorf("tokenizer.ggml.scores has %d entries for %d tokens", len(g.scores), n)
+	case !g.hasMerges && (!has.scores || g.model == "gpt2"):
+		return nil, errors.New("tokenizer.ggml.merges is missing")
+	case g.hasOwn && !has.types:
+		return nil, errors.New("tokenizer.ggml.token_type is missing")
+	}
+	return g, nil
+}
+
+func get[T any](from func(string) (T, bool, error), key string, into *T, has *bool) error {
+	v, ok, err := from(key)
+	if has != nil {
+		*has = ok
+	}
+	if ok {
+		*into = v
+	}
+	return err
+}
+
+func (g *ggml) typeOf(id int) int64 {
+	if g.types == nil {
+		return typeNormal
+	}
+	return g.types[id]
+}
+
+// fill gives the definition its tokens and merges. Control and user-defined tokens are
+// left to the list of added tokens, except those that our key says the model has too.
+func (g *ggml) fill(d *definition) error {
+	var both map[string]int64
+	if g.hasOwn {
+		if err := json.Unmarshal(d.spec.model["vocab"], &both); err != nil {
+			return fmt.Errorf("%s: model.vocab: %w", ownKey, err)
+		}
+	}
+	n := len(g.tokens)
+	for n > 0 && g.typeOf(n-1) == typeUnused {
+		n-- // padding to the rows of the embedding
+	}
+	d.text, d.kind = slices.Clone(g.tokens[:n]), make([]tokenKind, n)
+	for id, text := range d.text {
+		switch kind := g.typeOf(id); kind {
+		case typeNormal, typeUnknown, typeByte:
+			d.kind[id] = kindModel
+		case typeControl, typeUserDefined, typeUnused:
+			if at, ok := both[text]; ok && at == int64(id) {
+				d.kind[id] = kindModel
+			} else {
+				d.text[id] = ""
+			}
+		default:
+			return fmt.Errorf("tokenizer.ggml.token_type of token %d is %d", id, kind)
+		}
+	}
+	if g.hasMerges {
+		list := mergeLines(g.merges)
+		d.merges = &list
+	}
+	return nil
+}
+
+// specify writes the tokenizer.json that ggml's keys stand for.
+func (g *ggml) specify() (*specification, error) {
+	type object = map[string]any
+	model := object{"type": "BPE", "vocab": object{}, "merges": []string{}}
+	root := object{"version": "1.0", "model": model, "normalizer": nil, "pre_tokenizer": nil}
+	addBOS, addEOS := false, false
+	switch g.model {
+	case "gpt2":
+		level := object{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}
+		root["decoder"] = level
+		switch g.pre {
+		case "llama-bpe", "llama3", "llama-v3":
+			model["ignore_merges"], addBOS = true, g.bos >= 0
+			split := object{"type": "Split", "pattern": object{"Regex": llama3Pattern}, "behavior": "Isolated", "invert": false}
+			bare := object{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}
+			root["pre_tokenizer"] = object{"type": "Sequence", "pretokenizers": []object{split, bare}}
+		case "gpt-2":
+			root["pre_tokenizer"] = level
+		default:
+			return nil, fmt.Errorf("tokenizer.ggml.pre %s is not known (known: llama-bpe, llama3, llama-v3, gpt-2)", quote(g.pre))
+		}
+	case "llama":
+		model["byte_fallback"], model["fuse_unk"] = true, true
+		g.setLlamaDefaults()
+		if g.unk >= 0 && g.unk < int64(len(g.tokens)) {
+			model["unk_token"] = g.tokens[g.unk]
+		}
+		addBOS = true
+		toMark := object{"type": "Replace", "pattern": object{"String": " "}, "content": spaceMark}
+		toSpace := object{"type": "Replace", "pattern": object{"String": spaceMark}, "content": " "}
+		normalizers := []object{toMark}
+		decoders := []object{toSpace, {"type": "ByteFallback"}, {"type": "Fuse"}}
+		if isTrue(g.addSpace) {
+			normalizers = []object{{"type": "Prepend", "prepend": spaceMark}, toMark}
+			decoders = append(decoders, object{"type": "Strip", "content": " ", "start": 1, "stop": 0})
+		}
+		root["normalizer"] = object{"type": "Sequence", "normalizers": normalizers}
+		root["decoder"] = object{"type": "Sequence", "decoders": decoders}
+	default:
+		return nil, fmt.Errorf("tokenizer.ggml.model %s is not known (known: gpt2, llama)", quote(g.model))
+	}
+	if g.addBOS != nil {
+		addBOS = *g.addBOS
+	}
+	if g.addEOS != nil {
+		addEOS = *g.addEOS
+	}
+	root["added_tokens"] = g.added()
+	single, special := []object{}, object{}
+	around := func(id int64) {
+		name := fmt.Sprint(id)
+		single = append(single, object{"SpecialToken": object{"id": name, "type_id": 0}})
+		special[name] = object{"id": name, "ids": []int64{id}, "tokens": []string{name}}
+	}
+	if addBOS && g.bos >= 0 {
+		around(g.bos)
+	}
+	single = append(single, object{"Sequence": object{"id": "A", "type_id": 0}})
+	if addEOS && g.eos >= 0 {
+		around(g.eos)
+	}
+	root["post_processor"] = object{"type": "TemplateProcessing", "single": single, "special_tokens": special}
+	data, err := json.Marshal(root)
+	if err != nil {
+		return nil, err
+	}
+	return parseSpecification(data)
+}
+
+// setLlamaDefaults puts in the ids that ggml takes where a SentencePiece file names none.
+func (g *ggml) setLlamaDefaults() {
+	for i, id := range []*int64{&g.unk, &g.bos, &g.eos} {
+		if *id < 0 && i < len(g.tokens) && (g.typeOf(i) == typeControl || g.typeOf(i) == typeUnknown) {
+			*id = int64(i)
+		}
+	}
+}
+
+// added lists the tokens that are found in text as they stand.
+func (g *ggml) added() []addedToken {
+	list := []addedToken{}
+	for id, text := range g.tokens {
+		switch g.typeOf(id) {
+		case typeUnknown, typeControl:
+			list = append(list, addedToken{ID: int64(id), Content: text, Special: true})
+		case typeUserDefined:
+			list = append(list, addedToken{ID: int64(id), Content: text})
+		}
+	}
+	return list
+}

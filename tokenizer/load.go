@@ -1,0 +1,276 @@
+package tokenizer
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// maxFile bounds what a compressed file may unpack to.
+const maxFile = 256 << 20
+
+// FromFiles loads the tokenizer of a Hugging Face style folder, or a tokenizer.json
+// (.gz) named itself, with the tokenizer_config.json and chat_template.jinja beside it.
+// The error wraps fs.ErrNotExist where there is no tokenizer.json.
+func FromFiles(path string) (*Tokenizer, error) {
+	dir, file := filepath.Dir(path), path
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if info.IsDir() {
+		dir, file = path, inFolder(path)
+		if file == "" {
+			return nil, fmt.Errorf("%s: no tokenizer.json: %w", dir, fs.ErrNotExist)
+		}
+	}
+	data, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	t, err := parseTokenizer(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := t.readConfig(dir); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Exists reports whether a folder holds a tokenizer that FromFiles reads.
+func Exists(dir string) bool { return inFolder(dir) != "" }
+
+// inFolder returns the path of the tokenizer.json in a folder, "" without one.
+func inFolder(dir string) string {
+	for _, name := range []string{"tokenizer.json", "tokenizer.json.gz"} {
+		file := filepath.Join(dir, name)
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
+}
+
+// readFile reads a file, unpacked if it is gzip.
+func readFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil || !strings.HasSuffix(path, ".gz") {
+		return data, err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err == nil {
+		data, err = io.ReadAll(io.LimitReader(z, maxFile+1))
+	}
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("it unpacks to more than %d MiB", maxFile>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return data, nil
+}
+
+// parseTokenizer builds a tokenizer from tokenizer.json alone.
+func parseTokenizer(data []byte) (*Tokenizer, error) {
+	spec, err := parseSpecification(data)
+	if err != nil {
+		return nil, err
+	}
+	d := &definition{spec: spec}
+	if d.text, d.kind, err = parseVocab(spec.model["vocab"]); err != nil {
+		return nil, err
+	}
+	if d.merges, err = parseMerges(spec.model["merges"]); err != nil {
+		return nil, err
+	}
+	// Only the small rest is kept.
+	delete(spec.fields, "model")
+	delete(spec.fields, "truncation")
+	delete(spec.fields, "padding")
+	delete(spec.model, "vocab")
+	delete(spec.model, "merges")
+	t, err := d.build()
+	if err != nil {
+		return nil, err
+	}
+	t.guessEnds()
+	return t, nil
+}
+
+func parseVocab(field json.RawMessage) ([]string, []tokenKind, error) {
+	var vocab map[string]int64
+	if field == nil {
+		return nil, nil, errors.New("model has no vocab")
+	}
+	if err := json.Unmarshal(field, &vocab); err != nil {
+		return nil, nil, fmt.Errorf("model.vocab: %w", err)
+	}
+	size := int64(0)
+	for token, id := range vocab {
+		if id < 0 || id >= maxSparse(len(vocab)) {
+			return nil, nil, fmt.Errorf("model.vocab: token %s has id %d, of %d tokens", quote(token), id, len(vocab))
+		}
+		size = max(size, id+1)
+	}
+	text, kind := make([]string, size), make([]tokenKind, size)
+	for token, id := range vocab {
+		if kind[id] != kindUnused {
+			return nil, nil, fmt.Errorf("model.vocab: id %d belongs to two tokens, %s and %s", id, quote(min(text[id], token)), quote(max(text[id], token)))
+		}
+		text[id], kind[id] = token, kindModel
+	}
+	return text, kind, nil
+}
+
+// parseMerges takes both layouts: "a b" and ["a","b"].
+func parseMerges(field json.RawMessage) (*mergeList, error) {
+	var list mergeList
+	inner := bytes.TrimLeft(bytes.TrimPrefix(bytes.TrimSpace(field), []byte("[")), " \t\r\n")
+	if bytes.HasPrefix(inner, []byte("[")) {
+		var pairs [][]string
+		if err := json.Unmarshal(field, &pairs); err != nil {
+			return nil, fmt.Errorf("model.merges: %w", err)
+		}
+		list = mergePairs(pairs)
+	} else {
+		var lines []string
+		if field == nil {
+			return nil, errors.New("model has no merges")
+		}
+		if err := json.Unmarshal(field, &lines); err != nil {
+			return nil, fmt.Errorf("model.merges: %w", err)
+		}
+		list = mergeLines(lines)
+	}
+	return &list, nil
+}
+
+// readConfig takes the chat template and the special tokens from the files beside
+// tokenizer.json.
+func (t *Tokenizer) readConfig(dir string) error {
+	file := filepath.Join(dir, "chat_template.jinja")
+	template, err := os.ReadFile(file)
+	hasTemplate := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	t.chatTemplate = string(template)
+	file = filepath.Join(dir, "tokenizer_config.json")
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.guessEnds() // once more: the template tells which token ends a turn
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.parseConfig(data, hasTemplate); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+func (t *Tokenizer) parseConfig(data []byte, hasTemplate bool) error {
+	var config struct {
+		BOS          json.RawMessage `json:"bos_token"`
+		EOS          json.RawMessage `json:"eos_token"`
+		ChatTemplate json.RawMessage `json:"chat_template"`
+	}
+	err := json.Unmarshal(data, &config)
+	if err != nil {
+		return err
+	}
+	if !hasTemplate {
+		if t.chatTemplate, err = parseTemplate(config.ChatTemplate); err != nil {
+			return fmt.Errorf("chat_template: %w", err)
+		}
+	}
+	if t.bos, err = t.parseToken(config.BOS); err != nil {
+		return fmt.Errorf("bos_token: %w", err)
+	}
+	if t.eos, err = t.parseToken(config.EOS); err != nil {
+		return fmt.Errorf("eos_token: %w", err)
+	}
+	return nil
+}
+
+// isNull reports whether an optional field is absent or null.
+func isNull(field json.RawMessage) bool { return len(field) == 0 || string(field) == "null" }
+
+// parseTemplate takes a template written as a string or as a list of named ones.
+func parseTemplate(field json.RawMessage) (string, error) {
+	if isNull(field) {
+		return "", nil
+	}
+	if field[0] == '"' {
+		var template string
+		return template, json.Unmarshal(field, &template)
+	}
+	var list []struct{ Name, Template string }
+	if err := json.Unmarshal(field, &list); err != nil {
+		return "", err
+	}
+	for _, named := range list {
+		if named.Name == "default" {
+			return named.Template, nil
+		}
+	}
+	return "", errors.New(`none of the list is named "default"`)
+}
+
+// parseToken takes a token written as a string or as an object with its content.
+func (t *Tokenizer) parseToken(field json.RawMessage) (int32, error) {
+	if isNull(field) {
+		return -1, nil
+	}
+	var token struct{ Content string }
+	var err error
+	if field[0] == '"' {
+		err = json.Unmarshal(field, &token.Content)
+	} else {
+		err = json.Unmarshal(field, &token)
+	}
+	if err != nil {
+		return -1, err
+	}
+	id, ok := t.ID(token.Content)
+	if !ok {
+		return -1, fmt.Errorf("%s is not in the vocabulary", quote(token.Content))
+	}
+	return id, nil
+}
+
+var (
+	textStarts = []string{"<|begin_of_text|>", "<s>", "<bos>", "<|endoftext|>"}
+	turnEnds   = []string{"<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<end_of_turn>", "<|end_of_turn|>", "<|end|>"}
+	textEnds   = []string{"<|end_of_text|>", "<|endoftext|>", "</s>", "<eos>"}
+)
+
+// guessEnds finds BOS and EOS where only tokenizer.json tells of them: in the
+// post-processor, else by the names that the families in use give them.
+func (t *Tokenizer) guessEnds() {
+	first := func(names []string, in string) int32 {
+		for _, name := range names {
+			if id, ok := t.added.byContent[name]; ok && strings.Contains(in, name) {
+				return id
+			}
+		}
+		return -1
+	}
+	if before := t.template.before; len(before) > 0 {
+		t.bos = before[0]
+	} else {
+		t.bos = first(textStarts, strings.Join(textStarts, ""))
+	}
+	if after := t.template.after; len(after) > 0 {
+		t.eos = after[len(after)-1]
+	} else if t.eos = first(turnEnds, t.chatTemplate); t.eos < 0 {
+		t.eos = first(textEnds, strings.Join(textEnds, ""))
+	}
+}

@@ -1,0 +1,197 @@
+// Package tokenizer turns text into token ids and back, exactly as the Hugging Face
+// tokenizers library does for byte-level BPE (Llama 3, GPT-2, GPT-NeoX) and
+// SentencePiece-style BPE with byte fallback (Mistral).
+//
+// A Tokenizer comes from tokenizer.json (FromFiles) or from a GGUF file's metadata
+// (FromGGUF) and can be written into one (GGUF). It is safe for concurrent use.
+package tokenizer
+
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Tokenizer is a loaded tokenizer. It does not change after loading.
+type Tokenizer struct {
+	vocab     *vocabulary
+	merges    *mergeTable
+	byteLevel bool // words are sequences of bytes, not of characters
+
+	// How the model treats what the vocabulary lacks.
+	byteID       [256]int32 // byte-level: token of a byte; else: token of an ASCII character; -1 none
+	fallbackID   [256]int32 // "<0xNN>" tokens, -1 none
+	unk          int32      // -1 none
+	byteFallback bool
+	fuseUnk      bool
+	ignoreMerges bool
+
+	added    *addedTokens
+	normal   normalizer
+	pre      preTokenizer
+	template struct{ before, after []int32 }
+	decoder  decoder
+
+	bos, eos     int32   // -1 none
+	ends         []int32 // more ids that end a turn, by the file's own word
+	chatTemplate string
+
+	spec     *specification // what GGUF writes beside the vocabulary
+	byScores bool           // merges were derived from scores
+
+	scratch sync.Pool
+}
+
+// EncodeOptions says what Encode makes of special tokens.
+type EncodeOptions struct {
+	// AddSpecial puts the post-processor's tokens (BOS) around the text.
+	AddSpecial bool
+	// ParseSpecial takes the content of a special token in the text for the token.
+	// Without it "<|eot_id|>" is plain text. Added tokens that are not special
+	// (GPT-NeoX's runs of spaces) are found either way.
+	ParseSpecial bool
+	// Shield, if not empty, is removed wherever it stands after special tokens were
+	// cut out of the text: put inside "<|eot_id|>", it keeps that from being one.
+	Shield string
+}
+
+// Encode returns the ids of text.
+func (t *Tokenizer) Encode(text string, o EncodeOptions) []int32 {
+	s := t.scratch.Get().(*scratch)
+	defer t.scratch.Put(s)
+	ids := make([]int32, 0, len(text)/4+8)
+	if o.AddSpecial {
+		ids = append(ids, t.template.before...)
+	}
+	tokens := t.added.raw
+	if o.ParseSpecial && o.Shield != "" {
+		tokens = t.added.shielded
+	}
+	for pos := 0; pos < len(text); {
+		m := tokens.find(text, pos, o.ParseSpecial)
+		if m.start > pos {
+			ids = t.encodeSegment(ids, text[pos:m.start], pos == 0, o, s)
+		}
+		if m.id >= 0 {
+			ids = append(ids, m.id)
+		}
+		pos = m.end
+	}
+	if o.AddSpecial {
+		ids = append(ids, t.template.after...)
+	}
+	return ids
+}
+
+// encodeSegment encodes text between raw added tokens: it normalizes, cuts out the
+// added tokens that are looked for in normalized text, and encodes the rest.
+func (t *Tokenizer) encodeSegment(ids []int32, text string, first bool, o EncodeOptions, s *scratch) []int32 {
+	parse := o.ParseSpecial
+	if o.Shield != "" {
+		text = strings.ReplaceAll(text, o.Shield, "")
+		parse = false // special tokens were all cut out before the shield went
+	}
+	text = t.normal.apply(text)
+	for pos := 0; pos < len(text); {
+		m := t.added.normalized.find(text, pos, parse)
+		if m.start > pos {
+			ids = t.encodeWords(ids, text[pos:m.start], first && pos == 0, s)
+		}
+		if m.id >= 0 {
+			ids = append(ids, m.id)
+		}
+		pos = m.end
+	}
+	return ids
+}
+
+// encodeWords splits text into words (pre-tokens) and encodes each.
+func (t *Tokenizer) encodeWords(ids []int32, text string, first bool, s *scratch) []int32 {
+	text = t.pre.prepare(text, first)
+	for i := 0; i < len(text); {
+		end := t.pre.split.next(text, i)
+		ids = t.encodeWord(ids, text[i:end], s)
+		i = end
+	}
+	return ids
+}
+
+// Size is the highest id plus one.
+func (t *Tokenizer) Size() int { return len(t.vocab.text) }
+
+// Special returns the contents of the special tokens, those that Encode finds in text
+// only with ParseSpecial, in the order of their definition.
+func (t *Tokenizer) Special() []string {
+	var out []string
+	for _, a := range t.spec.AddedTokens {
+		if a.Special && a.Content != "" {
+			out = append(out, a.Content)
+		}
+	}
+	return out
+}
+
+// BOS returns the token that begins a text, if the tokenizer has one.
+func (t *Tokenizer) BOS() (int32, bool) { return t.bos, t.bos >= 0 }
+
+// EOS returns the token that ends a text or a turn, if the tokenizer has one.
+func (t *Tokenizer) EOS() (int32, bool) { return t.eos, t.eos >= 0 }
+
+// EndOfTurn returns the ids that end a turn: EOS, and the special tokens that the
+// families in use end a turn, a message or a text with.
+func (t *Tokenizer) EndOfTurn() []int32 {
+	var ids []int32
+	add := func(id int32) {
+		if id >= 0 && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	add(t.eos)
+	for _, id := range t.ends {
+		add(id)
+	}
+	for _, name := range slices.Concat(turnEnds, textEnds) {
+		if id, ok := t.added.byContent[name]; ok && t.added.special[id] {
+			add(id)
+		}
+	}
+	return ids
+}
+
+// BOSToken returns the content of the BOS token, "" without one.
+func (t *Tokenizer) BOSToken() string { return t.content(t.bos) }
+
+// EOSToken returns the content of the EOS token, "" without one.
+func (t *Tokenizer) EOSToken() string { return t.content(t.eos) }
+
+// ID returns the id of a token by its content as tokenizer.json writes it.
+func (t *Tokenizer) ID(content string) (int32, bool) {
+	if id, ok := t.added.byContent[content]; ok {
+		return id, true
+	}
+	return t.vocab.id(content)
+}
+
+// Piece returns the text a token stands for, for showing: the bytes of a byte-level or
+// byte token may be part of a character. An id without a token gives "".
+func (t *Tokenizer) Piece(id int32) string {
+	if !t.vocab.has(id) {
+		return ""
+	}
+	if t.decoder.byteFallback {
+		if b, ok := byteToken(t.vocab.text[id]); ok {
+			return string([]byte{b})
+		}
+	}
+	return t.decoder.piece(t.vocab.raw[id])
+}
+
+// ChatTemplate returns the Jinja chat template, "" when there is none.
+func (t *Tokenizer) ChatTemplate() string { return t.chatTemplate }
+
+func (t *Tokenizer) content(id int32) string {
+	if id < 0 {
+		return ""
+	}
+	return t.vocab.text[id]
+}
