@@ -19,6 +19,6 @@ func Execute(args []string, in io.Reader, out, errs io.Writer) error {
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.AddCommand(infoCommand(), verifyCommand())
+	root.AddCommand(convertCommand(), infoCommand(), verifyCommand())
 	return root.Execute()
 }

@@ -1,0 +1,117 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/convert"
+	"github.com/mil-run/mil/quant"
+)
+
+func convertCommand() *cobra.Command {
+	var o convert.Options
+	var mix string
+	c := &cobra.Command{
+		Use:   "convert CHECKPOINT",
+		Short: "Pack a checkpoint folder, or another GGUF file, into one model file",
+		Long: `Pack a Hugging Face style folder (config.json, safetensors or pytorch_model.bin,
+tokenizer.json) into one GGUF file, or write a GGUF file anew in another type.
+
+Types: ` + strings.Join(quant.MixNames(), " ") + `.
+Without -o the file is made in the current folder and named after the checkpoint
+and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
+		Example: `  mil convert models/M1-3B
+  mil convert models/M1-3B -o m1.bin --type q8_0
+  mil convert models/mamba-130m --tokenizer models/gpt-neox-20b
+  mil convert m1.bin -o m1-f32.bin --type f32`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var err error
+			if o.Type, err = quant.ParseMix(mix); err != nil {
+				return fmt.Errorf("--type: %w", err)
+			}
+			if o.Output == "" {
+				if o.Output, err = convert.DefaultOutput(args[0], o.Type); err != nil {
+					return err
+				}
+			}
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			out := c.OutOrStdout()
+			report, done := progress(out)
+			o.Progress = report
+			sum, err := convert.Run(ctx, args[0], o)
+			done()
+			if err != nil {
+				return err
+			}
+			return printSummary(out, o.Output, sum)
+		},
+	}
+	c.Flags().StringVarP(&o.Output, "output", "o", "", "the file to write")
+	c.Flags().StringVar(&mix, "type", "q4_k_m", "how to store the weights")
+	c.Flags().StringVar(&o.Tokenizer, "tokenizer", "", "folder or tokenizer.json to take the tokenizer from")
+	c.Flags().BoolVar(&o.Force, "force", false, "replace the file if it exists")
+	return c
+}
+
+// progress is what a conversion reports to, and what ends the report: a bar on
+// a terminal, else a line every tenth.
+func progress(out io.Writer) (report func(tensor string, done, total int64), end func()) {
+	if f, ok := out.(*os.File); ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd())) {
+		var bar *progressbar.ProgressBar
+		report = func(_ string, done, total int64) {
+			if bar == nil {
+				bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription("converting"),
+					progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+			}
+			bar.Set64(done)
+		}
+		return report, func() {
+			if bar != nil {
+				bar.Clear()
+			}
+		}
+	}
+	tenth := int64(0)
+	return func(tensor string, done, total int64) {
+		if now := 10 * done / total; now > tenth {
+			tenth = now
+			fmt.Fprintf(out, "%3d%% %s\n", 10*now, tensor)
+		}
+	}, func() {}
+}
+
+func printSummary(out io.Writer, path string, s *convert.Summary) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "wrote         %s\n", path)
+	fmt.Fprintf(&b, "architecture  %s\n", s.Arch)
+	fmt.Fprintf(&b, "tensors       %d, %.1f M parameters\n", s.Tensors, float64(s.Params)/1e6)
+	fmt.Fprintf(&b, "size          %.1f MB, %.2f bits per weight\n", float64(s.Bytes)/1e6, s.BitsPerWeight())
+	var types []string
+	for t := range s.Types {
+		types = append(types, t)
+	}
+	slices.SortFunc(types, func(x, y string) int { return int(s.Types[y] - s.Types[x]) })
+	for i, t := range types {
+		types[i] = fmt.Sprintf("%s %.1f%%", t, 100*float64(s.Types[t])/float64(s.Params))
+	}
+	fmt.Fprintf(&b, "types         %s\n", strings.Join(types, ", "))
+	for _, f := range s.Fallbacks {
+		fmt.Fprintf(&b, "fallback      %s\n", f)
+	}
+	fmt.Fprintf(&b, "time          %.1f s\n", s.Time.Seconds())
+	_, err := io.WriteString(out, b.String())
+	return err
+}

@@ -1,0 +1,131 @@
+package convert
+
+import (
+	"fmt"
+	"slices"
+)
+
+// hybridLayout recognises the distilled hybrids, with Mamba-1 or Mamba-2
+// layers, in the merged and the unmerged naming, and plans them.
+func hybridLayout(in *input) (*plan, bool, error) {
+	t := in.takes
+	if !t.has("model.embed_tokens.weight") || !in.any(".mamba.") {
+		return nil, false, nil
+	}
+	if !in.hasMamba {
+		return nil, true, fmt.Errorf("mamba_config.json is missing: its tensors say this is a hybrid")
+	}
+	c, mc := in.config, in.mamba
+	if err := c.checkLlama(); err != nil {
+		return nil, true, err
+	}
+	attention := make([]bool, c.Layers)
+	for i := range attention {
+		prefix := fmt.Sprintf("model.layers.%d.", i)
+		attention[i] = t.has(prefix+"self_attn.q_proj.weight") || t.has(prefix+"mha.in_proj.weight")
+		if attention[i] != slices.Contains(mc.AttnLayers, i) {
+			return nil, true, fmt.Errorf("mamba_config.json: attn_layers %v do not fit layer %d's tensors", mc.AttnLayers, i)
+		}
+	}
+	m, err := newMixer(c, mc, in.any(".mamba.dt_bias"))
+	if err != nil {
+		return nil, true, err
+	}
+	p, err := llamaLike(c, t, "mambainllama", func(i int) bool { return attention[i] }, func(p *plan, i int) {
+		m.plan(p, t, c.HiddenSize, fmt.Sprintf("model.layers.%d.mamba.", i), fmt.Sprintf("blk.%d.", i))
+	})
+	if err != nil {
+		return nil, true, err
+	}
+	m.keys(p)
+	return p, true, nil
+}
+
+// mixer is the shape of the hybrids' Mamba layers.
+type mixer struct {
+	version                    int
+	inner, xb, state, conv     int
+	rank                       int // dt_rank, or heads
+	groups                     int
+	repeatBeforeConv           bool
+	convChannels, inProjection int
+}
+
+func newMixer(c *config, mc *mambaConfig, second bool) (*mixer, error) {
+	m := &mixer{version: 1, inner: or(mc.DInner, c.HiddenSize), xb: or(mc.DXB, c.KVHeads*c.HeadDim), conv: or(mc.SSM.DConv, 4), groups: 1, repeatBeforeConv: true}
+	if second {
+		m.version = 2
+		m.groups = or(mc.SSM.Groups, c.Heads)
+		m.rank = m.groups
+		m.state = or(mc.SSM.DState, c.HeadDim)
+		m.repeatBeforeConv = false
+	} else {
+		m.state = or(mc.SSM.DState, 16)
+		rank, err := mc.SSM.rank(c.HiddenSize)
+		if err != nil {
+			return nil, fmt.Errorf("mamba_config.json: %w", err)
+		}
+		m.rank = rank
+	}
+	if r := mc.SSM.RepeatBeforeConv; r != nil {
+		m.repeatBeforeConv = *r
+	}
+	switch {
+	case m.inner < 1 || m.inner > maxWidth || m.xb < 1 || m.xb > m.inner || m.inner%m.xb != 0:
+		return nil, fmt.Errorf("mamba_config.json: d_inner %d and d_xb %d do not fit", m.inner, m.xb)
+	case m.state < 1 || m.state > 4096 || m.xb%m.state != 0 || m.rank < 1 || m.rank > maxWidth || m.conv < 2 || m.conv > 64:
+		return nil, fmt.Errorf("mamba_config.json: d_state %d, dt_rank %d, d_conv %d do not fit d_xb %d", m.state, m.rank, m.conv, m.xb)
+	case second && m.rank*m.state != m.inner:
+		return nil, fmt.Errorf("mamba_config.json: %d groups of %d states are not d_inner %d", m.rank, m.state, m.inner)
+	}
+	wide := m.xb
+	if m.repeatBeforeConv {
+		wide = m.inner
+	}
+	m.convChannels = wide
+	if second {
+		m.convChannels = 2*wide + m.inner
+	}
+	m.inProjection = 2*m.inner + 2*m.xb + m.rank
+	return m, nil
+}
+
+func (m *mixer) keys(p *plan) {
+	p.setArch("ssm.version", uint32(m.version))
+	p.setArch("ssm.conv_kernel", uint32(m.conv))
+	p.setArch("ssm.inner_size", uint32(m.inner))
+	p.setArch("ssm.state_size", uint32(m.state))
+	p.setArch("ssm.time_step_rank", uint32(m.rank))
+	p.setArch("ssm.group_count", uint32(m.groups))
+	p.setArch("ssm.xb_size", uint32(m.xb))
+	p.setArch("ssm.repeat_before_conv", m.repeatBeforeConv)
+}
+
+// plan adds one Mamba layer's tensors; ssm_in's rows are z, x, B, C, dt.
+func (m *mixer) plan(p *plan, t *takes, dModel int, in, blk string) {
+	switch {
+	case m.version == 2 || t.has(in+"in_proj.weight"):
+		p.matrix(t, blk+"ssm_in.weight", dModel, whole(t.take(in+"in_proj.weight", m.inProjection, dModel)))
+	default:
+		p.matrix(t, blk+"ssm_in.weight", dModel,
+			whole(t.take(in+"in_proj_z.weight", m.inner, dModel)),
+			whole(t.take(in+"in_proj_x.weight", m.xb, dModel)),
+			whole(t.take(in+"B_proj.weight", m.xb, dModel)),
+			whole(t.take(in+"C_proj.weight", m.inner, dModel)),
+			whole(t.take(in+"dt_proj_down.weight", m.rank, dModel)))
+	}
+	p.vector(t, blk+"ssm_conv1d.weight", t.take(in+"conv1d.weight", m.convChannels, 1, m.conv), dims(m.conv, m.convChannels), nil)
+	p.vector(t, blk+"ssm_conv1d.bias", t.take(in+"conv1d.bias", m.convChannels), dims(m.convChannels), nil)
+	if m.version == 1 {
+		p.matrix(t, blk+"ssm_dt.weight", m.rank, whole(t.take(in+"dt_proj.weight", m.inner, m.rank)))
+		p.vector(t, blk+"ssm_dt.bias", t.take(in+"dt_proj.bias", m.inner), dims(m.inner), twice)
+		p.vector(t, blk+"ssm_a", t.take(in+"A_log", m.inner, m.state), dims(m.state, m.inner), decay)
+		p.vector(t, blk+"ssm_d", t.take(in+"D", m.inner), dims(m.inner), nil)
+	} else {
+		p.vector(t, blk+"ssm_dt.bias", t.take(in+"dt_bias", m.rank), dims(m.rank), nil)
+		p.vector(t, blk+"ssm_a", t.take(in+"A_log", m.rank), dims(1, m.rank), decay)
+		p.vector(t, blk+"ssm_d", t.take(in+"D", m.rank), dims(1, m.rank), nil)
+		p.vector(t, blk+"ssm_norm.weight", t.take(in+"norm.weight", m.inner), dims(m.inner/m.groups, m.groups), nil)
+	}
+	p.matrix(t, blk+"ssm_out.weight", m.inner, whole(t.take(in+"out_proj.weight", dModel, m.inner)))
+}

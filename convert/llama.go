@@ -1,0 +1,187 @@
+package convert
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Limits on what a config may claim, far past any real model.
+const (
+	maxLayers = 1 << 10
+	maxWidth  = 1 << 20
+)
+
+// llamaLike plans what Llama, Mistral and the hybrids share: keys, embedding,
+// attention and feed-forward layers. mixer plans the layers that are not
+// attention.
+func llamaLike(c *config, t *takes, arch string, attention func(i int) bool, mixer func(p *plan, i int)) (*plan, error) {
+	p := &plan{arch: arch, name: c.NameOrPath, layers: c.Layers, tied: c.Tie}
+	if err := c.checkLlama(); err != nil {
+		return nil, err
+	}
+	scaling := c.RopeScaling
+	theta := c.RopeTheta
+	if c.RopeParams != nil {
+		scaling = c.RopeParams
+		if theta == 0 {
+			theta = scaling.Theta
+		}
+	}
+	if theta == 0 {
+		theta = 10000
+	}
+	kv := make([]int32, c.Layers)
+	same := true
+	for i := range kv {
+		if attention(i) {
+			kv[i] = int32(c.KVHeads)
+		} else {
+			same = false
+		}
+	}
+	p.setArch("block_count", uint32(c.Layers))
+	p.setArch("context_length", uint32(c.MaxPositions))
+	p.setArch("embedding_length", uint32(c.HiddenSize))
+	p.setArch("feed_forward_length", uint32(c.Intermediate))
+	p.setArch("attention.head_count", uint32(c.Heads))
+	if same {
+		p.setArch("attention.head_count_kv", uint32(c.KVHeads))
+	} else {
+		p.setArch("attention.head_count_kv", kv)
+	}
+	p.setArch("attention.key_length", uint32(c.HeadDim))
+	p.setArch("attention.value_length", uint32(c.HeadDim))
+	p.setArch("attention.layer_norm_rms_epsilon", float32(c.Eps))
+	p.setArch("rope.freq_base", float32(theta))
+	p.setArch("rope.dimension_count", uint32(c.HeadDim))
+
+	kind := ""
+	if scaling != nil {
+		kind = scaling.Type
+		if kind == "" {
+			kind = scaling.OldType
+		}
+	}
+	var factors []float32
+	switch kind {
+	case "", "default":
+	case "linear":
+		p.setArch("rope.scaling.type", "linear")
+		p.setArch("rope.scaling.factor", float32(scaling.Factor))
+	case "llama3":
+		f, err := ropeFactors(scaling, theta, c.HeadDim)
+		if err != nil {
+			return nil, err
+		}
+		factors = f
+	default:
+		return nil, fmt.Errorf("config.json: rope_scaling of type %q (known: default, linear, llama3)", kind)
+	}
+
+	embd, ok := t.c.Tensor("model.embed_tokens.weight")
+	if !ok || len(embd.Shape) != 2 {
+		return nil, fmt.Errorf("tensor model.embed_tokens.weight is missing")
+	}
+	p.vocab = embd.Shape[0]
+	p.setArch("vocab_size", uint32(p.vocab))
+	p.matrix(t, "token_embd.weight", c.HiddenSize, whole(t.take("model.embed_tokens.weight", p.vocab, c.HiddenSize)))
+	if factors != nil {
+		p.small("rope_freqs.weight", dims(len(factors)), func() ([]float32, error) { return factors, nil })
+	}
+	for i := range c.Layers {
+		in, blk := fmt.Sprintf("model.layers.%d.", i), fmt.Sprintf("blk.%d.", i)
+		p.vector(t, blk+"attn_norm.weight", t.take(in+"input_layernorm.weight", c.HiddenSize), dims(c.HiddenSize), nil)
+		if attention(i) {
+			p.attention(c, t, in, blk)
+		} else {
+			mixer(p, i)
+		}
+		p.vector(t, blk+"ffn_norm.weight", t.take(in+"post_attention_layernorm.weight", c.HiddenSize), dims(c.HiddenSize), nil)
+		p.matrix(t, blk+"ffn_gate.weight", c.HiddenSize, whole(t.take(in+"mlp.gate_proj.weight", c.Intermediate, c.HiddenSize)))
+		p.matrix(t, blk+"ffn_up.weight", c.HiddenSize, whole(t.take(in+"mlp.up_proj.weight", c.Intermediate, c.HiddenSize)))
+		p.matrix(t, blk+"ffn_down.weight", c.Intermediate, whole(t.take(in+"mlp.down_proj.weight", c.HiddenSize, c.Intermediate)))
+	}
+	p.vector(t, "output_norm.weight", t.take("model.norm.weight", c.HiddenSize), dims(c.HiddenSize), nil)
+	if c.Tie {
+		t.ignore("lm_head.weight")
+	} else {
+		p.matrix(t, "output.weight", c.HiddenSize, whole(t.take("lm_head.weight", p.vocab, c.HiddenSize)))
+	}
+	t.rest()
+	return p, t.err
+}
+
+// attention plans q, k, v and o, in either naming; q's and k's rows are
+// permuted so that each rotated pair is adjacent, as ggml's llama has them.
+func (p *plan) attention(c *config, t *takes, in, blk string) {
+	q, kv, d := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, c.HeadDim
+	pairs := func(off int) func(int) int {
+		return func(r int) int { return off + r/d*d + r%d/2 + r%2*(d/2) }
+	}
+	out := in + "self_attn.o_proj.weight"
+	if merged := in + "mha.in_proj.weight"; t.has(merged) {
+		s := t.take(merged, q+2*kv, c.HiddenSize)
+		p.matrix(t, blk+"attn_q.weight", c.HiddenSize, part{s, q, pairs(0)})
+		p.matrix(t, blk+"attn_k.weight", c.HiddenSize, part{s, kv, pairs(q)})
+		p.matrix(t, blk+"attn_v.weight", c.HiddenSize, part{s, kv, func(r int) int { return q + kv + r }})
+		out = in + "mha.out_proj.weight"
+	} else {
+		p.matrix(t, blk+"attn_q.weight", c.HiddenSize, part{t.take(in+"self_attn.q_proj.weight", q, c.HiddenSize), q, pairs(0)})
+		p.matrix(t, blk+"attn_k.weight", c.HiddenSize, part{t.take(in+"self_attn.k_proj.weight", kv, c.HiddenSize), kv, pairs(0)})
+		p.matrix(t, blk+"attn_v.weight", c.HiddenSize, whole(t.take(in+"self_attn.v_proj.weight", kv, c.HiddenSize)))
+	}
+	p.matrix(t, blk+"attn_output.weight", q, whole(t.take(out, c.HiddenSize, q)))
+}
+
+// checkLlama refuses configs that cannot be run as they say.
+func (c *config) checkLlama() error {
+	if c.KVHeads == 0 {
+		c.KVHeads = c.Heads
+	}
+	switch {
+	case c.HiddenSize < 1 || c.HiddenSize > maxWidth || c.Layers < 1 || c.Layers > maxLayers || c.Heads < 1 || c.Heads > maxWidth || c.Intermediate < 1 || c.Intermediate > maxWidth:
+		return fmt.Errorf("config.json: hidden_size %d, num_hidden_layers %d, num_attention_heads %d, intermediate_size %d are not a model", c.HiddenSize, c.Layers, c.Heads, c.Intermediate)
+	case c.KVHeads < 1 || c.Heads%c.KVHeads != 0:
+		return fmt.Errorf("config.json: %d heads do not share %d key-value heads", c.Heads, c.KVHeads)
+	case c.HeadDim == 0 && c.HiddenSize%c.Heads != 0:
+		return fmt.Errorf("config.json: hidden_size %d is no multiple of %d heads", c.HiddenSize, c.Heads)
+	case c.HiddenAct != "" && c.HiddenAct != "silu":
+		return fmt.Errorf("config.json: hidden_act %q (known: silu)", c.HiddenAct)
+	case c.AttnBias || c.MLPBias:
+		return fmt.Errorf("config.json: attention_bias or mlp_bias is set; models with biases are not supported")
+	}
+	c.HeadDim = or(c.HeadDim, c.HiddenSize/c.Heads)
+	c.MaxPositions = or(c.MaxPositions, 2048)
+	if c.Eps == 0 {
+		c.Eps = 1e-5
+	}
+	if c.HeadDim < 2 || c.HeadDim > 4096 || c.HeadDim%2 != 0 {
+		return fmt.Errorf("config.json: heads of %d channels", c.HeadDim)
+	}
+	if c.MaxPositions < 1 || c.MaxPositions > 1<<30 {
+		return fmt.Errorf("config.json: max_position_embeddings is %d", c.MaxPositions)
+	}
+	return nil
+}
+
+// llamaLayout recognises Llama and Mistral checkpoints, and plans them.
+func llamaLayout(in *input) (*plan, bool, error) {
+	if !in.takes.has("model.embed_tokens.weight") || in.any(".mamba.") {
+		return nil, false, nil
+	}
+	if t := in.config.ModelType; t != "" && t != "llama" && t != "mistral" {
+		return nil, true, fmt.Errorf("config.json: model_type %q (known: llama, mistral)", t)
+	}
+	p, err := llamaLike(in.config, in.takes, "llama", func(int) bool { return true }, nil)
+	return p, true, err
+}
+
+// any reports whether a tensor's name contains s.
+func (in *input) any(s string) bool {
+	for _, n := range in.takes.c.Names() {
+		if strings.Contains(n, s) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,223 @@
+package convert
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/mil-run/mil/convert/source"
+)
+
+// tensor is one tensor of the file to be written.
+type tensor struct {
+	name       string
+	dims       []uint64 // ggml order: row length first
+	rows, cols int
+	// read fills dst with rows [row, row+n) as float32.
+	read func(row, n int, dst []float32) error
+}
+
+// pair is a metadata key and its value, as format.Writer.Set takes them.
+type pair struct {
+	key   string
+	value any
+}
+
+// plan is a file about to be written: everything that headers and configs can
+// tell has been checked, no weight has been read.
+type plan struct {
+	arch    string
+	name    string
+	layers  int
+	tied    bool
+	vocab   int // rows of the embedding
+	pairs   []pair
+	tensors []tensor
+	eos     []int32 // what the tokenizer says ends a turn
+}
+
+func (p *plan) set(key string, value any) { p.pairs = append(p.pairs, pair{key, value}) }
+
+// arch sets a key of the architecture.
+func (p *plan) setArch(key string, value any) { p.set(p.arch+"."+key, value) }
+
+// takes looks checkpoint tensors up, checks their shapes, and remembers which
+// were asked for, so that what is left over can be named.
+type takes struct {
+	c    *source.Checkpoint
+	used map[string]bool
+	err  error
+}
+
+func newTakes(c *source.Checkpoint) *takes { return &takes{c: c, used: map[string]bool{}} }
+
+func (t *takes) fail(format string, args ...any) {
+	if t.err == nil {
+		t.err = fmt.Errorf(format, args...)
+	}
+}
+
+// has reports whether the checkpoint has a tensor.
+func (t *takes) has(name string) bool { _, ok := t.c.Tensor(name); return ok }
+
+// ignore marks a tensor as known and not needed.
+func (t *takes) ignore(name string) { t.used[name] = true }
+
+// take returns a tensor of the given shape, or nil after an error.
+func (t *takes) take(name string, shape ...int) *source.Tensor {
+	s, ok := t.c.Tensor(name)
+	if !ok {
+		t.fail("tensor %s is missing", name)
+		return nil
+	}
+	t.used[name] = true
+	if s.DType == source.Unsupported {
+		t.fail("tensor %s has dtype %s (known: F32, F16, BF16)", name, s.TypeName)
+		return nil
+	}
+	if !sameShape(s.Shape, shape) {
+		t.fail("tensor %s has shape %v, the config says %v", name, s.Shape, shape)
+		return nil
+	}
+	return s
+}
+
+func sameShape(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// rest reports tensors nobody asked for.
+func (t *takes) rest() {
+	var extra []string
+	for _, n := range t.c.Names() {
+		if !t.used[n] && !strings.HasSuffix(n, "rotary_emb.inv_freq") {
+			extra = append(extra, n)
+		}
+	}
+	if len(extra) == 1 {
+		t.fail("tensor %s is not part of the model", extra[0])
+	} else if len(extra) > 1 {
+		t.fail("tensor %s is not part of the model (nor are %d others)", extra[0], len(extra)-1)
+	}
+}
+
+// part is rows of a checkpoint tensor, in the order perm gives.
+type part struct {
+	t    *source.Tensor
+	rows int
+	from func(row int) int // nil: as they are
+}
+
+// matrix adds a tensor made of parts under each other.
+func (p *plan) matrix(t *takes, name string, cols int, parts ...part) {
+	rows := 0
+	for _, q := range parts {
+		rows += q.rows
+	}
+	p.tensors = append(p.tensors, tensor{name: name, dims: []uint64{uint64(cols), uint64(rows)}, rows: rows, cols: cols,
+		read: func(row, n int, dst []float32) error {
+			first := 0
+			for _, q := range parts {
+				lo, hi := max(row, first), min(row+n, first+q.rows)
+				if lo < hi {
+					if err := q.read(t.c, lo-first, hi-lo, cols, dst[(lo-row)*cols:(hi-row)*cols]); err != nil {
+						return err
+					}
+				}
+				first += q.rows
+			}
+			return nil
+		}})
+}
+
+func (q part) read(c *source.Checkpoint, row, n, cols int, dst []float32) error {
+	if q.from == nil {
+		return c.ReadRows(q.t, row, n, dst)
+	}
+	for i := range n {
+		if err := c.ReadRows(q.t, q.from(row+i), 1, dst[i*cols:(i+1)*cols]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole is all rows of a checkpoint matrix.
+func whole(t *source.Tensor) part {
+	if t == nil {
+		return part{}
+	}
+	return part{t: t, rows: t.Shape[0]}
+}
+
+// small adds a tensor that is read whole, given its values by f.
+func (p *plan) small(name string, dims []uint64, f func() ([]float32, error)) {
+	n := uint64(1)
+	for _, d := range dims {
+		n *= d
+	}
+	cols := int(dims[0])
+	rows := int(n) / cols
+	p.tensors = append(p.tensors, tensor{name: name, dims: dims, rows: rows, cols: cols, read: func(row, n int, dst []float32) error {
+		v, err := f()
+		if err != nil {
+			return err
+		}
+		copy(dst, v[row*cols:(row+n)*cols])
+		return nil
+	}})
+}
+
+// vector adds a checkpoint tensor whose values pass through f (nil: as they are).
+func (p *plan) vector(t *takes, name string, s *source.Tensor, dims []uint64, f func(float32) float32) {
+	if s == nil {
+		return
+	}
+	p.small(name, dims, func() ([]float32, error) {
+		v := make([]float32, s.Len())
+		rows := 1
+		if len(s.Shape) > 0 {
+			rows = s.Shape[0]
+		}
+		if err := t.c.ReadRows(s, 0, rows, v); err != nil {
+			return nil, err
+		}
+		if f != nil {
+			for i := range v {
+				v[i] = f(v[i])
+			}
+		}
+		return v, nil
+	})
+}
+
+// decay turns A_log into A.
+func decay(a float32) float32 { return float32(-math.Exp(float64(a))) }
+
+// twice doubles a bias that the models add two times.
+func twice(b float32) float32 { return 2 * b }
+
+func dims(d ...int) []uint64 {
+	out := make([]uint64, len(d))
+	for i, v := range d {
+		out[i] = uint64(v)
+	}
+	return out
+}
+
+// input is an opened checkpoint folder.
+type input struct {
+	dir      string
+	takes    *takes
+	config   *config
+	mamba    *mambaConfig
+	hasMamba bool
+}
