@@ -219,8 +219,9 @@ type Snapshot struct {
 	data   [][]byte
 }
 
-// Len is how many tokens the snapshot stands after.
-func (n *Snapshot) Len() int { return len(n.tokens) }
+// Tokens is the timeline the snapshot stands after. The caller must not change
+// it.
+func (n *Snapshot) Tokens() []int32 { return n.tokens }
 
 // Snapshot keeps the present point of the timeline.
 func (s *Session) Snapshot() (*Snapshot, error) {

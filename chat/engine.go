@@ -1,0 +1,113 @@
+// Package chat holds conversations with a model: it renders messages through
+// the checkpoint's template, feeds a session only what is new, and streams
+// replies.
+package chat
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mil-run/mil/chat/template"
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/tokenizer"
+)
+
+// Engine is a model file that can talk: weights, tokenizer and chat template.
+type Engine struct {
+	Model     *model.Model
+	Tokenizer *tokenizer.Tokenizer
+	// Defaults is how the checkpoint wants tokens to be chosen.
+	Defaults sample.Options
+
+	file     *format.File
+	template *template.Template // nil where the file has none
+	ends     map[int32]bool     // tokens that end a reply
+}
+
+// Fallback is how tokens are chosen where a checkpoint says nothing about it.
+var Fallback = sample.Options{Temp: 0.7, TopP: 0.9}
+
+// Open checks a model file and reads everything but its weights.
+func Open(f *format.File) (*Engine, error) {
+	m, err := model.Open(f)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{Model: m, file: f, ends: map[int32]bool{}}
+	if e.Tokenizer, err = tokenizer.FromGGUF(f.KV()); err == nil {
+		err = e.read(f.KV())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return e, nil
+}
+
+// read takes template, end tokens and generation defaults from the metadata.
+func (e *Engine) read(kv *format.Meta) error {
+	if size := e.Tokenizer.Size(); size > e.Model.Config.Vocab {
+		return fmt.Errorf("the tokenizer has ids up to %d, the weights %d rows", size-1, e.Model.Config.Vocab)
+	}
+	if src := e.Tokenizer.ChatTemplate(); src != "" {
+		t, err := template.Parse(src, template.Tokens{BOS: e.Tokenizer.BOSToken(), EOS: e.Tokenizer.EOSToken()})
+		if err != nil {
+			return err
+		}
+		e.template = t
+	}
+	ends, _, err := kv.Ints("mil.eos_token_ids")
+	if err != nil {
+		return err
+	}
+	for _, id := range ends {
+		e.ends[int32(id)] = true
+	}
+	for _, id := range e.Tokenizer.EndOfTurn() {
+		e.ends[id] = true
+	}
+	e.Defaults, err = defaults(kv)
+	return err
+}
+
+// defaults reads the generation_config.json values kept in the file.
+func defaults(kv *format.Meta) (sample.Options, error) {
+	const prefix = "mil.generation."
+	var o sample.Options
+	said := false
+	for key, into := range map[string]*float32{"temperature": &o.Temp, "top_p": &o.TopP, "min_p": &o.MinP, "repetition_penalty": &o.RepeatPenalty} {
+		v, ok, err := kv.Float(prefix + key)
+		if err != nil {
+			return o, err
+		}
+		*into, said = float32(v), said || ok
+	}
+	k, ok, err := kv.Int(prefix + "top_k")
+	if err != nil {
+		return o, err
+	}
+	o.TopK, said = int(k), said || ok
+	draws, ok, err := kv.Bool(prefix + "do_sample")
+	switch {
+	case err != nil:
+		return o, err
+	case ok && !draws:
+		return sample.Options{RepeatPenalty: o.RepeatPenalty}, nil
+	case !said:
+		return Fallback, nil
+	}
+	if _, ok, _ := kv.Float(prefix + "temperature"); !ok {
+		o.Temp = 1 // transformers' default
+	}
+	if err := o.Check(); err != nil {
+		return o, fmt.Errorf("generation defaults: %w", err)
+	}
+	return o, nil
+}
+
+// ErrNoTemplate is returned by chats with a model that was not made for chat.
+var ErrNoTemplate = errors.New("the model has no chat template; `mil run --raw` completes text without one")
+
+// CanChat reports whether the model has a chat template.
+func (e *Engine) CanChat() bool { return e.template != nil }

@@ -1,0 +1,169 @@
+// Package sample turns a row of logits into a token.
+//
+// The filters run in the order of Hugging Face's generate, since the defaults
+// come from a checkpoint's generation_config.json: repeat penalty,
+// temperature, top-k, top-p, min-p. What is left is a distribution
+// ([Sampler.Candidates]), from which one token is drawn ([Sampler.Sample]).
+package sample
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+)
+
+// Options say how tokens are chosen. The zero value is greedy.
+type Options struct {
+	Temp          float32 // 0 takes the best token
+	TopK          int     // keep the K best tokens; 0 keeps all
+	TopP          float32 // keep the best tokens whose probabilities sum to TopP; 0 or 1 keeps all
+	MinP          float32 // keep tokens at least MinP times as probable as the best; 0 keeps all
+	RepeatPenalty float32 // divides (or multiplies, when negative) the logits of recent tokens; 0 or 1 is none
+	Seed          uint64
+}
+
+// Check refuses options no sampler can follow, naming the option.
+func (o Options) Check() error {
+	switch {
+	case !(o.Temp >= 0) || math.IsInf(float64(o.Temp), 0):
+		return fmt.Errorf("temperature %g is not a number from 0", o.Temp)
+	case o.TopK < 0:
+		return fmt.Errorf("top-k %d is negative", o.TopK)
+	case !(o.TopP >= 0 && o.TopP <= 1):
+		return fmt.Errorf("top-p %g is not between 0 and 1", o.TopP)
+	case !(o.MinP >= 0 && o.MinP <= 1):
+		return fmt.Errorf("min-p %g is not between 0 and 1", o.MinP)
+	case !(o.RepeatPenalty >= 0) || math.IsInf(float64(o.RepeatPenalty), 0):
+		return fmt.Errorf("repeat penalty %g is not a number from 0", o.RepeatPenalty)
+	}
+	return nil
+}
+
+// RepeatWindow is how many of the newest tokens the repeat penalty looks at.
+const RepeatWindow = 64
+
+// Candidate is a token that may be drawn.
+type Candidate struct {
+	ID int32
+	// P is its probability once all filters ran; while they run, its logit.
+	P float32
+}
+
+// Sampler draws tokens. It is not for two goroutines.
+type Sampler struct {
+	o    Options
+	rng  *rand.Rand
+	list []Candidate
+	seen map[int32]bool
+}
+
+// New makes a sampler; the same options and logits give the same tokens.
+func New(o Options) *Sampler {
+	return &Sampler{o: o, rng: rand.New(rand.NewPCG(o.Seed, 0)), seen: map[int32]bool{}}
+}
+
+// Sample draws a token from a row of logits [vocabulary]. recent is the text so
+// far, oldest first, for the repeat penalty. With a temperature of 0 it takes
+// the best token, of several equal ones the first.
+func (s *Sampler) Sample(logits []float32, recent []int32) int32 {
+	if s.o.Temp == 0 {
+		return s.best(logits, recent)
+	}
+	c := s.Candidates(logits, recent)
+	// Float64, so that adding up many small probabilities loses nothing that matters.
+	u := s.rng.Float64()
+	for _, x := range c[:len(c)-1] {
+		if u -= float64(x.P); u < 0 {
+			return x.ID
+		}
+	}
+	return c[len(c)-1].ID
+}
+
+// Candidates returns the tokens that pass the filters and their probabilities,
+// which sum to 1. A temperature of 0 leaves the best token alone. The slice is
+// valid until the next call.
+func (s *Sampler) Candidates(logits []float32, recent []int32) []Candidate {
+	if s.o.Temp == 0 {
+		s.list = append(s.list[:0], Candidate{s.best(logits, recent), 1})
+		return s.list
+	}
+	s.fill(logits)
+	s.penalize(recent)
+	for i := range s.list {
+		s.list[i].P /= s.o.Temp
+	}
+	c := s.list
+	if k := s.o.TopK; k > 0 && k < len(c) {
+		c = best(c, func(n int, _ Candidate) bool { return n < k })
+	}
+	softmax(c)
+	if p := s.o.TopP; p > 0 && p < 1 {
+		sum := float64(0)
+		c = best(c, func(n int, x Candidate) bool {
+			more := n == 0 || sum < float64(p)
+			sum += float64(x.P)
+			return more
+		})
+	}
+	if s.o.MinP > 0 {
+		c = atLeast(c, s.o.MinP)
+	}
+	normalize(c)
+	return c
+}
+
+// fill lists all tokens with their logits. What is no number counts as the
+// least likely.
+func (s *Sampler) fill(logits []float32) {
+	if cap(s.list) < len(logits) {
+		s.list = make([]Candidate, len(logits))
+	}
+	s.list = s.list[:len(logits)]
+	for i, v := range logits {
+		if v != v {
+			v = float32(math.Inf(-1))
+		}
+		s.list[i] = Candidate{int32(i), v}
+	}
+}
+
+// penalize makes recent tokens less likely (Keskar et al., "CTRL", 2019).
+func (s *Sampler) penalize(recent []int32) {
+	for id := range s.penalized(recent) {
+		s.list[id].P = s.penalty(s.list[id].P)
+	}
+}
+
+// penalized is the set of tokens the repeat penalty applies to.
+func (s *Sampler) penalized(recent []int32) map[int32]bool {
+	clear(s.seen)
+	if s.o.RepeatPenalty != 0 && s.o.RepeatPenalty != 1 {
+		for _, id := range recent[max(0, len(recent)-RepeatWindow):] {
+			s.seen[id] = true
+		}
+	}
+	return s.seen
+}
+
+func (s *Sampler) penalty(logit float32) float32 {
+	if logit > 0 {
+		return logit / s.o.RepeatPenalty
+	}
+	return logit * s.o.RepeatPenalty
+}
+
+// best is the token with the highest logit after the repeat penalty.
+func (s *Sampler) best(logits []float32, recent []int32) int32 {
+	seen := s.penalized(recent)
+	at, peak := int32(0), float32(math.Inf(-1))
+	for i, v := range logits {
+		if len(seen) > 0 && seen[int32(i)] {
+			v = s.penalty(v)
+		}
+		if v > peak {
+			at, peak = int32(i), v
+		}
+	}
+	return at
+}

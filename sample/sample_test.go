@@ -1,0 +1,184 @@
+package sample
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func row(n int) []float32 {
+	r := rand.New(rand.NewPCG(7, 7))
+	l := make([]float32, n)
+	for i := range l {
+		l[i] = float32(r.NormFloat64() * 3)
+	}
+	return l
+}
+
+// naive is the definition: sort everything, cut, renormalize.
+func naive(logits []float32, o Options) map[int32]float64 {
+	type cand struct {
+		id int32
+		p  float64
+	}
+	var c []cand
+	for i, v := range logits {
+		c = append(c, cand{int32(i), math.Exp(float64(v) / float64(o.Temp))})
+	}
+	slices.SortStableFunc(c, func(a, b cand) int {
+		if a.p > b.p {
+			return -1
+		} else if a.p < b.p {
+			return 1
+		}
+		return 0
+	})
+	norm := func() {
+		sum := 0.0
+		for _, x := range c {
+			sum += x.p
+		}
+		for i := range c {
+			c[i].p /= sum
+		}
+	}
+	if o.TopK > 0 && o.TopK < len(c) {
+		c = c[:o.TopK]
+	}
+	norm()
+	if o.TopP > 0 && o.TopP < 1 {
+		sum, n := 0.0, 0
+		for n < len(c) && (n == 0 || sum < float64(o.TopP)) {
+			sum += c[n].p
+			n++
+		}
+		c = c[:n]
+	}
+	for i := range c {
+		if o.MinP > 0 && c[i].p < float64(o.MinP)*c[0].p {
+			c = c[:i]
+			break
+		}
+	}
+	norm()
+	out := map[int32]float64{}
+	for _, x := range c {
+		out[x.id] = x.p
+	}
+	return out
+}
+
+func TestCandidates(t *testing.T) {
+	logits := row(3000)
+	for _, o := range []Options{
+		{Temp: 1}, {Temp: 0.6, TopP: 0.9}, {Temp: 1.3, TopK: 40}, {Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05},
+		{Temp: 1, MinP: 0.1}, {Temp: 2, TopK: 1}, {Temp: 1, TopP: 1e-6}, {Temp: 1, TopK: 5000},
+	} {
+		want := naive(logits, o)
+		got := New(o).Candidates(logits, nil)
+		if len(got) != len(want) {
+			t.Fatalf("%+v: %d candidates, want %d", o, len(got), len(want))
+		}
+		sum := 0.0
+		for _, c := range got {
+			sum += float64(c.P)
+			if w, ok := want[c.ID]; !ok || math.Abs(float64(c.P)-w) > 1e-5*w+1e-9 {
+				t.Fatalf("%+v: token %d has probability %g, want %g", o, c.ID, c.P, w)
+			}
+		}
+		if math.Abs(sum-1) > 1e-4 {
+			t.Fatalf("%+v: probabilities sum to %g", o, sum)
+		}
+	}
+}
+
+// Drawing follows the distribution: Pearson's chi-squared over 100,000 draws.
+func TestSampleFollowsCandidates(t *testing.T) {
+	logits := []float32{2, 1, 0, -1, 3, 0.5}
+	s := New(Options{Temp: 0.9, TopK: 5, Seed: 3})
+	want := map[int32]float64{}
+	for _, c := range s.Candidates(logits, nil) {
+		want[c.ID] = float64(c.P)
+	}
+	const n = 100000
+	got := map[int32]int{}
+	for range n {
+		got[s.Sample(logits, nil)]++
+	}
+	chi := 0.0
+	for id, p := range want {
+		d := float64(got[id]) - n*p
+		chi += d * d / (n * p)
+	}
+	if chi > 18.5 || len(got) != len(want) { // 4 degrees of freedom: p = 0.001
+		t.Fatalf("chi-squared %.1f, drawn %v, want %v", chi, got, want)
+	}
+}
+
+func TestGreedy(t *testing.T) {
+	nan := float32(math.NaN())
+	s := New(Options{})
+	if got := s.Sample([]float32{nan, 1, 5, 5, nan}, nil); got != 2 {
+		t.Errorf("greedy took %d", got)
+	}
+	s = New(Options{RepeatPenalty: 2})
+	if got := s.Sample([]float32{4, 1, 5, -8}, []int32{2}); got != 0 {
+		t.Errorf("greedy under a repeat penalty took %d", got)
+	}
+	old := append([]int32{2}, make([]int32, RepeatWindow)...) // 2 has left the window
+	if got := s.Sample([]float32{4, 1, 5, -8}, old); got != 2 {
+		t.Errorf("the penalty reached past its window: %d", got)
+	}
+	if c := New(Options{Temp: 1, RepeatPenalty: 2}).Candidates([]float32{-1, 1}, []int32{0}); math.Abs(float64(c[0].P)-1/(1+math.Exp(3))) > 1e-6 {
+		t.Errorf("a negative logit under a penalty of 2 got probability %g", c[0].P)
+	}
+}
+
+func TestSeed(t *testing.T) {
+	logits := row(500)
+	draw := func(seed uint64) (out []int32) {
+		s := New(Options{Temp: 1, Seed: seed})
+		for range 50 {
+			out = append(out, s.Sample(logits, out))
+		}
+		return
+	}
+	if !slices.Equal(draw(1), draw(1)) || slices.Equal(draw(1), draw(2)) {
+		t.Error("the seed does not decide")
+	}
+}
+
+func TestOddRows(t *testing.T) {
+	inf := float32(math.Inf(1))
+	for _, l := range [][]float32{{-inf, -inf}, {inf, 0}, {float32(math.NaN())}, {0}} {
+		c := New(Options{Temp: 1, TopP: 0.9, TopK: 3, MinP: 0.1}).Candidates(l, nil)
+		if len(c) == 0 || c[0].P != c[0].P {
+			t.Errorf("%v gives %v", l, c)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for _, o := range []Options{{Temp: -1}, {TopK: -1}, {TopP: 2}, {MinP: -0.1}, {RepeatPenalty: -1}, {Temp: float32(math.NaN())}} {
+		if o.Check() == nil {
+			t.Errorf("%+v passes", o)
+		}
+	}
+	if err := (Options{Temp: 0.6, TopP: 0.9, RepeatPenalty: 1.1}).Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkSample(b *testing.B) {
+	logits := row(128256)
+	for name, o := range map[string]Options{"greedy": {}, "temp": {Temp: 0.6}, "top_p": {Temp: 0.6, TopP: 0.9}, "top_k": {Temp: 0.6, TopK: 40}} {
+		b.Run(name, func(b *testing.B) {
+			s := New(o)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Sample(logits, nil)
+			}
+		})
+	}
+}
