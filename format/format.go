@@ -18,6 +18,7 @@ const (
 	foreignUnit = 32        // GGUF's alignment where the file declares none
 	maxName     = 1<<16 - 1 // bytes of a key or a tensor's name
 	maxDims     = 4
+	maxHeader   = 128 << 20 // bytes of a header; they are copied into memory
 )
 
 // What can be wrong with a file; errors of this package wrap one of these.

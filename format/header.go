@@ -44,7 +44,7 @@ const (
 
 // parseHeader reads and checks everything but checksums.
 func parseHeader(data []byte, name string) (*header, error) {
-	r := &reader{data: data}
+	r := newReader(data)
 	r.prologue()
 	tensors := r.count("tensors", leastTensor)
 	keys := r.count("metadata keys", leastKey)
@@ -90,11 +90,11 @@ func (r *reader) prologue() {
 	r.take(4, "the magic number")
 	v := r.u32("the version")
 	switch {
-	case r.err != nil || v == 2 || v == version: // 2 and 3 differ in byte order only
+	case r.err != nil || v == version:
 	case v&0xffff == 0:
 		r.fail(ErrVersion, "a big-endian GGUF file (version %d); only little-endian files are read", bits.ReverseBytes32(v))
 	default:
-		r.fail(ErrVersion, "GGUF version %d; versions 2 and 3 are read", v)
+		r.fail(ErrVersion, "GGUF version %d; only version %d is read: convert the model again with a tool of today", v, version)
 	}
 }
 

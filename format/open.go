@@ -59,8 +59,11 @@ func (f *File) load() error {
 	if err != nil {
 		return err
 	}
-	if st.Size() == 0 || st.Size() > math.MaxInt {
-		return fault(ErrNotGGUF, "not a GGUF file: it is %d bytes long", st.Size())
+	switch {
+	case st.Size() == 0: // which cannot be mapped
+		return fault(ErrNotGGUF, "not a GGUF file: it is empty")
+	case st.Size() > math.MaxInt:
+		return fmt.Errorf("the file is %d bytes long, more than this system can map", st.Size())
 	}
 	f.mapping, err = mmap.MapRegion(f.file, int(st.Size()), mmap.RDONLY, 0, 0)
 	if err != nil {

@@ -10,6 +10,14 @@ type reader struct {
 	data []byte
 	off  int
 	err  error
+	what string // what ends where data ends, for errors
+}
+
+func newReader(data []byte) *reader {
+	if len(data) > maxHeader {
+		return &reader{data: data[:maxHeader], what: "the longest header mil reads"}
+	}
+	return &reader{data: data, what: "the file"}
 }
 
 func (r *reader) left() int { return len(r.data) - r.off }
@@ -26,7 +34,7 @@ func (r *reader) take(n uint64, what string) []byte {
 		return nil
 	}
 	if n > uint64(r.left()) {
-		r.fail(ErrTruncated, "%s at offset %d is %d bytes long, and the file ends %d bytes after", what, r.off, n, r.left())
+		r.fail(ErrTruncated, "%s at offset %d is %d bytes long, and %s ends %d bytes after", what, r.off, n, r.what, r.left())
 		return nil
 	}
 	p := r.data[r.off : r.off+int(n)]
@@ -56,7 +64,7 @@ func (r *reader) count(what string, least int) int {
 
 func (r *reader) bound(n uint64, what string, least int) int {
 	if r.err == nil && n > uint64(r.left()/least) {
-		r.fail(ErrTruncated, "%d %s declared at offset %d, and the rest of the file holds %d at most", n, what, r.off, r.left()/least)
+		r.fail(ErrTruncated, "%d %s declared at offset %d, and the rest of %s holds %d at most", n, what, r.off, r.what, r.left()/least)
 	}
 	if r.err != nil {
 		return 0

@@ -152,8 +152,10 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if left := t.Size - w.done; uint64(len(p)) > left {
 		return 0, w.fail(fmt.Errorf("tensor %s gets %d bytes more than its %d", show(t.Name), uint64(len(p))-left, t.Size))
 	}
+	// The sum comes first: where p lies in a mapped file that shrank, reading
+	// it here faults under the caller's Guard, and a system call would not.
+	w.crc = crc32.Update(w.crc, castagnoli, p)
 	n, err := w.out.Write(p)
-	w.crc = crc32.Update(w.crc, castagnoli, p[:n])
 	w.done += uint64(n)
 	if err != nil {
 		return n, w.fail(err)
