@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"slices"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -11,25 +12,49 @@ import (
 // combining grapheme joiner into the text ("stream-safe" text, 30 marks), less a margin.
 const maxMarks = 24
 
-// nfc composes text canonically.
+// firstAlone is the first character of nfcAlone.
+const firstAlone = 0x7FD
+
+// nfc composes text canonically, as the native library does.
 func nfc(s string) string {
-	ascii := true
+	if isASCII(s) {
+		return s
+	}
+	var out []byte
+	start := 0 // of what follows the last character that stands alone
+	for i, r := range s {
+		if r < firstAlone || !unicode.Is(nfcAlone, r) {
+			continue
+		}
+		end := i + utf8.RuneLen(r)
+		out = append(append(out, compose(s[start:i])...), s[i:end]...)
+		start = end
+	}
+	if start == 0 {
+		return compose(s)
+	}
+	return string(append(out, compose(s[start:])...))
+}
+
+func isASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
-			ascii = false
-			break
+			return false
 		}
 	}
-	switch {
-	case ascii:
-		return s
-	case hasMarkRun(s):
+	return true
+}
+
+// compose composes text canonically.
+func compose(s string) string {
+	if hasMarkRun(s) {
 		return composeLong(s)
 	}
 	return norm.NFC.String(s)
 }
 
 // hasMarkRun reports whether s has more combining marks in a row than x/text leaves alone.
+// What composes backwards without being a mark (Hangul vowels) counts there too.
 func hasMarkRun(s string) bool {
 	run := 0
 	for i := 0; i < len(s); {
@@ -38,9 +63,9 @@ func hasMarkRun(s string) bool {
 			i++
 			continue
 		}
-		p := norm.NFD.PropertiesString(s[i:])
+		p := norm.NFC.PropertiesString(s[i:])
 		marks := utf8.RuneCount(p.Decomposition())
-		if p.CCC() == 0 {
+		if p.BoundaryBefore() {
 			run = marks // a starter may end in marks when decomposed
 		} else {
 			run += max(marks, 1)
@@ -87,7 +112,7 @@ func composeLong(s string) string {
 		i = end
 	}
 	composed := map[[2]string]string{} // "" where the two do not compose
-	compose := func(a, b string) string {
+	join := func(a, b string) string {
 		key := [2]string{a, b}
 		out, ok := composed[key]
 		if !ok {
@@ -103,7 +128,7 @@ func composeLong(s string) string {
 	for _, c := range chars {
 		blocked := starter >= 0 && starter < len(out)-1 && last >= c.ccc
 		if starter >= 0 && !blocked {
-			if ab := compose(out[starter].text, c.text); ab != "" {
+			if ab := join(out[starter].text, c.text); ab != "" {
 				out[starter].text = ab
 				continue
 			}

@@ -19,8 +19,7 @@ const (
 // classTable holds the class of every character of the basic plane.
 type classTable [1 << 16]class
 
-// classes builds the table on first use. Its data is Go's Unicode version, where the
-// native library has 16.0: over every code point that differs, the ids are the same.
+// classes builds the table on first use.
 var classes = sync.OnceValue(func() *classTable {
 	t := new(classTable)
 	fill := func(table *unicode.RangeTable, c class) {
@@ -32,6 +31,8 @@ var classes = sync.OnceValue(func() *classTable {
 	}
 	fill(unicode.L, letter)
 	fill(unicode.N, number)
+	fill(newLetters, letter)
+	fill(newNumbers, number)
 	fill(unicode.White_Space, space)
 	return t
 })
@@ -46,9 +47,9 @@ func (t *classTable) at(s string, i int) (class, int) {
 		return t[r], size
 	}
 	switch {
-	case unicode.Is(unicode.L, r):
+	case unicode.In(r, unicode.L, newLetters):
 		return letter, size
-	case unicode.Is(unicode.N, r):
+	case unicode.In(r, unicode.N, newNumbers):
 		return number, size
 	}
 	return other, size
