@@ -109,9 +109,18 @@ func printSummary(out io.Writer, path string, s *convert.Summary) error {
 	}
 	fmt.Fprintf(&b, "types         %s\n", strings.Join(types, ", "))
 	for _, f := range s.Fallbacks {
-		fmt.Fprintf(&b, "fallback      %s\n", f)
+		fmt.Fprintf(&b, "fallback      %s instead of %s, whose blocks do not fit rows of %d: %s\n", f.Got, f.Want, f.RowLen, some(f.Tensors))
 	}
 	fmt.Fprintf(&b, "time          %.1f s\n", s.Time.Seconds())
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// some lists names, the first few of many.
+func some(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

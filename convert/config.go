@@ -2,43 +2,41 @@ package convert
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"path/filepath"
-
-	"github.com/mil-run/mil/convert/source"
 )
 
 // config is config.json of a Llama-like checkpoint, or of a pure Mamba one.
 type config struct {
-	NameOrPath   string          `json:"_name_or_path"`
-	ModelType    string          `json:"model_type"`
-	HiddenAct    string          `json:"hidden_act"`
-	HiddenSize   int             `json:"hidden_size"`
-	Intermediate int             `json:"intermediate_size"`
-	Layers       int             `json:"num_hidden_layers"`
-	Heads        int             `json:"num_attention_heads"`
-	KVHeads      int             `json:"num_key_value_heads"`
-	HeadDim      int             `json:"head_dim"`
-	Eps          float64         `json:"rms_norm_eps"`
-	RopeTheta    float64         `json:"rope_theta"`
-	RopeScaling  *ropeScaling    `json:"rope_scaling"`
-	RopeParams   *ropeScaling    `json:"rope_parameters"`
-	MaxPositions int             `json:"max_position_embeddings"`
-	Tie          bool            `json:"tie_word_embeddings"`
-	AttnBias     bool            `json:"attention_bias"`
-	MLPBias      bool            `json:"mlp_bias"`
-	BOS          json.RawMessage `json:"bos_token_id"`
-	EOS          json.RawMessage `json:"eos_token_id"`
-	License      string          `json:"license"`
+	NameOrPath    string          `json:"_name_or_path"`
+	ModelType     string          `json:"model_type"`
+	Architectures []string        `json:"architectures"`
+	VocabSize     int             `json:"vocab_size"`
+	HiddenAct     string          `json:"hidden_act"`
+	HiddenSize    int             `json:"hidden_size"`
+	Intermediate  int             `json:"intermediate_size"`
+	Layers        int             `json:"num_hidden_layers"`
+	Heads         int             `json:"num_attention_heads"`
+	KVHeads       int             `json:"num_key_value_heads"`
+	HeadDim       int             `json:"head_dim"`
+	Eps           float64         `json:"rms_norm_eps"`
+	RopeTheta     float64         `json:"rope_theta"`
+	RopeScaling   *ropeScaling    `json:"rope_scaling"`
+	RopeParams    *ropeScaling    `json:"rope_parameters"`
+	MaxPositions  int             `json:"max_position_embeddings"`
+	Tie           bool            `json:"tie_word_embeddings"`
+	AttnBias      bool            `json:"attention_bias"`
+	MLPBias       bool            `json:"mlp_bias"`
+	BOS           json.RawMessage `json:"bos_token_id"`
+	EOS           json.RawMessage `json:"eos_token_id"`
+	License       string          `json:"license"`
 
 	// Pure Mamba.
 	DModel   int   `json:"d_model"`
 	NLayer   int   `json:"n_layer"`
 	SSM      ssm   `json:"ssm_cfg"`
 	TieMamba *bool `json:"tie_embeddings"`
+	PadVocab int   `json:"pad_vocab_size_multiple"`
 }
 
 // ropeScaling is how a context was stretched.
@@ -72,43 +70,7 @@ type mambaConfig struct {
 	DInner     int     `json:"d_inner"`
 	DXB        int     `json:"d_xb"`
 	Layers     int     `json:"n_layer"`
-	AttnLayers []int   `json:"attn_layers"`
-}
-
-// generation is generation_config.json.
-type generation struct {
-	Temperature       *float64        `json:"temperature"`
-	TopK              *int            `json:"top_k"`
-	TopP              *float64        `json:"top_p"`
-	MinP              *float64        `json:"min_p"`
-	RepetitionPenalty *float64        `json:"repetition_penalty"`
-	DoSample          *bool           `json:"do_sample"`
-	EOS               json.RawMessage `json:"eos_token_id"`
-}
-
-// optional reads a JSON file that need not be there.
-func optional(dir, name string, v any) (bool, error) {
-	err := source.ReadJSON(filepath.Join(dir, name), v)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// ids reads a token id that may be null, a number or a list.
-func ids(raw json.RawMessage) ([]int32, error) {
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
-	}
-	var one int32
-	if json.Unmarshal(raw, &one) == nil {
-		return []int32{one}, nil
-	}
-	var many []int32
-	if err := json.Unmarshal(raw, &many); err != nil {
-		return nil, fmt.Errorf("%s is neither a token id nor a list of them", raw)
-	}
-	return many, nil
+	AttnLayers []int   `json:"attn_layers"` // nil: the tensors tell
 }
 
 // rank is dt_rank: "auto" or absent means d_model/16, rounded up.
@@ -118,7 +80,7 @@ func (s *ssm) rank(dModel int) (int, error) {
 	}
 	var n int
 	if err := json.Unmarshal(s.DtRank, &n); err != nil {
-		return 0, fmt.Errorf("dt_rank is %s", s.DtRank)
+		return 0, fmt.Errorf("dt_rank is %.60q", s.DtRank)
 	}
 	return n, nil
 }

@@ -1,33 +1,56 @@
 package convert
 
 import (
-	"errors"
+	"io"
 	"strings"
 
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/model"
 )
 
-// copyPlan plans a copy of an opened GGUF file: the same keys and tensors, whose
-// rows are unpacked as they are read.
-func copyPlan(f *format.File) (*plan, error) {
+// openGGUF plans a copy of a GGUF file with other types.
+func openGGUF(path string, o Options) (*plan, io.Closer, error) {
+	f, err := format.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := copyPlan(f, o.Tokenizer)
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	p.inputs = []string{path, o.Tokenizer}
+	return p, f, nil
+}
+
+// copyPlan plans the same keys and tensors, whose rows are unpacked as they are
+// read; tokenizer is where another one comes from, if it is not empty.
+func copyPlan(f *format.File, tokenizer string) (*plan, error) {
 	m, err := model.Open(f)
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{arch: m.Config.Arch, name: m.Config.Name, layers: m.Config.Layers, vocab: m.Config.Vocab}
+	_, output := f.Tensor("output.weight")
+	p := &plan{arch: m.Config.Arch, layers: m.Config.Layers, vocab: m.Config.Vocab, tied: !output}
 	for _, k := range f.KV().Keys() {
-		if format.Reserved(k) || k == "general.file_type" || strings.HasPrefix(k, "general.architecture") {
+		switch {
+		case k == "general.architecture", k == "general.file_type", k == "general.quantization_version":
+			continue // the writer's to say
+		case tokenizer != "" && (strings.HasPrefix(k, "tokenizer.") || strings.HasPrefix(k, "mil.tokenizer.") || k == "mil.eos_token_ids"):
 			continue
 		}
 		if v, ok := f.KV().Raw(k); ok {
 			p.set(k, v)
 		}
 	}
-	_, output := f.Tensor("output.weight")
-	p.tied = !output
+	if tokenizer != "" {
+		if err := p.addTokenizer("", tokenizer); err != nil {
+			return nil, err
+		}
+		p.setEnds(p.eos)
+	}
 	for _, t := range f.Tensors() {
-		spec, _ := t.Type.Spec()
+		spec, _ := t.Type.Spec() // known, since the file opened
 		cols, rows := int(t.Dims[0]), 1
 		for _, d := range t.Dims[1:] {
 			rows *= int(d)
@@ -35,7 +58,7 @@ func copyPlan(f *format.File) (*plan, error) {
 		data, size := f.Data(t), spec.RowBytes(cols)
 		p.tensors = append(p.tensors, tensor{name: t.Name, dims: t.Dims, rows: rows, cols: cols,
 			read: func(row, n int, dst []float32) error {
-				return errors.Join(format.Guard(func() { spec.Unpack(dst[:n*cols], data[row*size:(row+n)*size]) }))
+				return format.Guard(func() { spec.Unpack(dst[:n*cols], data[row*size:(row+n)*size]) })
 			}})
 	}
 	return p, nil

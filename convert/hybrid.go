@@ -19,12 +19,20 @@ func hybridLayout(in *input) (*plan, bool, error) {
 	if err := c.checkLlama(); err != nil {
 		return nil, true, err
 	}
+	if mc.Layers != 0 && mc.Layers != c.Layers || mc.DModel != 0 && mc.DModel != c.HiddenSize {
+		return nil, true, fmt.Errorf("mamba_config.json: %d layers of %d channels, but config.json has %d of %d", mc.Layers, mc.DModel, c.Layers, c.HiddenSize)
+	}
+	for _, i := range mc.AttnLayers {
+		if i < 0 || i >= c.Layers {
+			return nil, true, fmt.Errorf("mamba_config.json: attn_layers names layer %d of %d", i, c.Layers)
+		}
+	}
 	attention := make([]bool, c.Layers)
 	for i := range attention {
 		prefix := fmt.Sprintf("model.layers.%d.", i)
 		attention[i] = t.has(prefix+"self_attn.q_proj.weight") || t.has(prefix+"mha.in_proj.weight")
-		if attention[i] != slices.Contains(mc.AttnLayers, i) {
-			return nil, true, fmt.Errorf("mamba_config.json: attn_layers %v do not fit layer %d's tensors", mc.AttnLayers, i)
+		if mc.AttnLayers != nil && attention[i] != slices.Contains(mc.AttnLayers, i) {
+			return nil, true, fmt.Errorf("mamba_config.json: attn_layers and the tensors disagree about layer %d", i)
 		}
 	}
 	m, err := newMixer(c, mc, in.any(".mamba.dt_bias"))

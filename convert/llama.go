@@ -2,20 +2,22 @@ package convert
 
 import (
 	"fmt"
-	"strings"
+	"math"
+	"slices"
 )
 
 // Limits on what a config may claim, far past any real model.
 const (
 	maxLayers = 1 << 10
 	maxWidth  = 1 << 20
+	maxVocab  = 1 << 24
 )
 
 // llamaLike plans what Llama, Mistral and the hybrids share: keys, embedding,
 // attention and feed-forward layers. mixer plans the layers that are not
 // attention.
 func llamaLike(c *config, t *takes, arch string, attention func(i int) bool, mixer func(p *plan, i int)) (*plan, error) {
-	p := &plan{arch: arch, name: c.NameOrPath, layers: c.Layers, tied: c.Tie}
+	p := &plan{arch: arch, layers: c.Layers, tied: c.Tie}
 	if err := c.checkLlama(); err != nil {
 		return nil, err
 	}
@@ -29,6 +31,9 @@ func llamaLike(c *config, t *takes, arch string, attention func(i int) bool, mix
 	}
 	if theta == 0 {
 		theta = 10000
+	}
+	if !positive(theta) {
+		return nil, fmt.Errorf("config.json: rope_theta is %g", theta)
 	}
 	kv := make([]int32, c.Layers)
 	same := true
@@ -66,6 +71,9 @@ func llamaLike(c *config, t *takes, arch string, attention func(i int) bool, mix
 	switch kind {
 	case "", "default":
 	case "linear":
+		if !positive(scaling.Factor) {
+			return nil, fmt.Errorf("config.json: rope_scaling by a factor of %g", scaling.Factor)
+		}
 		p.setArch("rope.scaling.type", "linear")
 		p.setArch("rope.scaling.factor", float32(scaling.Factor))
 	case "llama3":
@@ -78,15 +86,15 @@ func llamaLike(c *config, t *takes, arch string, attention func(i int) bool, mix
 		return nil, fmt.Errorf("config.json: rope_scaling of type %q (known: default, linear, llama3)", kind)
 	}
 
-	embd, ok := t.c.Tensor("model.embed_tokens.weight")
-	if !ok || len(embd.Shape) != 2 {
-		return nil, fmt.Errorf("tensor model.embed_tokens.weight is missing")
+	embd, _ := t.c.Tensor("model.embed_tokens.weight") // by which the layout was recognised
+	p.vocab = or(c.VocabSize, embd.Rows())
+	if p.vocab < 1 || p.vocab > maxVocab {
+		return nil, fmt.Errorf("config.json: vocab_size is %d", p.vocab)
 	}
-	p.vocab = embd.Shape[0]
 	p.setArch("vocab_size", uint32(p.vocab))
 	p.matrix(t, "token_embd.weight", c.HiddenSize, whole(t.take("model.embed_tokens.weight", p.vocab, c.HiddenSize)))
 	if factors != nil {
-		p.small("rope_freqs.weight", dims(len(factors)), func() ([]float32, error) { return factors, nil })
+		p.small("rope_freqs.weight", dims(len(factors)), nil, func() ([]float32, error) { return factors, nil })
 	}
 	for i := range c.Layers {
 		in, blk := fmt.Sprintf("model.layers.%d.", i), fmt.Sprintf("blk.%d.", i)
@@ -139,6 +147,8 @@ func (c *config) checkLlama() error {
 		c.KVHeads = c.Heads
 	}
 	switch {
+	case !slices.Contains([]string{"", "llama", "mistral"}, c.ModelType):
+		return fmt.Errorf("config.json: %w %q (%s)", ErrArchitecture, c.ModelType, known)
 	case c.HiddenSize < 1 || c.HiddenSize > maxWidth || c.Layers < 1 || c.Layers > maxLayers || c.Heads < 1 || c.Heads > maxWidth || c.Intermediate < 1 || c.Intermediate > maxWidth:
 		return fmt.Errorf("config.json: hidden_size %d, num_hidden_layers %d, num_attention_heads %d, intermediate_size %d are not a model", c.HiddenSize, c.Layers, c.Heads, c.Intermediate)
 	case c.KVHeads < 1 || c.Heads%c.KVHeads != 0:
@@ -158,30 +168,22 @@ func (c *config) checkLlama() error {
 	if c.HeadDim < 2 || c.HeadDim > 4096 || c.HeadDim%2 != 0 {
 		return fmt.Errorf("config.json: heads of %d channels", c.HeadDim)
 	}
+	if !(c.Eps > 0 && c.Eps < 1) {
+		return fmt.Errorf("config.json: rms_norm_eps is %g", c.Eps)
+	}
 	if c.MaxPositions < 1 || c.MaxPositions > 1<<30 {
 		return fmt.Errorf("config.json: max_position_embeddings is %d", c.MaxPositions)
 	}
 	return nil
 }
 
+func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
+
 // llamaLayout recognises Llama and Mistral checkpoints, and plans them.
 func llamaLayout(in *input) (*plan, bool, error) {
 	if !in.takes.has("model.embed_tokens.weight") || in.any(".mamba.") {
 		return nil, false, nil
 	}
-	if t := in.config.ModelType; t != "" && t != "llama" && t != "mistral" {
-		return nil, true, fmt.Errorf("config.json: model_type %q (known: llama, mistral)", t)
-	}
 	p, err := llamaLike(in.config, in.takes, "llama", func(int) bool { return true }, nil)
 	return p, true, err
-}
-
-// any reports whether a tensor's name contains s.
-func (in *input) any(s string) bool {
-	for _, n := range in.takes.c.Names() {
-		if strings.Contains(n, s) {
-			return true
-		}
-	}
-	return false
 }

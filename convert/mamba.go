@@ -1,6 +1,9 @@
 package convert
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // mambaLayout recognises the pure Mamba and Mamba-2 checkpoints, and plans
 // them in ggml's conventions.
@@ -11,9 +14,12 @@ func mambaLayout(in *input) (*plan, bool, error) {
 		return nil, false, nil
 	}
 	second := in.any(".mixer.dt_bias")
+	if !slices.Contains([]string{"", "mamba", "mamba2"}, in.config.ModelType) {
+		return nil, true, fmt.Errorf("config.json: %w %q (%s)", ErrArchitecture, in.config.ModelType, known)
+	}
 	c, s := in.config, &in.config.SSM
 	d := c.DModel
-	if d < 1 || d > maxWidth || c.NLayer < 1 || c.NLayer > maxLayers || len(embd.Shape) != 2 {
+	if d < 1 || d > maxWidth || c.NLayer < 1 || c.NLayer > maxLayers {
 		return nil, true, fmt.Errorf("config.json: d_model %d and n_layer %d are not a model", d, c.NLayer)
 	}
 	expand := 2.0
@@ -24,7 +30,14 @@ func mambaLayout(in *input) (*plan, bool, error) {
 	if inner < 1 || inner > maxWidth || conv < 2 || conv > 64 {
 		return nil, true, fmt.Errorf("config.json: expand %g and d_conv %d are not a model", expand, conv)
 	}
-	p := &plan{arch: "mamba", name: c.NameOrPath, layers: c.NLayer, tied: c.TieMamba == nil || *c.TieMamba, vocab: embd.Shape[0]}
+	p := &plan{arch: "mamba", layers: c.NLayer, tied: c.TieMamba == nil || *c.TieMamba, vocab: embd.Rows()}
+	// The embedding has as many rows as the config says, rounded up.
+	if v, pad := c.VocabSize, or(c.PadVocab, 8); v != 0 && v != p.vocab {
+		if v < 1 || v > maxVocab || pad < 1 || pad > maxVocab {
+			return nil, true, fmt.Errorf("config.json: vocab_size %d and pad_vocab_size_multiple %d are not a model", v, pad)
+		}
+		p.vocab = (v + pad - 1) / pad * pad
+	}
 	var state, rank int
 	if second {
 		p.arch = "mamba2"

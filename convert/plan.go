@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/mil-run/mil/convert/source"
@@ -15,6 +16,8 @@ type tensor struct {
 	rows, cols int
 	// read fills dst with rows [row, row+n) as float32.
 	read func(row, n int, dst []float32) error
+	// from is what read reads; nil for a copy of a tensor or a computed one.
+	from []*source.Tensor
 }
 
 // pair is a metadata key and its value, as format.Writer.Set takes them.
@@ -27,18 +30,20 @@ type pair struct {
 // tell has been checked, no weight has been read.
 type plan struct {
 	arch    string
-	name    string
 	layers  int
 	tied    bool
 	vocab   int // rows of the embedding
 	pairs   []pair
 	tensors []tensor
-	eos     []int32 // what the tokenizer says ends a turn
+	eos     []int32            // what the tokenizer says ends a turn
+	dir     string             // the checkpoint's folder, for messages
+	source  *source.Checkpoint // nil when a GGUF is copied
+	inputs  []string           // files that are read, so not to be written over
 }
 
 func (p *plan) set(key string, value any) { p.pairs = append(p.pairs, pair{key, value}) }
 
-// arch sets a key of the architecture.
+// setArch sets a key of the architecture.
 func (p *plan) setArch(key string, value any) { p.set(p.arch+"."+key, value) }
 
 // takes looks checkpoint tensors up, checks their shapes, and remembers which
@@ -72,26 +77,14 @@ func (t *takes) take(name string, shape ...int) *source.Tensor {
 	}
 	t.used[name] = true
 	if s.DType == source.Unsupported {
-		t.fail("tensor %s has dtype %s (known: F32, F16, BF16)", name, s.TypeName)
+		t.fail("%s: tensor %s has dtype %s (known: F32, F16, BF16)", s.File, name, s.TypeName)
 		return nil
 	}
-	if !sameShape(s.Shape, shape) {
-		t.fail("tensor %s has shape %v, the config says %v", name, s.Shape, shape)
+	if !slices.Equal(s.Shape, shape) {
+		t.fail("%s: tensor %s has shape %v, the config says %v", s.File, name, s.Shape, shape)
 		return nil
 	}
 	return s
-}
-
-func sameShape(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // rest reports tensors nobody asked for.
@@ -102,11 +95,18 @@ func (t *takes) rest() {
 			extra = append(extra, n)
 		}
 	}
-	if len(extra) == 1 {
-		t.fail("tensor %s is not part of the model", extra[0])
-	} else if len(extra) > 1 {
-		t.fail("tensor %s is not part of the model (nor are %d others)", extra[0], len(extra)-1)
+	switch n := len(extra); {
+	case n == 1:
+		t.fail("%s: tensor %s is not part of the model", t.file(extra[0]), source.Show(extra[0]))
+	case n > 1:
+		t.fail("%s: tensor %s is not part of the model (nor are %d others)", t.file(extra[0]), source.Show(extra[0]), n-1)
 	}
+}
+
+// file is where a tensor lies.
+func (t *takes) file(name string) string {
+	s, _ := t.c.Tensor(name)
+	return s.File
 }
 
 // part is rows of a checkpoint tensor, in the order perm gives.
@@ -119,10 +119,12 @@ type part struct {
 // matrix adds a tensor made of parts under each other.
 func (p *plan) matrix(t *takes, name string, cols int, parts ...part) {
 	rows := 0
+	var from []*source.Tensor
 	for _, q := range parts {
 		rows += q.rows
+		from = append(from, q.t)
 	}
-	p.tensors = append(p.tensors, tensor{name: name, dims: []uint64{uint64(cols), uint64(rows)}, rows: rows, cols: cols,
+	p.tensors = append(p.tensors, tensor{name: name, dims: dims(cols, rows), rows: rows, cols: cols, from: from,
 		read: func(row, n int, dst []float32) error {
 			first := 0
 			for _, q := range parts {
@@ -159,14 +161,14 @@ func whole(t *source.Tensor) part {
 }
 
 // small adds a tensor that is read whole, given its values by f.
-func (p *plan) small(name string, dims []uint64, f func() ([]float32, error)) {
+func (p *plan) small(name string, dims []uint64, from []*source.Tensor, f func() ([]float32, error)) {
 	n := uint64(1)
 	for _, d := range dims {
 		n *= d
 	}
 	cols := int(dims[0])
 	rows := int(n) / cols
-	p.tensors = append(p.tensors, tensor{name: name, dims: dims, rows: rows, cols: cols, read: func(row, n int, dst []float32) error {
+	p.tensors = append(p.tensors, tensor{name: name, dims: dims, rows: rows, cols: cols, from: from, read: func(row, n int, dst []float32) error {
 		v, err := f()
 		if err != nil {
 			return err
@@ -181,13 +183,9 @@ func (p *plan) vector(t *takes, name string, s *source.Tensor, dims []uint64, f 
 	if s == nil {
 		return
 	}
-	p.small(name, dims, func() ([]float32, error) {
+	p.small(name, dims, []*source.Tensor{s}, func() ([]float32, error) {
 		v := make([]float32, s.Len())
-		rows := 1
-		if len(s.Shape) > 0 {
-			rows = s.Shape[0]
-		}
-		if err := t.c.ReadRows(s, 0, rows, v); err != nil {
+		if err := t.c.ReadRows(s, 0, s.Rows(), v); err != nil {
 			return nil, err
 		}
 		if f != nil {
@@ -211,13 +209,4 @@ func dims(d ...int) []uint64 {
 		out[i] = uint64(v)
 	}
 	return out
-}
-
-// input is an opened checkpoint folder.
-type input struct {
-	dir      string
-	takes    *takes
-	config   *config
-	mamba    *mambaConfig
-	hasMamba bool
 }

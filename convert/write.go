@@ -3,47 +3,32 @@ package convert
 import (
 	"context"
 	"fmt"
-	"math"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
+	"github.com/mil-run/mil/convert/source"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/quant"
 )
 
-// chunkValues is how many values one worker holds at a time: 16 MB of float32,
-// so that a dozen cores stay far under 2 GB.
-const chunkValues = 1 << 22
-
 // fileTypes are llama.cpp's numbers for general.file_type.
 var fileTypes = map[string]uint32{"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7, "q4_k": 14, "q4_k_m": 15, "q5_k": 16, "q5_k_m": 17, "q6_k": 18, "bf16": 32}
 
-// write packs the plan's tensors into the file, tensor by tensor, over all
-// cores.
+// write packs the plan's tensors into the file, tensor by tensor.
 func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	w := format.NewWriter(o.Output, o.Force)
 	defer w.Abort()
 	w.Set("general.architecture", p.arch)
 	w.Set("general.type", "model")
-	w.Set("general.name", p.name)
 	w.Set("general.quantization_version", uint32(2))
 	w.Set("general.file_type", fileTypes[o.Type.String()])
 	for _, kv := range p.pairs {
 		w.Set(kv.key, kv.value)
 	}
 	sum := &Summary{Arch: p.arch, Tensors: len(p.tensors), Types: map[string]int64{}}
-	types := make([]quant.Type, len(p.tensors))
+	types := p.types(o.Type, sum)
 	for i, t := range p.tensors {
-		info := quant.TensorInfo{Name: t.name, Layer: layerOf(t.name), Layers: p.layers, RowLen: t.cols, Rank: len(t.dims), Tied: p.tied}
-		types[i] = o.Type.TypeFor(info)
-		if want := o.Type.Want(info); want != types[i] {
-			sum.Fallbacks = append(sum.Fallbacks, fmt.Sprintf("%s: rows of %d are %s, not %s", t.name, t.cols, types[i], want))
-		}
-		n := int64(t.rows) * int64(t.cols)
-		sum.Params += n
-		sum.Types[types[i].String()] += n
 		w.Add(t.name, types[i], t.dims...)
 	}
 	if err := w.Begin(); err != nil {
@@ -52,7 +37,7 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	sum.Bytes = w.Size()
 	var done int64
 	for i, t := range p.tensors {
-		spec, _ := types[i].Spec()
+		spec, _ := types[i].Spec() // the mix names known types only
 		err := t.pack(ctx, spec, func(b []byte, values int) error {
 			if _, err := w.Write(b); err != nil {
 				return err
@@ -64,10 +49,39 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return nil, p.explain(ctx, o, &t, err)
 		}
 	}
+	if ctx.Err() != nil {
+		return nil, p.explain(ctx, o, nil, ctx.Err())
+	}
 	return sum, w.Finish()
+}
+
+// types are the tensors' types in the mix; it counts them and the fallbacks.
+func (p *plan) types(mix quant.Mix, sum *Summary) []quant.Type {
+	types := make([]quant.Type, len(p.tensors))
+	for i, t := range p.tensors {
+		info := quant.TensorInfo{Name: t.name, Layer: layerOf(t.name), Layers: p.layers, RowLen: t.cols, Rank: len(t.dims), Tied: p.tied}
+		want, got := mix.Want(info), mix.TypeFor(info)
+		types[i] = got
+		if want != got {
+			sum.fallback(t.name, t.cols, want, got)
+		}
+		n := int64(t.rows) * int64(t.cols)
+		sum.Params += n
+		sum.Types[got.String()] += n
+	}
+	return types
+}
+
+func (s *Summary) fallback(name string, cols int, want, got quant.Type) {
+	i := slices.IndexFunc(s.Fallbacks, func(f Fallback) bool { return f.RowLen == cols && f.Want == want && f.Got == got })
+	if i < 0 {
+		i = len(s.Fallbacks)
+		s.Fallbacks = append(s.Fallbacks, Fallback{RowLen: cols, Want: want, Got: got})
+	}
+	s.Fallbacks[i].Tensors = append(s.Fallbacks[i].Tensors, name)
 }
 
 // layerOf is N of "blk.N.", or 0.
@@ -77,77 +91,28 @@ func layerOf(name string) int {
 	return n
 }
 
-// packed is a chunk on its way to the file.
-type packed struct {
-	data   []byte
-	values int
-	bad    int // values that are no numbers
-	err    error
+// explain names what stopped the tensor t.
+func (p *plan) explain(ctx context.Context, o Options, t *tensor, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("write %s: %w", o.Output, ErrInterrupted)
+	}
+	if bad, ok := err.(badValues); ok {
+		return p.blame(t, bad)
+	}
+	return err
 }
 
-// pack reads the tensor in chunks of rows, packs them on all cores, and hands
-// them to emit in order.
-func (t *tensor) pack(ctx context.Context, spec *quant.Spec, emit func(b []byte, values int) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	rows := max(1, min(chunkValues/t.cols, (t.rows+3)/4))
-	queue := make(chan chan packed, runtime.GOMAXPROCS(0))
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	wg.Go(func() {
-		defer close(queue)
-		for row := 0; row < t.rows; row += rows {
-			out := make(chan packed, 1)
-			select {
-			case queue <- out:
-			case <-ctx.Done():
-				return
-			}
-			n := min(rows, t.rows-row)
-			wg.Go(func() { out <- t.chunk(spec, row, n) })
+// blame names the checkpoint's tensor that holds values that are no numbers.
+// It reads again what made t, which only a failed conversion pays for.
+func (p *plan) blame(t *tensor, bad badValues) error {
+	for _, s := range t.from {
+		n, err := countBad(p.source, s)
+		if err != nil {
+			return err
 		}
-	})
-	bad := 0
-	for out := range queue {
-		c := <-out
-		if c.err != nil {
-			return c.err
-		}
-		bad += c.bad
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		if bad == 0 {
-			if err := emit(c.data, c.values); err != nil {
-				return err
-			}
+		if n > 0 {
+			return inFolder(p.dir, fmt.Errorf("%s: tensor %s holds %d NaN or infinite values", s.File, source.Show(s.Name), n))
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	if bad > 0 {
-		return fmt.Errorf("tensor %s holds %d values that are no finite numbers", t.name, bad)
-	}
-	return nil
-}
-
-func (t *tensor) chunk(spec *quant.Spec, row, n int) packed {
-	v := make([]float32, n*t.cols)
-	if err := t.read(row, n, v); err != nil {
-		return packed{err: fmt.Errorf("tensor %s: %w", t.name, err)}
-	}
-	bad := 0
-	for _, x := range v {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			bad++
-		}
-	}
-	if bad > 0 {
-		return packed{bad: bad}
-	}
-	dst := make([]byte, n*spec.RowBytes(t.cols))
-	spec.Pack(dst, v)
-	return packed{data: dst, values: len(v)}
+	return fmt.Errorf("tensor %s comes to hold %d NaN or infinite values", t.name, int(bad))
 }

@@ -38,10 +38,10 @@ func (x *index) parse(b []byte) error {
 		return walkObject(dec, func(dec *json.Decoder, name string) error {
 			var file string
 			if err := decodeValue(dec, &file); err != nil {
-				return fmt.Errorf("tensor %s: %w", show(name), err)
+				return fmt.Errorf("tensor %s: %w", Show(name), err)
 			}
 			if !isPlain(file) {
-				return fmt.Errorf("tensor %s: %s is not a plain file name", show(name), show(file))
+				return fmt.Errorf("tensor %s: %s is not a plain file name", Show(name), Show(file))
 			}
 			x.file[name] = file
 			x.names = append(x.names, name)

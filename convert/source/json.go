@@ -48,13 +48,13 @@ func jsonError(err error) error {
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		return fmt.Errorf("not valid JSON at byte %d: %s", syntax.Offset, show(syntax.Error()))
+		return fmt.Errorf("not valid JSON at byte %d: %s", syntax.Offset, Show(syntax.Error()))
 	case errors.As(err, &kind):
-		return fmt.Errorf("JSON key %s holds a %s, wanted %s", show(kind.Field), show(kind.Value), kind.Type)
+		return fmt.Errorf("JSON key %s holds a %s, wanted %s", Show(kind.Field), Show(kind.Value), kind.Type)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("not valid JSON: it ends too early")
 	case strings.ContainsAny(err.Error(), "\r\n"):
-		return errors.New(show(err.Error()))
+		return errors.New(Show(err.Error()))
 	}
 	return err
 }
@@ -91,7 +91,7 @@ func walkObject(dec *json.Decoder, member func(dec *json.Decoder, key string) er
 			return fmt.Errorf("a JSON key is not a string at byte %d", dec.InputOffset())
 		}
 		if seen[key] {
-			return fmt.Errorf("%s appears twice", show(key))
+			return fmt.Errorf("%s appears twice", Show(key))
 		}
 		seen[key] = true
 		if err := member(dec, key); err != nil {

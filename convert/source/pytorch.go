@@ -56,12 +56,12 @@ func openArchive(f *os.File, size int64) (*archive, error) {
 	if errors.Is(err, zip.ErrFormat) {
 		return nil, errors.New("not a whole zip archive, so not a PyTorch file: truncated, perhaps")
 	} else if err != nil {
-		return nil, fmt.Errorf("zip: %s", show(err.Error()))
+		return nil, fmt.Errorf("zip: %s", Show(err.Error()))
 	}
 	a := &archive{file: f, size: size, entries: map[string]*zip.File{}, places: map[string]place{}}
 	for _, e := range z.File {
 		if _, ok := a.entries[e.Name]; ok { // readers differ in which they take
-			return nil, fmt.Errorf("entry %s appears twice", show(e.Name))
+			return nil, fmt.Errorf("entry %s appears twice", Show(e.Name))
 		}
 		a.entries[e.Name] = e
 		root, ok := strings.CutSuffix(e.Name, "/data.pkl")
@@ -69,7 +69,7 @@ func openArchive(f *os.File, size int64) (*archive, error) {
 			continue
 		}
 		if a.root != "" {
-			return nil, fmt.Errorf("two pickles, %s and %s", show(a.root+"data.pkl"), show(e.Name))
+			return nil, fmt.Errorf("two pickles, %s and %s", Show(a.root+"data.pkl"), Show(e.Name))
 		}
 		a.root = root + "/"
 	}
@@ -101,7 +101,7 @@ func (a *archive) checkByteOrder() error {
 		return err
 	}
 	if order := strings.TrimSpace(string(b)); order != "little" {
-		return fmt.Errorf("values are in byte order %s, wanted little", show(order))
+		return fmt.Errorf("values are in byte order %s, wanted little", Show(order))
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (a *archive) checkByteOrder() error {
 func (a *archive) readEntry(name string, most int64) ([]byte, error) {
 	r, err := a.entries[a.root+name].Open()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s", name, show(err.Error()))
+		return nil, fmt.Errorf("%s: %s", name, Show(err.Error()))
 	}
 	defer r.Close()
 	b, err := io.ReadAll(io.LimitReader(r, most+1))
@@ -118,7 +118,7 @@ func (a *archive) readEntry(name string, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s has more than %d bytes, which no checkpoint needs", name, most)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s", name, show(err.Error()))
+		return nil, fmt.Errorf("%s: %s", name, Show(err.Error()))
 	}
 	return b, nil
 }
@@ -130,16 +130,16 @@ func (a *archive) storage(key string, size int64) (int64, error) {
 	if !ok {
 		e := a.entries[a.root+"data/"+key]
 		if e == nil {
-			return 0, fmt.Errorf("storage %s is not in the archive", show(key))
+			return 0, fmt.Errorf("storage %s is not in the archive", Show(key))
 		}
 		var err error
 		if p, err = a.locate(e); err != nil {
-			return 0, fmt.Errorf("storage %s %w", show(key), err)
+			return 0, fmt.Errorf("storage %s %w", Show(key), err)
 		}
 		a.places[key] = p
 	}
 	if p.size != size {
-		return 0, fmt.Errorf("storage %s has %d bytes, wanted %d", show(key), p.size, size)
+		return 0, fmt.Errorf("storage %s has %d bytes, wanted %d", Show(key), p.size, size)
 	}
 	return p.offset, nil
 }
@@ -156,7 +156,7 @@ func (a *archive) locate(e *zip.File) (place, error) {
 	}
 	off, err := e.DataOffset()
 	if err != nil {
-		return place{}, fmt.Errorf("is not where the zip directory says: %s", show(err.Error()))
+		return place{}, fmt.Errorf("is not where the zip directory says: %s", Show(err.Error()))
 	}
 	if room := a.size - off; room < 0 || e.UncompressedSize64 > uint64(room) {
 		return place{}, errors.New("ends past the file")
@@ -175,13 +175,13 @@ func (c *Checkpoint) addState(top any, a *archive) error {
 		}
 		v, ok := value.(*view)
 		if !ok { // a version, a count of steps
-			names = append(names, show(name))
+			names = append(names, Show(name))
 			return nil
 		}
 		found = true
 		t, err := v.tensor(name, a)
 		if err != nil {
-			return fmt.Errorf("tensor %s: %w", show(name), err)
+			return fmt.Errorf("tensor %s: %w", Show(name), err)
 		}
 		return c.add(t)
 	}

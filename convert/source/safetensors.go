@@ -57,7 +57,7 @@ func (c *Checkpoint) readSafetensors(f *os.File, size int64) error {
 		}
 		t, err := readEntry(dec, name)
 		if err != nil {
-			return fmt.Errorf("tensor %s: %w", show(name), err)
+			return fmt.Errorf("tensor %s: %w", Show(name), err)
 		}
 		t.File, t.src = filepath.Base(f.Name()), f
 		tensors = append(tensors, t)
@@ -104,7 +104,7 @@ func readEntry(dec *json.Decoder, name string) (*Tensor, error) {
 	}
 	kind, ok := safetensorsTypes[t.TypeName]
 	if !ok {
-		return nil, fmt.Errorf("unknown dtype %s", show(t.TypeName))
+		return nil, fmt.Errorf("unknown dtype %s", Show(t.TypeName))
 	}
 	t.DType = kind.dtype
 	if t.Shape == nil {
@@ -133,16 +133,16 @@ func checkTiling(tensors []*Tensor, data int64) error {
 	// Truncation first: it is the likely fault, and nothing else explains it.
 	for _, t := range tensors {
 		if over := t.size - (data - t.offset); over > 0 {
-			return fmt.Errorf("tensor %s ends %d bytes past the file", show(t.Name), over)
+			return fmt.Errorf("tensor %s ends %d bytes past the file", Show(t.Name), over)
 		}
 	}
 	var end int64
 	for i, t := range tensors {
 		if t.offset < end {
-			return fmt.Errorf("tensor %s overlaps %s", show(t.Name), show(tensors[i-1].Name))
+			return fmt.Errorf("tensor %s overlaps %s", Show(t.Name), Show(tensors[i-1].Name))
 		}
 		if t.offset > end {
-			return fmt.Errorf("%d bytes before tensor %s belong to no tensor", t.offset-end, show(t.Name))
+			return fmt.Errorf("%d bytes before tensor %s belong to no tensor", t.offset-end, Show(t.Name))
 		}
 		end += t.size
 	}

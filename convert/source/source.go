@@ -79,12 +79,12 @@ func (c *Checkpoint) open(dir string) error {
 func noWeights(dir string) error {
 	var found []string
 	for _, pattern := range []string{"*.safetensors", "*.bin", "*.pt", "*.pth", "*.gguf"} {
-		paths, err := filepath.Glob(filepath.Join(escapeGlob(dir), pattern))
+		paths, err := filepath.Glob(filepath.Join(EscapeGlob(dir), pattern))
 		if err != nil {
 			continue
 		}
 		for _, p := range paths {
-			found = append(found, show(filepath.Base(p)))
+			found = append(found, Show(filepath.Base(p)))
 		}
 	}
 	switch n := len(found); {
@@ -135,21 +135,21 @@ func reason(err error) error {
 func (c *Checkpoint) openShards(dir string, x *index, f format) error {
 	for _, file := range x.files {
 		if err := c.openFile(dir, file, f.read); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s: it names %s, which is not here", x.name, show(file))
+			return fmt.Errorf("%s: it names %s, which is not here", x.name, Show(file))
 		} else if err != nil {
 			return err
 		}
 	}
 	for _, name := range x.names {
 		if t, ok := c.tensors[name]; !ok {
-			return fmt.Errorf("%s: tensor %s is not in %s", x.name, show(name), show(x.file[name]))
+			return fmt.Errorf("%s: tensor %s is not in %s", x.name, Show(name), Show(x.file[name]))
 		} else if t.File != x.file[name] {
-			return fmt.Errorf("%s: tensor %s is in %s, not in %s", x.name, show(name), show(t.File), show(x.file[name]))
+			return fmt.Errorf("%s: tensor %s is in %s, not in %s", x.name, Show(name), Show(t.File), Show(x.file[name]))
 		}
 	}
 	for _, name := range c.Names() {
 		if _, ok := x.file[name]; !ok {
-			return fmt.Errorf("%s: tensor %s is not in %s", c.tensors[name].File, show(name), x.name)
+			return fmt.Errorf("%s: tensor %s is not in %s", c.tensors[name].File, Show(name), x.name)
 		}
 	}
 	return nil
@@ -159,9 +159,9 @@ func (c *Checkpoint) openShards(dir string, x *index, f format) error {
 func (c *Checkpoint) add(t *Tensor) error {
 	if old, ok := c.tensors[t.Name]; ok {
 		if old.File == t.File {
-			return fmt.Errorf("tensor %s appears twice", show(t.Name))
+			return fmt.Errorf("tensor %s appears twice", Show(t.Name))
 		}
-		return fmt.Errorf("tensor %s is in %s too", show(t.Name), show(old.File))
+		return fmt.Errorf("tensor %s is in %s too", Show(t.Name), Show(old.File))
 	}
 	c.tensors[t.Name] = t
 	return nil
@@ -179,6 +179,15 @@ func (c *Checkpoint) Close() error {
 
 // Kind is how the weights are stored: "safetensors" or "pytorch".
 func (c *Checkpoint) Kind() string { return c.kind }
+
+// Files lists the paths of the weights' files.
+func (c *Checkpoint) Files() []string {
+	var paths []string
+	for _, f := range c.files {
+		paths = append(paths, f.Name())
+	}
+	return paths
+}
 
 // Names lists the tensors, sorted.
 func (c *Checkpoint) Names() []string {

@@ -85,11 +85,11 @@ func (c *Checkpoint) ReadRows(t *Tensor, row, rows int, dst []float32) error {
 		return err
 	}
 	if row < 0 || rows < 0 || row > t.Rows()-rows {
-		return fmt.Errorf("%s: tensor %s has %d rows, asked for %d from row %d", t.File, show(t.Name), t.Rows(), rows, row)
+		return fmt.Errorf("%s: tensor %s has %d rows, asked for %d from row %d", t.File, Show(t.Name), t.Rows(), rows, row)
 	}
 	n := t.RowLen()
 	if len(dst) != rows*n {
-		return fmt.Errorf("%s: tensor %s: %d rows of %d values do not fill %d", t.File, show(t.Name), rows, n, len(dst))
+		return fmt.Errorf("%s: tensor %s: %d rows of %d values do not fill %d", t.File, Show(t.Name), rows, n, len(dst))
 	}
 	buf := chunks.Get().(*[chunk]byte)
 	defer chunks.Put(buf)
@@ -101,7 +101,7 @@ func (c *Checkpoint) ReadRows(t *Tensor, row, rows int, dst []float32) error {
 			if err == io.EOF { // the size was right at Open
 				err = errors.New("the file has shrunk")
 			}
-			return fmt.Errorf("%s: tensor %s: %w", t.File, show(t.Name), err)
+			return fmt.Errorf("%s: tensor %s: %w", t.File, Show(t.Name), err)
 		}
 		spec.Unpack(dst[:k], b)
 		dst, off = dst[k:], off+int64(len(b))
@@ -120,7 +120,7 @@ func (t *Tensor) spec() (*quant.Spec, int, error) {
 	case BF16:
 		q = quant.BF16
 	default:
-		return nil, 0, fmt.Errorf("%s: tensor %s is %s, not F32, F16 or BF16", t.File, show(t.Name), show(t.TypeName))
+		return nil, 0, fmt.Errorf("%s: tensor %s is %s, not F32, F16 or BF16", t.File, Show(t.Name), Show(t.TypeName))
 	}
 	s, ok := q.Spec()
 	if !ok {

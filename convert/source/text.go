@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// show prepares a name out of a file for a message: names come from outside
+// Show prepares a name out of a file for a message: names come from outside
 // and may hold line breaks or be absurdly long.
-func show(name string) string {
+func Show(name string) string {
 	const most = 200
 	if len(name) > most {
 		name = name[:most] + "..."
@@ -21,9 +21,9 @@ func show(name string) string {
 	return name
 }
 
-// escapeGlob makes filepath.Match take path literally. Windows has no escapes
+// EscapeGlob makes filepath.Match take path literally. Windows has no escapes
 // there, and no need: its paths cannot hold * or ?.
-func escapeGlob(path string) string {
+func EscapeGlob(path string) string {
 	if strings.Contains(path, `\`) {
 		return path
 	}

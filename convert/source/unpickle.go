@@ -21,7 +21,7 @@ func unpickle(code []byte) (value any, err error) {
 	// The library indexes and type-asserts without looking in places.
 	defer func() {
 		if p := recover(); p != nil {
-			value, err = nil, fmt.Errorf("data.pkl: the pickle is broken: %s", show(fmt.Sprint(p)))
+			value, err = nil, fmt.Errorf("data.pkl: the pickle is broken: %s", Show(fmt.Sprint(p)))
 		}
 	}()
 	switch value, err = u.Load(); {
@@ -30,7 +30,7 @@ func unpickle(code []byte) (value any, err error) {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, errors.New("data.pkl: the pickle ends too early")
 	default:
-		return nil, fmt.Errorf("data.pkl: %s", show(err.Error()))
+		return nil, fmt.Errorf("data.pkl: %s", Show(err.Error()))
 	}
 }
 
@@ -46,5 +46,5 @@ func findClass(module, name string) (any, error) {
 	case module == "torch" && storageTypes[name] != nil:
 		return storageTypes[name], nil
 	}
-	return nil, fmt.Errorf("the pickle asks for %s.%s, which a state dict does not need; nothing in a checkpoint is executed", show(module), show(name))
+	return nil, fmt.Errorf("the pickle asks for %s.%s, which a state dict does not need; nothing in a checkpoint is executed", Show(module), Show(name))
 }

@@ -53,11 +53,11 @@ func newStorage(id any) (*storage, error) {
 	}
 	n, ok := t.Get(4).(int)
 	if !ok {
-		return nil, fmt.Errorf("storage %s has a length that is not an integer", show(key))
+		return nil, fmt.Errorf("storage %s has a length that is not an integer", Show(key))
 	}
 	size, ok := byteSize([]int{n}, kind.width)
 	if !ok {
-		return nil, fmt.Errorf("storage %s has an impossible length of %d", show(key), n)
+		return nil, fmt.Errorf("storage %s has an impossible length of %d", Show(key), n)
 	}
 	return &storage{kind, key, size}, nil
 }
@@ -87,7 +87,7 @@ func (rebuildTensor) Call(args ...any) (any, error) {
 	shape, ok2 := ints(args[2])
 	strides, ok3 := ints(args[3])
 	if !ok1 || !ok2 || !ok3 || len(shape) != len(strides) {
-		return nil, fmt.Errorf("a tensor in storage %s has an offset, a shape or strides that make no sense", show(s.key))
+		return nil, fmt.Errorf("a tensor in storage %s has an offset, a shape or strides that make no sense", Show(s.key))
 	}
 	return newView(s, offset, shape, strides)
 }
@@ -114,17 +114,17 @@ func ints(v any) ([]int, bool) {
 func newView(s *storage, offset int, shape, strides []int) (*view, error) {
 	size, ok := byteSize(shape, s.kind.width)
 	if !ok {
-		return nil, fmt.Errorf("a tensor in storage %s has the impossible shape %s", show(s.key), showInts(shape))
+		return nil, fmt.Errorf("a tensor in storage %s has the impossible shape %s", Show(s.key), showInts(shape))
 	}
 	end, ok := extent(offset, shape, strides)
 	if !ok || end > s.size/s.kind.width {
 		return nil, fmt.Errorf("a tensor reaches past storage %s: shape %s, strides %s from value %d of %d",
-			show(s.key), showInts(shape), showInts(strides), offset, s.size/s.kind.width)
+			Show(s.key), showInts(shape), showInts(strides), offset, s.size/s.kind.width)
 	}
 	// Other types are never read, and masks are often stretched this way.
 	if s.kind.dtype.dtype != Unsupported && !inOrder(shape, strides) {
 		return nil, fmt.Errorf("a tensor in storage %s is not contiguous (shape %s, strides %s): save it as contiguous()",
-			show(s.key), showInts(shape), showInts(strides))
+			Show(s.key), showInts(shape), showInts(strides))
 	}
 	return &view{s, shape, int64(offset) * s.kind.width, size}, nil
 }

@@ -1,0 +1,122 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/mil-run/mil/convert/source"
+)
+
+// ErrArchitecture is wrapped by errors about models mil does not run.
+var ErrArchitecture = errors.New("unknown architecture")
+
+// known lists what the layouts recognise, for messages.
+const known = "known: llama, mistral, hybrids of them with mamba or mamba2 layers (mamba_config.json), mamba, mamba2"
+
+// layouts are tried in order; each says whether the checkpoint is its own.
+var layouts = []func(*input) (*plan, bool, error){mambaLayout, hybridLayout, llamaLayout}
+
+// input is an opened checkpoint folder.
+type input struct {
+	dir      string
+	takes    *takes
+	config   *config
+	mamba    *mambaConfig
+	hasMamba bool
+}
+
+// any reports whether a tensor's name contains s.
+func (in *input) any(s string) bool {
+	for _, n := range in.takes.c.Names() {
+		if strings.Contains(n, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// openFolder reads a checkpoint's headers, configs and tokenizer.
+func openFolder(dir string, o Options) (*plan, io.Closer, error) {
+	ck, err := source.Open(dir)
+	if err != nil {
+		return nil, nil, inFolder(dir, err)
+	}
+	p, err := planCheckpoint(dir, ck, o)
+	if err != nil {
+		ck.Close()
+		return nil, nil, err
+	}
+	return p, ck, nil
+}
+
+// inFolder puts the folder before an error that names a file in it.
+func inFolder(dir string, err error) error { return fmt.Errorf("%s: %w", dir, err) }
+
+func planCheckpoint(dir string, ck *source.Checkpoint, o Options) (*plan, error) {
+	in := &input{dir: dir, takes: newTakes(ck), config: &config{}, mamba: &mambaConfig{}}
+	if err := source.ReadJSON(filepath.Join(dir, "config.json"), in.config); err != nil {
+		return nil, err
+	}
+	var err error
+	if in.hasMamba, err = optional(dir, "mamba_config.json", in.mamba); err != nil {
+		return nil, err
+	}
+	p, err := in.plan()
+	if err != nil {
+		return nil, inFolder(dir, err)
+	}
+	if err := p.addTokenizer(dir, o.Tokenizer); err != nil {
+		return nil, err
+	}
+	if err := p.addDefaults(in); err != nil {
+		return nil, inFolder(dir, err)
+	}
+	full, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	p.set("general.name", filepath.Base(full))
+	if n := in.config.NameOrPath; n != "" {
+		p.set("mil.source.name", n)
+	}
+	p.set("mil.source.format", ck.Kind())
+	if l := license(dir, in.config); l != "" {
+		p.set("general.license", l)
+	}
+	p.dir, p.source, p.inputs = dir, ck, ck.Files()
+	for _, pattern := range []string{"*.json", "*.json.gz", "*.jinja", "README.md"} {
+		for _, folder := range []string{dir, o.Tokenizer} {
+			found, _ := filepath.Glob(filepath.Join(source.EscapeGlob(folder), pattern))
+			p.inputs = append(p.inputs, found...)
+		}
+	}
+	p.inputs = append(p.inputs, o.Tokenizer)
+	return p, nil
+}
+
+// plan finds the layout and plans the output.
+func (in *input) plan() (*plan, error) {
+	for _, layout := range layouts {
+		if p, ok, err := layout(in); ok || err != nil {
+			return p, err
+		}
+	}
+	what := in.config.ModelType
+	if what == "" && len(in.config.Architectures) > 0 {
+		what = in.config.Architectures[0]
+	}
+	return nil, fmt.Errorf("config.json: %w %q, whose tensors are none mil knows (%s)", ErrArchitecture, what, known)
+}
+
+// optional reads a JSON file that need not be there.
+func optional(dir, name string, v any) (bool, error) {
+	err := source.ReadJSON(filepath.Join(dir, name), v)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}

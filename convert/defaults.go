@@ -1,0 +1,146 @@
+package convert
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mil-run/mil/tokenizer"
+)
+
+// ErrNoTokenizer is wrapped by the error for a checkpoint without tokenizer files.
+var ErrNoTokenizer = errors.New("no tokenizer.json here; name the base model's with --tokenizer FOLDER_OR_FILE")
+
+// addTokenizer puts the tokenizer into the plan, its list of tokens as long as
+// the embedding has rows.
+func (p *plan) addTokenizer(dir, other string) error {
+	from := dir
+	if other != "" {
+		from = other
+	} else if !tokenizer.Exists(dir) {
+		return inFolder(dir, ErrNoTokenizer)
+	}
+	t, err := tokenizer.FromFiles(from)
+	if err != nil {
+		return err
+	}
+	if t.Size() > p.vocab {
+		return fmt.Errorf("%s: the tokenizer has ids up to %d, the weights only %d rows", from, t.Size()-1, p.vocab)
+	}
+	kv, err := t.GGUF(p.vocab)
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	for _, k := range tokenizer.SortedKeys(kv) {
+		p.set(k, kv[k])
+	}
+	p.eos = t.EndOfTurn()
+	return nil
+}
+
+// generation is generation_config.json.
+type generation struct {
+	Temperature       *float64        `json:"temperature"`
+	TopK              *int            `json:"top_k"`
+	TopP              *float64        `json:"top_p"`
+	MinP              *float64        `json:"min_p"`
+	RepetitionPenalty *float64        `json:"repetition_penalty"`
+	DoSample          *bool           `json:"do_sample"`
+	EOS               json.RawMessage `json:"eos_token_id"`
+}
+
+// addDefaults puts the generation defaults and every id that ends a turn:
+// config.json's, generation_config.json's and the tokenizer's, each once.
+func (p *plan) addDefaults(in *input) error {
+	var g generation
+	if _, err := optional(in.dir, "generation_config.json", &g); err != nil {
+		return err
+	}
+	var ends []int32
+	for _, from := range []struct {
+		file string
+		raw  json.RawMessage
+	}{{"config.json", in.config.EOS}, {"generation_config.json", g.EOS}} {
+		list, err := ids(from.raw)
+		if err != nil {
+			return fmt.Errorf("%s: eos_token_id: %w", from.file, err)
+		}
+		for _, id := range list {
+			if id < 0 || int(id) >= p.vocab {
+				return fmt.Errorf("%s: eos_token_id %d is not among the %d tokens", from.file, id, p.vocab)
+			}
+		}
+		ends = append(ends, list...)
+	}
+	p.setEnds(append(ends, p.eos...))
+	for _, d := range []struct {
+		key   string
+		value *float64
+	}{{"temperature", g.Temperature}, {"top_p", g.TopP}, {"min_p", g.MinP}, {"repetition_penalty", g.RepetitionPenalty}} {
+		if d.value != nil {
+			p.set("mil.generation."+d.key, float32(*d.value))
+		}
+	}
+	if g.TopK != nil {
+		p.set("mil.generation.top_k", int32(*g.TopK))
+	}
+	if g.DoSample != nil {
+		p.set("mil.generation.do_sample", *g.DoSample)
+	}
+	return nil
+}
+
+// setEnds sets the ids that end a turn, in order, each once.
+func (p *plan) setEnds(ends []int32) {
+	var once []int32
+	for _, id := range ends {
+		if !slices.Contains(once, id) {
+			once = append(once, id)
+		}
+	}
+	if len(once) > 0 {
+		p.set("mil.eos_token_ids", once)
+	}
+}
+
+// ids reads a token id that may be null, a number or a list.
+func ids(raw json.RawMessage) ([]int32, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	var one int32
+	if json.Unmarshal(raw, &one) == nil {
+		return []int32{one}, nil
+	}
+	var many []int32
+	if err := json.Unmarshal(raw, &many); err != nil {
+		return nil, fmt.Errorf("%.60q is neither a token id nor a list of them", raw)
+	}
+	return many, nil
+}
+
+// license is the model card's or the config's licence.
+func license(dir string, c *config) string {
+	f, err := os.Open(filepath.Join(dir, "README.md"))
+	if err != nil {
+		return c.License
+	}
+	defer f.Close()
+	card, _ := io.ReadAll(io.LimitReader(f, 64<<10)) // its header is at the top
+	header, ok := strings.CutPrefix(strings.ReplaceAll(string(card), "\r\n", "\n"), "---\n")
+	if !ok {
+		return c.License
+	}
+	header, _, _ = strings.Cut(header, "\n---")
+	for line := range strings.SplitSeq(header, "\n") {
+		if v, ok := strings.CutPrefix(line, "license:"); ok {
+			return strings.Trim(strings.TrimSpace(v), `"'`)
+		}
+	}
+	return c.License
+}
