@@ -104,7 +104,10 @@ func open(f *format.File) (*Model, error) {
 			m.float = false
 		}
 	}
-	return m, m.frequencies()
+	if fault := format.Guard(func() { err = m.frequencies() }); fault != nil {
+		err = fault
+	}
+	return m, err
 }
 
 func checkShape(t format.Info, want [2]int) error {

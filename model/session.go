@@ -50,7 +50,14 @@ type Session struct {
 }
 
 // NewSession allocates caches and state and compiles the programs.
-func (m *Model) NewSession(b backend.Backend, o Options) (*Session, error) {
+func (m *Model) NewSession(b backend.Backend, o Options) (s *Session, err error) {
+	if fault := format.Guard(func() { s, err = m.newSession(b, o) }); fault != nil {
+		return nil, fault
+	}
+	return s, err
+}
+
+func (m *Model) newSession(b backend.Backend, o Options) (*Session, error) {
 	if o.Context <= 0 {
 		o.Context = min(m.Config.Context, DefaultContext)
 	}
@@ -119,10 +126,11 @@ func (s *Session) Feed(tokens []int32, want Want) (logits []float32, err error) 
 			return nil, fmt.Errorf("token %d is not among the model's %d", t, s.Vocab())
 		}
 	}
-	if err := s.compile(len(tokens), want); err != nil {
-		return nil, err
-	}
-	fault := format.Guard(func() { logits, err = s.feed(tokens, want) })
+	fault := format.Guard(func() {
+		if err = s.compile(len(tokens), want); err == nil {
+			logits, err = s.feed(tokens, want)
+		}
+	})
 	if err = errors.Join(err, fault); err != nil {
 		s.failure = err
 		return nil, err
