@@ -45,7 +45,7 @@ func (m *machine) item(x, key any) (any, error) {
 				return nil, err
 			}
 		}
-		if v, ok := x.lookup(key); ok {
+		if v, ok, _ := x.lookup(key); ok {
 			return v, nil
 		}
 	case *list:

@@ -72,9 +72,9 @@ func (m *machine) equalMaps(a, b *Map) (bool, error) {
 				return false, err
 			}
 		}
-		v, ok := b.lookup(k)
-		if !ok {
-			return false, nil
+		v, ok, err := b.lookup(k)
+		if !ok || err != nil {
+			return false, err
 		}
 		if ok, err := m.equal(a.values[i], v); !ok || err != nil {
 			return false, err
@@ -200,8 +200,8 @@ func (m *machine) contains(x, v any) (bool, error) {
 				return false, err
 			}
 		}
-		_, ok := x.lookup(v)
-		return ok, nil
+		_, ok, err := x.lookup(v)
+		return ok, err
 	case *list:
 		for _, item := range x.items {
 			if ok, err := m.equal(item, v); ok || err != nil {

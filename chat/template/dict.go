@@ -51,13 +51,13 @@ func (d *Map) put(hash, key, v any) {
 	d.values = append(d.values, v)
 }
 
-// lookup finds a key of any type; one that cannot be a key is not there.
-func (d *Map) lookup(key any) (any, bool) {
+// lookup finds a key of any type; one that cannot be a key is an error.
+func (d *Map) lookup(key any) (v any, ok bool, err error) {
 	h, err := hashKey(key)
-	if err != nil {
-		return nil, false
+	if err == nil {
+		v, ok = d.get(h)
 	}
-	return d.get(h)
+	return v, ok, err
 }
 
 func (d *Map) pairs() []any {

@@ -259,9 +259,9 @@ func escapeHTML(m *machine, x any, _ params) (any, error) {
 }
 
 func indent(m *machine, x any, p params) (any, error) {
-	s, err := m.str(x)
-	if err != nil {
-		return nil, err
+	s, ok := x.(string)
+	if !ok {
+		return nil, fmt.Errorf("indent is for str, not %s", typeName(x))
 	}
 	margin, ok := p.value(0, int64(4)).(string)
 	if !ok {

@@ -19,6 +19,7 @@ type spec struct {
 	align byte // '<', '>', '^', '=' (sign, fill, digits), 0: by the type
 	sign  byte // '+', ' ' or 0
 	alt   bool // 0x before a hexadecimal
+	zero  bool // numbers have their fill between sign and digits
 	comma bool
 	width int64
 	prec  int64 // -1: none
@@ -27,7 +28,7 @@ type spec struct {
 
 // layout writes one value.
 func (m *machine) layout(v any, f spec) (string, error) {
-	if f.prec > maxPrecision && f.verb != 's' && f.verb != 0 {
+	if _, isText := v.(string); f.prec > maxPrecision && !isText {
 		return "", errors.New("precision too big")
 	}
 	var s, sign string
@@ -54,12 +55,11 @@ func (m *machine) layout(v any, f spec) (string, error) {
 		switch {
 		case f.verb == 0 && isInt:
 			s, sign, err = f.integer(v)
-		case f.verb == 0 && isFloat && f.prec >= 0 && f.prec <= maxPrecision:
-			f.verb = 'g'
+		case f.verb == 0 && isFloat:
 			s, sign, err = f.float(v)
 		default:
-			numeric = f.verb == 0 && isFloat
-			if s, err = m.str(v); err == nil && f.prec >= 0 && !numeric {
+			numeric = false
+			if s, err = m.str(v); err == nil && f.prec >= 0 {
 				s = substring(s, 0, int(min(f.prec, int64(len(s)))))
 			}
 		}
@@ -70,8 +70,12 @@ func (m *machine) layout(v any, f spec) (string, error) {
 		return "", err
 	}
 	if f.align == 0 {
-		f.align = '<'
-		if numeric {
+		switch {
+		case !numeric:
+			f.align = '<'
+		case f.zero:
+			f.align = '='
+		default:
 			f.align = '>'
 		}
 	}
@@ -145,15 +149,20 @@ func (f spec) float(v any) (string, string, error) {
 		x, verb, end = x*100, 'f', "%"
 	case 'F':
 		verb = 'f'
-	case 'g', 'G':
+	case 'g', 'G', 0:
 		prec = max(prec, 1)
 	}
 	text := ""
 	switch {
 	case math.IsNaN(x):
 		text = "nan"
-	case math.IsInf(x, 0):
+	case math.IsInf(x, 0), verb == 0 && f.prec < 0:
 		text = pyFloat(x, "inf", "nan")
+	case verb == 0:
+		text = strconv.FormatFloat(x, 'g', prec, 64)
+		if !strings.ContainsAny(text, ".e") {
+			text += ".0"
+		}
 	default:
 		text = strconv.FormatFloat(x, verb, prec, 64)
 	}

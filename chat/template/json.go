@@ -155,4 +155,3 @@ func number(n json.Number) any {
 	}
 	return n
 }
-

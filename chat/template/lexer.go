@@ -1,6 +1,7 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -320,6 +321,8 @@ func unescape(s string) (string, error) {
 			digits = 4
 		case c == 'U':
 			digits = 8
+		case c == 'N':
+			return "", errors.New(`\N{...} escapes are not supported`)
 		case c >= '0' && c <= '7':
 			base, from = 8, i
 			for digits = 1; digits < 3 && i+digits < len(s) && s[i+digits] >= '0' && s[i+digits] <= '7'; digits++ {

@@ -154,6 +154,9 @@ func (m *machine) forLoop(n *forNode) error {
 			return truth(v), err
 		}
 	}
+	// Unlike Python, Jinja takes the else branch unless some iteration ran to
+	// its end, break and continue not being one.
+	completed := false
 	for {
 		// An empty body costs a step as well.
 		if err := m.enter(); err != nil {
@@ -168,19 +171,18 @@ func (m *machine) forLoop(n *forNode) error {
 				err = m.run(n.body)
 			}
 			m.scope = outer
+			completed = completed || err == nil
 		}
 		m.leave()
-		switch {
-		case err == errBreak:
-			return nil
-		case err == errContinue:
-		case err != nil:
+		if err != nil && err != errBreak && err != errContinue {
 			return err
-		case !more:
-			if l.index0 < 0 {
-				return m.runIn(newScope(outer), n.orElse)
-			}
-			return nil
+		}
+		if !more || err == errBreak {
+			break
 		}
 	}
+	if completed {
+		return nil
+	}
+	return m.runIn(newScope(outer), n.orElse)
 }

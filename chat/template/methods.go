@@ -48,10 +48,11 @@ func init() {
 					return nil, err
 				}
 			}
-			if v, ok := x.(*Map).lookup(p.values[0]); ok {
-				return v, nil
+			v, ok, err := x.(*Map).lookup(p.values[0])
+			if !ok {
+				v = p.value(1, nil)
 			}
-			return p.value(1, nil), nil
+			return v, err
 		}),
 		"keys": def("", func(_ *machine, x any, _ params) (any, error) {
 			return &list{items: x.(*Map).keys, kind: kindKeys}, nil
@@ -144,9 +145,6 @@ func (m *machine) join(sep string, items []any, each func(w *writer, i int, x an
 }
 
 func joinStrings(m *machine, x any, p params) (any, error) {
-	if u, ok := p.values[0].(*undefined); ok {
-		return nil, u.err()
-	}
 	items, err := m.iterate(p.values[0])
 	if err != nil {
 		return nil, err

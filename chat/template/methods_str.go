@@ -11,17 +11,17 @@ var strMethods map[string]*builtin
 
 func init() {
 	strMethods = map[string]*builtin{
-		"capitalize": textFunc(capitalize), "casefold": textFunc(lower),
-		"lower": textFunc(lower), "upper": textFunc(upper),
+		"capitalize": textFunc(capitalize),
+		"lower":      textFunc(lower), "upper": textFunc(upper),
 		"title": textFunc(titleWords), "swapcase": textFunc(swapCase),
 
 		"isalnum": askRunes(func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }),
 		"isalpha": askRunes(unicode.IsLetter), "isdecimal": askRunes(unicode.IsDigit),
-		"isdigit": askRunes(unicode.IsDigit), "isnumeric": askRunes(unicode.IsNumber),
+		"isdigit": askRunes(isDigit),
 		"isspace": askRunes(isSpace),
 		"isascii": ask(isASCII),
-		"islower": ask(func(s string) bool { return hasCase(s, unicode.IsLower) }),
-		"isupper": ask(func(s string) bool { return hasCase(s, unicode.IsUpper) }),
+		"islower": ask(func(s string) bool { return hasCase(s, isLower) }),
+		"isupper": ask(func(s string) bool { return hasCase(s, isUpper) }),
 		"istitle": ask(func(s string) bool { return hasCase(s, isCased) && s == titleWords(s) }),
 
 		"strip":  stripMethod(true, true),

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -225,11 +226,7 @@ func (p *parser) primary() (expr, error) {
 		}
 		return constExpr{s.String()}, nil
 	case tokInt:
-		n, err := strconv.ParseInt(strings.ReplaceAll(t.text, "_", ""), 0, 64)
-		if err != nil && strings.Trim(t.text, "0_") != "" {
-			return nil, fmt.Errorf("bad number %.40s", t.text)
-		}
-		return constExpr{n}, nil
+		return integer(t.text)
 	case tokFloat:
 		f, err := strconv.ParseFloat(strings.ReplaceAll(t.text, "_", ""), 64)
 		if err != nil {
@@ -254,6 +251,22 @@ func (p *parser) primary() (expr, error) {
 		p.pos--
 	}
 	return nil, p.unexpected("an expression")
+}
+
+// integer reads a number as Python writes it; a decimal one may be of any size.
+func integer(text string) (expr, error) {
+	text = strings.ReplaceAll(text, "_", "")
+	if strings.Trim(text, "0") == "" {
+		return constExpr{int64(0)}, nil
+	}
+	n, err := strconv.ParseInt(text, 0, 64)
+	switch {
+	case err == nil:
+		return constExpr{n}, nil
+	case text[0] != '0':
+		return constExpr{json.Number(text)}, nil
+	}
+	return nil, fmt.Errorf("bad number %.40s", text)
 }
 
 // items reads expressions with commas between, and the closing bracket.

@@ -1,6 +1,9 @@
 package template
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 func (p *parser) macroTag(line int) (node, error) {
 	n := &macroNode{line: line}
@@ -69,6 +72,9 @@ func (p *parser) signature() (signature, error) {
 		if err != nil {
 			return s, err
 		}
+		if slices.Contains(s.params, name) {
+			return s, fmt.Errorf("two parameters named %s", name)
+		}
 		s.params = append(s.params, name)
 		if p.skipOp("=") {
 			x, err := p.expression()
@@ -96,7 +102,7 @@ func (p *parser) target(attr bool) (expr, error) {
 		if !p.skipOp(",") {
 			break
 		}
-		if p.cur().kind != tokName && !p.isOp("(") || p.isName("in") {
+		if p.cur().kind != tokName && !p.isOp("(") {
 			return &listExpr{items, kindTuple}, nil
 		}
 	}

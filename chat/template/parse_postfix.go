@@ -153,18 +153,19 @@ func (p *parser) test(x expr) (expr, error) {
 	if _, ok := tests[t.name]; !ok {
 		return nil, fmt.Errorf("no test named '%s'", t.name)
 	}
-	if p.isOp("(") {
+	switch {
+	case p.isOp("("):
 		t.args, err = p.arguments()
-		return t, err
+	case p.startsArgument():
+		var arg expr
+		if arg, err = p.primary(); err == nil {
+			arg, err = p.postfix(arg)
+		}
+		t.args.pos = []expr{arg}
 	}
-	if !p.startsArgument() {
-		return t, nil
+	if err == nil && p.isName("is") {
+		err = fmt.Errorf("one test right behind another: put the first in parentheses")
 	}
-	arg, err := p.primary()
-	if err == nil {
-		arg, err = p.postfix(arg)
-	}
-	t.args.pos = []expr{arg}
 	return t, err
 }
 

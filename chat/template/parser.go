@@ -71,6 +71,12 @@ func (p *parser) expectName() (string, error) {
 	return p.next().text, nil
 }
 
+// open closes a {% tag that has a body; a colon may come before.
+func (p *parser) open() error {
+	p.skipOp(":")
+	return p.end()
+}
+
 // end closes the current {% tag.
 func (p *parser) end() error {
 	if p.cur().kind != tokBlockEnd {
@@ -157,7 +163,7 @@ func (p *parser) body(until []string) ([]node, error) {
 
 // block ends the opening tag, reads the body up to tag, and that tag.
 func (p *parser) block(tag string) ([]node, error) {
-	if err := p.end(); err != nil {
+	if err := p.open(); err != nil {
 		return nil, err
 	}
 	body, err := p.body([]string{tag})
@@ -203,7 +209,11 @@ func (p *parser) statement() ([]node, error) {
 		return one(p.withTag(line))
 	case "generation":
 		// Marks what the assistant wrote, for training; renders as itself.
-		return p.block("endgeneration")
+		loops := p.loops
+		p.loops = 0
+		body, err := p.block("endgeneration")
+		p.loops = loops
+		return one(&withNode{line: line, body: body}, err)
 	case "break", "continue":
 		if p.loops == 0 {
 			return nil, fmt.Errorf("%s outside of a loop", name)
@@ -234,7 +244,7 @@ func (p *parser) ifTag(line int) (node, error) {
 				return nil, err
 			}
 		}
-		if err := p.end(); err != nil {
+		if err := p.open(); err != nil {
 			return nil, err
 		}
 		body, err := p.body(until)
@@ -267,7 +277,7 @@ func (p *parser) forTag(line int) (node, error) {
 	if p.isName("recursive") {
 		return nil, fmt.Errorf("recursive loops are not supported")
 	}
-	if err := p.end(); err != nil {
+	if err := p.open(); err != nil {
 		return nil, err
 	}
 	p.loops++

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -64,11 +65,33 @@ func (m *machine) field(text string, a arguments, auto *int) (string, error) {
 			return "", err
 		}
 	}
+	if layout == "" {
+		return m.str(v)
+	}
 	f, err := parseSpec(layout)
 	if err != nil {
 		return "", err
 	}
+	if b, ok := v.(bool); ok {
+		v, _ = asInt(b)
+	}
+	if !f.suits(v) {
+		return "", fmt.Errorf("invalid format specifier '%.40s' for object of type '%s'", layout, typeName(v))
+	}
 	return m.layout(v, f)
+}
+
+// suits tells whether a value of v's type may be laid out so.
+func (f spec) suits(v any) bool {
+	switch v.(type) {
+	case string:
+		return (f.verb == 0 || f.verb == 's') && f.align != '=' && f.sign == 0 && !f.alt && !f.comma
+	case int64, json.Number:
+		return f.verb != 's' && (f.prec < 0 || strings.IndexByte("eEfFgG%", f.verb) >= 0)
+	case float64:
+		return f.verb == 0 || strings.IndexByte("eEfFgG%", f.verb) >= 0
+	}
+	return false
 }
 
 func (m *machine) fieldValue(path string, a arguments, auto *int) (any, error) {
@@ -139,7 +162,9 @@ func parseSpec(s string) (spec, error) {
 		s = s[1:]
 		return c
 	}
-	if _, n := utf8.DecodeRuneInString(s); len(s) > n && strings.IndexByte("<>^=", s[n]) >= 0 {
+	_, n := utf8.DecodeRuneInString(s)
+	filled := len(s) > n && strings.IndexByte("<>^=", s[n]) >= 0
+	if filled {
 		f.fill, s = s[:n], s[n:]
 	}
 	f.align = take("<>^=")
@@ -147,14 +172,19 @@ func parseSpec(s string) (spec, error) {
 		f.sign = 0
 	}
 	f.alt = take("#") != 0
-	if take("0") != 0 && f.align == 0 {
-		f.fill, f.align = "0", '='
+	if take("0") != 0 {
+		f.zero = f.align == 0
+		if !filled {
+			f.fill = "0"
+		}
 	}
 	var err error
 	if f.width, s, err = count(s); err != nil {
 		return f, err
 	}
-	f.comma = take(",") != 0
+	if f.comma = take(",") != 0; f.comma && f.zero {
+		return f, errors.New("zeros before a number with commas are not supported")
+	}
 	if take(".") != 0 {
 		if f.prec, s, err = count(s); err != nil {
 			return f, err

@@ -1,9 +1,6 @@
 package template
 
-import (
-	"errors"
-	"unicode"
-)
+import "errors"
 
 // tests are what may follow `is`, and what select and its kin take by name.
 var tests map[string]*builtin
@@ -26,8 +23,8 @@ func init() {
 		// An undefined has Python's method for being called, if only to fail.
 		"callable": is(func(x any) bool { _, ok := x.(*function); return ok || isUndefined(x) }),
 		"escaped":  is(func(x any) bool { return false }),
-		"lower":    ask(func(s string) bool { return hasCase(s, unicode.IsLower) }),
-		"upper":    ask(func(s string) bool { return hasCase(s, unicode.IsUpper) }),
+		"lower":    ask(func(s string) bool { return hasCase(s, isLower) }),
+		"upper":    ask(func(s string) bool { return hasCase(s, isUpper) }),
 		"sameas":   def("other", func(_ *machine, x any, p params) (any, error) { return same(x, p.values[0]), nil }),
 
 		"odd":         remainder("", 1),

@@ -12,52 +12,23 @@ func isSpace(r rune) bool {
 	return unicode.IsSpace(r) || (r >= 0x1c && r <= 0x1f)
 }
 
-// grown are characters whose upper case is more than one character long.
-var grown = map[rune]string{
-	'ß': "SS", 'ŉ': "ʼN", 'ǰ': "J̌", 'ΐ': "Ϊ́", 'ΰ': "Ϋ́", 'և': "ԵՒ",
-	'ﬀ': "FF", 'ﬁ': "FI", 'ﬂ': "FL", 'ﬃ': "FFI", 'ﬄ': "FFL", 'ﬅ': "ST", 'ﬆ': "ST",
+// isDigit is Python's str.isdigit of one character: decimal digits, and those
+// that are raised, lowered, circled or otherwise set apart.
+func isDigit(r rune) bool {
+	return unicode.IsDigit(r) || unicode.Is(setApart, r)
 }
 
-func upper(s string) string {
-	if isASCII(s) || strings.IndexFunc(s, func(r rune) bool { return grown[r] != "" }) < 0 {
-		return strings.ToUpper(s)
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if g := grown[r]; g != "" {
-			b.WriteString(g)
-		} else {
-			b.WriteRune(unicode.ToUpper(r))
-		}
-	}
-	return b.String()
-}
-
-// lower knows the two exceptions of Unicode's lower case: the dotted capital I
-// keeps its dot, and a capital sigma that ends a word becomes a final one.
-func lower(s string) string {
-	if !strings.ContainsAny(s, "İΣ") {
-		return strings.ToLower(s)
-	}
-	var b strings.Builder
-	inWord := false
-	for i, r := range s {
-		switch r {
-		case 'İ':
-			b.WriteString("i̇")
-		case 'Σ':
-			next, _ := utf8.DecodeRuneInString(s[i+len("Σ"):])
-			if inWord && !isCased(next) {
-				b.WriteRune('ς')
-			} else {
-				b.WriteRune('σ')
-			}
-		default:
-			b.WriteRune(unicode.ToLower(r))
-		}
-		inWord = isCased(r)
-	}
-	return b.String()
+var setApart = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{0xb2, 0xb3, 1}, {0xb9, 0xb9, 1}, {0x1369, 0x1371, 1}, {0x19da, 0x19da, 1}, {0x2070, 0x2070, 1},
+		{0x2074, 0x2079, 1}, {0x2080, 0x2089, 1}, {0x2460, 0x2468, 1}, {0x2474, 0x247c, 1}, {0x2488, 0x2490, 1},
+		{0x24ea, 0x24ea, 1}, {0x24f5, 0x24fd, 1}, {0x24ff, 0x24ff, 1}, {0x2776, 0x277e, 1}, {0x2780, 0x2788, 1},
+		{0x278a, 0x2792, 1},
+	},
+	R32: []unicode.Range32{
+		{0x10a40, 0x10a43, 1}, {0x10e60, 0x10e68, 1}, {0x11052, 0x1105a, 1}, {0x1f100, 0x1f10a, 1},
+	},
+	LatinOffset: 2,
 }
 
 func isASCII(s string) bool {
@@ -69,99 +40,9 @@ func isASCII(s string) bool {
 	return true
 }
 
-func isCased(r rune) bool {
-	return unicode.IsUpper(r) || unicode.IsLower(r) || unicode.IsTitle(r)
-}
-
-// titleRune is one character as it begins a title.
-func titleRune(r rune) string {
-	if g := grown[r]; g != "" {
-		_, n := utf8.DecodeRuneInString(g)
-		return g[:n] + strings.ToLower(g[n:])
-	}
-	return string(unicode.ToTitle(r))
-}
-
-func capitalize(s string) string {
-	if s == "" {
-		return s
-	}
-	r, n := utf8.DecodeRuneInString(s)
-	return titleRune(r) + lower(s[n:])
-}
-
-// titleWords is str.title: every run of cased characters is capitalized.
-func titleWords(s string) string {
-	var b strings.Builder
-	inside := false
-	for _, r := range s {
-		if inside {
-			b.WriteRune(unicode.ToLower(r))
-		} else {
-			b.WriteString(titleRune(r))
-		}
-		inside = isCased(r)
-	}
-	return b.String()
-}
-
-// titleFilter is Jinja's own idea of a title: words begin behind white space,
-// hyphens and opening brackets.
-func titleFilter(s string) string {
-	var b strings.Builder
-	begins := true
-	start := 0
-	flush := func(end int) {
-		b.WriteString(lower(s[start:end]))
-		start = end
-	}
-	for i, r := range s {
-		switch {
-		case isSpace(r) || strings.ContainsRune("-({[<", r):
-			begins = true
-		case begins:
-			flush(i)
-			b.WriteString(upper(string(r)))
-			start = i + utf8.RuneLen(r)
-			if r == utf8.RuneError {
-				_, n := utf8.DecodeRuneInString(s[i:])
-				start = i + n
-			}
-			begins = false
-		}
-	}
-	flush(len(s))
-	return b.String()
-}
-
-func swapCase(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsUpper(r) {
-			b.WriteString(lower(string(r)))
-		} else {
-			b.WriteString(upper(string(r)))
-		}
-	}
-	return b.String()
-}
-
 // allRunes tells whether s is not empty and f holds of all its characters.
 func allRunes(s string, f func(rune) bool) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool { return !f(r) }) < 0
-}
-
-// hasCase tells whether s has cased characters and all are as f wants them.
-func hasCase(s string, f func(rune) bool) bool {
-	cased := false
-	for _, r := range s {
-		if isCased(r) {
-			if cased = true; !f(r) {
-				return false
-			}
-		}
-	}
-	return cased
 }
 
 // strip removes the characters in chars, or white space, from the ends asked
