@@ -109,5 +109,10 @@ func defaults(kv *format.Meta) (sample.Options, error) {
 // ErrNoTemplate is returned by chats with a model that was not made for chat.
 var ErrNoTemplate = errors.New("the model has no chat template; `mil run --raw` completes text without one")
 
-// CanChat reports whether the model has a chat template.
-func (e *Engine) CanChat() bool { return e.template != nil }
+// CanChat is ErrNoTemplate for a model without a chat template.
+func (e *Engine) CanChat() error {
+	if e.template == nil {
+		return ErrNoTemplate
+	}
+	return nil
+}

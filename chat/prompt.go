@@ -18,8 +18,8 @@ type Message struct {
 // tokens that somebody typed are broken up by the shield, which [Engine.encode]
 // takes out again.
 func (e *Engine) render(messages []Message, shield string) (string, error) {
-	if e.template == nil {
-		return "", ErrNoTemplate
+	if err := e.CanChat(); err != nil {
+		return "", err
 	}
 	list := make([]template.Message, len(messages))
 	for i, m := range messages {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"math"
 	"strings"
 
@@ -55,7 +56,7 @@ func attention(b *builder, i int, x backend.Value) backend.Value {
 	values := b.state("cache_v", size*kv*b.o.Context)
 	qkv := b.MatMul(b.All(x), b.norm("attn_norm.weight"), backend.None, b.w("attn_q.weight"), b.w("attn_k.weight"), b.w("attn_v.weight"))
 	b.RopeStore(&backend.RopeStore{Heads: h, Q: b.Cut(qkv, 0, q), K: b.Cut(qkv, q, kv), V: b.Cut(qkv, q+kv, kv),
-		Freqs: b.m.rope, KCache: keys, VCache: values})
+		Freqs: b.m.frequencies(b.o.PlainRope), KCache: keys, VCache: values})
 	y := b.Attend(&backend.Attend{Heads: h, Q: b.Cut(qkv, 0, q), KCache: keys, VCache: values})
 	return b.MatMul(b.All(y), nil, x, b.w("attn_output.weight"))
 }
@@ -66,25 +67,38 @@ func feedForward(b *builder, x backend.Value) backend.Value {
 	return b.MatMul(b.All(h), nil, x, b.w("ffn_down.weight"))
 }
 
-// frequencies computes the rotation's radians a position: base^(-2i/dims),
-// divided by the file's factors (Llama-3's scaling) where it has them.
-func (m *Model) frequencies() error {
+// frequencies are the rotation's radians a position: base^(-2i/dims), divided
+// by the file's factors (Llama-3's scaling) where it has them, unless plain.
+func (m *Model) frequencies(plain bool) []float64 {
 	c := &m.Config
-	if len(c.AttentionLayers()) == 0 {
-		return nil
-	}
-	m.rope = make([]float64, c.RopeDims/2)
-	factors := make([]float32, len(m.rope))
-	if t, ok := m.file.Tensor("rope_freqs.weight"); ok {
-		spec, _ := t.Type.Spec()
-		spec.Unpack(factors, m.file.Data(t))
-	} else {
-		for i := range factors {
-			factors[i] = 1
+	freqs := make([]float64, c.RopeDims/2)
+	for i := range freqs {
+		freqs[i] = math.Pow(c.RopeBase, -2*float64(i)/float64(c.RopeDims))
+		if !plain {
+			freqs[i] /= c.RopeScale
 		}
 	}
-	for i := range m.rope {
-		m.rope[i] = math.Pow(c.RopeBase, -2*float64(i)/float64(c.RopeDims)) / float64(factors[i]) / c.RopeScale
+	if m.rope != nil && !plain {
+		for i, f := range m.rope {
+			freqs[i] /= float64(f)
+		}
+	}
+	return freqs
+}
+
+// readRope reads the rotation's factors where the file has them.
+func (m *Model) readRope() error {
+	t, ok := m.file.Tensor("rope_freqs.weight")
+	if !ok {
+		return nil
+	}
+	m.rope = make([]float32, t.Values())
+	spec, _ := t.Type.Spec()
+	spec.Unpack(m.rope, m.file.Data(t))
+	for i, f := range m.rope {
+		if !(f > 0) || math.IsInf(float64(f), 0) {
+			return fmt.Errorf("tensor rope_freqs.weight holds %g at %d", f, i)
+		}
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ package model
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/format"
@@ -36,7 +38,7 @@ type Model struct {
 	file   *format.File
 	arch   architecture
 	shapes map[string][2]int
-	rope   []float64 // radians a position for each pair
+	rope   []float32 // what stretching divides the rotation's frequencies by, or nil
 	float  bool      // matrices are float32
 }
 
@@ -74,12 +76,12 @@ func open(f *format.File) (*Model, error) {
 			m.shapes[fmt.Sprintf("blk.%d.%s", i, name)] = shape
 		}
 	}
-	for name, shape := range m.shapes {
+	for _, name := range slices.Sorted(maps.Keys(m.shapes)) {
 		t, ok := f.Tensor(name)
 		if !ok {
 			return nil, fmt.Errorf("tensor %s is missing", name)
 		}
-		if err := checkShape(t, shape); err != nil {
+		if err := checkShape(t, m.shapes[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -104,7 +106,7 @@ func open(f *format.File) (*Model, error) {
 			m.float = false
 		}
 	}
-	if fault := format.Guard(func() { err = m.frequencies() }); fault != nil {
+	if fault := format.Guard(func() { err = m.readRope() }); fault != nil {
 		err = fault
 	}
 	return m, err

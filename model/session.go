@@ -13,6 +13,9 @@ import (
 // Options of a session.
 type Options struct {
 	Context int // positions the caches hold; 0 means the model's, at most 8192
+	// PlainRope leaves the positions unstretched, whatever the file says, as the
+	// authors' own inference script does.
+	PlainRope bool
 }
 
 // DefaultContext is the longest context taken without being asked for.

@@ -36,13 +36,7 @@ func (b *Backend) Close() error { return nil }
 func (b *Backend) Map(host []byte) (backend.Buffer, error) { return &buffer{data: host}, nil }
 
 // Alloc implements [backend.Backend].
-func (b *Backend) Alloc(n int) (backend.Buffer, error) {
-	f := make([]float32, (n+3)/4) // aligned for float32, whatever is stored
-	if n == 0 {
-		return &buffer{}, nil
-	}
-	return &buffer{data: unsafe.Slice((*byte)(unsafe.Pointer(&f[0])), n)}, nil
-}
+func (b *Backend) Alloc(n int) (backend.Buffer, error) { return allocate(n) }
 
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
@@ -61,30 +55,6 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	}
 	return e, nil
 }
-
-// buffer is host memory.
-type buffer struct{ data []byte }
-
-func (b *buffer) Size() int { return len(b.data) }
-
-func (b *buffer) Read(off int, p []byte) error {
-	if off < 0 || off+len(p) > len(b.data) {
-		return fmt.Errorf("cpu: read %d+%d of a buffer of %d bytes", off, len(p), len(b.data))
-	}
-	copy(p, b.data[off:])
-	return nil
-}
-
-func (b *buffer) Write(off int, p []byte) error {
-	if off < 0 || off+len(p) > len(b.data) {
-		return fmt.Errorf("cpu: write %d+%d of a buffer of %d bytes", off, len(p), len(b.data))
-	}
-	copy(b.data[off:], p)
-	return nil
-}
-
-func (b *buffer) Zero() error { clear(b.data); return nil }
-func (b *buffer) Free() error { b.data = nil; return nil }
 
 // exec is a program with its arena.
 type exec struct {

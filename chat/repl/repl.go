@@ -1,0 +1,182 @@
+// Package repl is the interactive chat: it reads lines from a terminal or a
+// pipe, runs commands, and prints replies as they are made.
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/mil-run/mil/chat"
+)
+
+// Options of a chat.
+type Options struct {
+	In  *os.File
+	Out io.Writer
+	Err io.Writer
+	// Terminal says that somebody types and looks: prompts, notices and line
+	// editing. Without it nothing but replies is printed to Out.
+	Terminal bool
+	Greeting string // shown first on a terminal
+	Stats    bool   // print statistics after each reply
+	First    string // the first message, if it was given on the command line
+}
+
+// repl is one running chat.
+type repl struct {
+	Options
+	c     *chat.Conversation
+	store store
+	last  chat.Stats
+	total chat.Stats
+	lines lineReader
+
+	progress Progress
+}
+
+// errQuit ends the chat.
+var errQuit = errors.New("quit")
+
+// Run chats until the input ends or somebody quits. On a terminal errors are
+// shown and the chat goes on; in a pipe the first one ends it.
+func Run(c *chat.Conversation, o Options) error {
+	r := &repl{Options: o, c: c, store: newStore()}
+	if o.Terminal {
+		r.progress = Progress{Out: o.Out}
+		c.Progress = r.progress.Report
+	}
+	var err error
+	if o.Terminal {
+		fmt.Fprintln(o.Out, o.Greeting)
+		r.lines, err = newTerminal(o.In, r.store.history())
+	} else {
+		r.lines = newPipe(o.In)
+	}
+	if err != nil {
+		return err
+	}
+	defer r.lines.Close()
+	if o.First != "" {
+		if err := r.handle(o.First); err != nil {
+			return ending(err)
+		}
+	}
+	for {
+		line, err := r.read()
+		switch {
+		case errors.Is(err, io.EOF):
+			if o.Terminal {
+				fmt.Fprintln(o.Out)
+			}
+			return nil
+		case errors.Is(err, errInterrupt):
+			r.notice("Ctrl-D or /quit leaves")
+			continue
+		case err != nil:
+			return err
+		}
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		if err := r.handle(line); err != nil {
+			return ending(err)
+		}
+	}
+}
+
+func ending(err error) error {
+	if errors.Is(err, errQuit) {
+		return nil
+	}
+	return err
+}
+
+// handle runs one command or message. Its error ends the chat.
+func (r *repl) handle(line string) error {
+	var err error
+	if strings.HasPrefix(line, "/") {
+		err = r.command(strings.TrimSpace(line))
+	} else {
+		err = r.answer(func(ctx context.Context, emit func(string)) (chat.Reply, error) { return r.c.Say(ctx, line, emit) })
+	}
+	if err == nil || errors.Is(err, errQuit) || !r.Terminal {
+		return err
+	}
+	fmt.Fprintln(r.Err, "mil:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	return nil
+}
+
+// answer prints one reply; an interrupt ends the reply and not the chat.
+func (r *repl) answer(reply func(ctx context.Context, emit func(string)) (chat.Reply, error)) error {
+	ctx := context.Background()
+	if r.Terminal {
+		var stop func()
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt)
+		defer stop()
+	}
+	var broken error
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	got, err := reply(ctx, func(text string) {
+		if r.Terminal {
+			text = Visible(text)
+		}
+		if _, err := io.WriteString(r.Out, text); err != nil && broken == nil {
+			broken = err
+			cancel() // nobody reads any more
+		}
+	})
+	r.progress.Report(0, 0)
+	switch {
+	case broken != nil:
+		return broken
+	case errors.Is(err, context.Canceled):
+		r.notice("stopped; your message was taken back")
+		return nil
+	case err != nil:
+		return err
+	}
+	if _, err := io.WriteString(r.Out, "\n"); err != nil {
+		return err
+	}
+	switch got.Why {
+	case chat.Interrupted:
+		r.notice("stopped")
+	case chat.ContextFull:
+		r.notice("the context is full; /reset begins anew")
+	case chat.MaxTokens:
+		r.notice("cut at the token limit; /set max-tokens 0 takes it away")
+	}
+	r.last = got.Stats
+	r.total.PromptTokens += got.Stats.PromptTokens
+	r.total.PromptTime += got.Stats.PromptTime
+	r.total.GeneratedTokens += got.Stats.GeneratedTokens
+	r.total.GenerationTime += got.Stats.GenerationTime
+	if r.Stats {
+		fmt.Fprintln(r.Err, got.Stats)
+	}
+	return nil
+}
+
+// notice is for somebody who looks.
+func (r *repl) notice(text string) {
+	if r.Terminal {
+		fmt.Fprintf(r.Out, "\033[2m[%s]\033[0m\n", text)
+	}
+}
+
+// Visible makes text safe for a terminal: control characters, with which a
+// model or a file could move the cursor or change its title, become marks.
+func Visible(text string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' && c != '\n' && c != '\t' || c >= 0x7f && c < 0xa0 {
+			return '\uFFFD'
+		}
+		return c
+	}, text)
+}

@@ -1,0 +1,135 @@
+package cmd
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/model"
+)
+
+func logitsCommand() *cobra.Command {
+	var f runFlags
+	var tokens, output string
+	var step bool
+	c := &cobra.Command{
+		Use:   "logits MODEL",
+		Short: "Write a model's logits for given tokens as a safetensors file",
+		Long: `Write a safetensors file with the tensor logits [tokens][vocabulary], float32, to
+compare with other implementations. Without -o it goes to standard output.`,
+		Example: "  mil logits model.bin --tokens 1,2,3 -o logits.safetensors\n  mil logits model.bin --tokens 1,2,3 --step > logits.safetensors",
+		Args:    exactly("MODEL"),
+		RunE: func(c *cobra.Command, args []string) error {
+			ids, err := parseTokens(tokens)
+			if err != nil {
+				return err
+			}
+			if output == "" && isTerminal(c.OutOrStdout()) {
+				return errors.New("the file is binary; name one with -o FILE")
+			}
+			file, err := openFile(args[0])
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			m, err := model.Open(file)
+			if err != nil {
+				return err
+			}
+			if f.context == 0 {
+				f.context = len(ids)
+			}
+			s, err := f.session(m, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			rows, err := feedLogits(s, ids, step)
+			if err != nil {
+				return err
+			}
+			if output == "" {
+				return writeLogits(c.OutOrStdout(), rows, len(ids), s.Vocab())
+			}
+			return writeWhole(output, func(w io.Writer) error { return writeLogits(w, rows, len(ids), s.Vocab()) })
+		},
+	}
+	f.add(c.Flags())
+	c.Flags().StringVar(&tokens, "tokens", "", "token ids, separated by commas")
+	c.Flags().BoolVar(&step, "step", false, "feed one token at a time, not all in one pass")
+	c.Flags().StringVarP(&output, "output", "o", "", "the file to write")
+	c.MarkFlagRequired("tokens")
+	return c
+}
+
+func parseTokens(list string) ([]int32, error) {
+	var ids []int32
+	for _, s := range strings.Split(list, ",") {
+		n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("--tokens: %q is not a token id", s)
+		}
+		ids = append(ids, int32(n))
+	}
+	return ids, nil
+}
+
+// feedLogits is [tokens][vocabulary].
+func feedLogits(s *model.Session, ids []int32, step bool) ([]float32, error) {
+	if !step {
+		return s.Feed(ids, model.WantAll)
+	}
+	var rows []float32
+	for _, id := range ids {
+		l, err := s.Feed([]int32{id}, model.WantLast)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, l...)
+	}
+	return rows, nil
+}
+
+// writeLogits writes the safetensors format.
+func writeLogits(w io.Writer, rows []float32, tokens, vocab int) error {
+	head, err := json.Marshal(map[string]any{"logits": map[string]any{
+		"dtype": "F32", "shape": []int{tokens, vocab}, "data_offsets": []int{0, 4 * len(rows)}}})
+	if err != nil {
+		return err
+	}
+	for len(head)%8 != 0 {
+		head = append(head, ' ')
+	}
+	b := bufio.NewWriter(w)
+	b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(head))))
+	b.Write(head)
+	var four [4]byte
+	for _, v := range rows {
+		binary.LittleEndian.PutUint32(four[:], math.Float32bits(v))
+		b.Write(four[:])
+	}
+	return b.Flush()
+}
+
+// writeWhole makes a file appear whole or not at all.
+func writeWhole(path string, write func(io.Writer) error) error {
+	t, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(t.Name())
+	if err := errors.Join(write(t), t.Chmod(0o644), t.Close()); err != nil {
+		return err
+	}
+	return os.Rename(t.Name(), path)
+}

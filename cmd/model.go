@@ -1,0 +1,180 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/model"
+)
+
+// splitModel takes the model from the positional arguments: the first is one
+// when it names an existing file, ends in .bin or .gguf, or holds a path
+// separator and no space. "" is the demo.
+func splitModel(args []string) (path string, rest []string) {
+	if len(args) > 0 && looksLikeModel(args[0]) {
+		return args[0], args[1:]
+	}
+	return "", args
+}
+
+func looksLikeModel(arg string) bool {
+	if strings.HasSuffix(arg, ".bin") || strings.HasSuffix(arg, ".gguf") {
+		return true
+	}
+	if strings.ContainsAny(arg, "/"+string(os.PathSeparator)) && !strings.Contains(arg, " ") {
+		return true
+	}
+	st, err := os.Stat(arg)
+	return err == nil && !st.IsDir()
+}
+
+// openFile opens a model file, or the demo for "".
+func openFile(path string) (*format.File, error) {
+	if path == "" {
+		return demo.Open()
+	}
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return nil, fmt.Errorf("%s is a folder; pack it into a model file first: mil convert %s", path, path)
+	}
+	return format.Open(path)
+}
+
+// runFlags are the flags of every command that runs a model.
+type runFlags struct {
+	context   int
+	threads   int
+	plainRope bool
+}
+
+func (f *runFlags) add(set *pflag.FlagSet) {
+	set.IntVar(&f.context, "ctx", 0, "tokens the context holds (default the model's, at most 8192)")
+	set.IntVar(&f.threads, "threads", 0, "threads to compute with (default one a core)")
+	set.BoolVar(&f.plainRope, "no-rope-scaling", false, "ignore the file's stretching of positions")
+}
+
+// maxContext keeps sizes far from overflowing.
+const maxContext = 1 << 28
+
+// session starts a session of the model on the CPU.
+func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, error) {
+	switch {
+	case f.context < 0 || f.context > maxContext:
+		return nil, fmt.Errorf("--ctx %d is not between 1 and %d", f.context, maxContext)
+	case f.threads < 0 || f.threads > 1<<12:
+		return nil, fmt.Errorf("--threads %d is not between 1 and %d", f.threads, 1<<12)
+	case f.context > m.Config.Context:
+		fmt.Fprintf(warn, "mil: warning: --ctx %d is more than the %d tokens the model declares\n", f.context, m.Config.Context)
+	}
+	return m.NewSession(cpu.New(f.threads), model.Options{Context: f.context, PlainRope: f.plainRope})
+}
+
+// chatFlags are the flags of chat and run.
+type chatFlags struct {
+	runFlags
+	temp, topP, minP, repeat float32
+	topK, maxTokens          int
+	seed                     uint64
+	stop                     []string
+	system                   string
+	stats                    bool
+}
+
+func (f *chatFlags) add(set *pflag.FlagSet) {
+	f.runFlags.add(set)
+	const from = " (default the checkpoint's)"
+	set.Float32Var(&f.temp, "temp", 0, "temperature; 0 always takes the best token"+from)
+	set.IntVar(&f.topK, "top-k", 0, "draw from the K best tokens, 0 from all"+from)
+	set.Float32Var(&f.topP, "top-p", 0, "draw from the best tokens whose probabilities sum to P, 0 or 1 from all"+from)
+	set.Float32Var(&f.minP, "min-p", 0, "draw from tokens at least P times as probable as the best"+from)
+	set.Float32Var(&f.repeat, "repeat-penalty", 0, "make the last 64 tokens less likely, 1 does not"+from)
+	set.Uint64Var(&f.seed, "seed", 0, "seed of the random numbers; the same seed gives the same text (default a new one)")
+	set.StringArrayVar(&f.stop, "stop", nil, "text that ends a reply; may be given several times")
+	set.IntVar(&f.maxTokens, "max-tokens", 0, "longest reply in tokens, 0 up to the context's end")
+	set.StringVar(&f.system, "system", "", "system message")
+	set.BoolVar(&f.stats, "stats", false, "print speed and tokens after each reply, on stderr")
+}
+
+// settings are the checkpoint's, changed by the flags that were given.
+func (f *chatFlags) settings(c *cobra.Command, e *chat.Engine) (chat.Settings, error) {
+	s := chat.Settings{Sampling: e.Defaults, MaxTokens: f.maxTokens, Stop: f.stop}
+	given := c.Flags().Changed
+	if given("temp") {
+		s.Sampling.Temp = f.temp
+	}
+	if given("top-k") {
+		s.Sampling.TopK = f.topK
+	}
+	if given("top-p") {
+		s.Sampling.TopP = f.topP
+	}
+	if given("min-p") {
+		s.Sampling.MinP = f.minP
+	}
+	if given("repeat-penalty") {
+		s.Sampling.RepeatPenalty = f.repeat
+	}
+	s.Sampling.Seed = f.seed
+	if !given("seed") {
+		s.Sampling.Seed = rand.Uint64()
+	}
+	for _, text := range f.stop {
+		if text == "" {
+			return s, errors.New("--stop: an empty text would stop every reply")
+		}
+	}
+	if f.maxTokens < 0 {
+		return s, fmt.Errorf("--max-tokens %d is negative", f.maxTokens)
+	}
+	return s, s.Sampling.Check()
+}
+
+// talker is an opened model with a session.
+type talker struct {
+	file    *format.File
+	engine  *chat.Engine
+	session *model.Session
+	chat.Settings
+}
+
+// open opens the model and starts a session.
+func (f *chatFlags) open(c *cobra.Command, path string) (t *talker, err error) {
+	t = &talker{}
+	if t.file, err = openFile(path); err != nil {
+		return nil, err
+	}
+	if t.engine, err = chat.Open(t.file); err == nil {
+		t.Settings, err = f.settings(c, t.engine)
+	}
+	if err == nil {
+		t.session, err = f.session(t.engine.Model, c.ErrOrStderr())
+	}
+	if err != nil {
+		t.file.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *talker) close() {
+	t.session.Close()
+	t.file.Close()
+}
+
+// isTerminal reports whether somebody sits at the other end of v, a stream of
+// the command.
+func isTerminal(v any) bool {
+	f, ok := v.(*os.File)
+	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
+}

@@ -1,0 +1,187 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/chat/template"
+	"github.com/mil-run/mil/tokenizer"
+)
+
+func tokenizeCommand() *cobra.Command {
+	var jsonl, decode, asChat, special bool
+	c := &cobra.Command{
+		Use:   "tokenize MODEL_OR_FOLDER [TEXT]",
+		Short: "Show how text becomes tokens",
+		Long: `Show the ids and pieces of a text, an argument or what comes through a pipe.
+MODEL_OR_FOLDER is a model file, a folder with tokenizer files, or a
+tokenizer.json.
+
+--jsonl is for scripts, one JSON object a line on both sides:
+  --jsonl           {"text", "add_special"}           gives {"ids"}
+  --jsonl --decode  {"ids", "skip_special"}           gives {"text"}
+  --jsonl --chat    {"messages", "add_generation_prompt", template variables}
+                    gives {"text", "ids"}, or {"error"} where the template refuses`,
+		Example: `  mil tokenize model.bin "Once upon a time"
+  echo '{"text":"Hello","add_special":true}' | mil tokenize model.bin --jsonl`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			t, err := openTokenizer(args[0])
+			if err != nil {
+				return err
+			}
+			out := bufio.NewWriter(c.OutOrStdout())
+			switch {
+			case (decode || asChat) && !jsonl || decode && asChat:
+				return errors.New("--decode and --chat go with --jsonl, one of them")
+			case jsonl && len(args) > 1:
+				return errors.New("--jsonl reads standard input and takes no text")
+			case jsonl && decode:
+				err = eachLine(c.InOrStdin(), out, t.decodeLine)
+			case jsonl && asChat:
+				err = eachLine(c.InOrStdin(), out, t.chatLine)
+			case jsonl:
+				err = eachLine(c.InOrStdin(), out, t.encodeLine)
+			default:
+				text := ""
+				if text, err = readPrompt(strings.Join(args[1:], " "), c.InOrStdin()); err == nil {
+					err = t.show(out, text, special)
+				}
+			}
+			return errors.Join(err, out.Flush())
+		},
+	}
+	c.Flags().BoolVar(&jsonl, "jsonl", false, "read and write JSON lines")
+	c.Flags().BoolVar(&decode, "decode", false, "with --jsonl: turn ids into text")
+	c.Flags().BoolVar(&asChat, "chat", false, "with --jsonl: render messages through the chat template")
+	c.Flags().BoolVar(&special, "special", false, "take special tokens written in the text for tokens")
+	return c
+}
+
+// textTool is a tokenizer and, once needed, its chat template.
+type textTool struct {
+	*tokenizer.Tokenizer
+	parsed *template.Template
+}
+
+func openTokenizer(path string) (*textTool, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	var t *tokenizer.Tokenizer
+	if st.IsDir() || strings.HasSuffix(path, ".json") || strings.HasSuffix(path, ".json.gz") {
+		t, err = tokenizer.FromFiles(path)
+	} else {
+		file, err2 := openFile(path)
+		if err2 != nil {
+			return nil, err2
+		}
+		defer file.Close()
+		if t, err = tokenizer.FromGGUF(file.KV()); err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return &textTool{Tokenizer: t}, err
+}
+
+// show prints a line a token.
+func (t *textTool) show(out io.Writer, text string, special bool) error {
+	ids := t.Encode(strings.ToValidUTF8(text, "\uFFFD"), tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: special})
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, id := range ids {
+		fmt.Fprintf(w, "%d\t  %q\n", id, t.Piece(id))
+	}
+	return w.Flush()
+}
+
+// eachLine answers every line of JSON with one.
+func eachLine(in io.Reader, out io.Writer, answer func(line []byte) (any, error)) error {
+	s := bufio.NewScanner(in)
+	s.Buffer(nil, maxPrompt)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	for n := 1; s.Scan(); n++ {
+		if len(bytes.TrimSpace(s.Bytes())) == 0 {
+			continue
+		}
+		v, err := answer(s.Bytes())
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+	}
+	if errors.Is(s.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("a line is over %d MB long", maxPrompt>>20)
+	}
+	return s.Err()
+}
+
+type idsLine struct {
+	IDs []int32 `json:"ids"`
+}
+
+func (t *textTool) encodeLine(line []byte) (any, error) {
+	q := struct {
+		Text       *string `json:"text"`
+		AddSpecial bool    `json:"add_special"`
+	}{AddSpecial: true}
+	if err := json.Unmarshal(line, &q); err != nil {
+		return nil, err
+	}
+	if q.Text == nil {
+		return nil, errors.New(`there is no "text"`)
+	}
+	return idsLine{t.Encode(*q.Text, tokenizer.EncodeOptions{AddSpecial: q.AddSpecial, ParseSpecial: true})}, nil
+}
+
+func (t *textTool) decodeLine(line []byte) (any, error) {
+	var q struct {
+		IDs         []int32 `json:"ids"`
+		SkipSpecial bool    `json:"skip_special"`
+	}
+	if err := json.Unmarshal(line, &q); err != nil {
+		return nil, err
+	}
+	return struct {
+		Text string `json:"text"`
+	}{t.Decode(q.IDs, q.SkipSpecial)}, nil
+}
+
+func (t *textTool) chatLine(line []byte) (any, error) {
+	if t.parsed == nil {
+		if t.ChatTemplate() == "" {
+			return nil, errors.New("there is no chat template")
+		}
+		p, err := template.Parse(t.ChatTemplate(), template.Tokens{BOS: t.BOSToken(), EOS: t.EOSToken()})
+		if err != nil {
+			return nil, err
+		}
+		t.parsed = p
+	}
+	messages, vars, err := template.DecodeConversation(line)
+	if err != nil {
+		return nil, err
+	}
+	text, err := t.parsed.Render(messages, vars)
+	if err != nil {
+		return struct {
+			Error string `json:"error"`
+		}{err.Error()}, nil
+	}
+	return struct {
+		Text string  `json:"text"`
+		IDs  []int32 `json:"ids"`
+	}{text, t.Encode(text, tokenizer.EncodeOptions{ParseSpecial: true})}, nil
+}
