@@ -192,7 +192,7 @@ func (p params) flag(i int, otherwise bool) bool {
 func (p params) given(i int) bool { return p.has(i) && p.values[i] != nil }
 
 func (p params) text(i int, otherwise string) (string, error) {
-	if !p.given(i) {
+	if !p.has(i) {
 		return otherwise, nil
 	}
 	switch v := p.values[i].(type) {
@@ -206,7 +206,7 @@ func (p params) text(i int, otherwise string) (string, error) {
 }
 
 func (p params) number(i int, otherwise int64) (int64, error) {
-	if !p.given(i) {
+	if !p.has(i) {
 		return otherwise, nil
 	}
 	return wantInt(p.values[i])

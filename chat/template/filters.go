@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -100,7 +101,7 @@ func abs(_ *machine, x any, _ params) (any, error) {
 
 // attribute is Python's attribute alone, never an item.
 func attribute(m *machine, x any, p params) (any, error) {
-	name, err := m.str(p.values[0])
+	name, err := p.text(0, "")
 	if err != nil {
 		return nil, err
 	}
@@ -150,8 +151,12 @@ func toInt(m *machine, x any, p params) (any, error) {
 			x = f
 		}
 	}
-	if n, ok := asInt(x); ok {
+	switch v := x.(type) {
+	case bool, int64:
+		n, _ := asInt(v)
 		return n, nil
+	case json.Number:
+		return v, nil
 	}
 	if f, ok := x.(float64); ok && !math.IsNaN(f) && !math.IsInf(f, 0) {
 		if math.Abs(f) >= 1<<63 {
@@ -165,7 +170,7 @@ func toInt(m *machine, x any, p params) (any, error) {
 // digits takes the underscores out of a number, which Python allows between
 // two digits.
 func digits(s string) (string, bool) {
-	s = strip(s, "", true, true, true)
+	s = strings.TrimFunc(s, isSpace)
 	if strings.HasPrefix(s, "_") || strings.HasSuffix(s, "_") || strings.Contains(s, "__") {
 		return "", false
 	}
@@ -218,7 +223,10 @@ func round(m *machine, x any, p params) (any, error) {
 	}
 	n, isInt := asInt(x)
 	f, ok := asFloat(x)
+	_, isLong := x.(json.Number)
 	switch {
+	case isLong:
+		return nil, errOverflow
 	case !ok:
 		return nil, notNumber(x)
 	case method != "common" && method != "ceil" && method != "floor":

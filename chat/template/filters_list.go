@@ -173,6 +173,9 @@ func (m *machine) getter(attribute, otherwise any, fold bool) func(any) (any, er
 
 // mapFilter is map('filter', arguments...) or map(attribute=, default=).
 func mapFilter(m *machine, x any, p params) (any, error) {
+	if !truth(x) {
+		return generator(nil), nil // None as well
+	}
 	items, err := m.iterate(x)
 	if err == nil {
 		err = m.spendItems(len(items))
@@ -216,6 +219,9 @@ func (m *machine) named(table map[string]*builtin, what string, a arguments) (fu
 // the items for which a test, or else their truth, comes out as keep.
 func selection(keep, attr bool) *builtin {
 	return def("*", func(m *machine, x any, p params) (any, error) {
+		if !truth(x) {
+			return generator(nil), nil // None as well
+		}
 		items, err := m.iterate(x)
 		if err != nil {
 			return nil, err

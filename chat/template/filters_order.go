@@ -8,15 +8,10 @@ import (
 // keyed is an item with what it is sorted by.
 type keyed struct{ key, item any }
 
-// keyedBy pairs the items with their keys. Unless case counts, strings are
-// compared in lower case.
-func (m *machine) keyedBy(items []any, attribute any, caseCounts bool) ([]keyed, error) {
+// keyedBy pairs the items with their keys.
+func (m *machine) keyedBy(items []any, get func(any) (any, error)) ([]keyed, error) {
 	if err := m.spendItems(2 * len(items)); err != nil {
 		return nil, err
-	}
-	get := m.getter(attribute, nil, !caseCounts)
-	if s, ok := attribute.(string); ok && strings.Contains(s, ",") {
-		get = m.getters(strings.Split(s, ","), caseCounts)
 	}
 	out := make([]keyed, len(items))
 	for i, item := range items {
@@ -29,12 +24,17 @@ func (m *machine) keyedBy(items []any, attribute any, caseCounts bool) ([]keyed,
 	return out, nil
 }
 
-// getters looks up several attributes at once, for sorting by one after the
-// other.
-func (m *machine) getters(names []string, caseCounts bool) func(any) (any, error) {
+// getters looks up what to sort by: one attribute or several with commas
+// between. Even one comes in a tuple, since equal keys are then not compared
+// further, whatever their type.
+func (m *machine) getters(attribute any, fold bool) func(any) (any, error) {
 	var each []func(any) (any, error)
-	for _, name := range names {
-		each = append(each, m.getter(name, nil, !caseCounts))
+	if s, ok := attribute.(string); ok {
+		for name := range strings.SplitSeq(s, ",") {
+			each = append(each, m.getter(name, nil, fold))
+		}
+	} else {
+		each = append(each, m.getter(attribute, nil, fold))
 	}
 	return func(v any) (any, error) {
 		if err := m.spendItems(len(each)); err != nil {
@@ -73,7 +73,7 @@ func sortFilter(m *machine, x any, p params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	by, err := m.keyedBy(items, p.value(2, nil), p.flag(1, false))
+	by, err := m.keyedBy(items, m.getters(p.value(2, nil), !p.flag(1, false)))
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func dictSort(m *machine, x any, p params) (any, error) {
 	case by != "key":
 		return nil, errors.New(`you can only sort by either "key" or "value"`)
 	}
-	by, err := m.keyedBy(pairs, column, p.flag(0, false))
+	by, err := m.keyedBy(pairs, m.getter(column, nil, !p.flag(0, false)))
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func extreme(op string) *builtin {
 		if err != nil {
 			return nil, err
 		}
-		by, err := m.keyedBy(items, p.value(1, nil), p.flag(0, false))
+		by, err := m.keyedBy(items, m.getter(p.value(1, nil), nil, !p.flag(0, false)))
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +145,7 @@ func unique(m *machine, x any, p params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	by, err := m.keyedBy(items, p.value(1, nil), p.flag(0, false))
+	by, err := m.keyedBy(items, m.getter(p.value(1, nil), nil, !p.flag(0, false)))
 	if err != nil {
 		return nil, err
 	}

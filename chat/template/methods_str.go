@@ -124,14 +124,21 @@ func stripMethod(left, right bool) *builtin {
 		if err != nil {
 			return nil, err
 		}
-		chars, err := p.text(0, "")
-		if err == nil {
-			err = m.spend(len(s) + len(chars)*itemBytes)
+		in := isSpace
+		if p.given(0) {
+			chars, err := p.text(0, "")
+			if err == nil {
+				err = m.spend(len(chars) * itemBytes)
+			}
+			if err != nil {
+				return nil, err
+			}
+			in = runeSet(chars)
 		}
-		if err != nil {
+		if err := m.spend(len(s)); err != nil {
 			return nil, err
 		}
-		return strip(s, chars, !p.given(0), left, right), nil
+		return strip(s, in, left, right), nil
 	})
 }
 
@@ -167,7 +174,7 @@ func affix(is func(s, part string) bool) *builtin {
 			parts = l.items
 		}
 		for _, v := range parts {
-			part, err := params{values: []any{v}}.text(0, "None")
+			part, err := params{values: []any{v}}.text(0, "")
 			if err == nil {
 				err = m.spend(min(len(part), len(s)) + 1)
 			}
@@ -216,11 +223,11 @@ func search(find func(s, sub string) int, must bool) *builtin {
 }
 
 func (m *machine) replaceArgs(s string, p params) (any, error) {
-	old, err := p.text(0, "None")
+	old, err := p.text(0, "")
 	if err != nil {
 		return nil, err
 	}
-	with, err := p.text(1, "None")
+	with, err := p.text(1, "")
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -13,6 +14,13 @@ var errOverflow = errors.New("an integer is too large")
 func unary(op string, v any) (any, error) {
 	if op == "not" {
 		return !truth(v), nil
+	}
+	if n, ok := v.(json.Number); ok {
+		digits, negative := strings.CutPrefix(string(n), "-")
+		if op == "-" && !negative {
+			digits = "-" + digits
+		}
+		return number(json.Number(digits)), nil
 	}
 	if f, ok := v.(float64); ok {
 		if op == "-" {
@@ -40,8 +48,11 @@ func (m *machine) binary(op string, a, b any) (any, error) {
 		return m.percent(s, b)
 	}
 	for _, v := range []any{a, b} {
-		if u, ok := v.(*undefined); ok {
-			return nil, u.err()
+		switch v := v.(type) {
+		case *undefined:
+			return nil, v.err()
+		case json.Number:
+			return nil, errOverflow
 		}
 	}
 	x, xInt := asInt(a)
@@ -234,7 +245,9 @@ func arithFloat(op string, f, g float64) (any, error) {
 		return f / g, nil
 	}
 	r := math.Mod(f, g)
-	if r != 0 && (r < 0) != (g < 0) {
+	if r == 0 {
+		r = math.Copysign(0, g)
+	} else if (r < 0) != (g < 0) {
 		r += g
 	}
 	if op == "%" {

@@ -175,7 +175,7 @@ func (p *parser) startsArgument() bool {
 		return true
 	case tokName:
 		switch p.cur().text {
-		case "else", "or", "and", "is", "if", "in", "not", "recursive":
+		case "else", "or", "and", "is":
 			return false
 		}
 		return true

@@ -8,13 +8,15 @@ import (
 // percent is text % values, Python's older way of formatting.
 func (m *machine) percent(text string, values any) (any, error) {
 	args, named := []any{values}, (*Map)(nil)
+	mayRemain := false // as it may of what has an index, tuples and strings aside
 	switch v := values.(type) {
 	case *list:
 		if v.kind == kindTuple {
 			args = v.items
 		}
+		mayRemain = v.kind == kindList
 	case *Map:
-		named = v
+		named, mayRemain = v, true
 	}
 	used := 0
 	next := func() (any, error) {
@@ -45,7 +47,7 @@ func (m *machine) percent(text string, values any) (any, error) {
 		w.add(s)
 		text = rest
 	}
-	if used < len(args) && named == nil {
+	if used < len(args) && !mayRemain {
 		return nil, errors.New("not all arguments converted during string formatting")
 	}
 	return w.done()

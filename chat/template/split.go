@@ -81,14 +81,14 @@ func countFunc(s string, f func(rune) bool) int {
 func splitSpace(s string, n int, right bool) []string {
 	var parts []string
 	if right {
-		for s = strip(s, "", true, false, true); s != "" && n > 0; n-- {
+		for s = strings.TrimRightFunc(s, isSpace); s != "" && n > 0; n-- {
 			i := strings.LastIndexFunc(s, isSpace)
 			if i < 0 {
 				break
 			}
 			_, w := utf8.DecodeRuneInString(s[i:])
 			parts = append(parts, s[i+w:])
-			s = strip(s[:i], "", true, false, true)
+			s = strings.TrimRightFunc(s[:i], isSpace)
 		}
 		if s != "" {
 			parts = append(parts, s)
@@ -96,13 +96,13 @@ func splitSpace(s string, n int, right bool) []string {
 		slices.Reverse(parts)
 		return parts
 	}
-	for s = strip(s, "", true, true, false); s != "" && n > 0; n-- {
+	for s = strings.TrimLeftFunc(s, isSpace); s != "" && n > 0; n-- {
 		i := strings.IndexFunc(s, isSpace)
 		if i < 0 {
 			break
 		}
 		parts = append(parts, s[:i])
-		s = strip(s[i:], "", true, true, false)
+		s = strings.TrimLeftFunc(s[i:], isSpace)
 	}
 	if s != "" {
 		parts = append(parts, s)

@@ -45,17 +45,8 @@ func allRunes(s string, f func(rune) bool) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool { return !f(r) }) < 0
 }
 
-// strip removes the characters in chars, or white space, from the ends asked
-// for.
-func strip(s, chars string, white, left, right bool) string {
-	in := isSpace
-	if !white {
-		set := map[rune]bool{}
-		for _, r := range chars {
-			set[r] = true
-		}
-		in = func(r rune) bool { return set[r] }
-	}
+// strip removes the characters that are in a set from the ends asked for.
+func strip(s string, in func(rune) bool, left, right bool) string {
 	if left {
 		s = strings.TrimLeftFunc(s, in)
 	}
@@ -63,4 +54,12 @@ func strip(s, chars string, white, left, right bool) string {
 		s = strings.TrimRightFunc(s, in)
 	}
 	return s
+}
+
+func runeSet(chars string) func(rune) bool {
+	set := map[rune]bool{}
+	for _, r := range chars {
+		set[r] = true
+	}
+	return func(r rune) bool { return set[r] }
 }
