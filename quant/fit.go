@@ -58,11 +58,12 @@ func inverse(d float32) float32 {
 	return 1 / d
 }
 
+// The levels at which the value of largest magnitude is tried; for Q4_K and
+// Q5_K, how far beyond the last level.
 var (
 	q4_0Steps = [...]float32{-8.6, -8.2, -7.8, -7.4, -7, -6.6}
 	q6Steps   = [...]float32{-32.6, -32.2, -31.8, -31.4, -31, -30.6, -30.2}
-	kSteps4   = [...]float32{-1, -0.5, 0, 0.5}
-	kSteps5   = [...]float32{-1, -0.5, 0, 0.5}
+	kSteps    = [...]float32{-1, -0.5, 0, 0.5}
 )
 
 // fitScale is the d for which d*q, q within -n..n-1, comes nearest to x by
@@ -113,6 +114,8 @@ type scaled struct {
 	q  [256]uint8 // q+32
 }
 
+// fit finds scales and levels: each group's own best scale, rounded to the
+// block's eight bits, and d refitted for the whole block.
 func (s *scaled) fit(x *[256]float32) {
 	var calm [256]float32
 	if !(peak(x[:]) <= limit) {
@@ -210,15 +213,14 @@ func (s *sums) solve() (d, m, gain float32) {
 	return d, m, float32(d*s.xq) - float32(m*s.x)
 }
 
+// fit finds scales and levels; top is the highest level. Each group gets its
+// own best line, then the scales are rounded to six bits, the minimums fitted
+// to those, and d and m refitted for the whole block.
 func (a *affine) fit(x *[256]float32, top int) {
 	var calm [256]float32
 	if !(peak(x[:]) <= limit) {
 		tame(calm[:], x[:])
 		x = &calm
-	}
-	steps := kSteps4[:]
-	if top == 31 {
-		steps = kSteps5[:]
 	}
 	var stat [8]sums
 	var scale, least [8]float32
@@ -242,7 +244,7 @@ func (a *affine) fit(x *[256]float32, top int) {
 		if hi > lo {
 			best := float32(-1)
 			c := sums{x: sum}
-			for _, s := range steps {
+			for _, s := range kSteps {
 				c.sum(v, (float32(top)+s)/(hi-lo), -lo, top)
 				d, m, gain := c.solve()
 				if gain > best {
@@ -266,16 +268,16 @@ func (a *affine) fit(x *[256]float32, top int) {
 		a.sc[g], a.mn[g] = uint8(sc), uint8(mn)
 		t.sum((*[32]float32)(x[32*g:]), inverse(step), m*float32(mn), top)
 		fs, fm := float32(sc), float32(mn)
-		A += fs * fs * t.qq
-		B += fs * fm * t.q
-		C += fm * fm * 32
-		P += fs * t.xq
-		Q += fm * t.x
+		A += float32(fs * fs * t.qq)
+		B += float32(fs * fm * t.q)
+		C += float32(fm * fm * 32)
+		P += float32(fs * t.xq)
+		Q += float32(fm * t.x)
 	}
 	// d*A - m*B = P, d*B - m*C = Q
-	if det := A*C - B*B; det > 0 {
-		nd := (P*C - Q*B) / det
-		nm := (P*B - Q*A) / det
+	if det := float32(A*C) - float32(B*B); det > 0 {
+		nd := (float32(P*C) - float32(Q*B)) / det
+		nm := (float32(P*B) - float32(Q*A)) / det
 		if nd > 0 && nm >= 0 && half(nd) > 0 {
 			a.d, a.m = half(nd), half(nm)
 			d, m = F16ToF32(a.d), F16ToF32(a.m)

@@ -66,9 +66,14 @@ func unpackF32(dst []float32, src []byte) {
 	}
 }
 
+// packF16 keeps finite values finite: those too large become the largest half.
 func packF16(dst []byte, src []float32) {
 	for _, v := range src {
-		binary.LittleEndian.PutUint16(dst, F32ToF16(v))
+		h := F32ToF16(v)
+		if h&0x7fff == 0x7c00 && v-v == 0 {
+			h--
+		}
+		binary.LittleEndian.PutUint16(dst, h)
 		dst = dst[2:]
 	}
 }
@@ -80,9 +85,14 @@ func unpackF16(dst []float32, src []byte) {
 	}
 }
 
+// packBF16 keeps finite values finite, like packF16.
 func packBF16(dst []byte, src []float32) {
 	for _, v := range src {
-		binary.LittleEndian.PutUint16(dst, F32ToBF16(v))
+		h := F32ToBF16(v)
+		if h&0x7fff == 0x7f80 && v-v == 0 {
+			h--
+		}
+		binary.LittleEndian.PutUint16(dst, h)
 		dst = dst[2:]
 	}
 }

@@ -1,0 +1,256 @@
+package quant
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// layout decodes one value of a block straight from ggml's definition:
+// value v is step*level - offset, and level is an integer within lo..hi.
+type layout struct {
+	decode func(b []byte, v int) (step, level, offset float32)
+	lo, hi float32 // of the levels Pack uses
+}
+
+func f16At(b []byte, at int) float32 { return slowHalf(uint16(b[at]) | uint16(b[at+1])<<8) }
+
+// bitsAt is n bits of b from bit number at, the lowest bit of byte 0 being
+// number 0.
+func bitsAt(b []byte, at, n int) int {
+	v := 0
+	for i := range n {
+		v |= int(b[(at+i)/8]>>((at+i)%8)&1) << i
+	}
+	return v
+}
+
+// sixAt is scale (m = 0) or minimum (m = 1) g of the 12 bytes at b.
+func sixAt(b []byte, g, m int) float32 {
+	if g < 4 {
+		return float32(bitsAt(b, 8*(4*m+g), 6))
+	}
+	return float32(bitsAt(b, 8*(8+g-4)+4*m, 4) + bitsAt(b, 8*(4*m+g-4)+6, 2)<<4)
+}
+
+var layouts = map[Type]layout{
+	Q8_0: {lo: -127, hi: 127, decode: func(b []byte, v int) (step, level, offset float32) {
+		return f16At(b, 0), float32(int8(b[2+v])), 0
+	}},
+	Q4_0: {lo: -8, hi: 7, decode: func(b []byte, v int) (step, level, offset float32) {
+		return f16At(b, 0), float32(bitsAt(b[2:], 8*(v%16)+4*(v/16), 4) - 8), 0
+	}},
+	Q4_K: {lo: 0, hi: 15, decode: func(b []byte, v int) (step, level, offset float32) {
+		g, i := v/32, v%32
+		q := bitsAt(b[16:], 8*(32*(g/2)+i)+4*(g%2), 4)
+		return f16At(b, 0) * sixAt(b[4:], g, 0), float32(q), f16At(b, 2) * sixAt(b[4:], g, 1)
+	}},
+	Q5_K: {lo: 0, hi: 31, decode: func(b []byte, v int) (step, level, offset float32) {
+		g, i := v/32, v%32
+		q := bitsAt(b[48:], 8*(32*(g/2)+i)+4*(g%2), 4) + bitsAt(b[16:], 8*i+g, 1)<<4
+		return f16At(b, 0) * sixAt(b[4:], g, 0), float32(q), f16At(b, 2) * sixAt(b[4:], g, 1)
+	}},
+	Q6_K: {lo: -32, hi: 31, decode: func(b []byte, v int) (step, level, offset float32) {
+		h, k, i := v/128, v%128/32, v%32
+		q := bitsAt(b, 8*(64*h+32*(k%2)+i)+4*(k/2), 4) + bitsAt(b[128:], 8*(32*h+i)+2*k, 2)<<4
+		return f16At(b, 208) * float32(int8(b[192+v/16])), float32(q - 32), 0
+	}},
+}
+
+// checkLayout compares Unpack with the definition, bit for bit.
+func checkLayout(t *testing.T, s *Spec, block []byte) {
+	t.Helper()
+	got := make([]float32, s.Block)
+	s.Unpack(got, block)
+	for v, g := range got {
+		step, level, offset := layouts[s.Type].decode(block, v)
+		want := float32(step*level) - offset
+		if math.Float32bits(g) != math.Float32bits(want) && (g == g || want == want) {
+			t.Fatalf("%s: value %d is %v, want %v (%v*%v - %v)", s.Name, v, g, want, step, level, offset)
+		}
+	}
+}
+
+func TestUnpackRandomBlocks(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 1))
+	for typ := range layouts {
+		s, _ := typ.Spec()
+		block := make([]byte, s.Bytes)
+		for range 500 {
+			for i := range block {
+				block[i] = byte(r.Uint32())
+			}
+			checkLayout(t, s, block)
+		}
+	}
+}
+
+// kHead is d = 1, dmin = 0.5 and, packed in sixes,
+//
+//	sc  1  2 33 63 17 34 51 60
+//	mn  0  1 40 63  5 22 39 56
+var kHead = []byte{0x00, 0x3c, 0x00, 0x38,
+	0x41, 0x82, 0xe1, 0xff, // sc[0..3], over bits 4-5 of sc[4..7]
+	0x00, 0x41, 0xa8, 0xff, // mn[0..3], over bits 4-5 of mn[4..7]
+	0x51, 0x62, 0x73, 0x8c} // bits 0-3 of sc[4..7], and of mn[4..7] above
+
+// Blocks written out by hand, with some of their values.
+func TestUnpackByHand(t *testing.T) {
+	for _, c := range []struct {
+		t     Type
+		bytes map[int]byte // over zeros
+		head  []byte
+		want  map[int]float32
+	}{
+		{t: Q8_0, head: []byte{0x00, 0x38, 1, 0xff, 0x7f, 0x80}, // d = 0.5
+			want: map[int]float32{0: 0.5, 1: -0.5, 2: 63.5, 3: -64, 4: 0, 31: 0}},
+		{t: Q4_0, head: []byte{0x00, 0xc0, 0xf0, 0x81}, // d = -2
+			want: map[int]float32{0: 16, 16: -14, 1: 14, 17: 0, 2: 16, 31: 16}},
+		{t: Q4_K, head: kHead,
+			bytes: map[int]byte{16: 0xf1, 16 + 31: 0x2e, 16 + 32: 0x93, 16 + 64: 0x5a, 16 + 127: 0xfc},
+			want: map[int]float32{
+				0: 1*1 - 0, 1: 0, 31: 14, 32: 2*15 - 0.5, 63: 2*2 - 0.5,
+				64: 33*3 - 20, 96: 63*9 - 31.5, 97: -31.5,
+				128: 17*10 - 2.5, 160: 34*5 - 11,
+				223: 51*12 - 19.5, 255: 60*15 - 28}},
+		{t: Q5_K, head: kHead,
+			// bit g of byte 16+i is the fifth of group g's value i
+			bytes: map[int]byte{16: 0x83, 16 + 31: 0x40, 48: 0xf1, 48 + 32: 0x93, 48 + 96: 0x70, 48 + 127: 0xfc},
+			want: map[int]float32{
+				0: 1 * (1 + 16), 32: 2*(15+16) - 0.5, 64: 33*3 - 20, 96: 63*9 - 31.5,
+				224: 60*(7+16) - 28, 223: 51*(12+16) - 19.5, 255: 60*15 - 28, 192: -19.5}},
+		{t: Q6_K,
+			bytes: map[int]byte{
+				209: 0x3c,                                            // d = 1
+				192: 2, 193: 0xff, 194: 3, 196: 5, 198: 7, 207: 0x80, // sc[15] = -128
+				0: 0xa1, 32: 0x5f, 128: 0xe4, // bits 3 2 1 0 for values 96 64 32 0
+				16: 0x0c, 127: 0xf0, 128 + 63: 0xc0},
+			want: map[int]float32{
+				0: 2 * (1 - 32), 32: 3 * (15 + 16 - 32), 64: 5 * (10 + 32 - 32), 96: 7 * (5 + 48 - 32),
+				16: -1 * (12 - 32), 17: 32, 33: 3 * -32, 255: -128 * 31, 254: -128 * -32, 128: 0}},
+	} {
+		s, _ := c.t.Spec()
+		block := make([]byte, s.Bytes)
+		copy(block, c.head)
+		for i, b := range c.bytes {
+			block[i] = b
+		}
+		got := make([]float32, s.Block)
+		s.Unpack(got, block)
+		for v, want := range c.want {
+			if got[v] != want {
+				t.Errorf("%s: value %d is %v, want %v", s.Name, v, got[v], want)
+			}
+		}
+		checkLayout(t, s, block)
+	}
+}
+
+// Rows that a type holds exactly come out as the bytes written here.
+func TestPackByHand(t *testing.T) {
+	row := make([]float32, 32)
+	q8, q4 := []byte{0x00, 0x3c}, []byte{0x00, 0x3c} // d = 1
+	for i := range row {
+		row[i] = float32(8*i - 127)
+		q8 = append(q8, byte(8*i-127))
+	}
+	equal := func(typ Type, x []float32, want []byte) {
+		t.Helper()
+		s, _ := typ.Spec()
+		got := make([]byte, s.Bytes)
+		s.Pack(got, x)
+		if string(got) != string(want) {
+			t.Errorf("%s: % x\nwant % x", s.Name, got, want)
+		}
+	}
+	equal(Q8_0, row, q8)
+	for i := range 16 {
+		row[i], row[16+i] = float32(i-8), float32(7-i)
+		q4 = append(q4, byte(i|(15-i)<<4))
+	}
+	equal(Q4_0, row, q4)
+}
+
+// Given the scales that Pack chose, no other level is nearer to any value.
+func TestPackNearest(t *testing.T) {
+	for typ, l := range layouts {
+		s, _ := typ.Spec()
+		x := fill(200*s.Block, 4, student)
+		b := make([]byte, s.RowBytes(len(x)))
+		s.Pack(b, x)
+		used := map[float32]int{}
+		for i, v := range x {
+			step, level, offset := l.decode(b[i/s.Block*s.Bytes:], i%s.Block)
+			used[level]++
+			off := (float64(v)+float64(offset))/float64(step) - float64(level)
+			if level < l.lo || level > l.hi || off > 0.501 && level < l.hi || off < -0.501 && level > l.lo {
+				t.Fatalf("%s: value %d, %v, has level %v of step %v and offset %v", s.Name, i, v, level, step, offset)
+			}
+		}
+		if want := int(l.hi - l.lo + 1); len(used) < want*9/10 {
+			t.Errorf("%s: only %d of %d levels are used", s.Name, len(used), want)
+		}
+	}
+}
+
+// Every pair of scales and minimums survives its packing in 12 bytes.
+func TestSixes(t *testing.T) {
+	for g := range 8 {
+		for v := range uint8(64) {
+			var sc, mn [8]uint8
+			for i := range 8 {
+				sc[i], mn[i] = uint8(9*i)&63, uint8(63-7*i)&63
+			}
+			sc[g], mn[g] = v, 63-v
+			var b [12]byte
+			putSixes(&b, &sc, &mn)
+			if s, m := sixes(&b); s != sc || m != mn {
+				t.Fatalf("%v %v came back as %v %v", sc, mn, s, m)
+			}
+			for i := range 8 {
+				if sixAt(b[:], i, 0) != float32(sc[i]) || sixAt(b[:], i, 1) != float32(mn[i]) {
+					t.Fatalf("%v %v lie as % x", sc, mn, b)
+				}
+			}
+		}
+	}
+}
+
+// FuzzUnpack: any bytes are a block, and Unpack reads it by the definition.
+func FuzzUnpack(f *testing.F) {
+	f.Add(kHead)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for typ := range layouts {
+			s, _ := typ.Spec()
+			block := make([]byte, s.Bytes)
+			copy(block, data)
+			checkLayout(t, s, block)
+		}
+	})
+}
+
+// FuzzPack: whatever the finite values, what comes out is finite, near where
+// the type can be near, and nothing is written beyond the block.
+func FuzzPack(f *testing.F) {
+	seed := make([]byte, 4*256)
+	for i, v := range fill(256, 5, student) {
+		binary.LittleEndian.PutUint32(seed[4*i:], math.Float32bits(v))
+	}
+	f.Add(seed)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		x := make([]float32, 256)
+		for i := range x {
+			if len(data) >= 4 {
+				x[i] = math.Float32frombits(binary.LittleEndian.Uint32(data))
+				data = data[4:]
+			}
+			if x[i]-x[i] != 0 {
+				x[i] = 0
+			}
+		}
+		for i := range specs {
+			checkPack(t, &specs[i], x)
+		}
+	})
+}
