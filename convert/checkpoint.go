@@ -87,15 +87,22 @@ func planCheckpoint(dir string, ck *source.Checkpoint, o Options) (*plan, error)
 	if l := license(dir, in.config); l != "" {
 		p.set("general.license", l)
 	}
-	p.dir, p.source, p.inputs = dir, ck, ck.Files()
-	for _, pattern := range []string{"*.json", "*.json.gz", "*.jinja", "README.md"} {
-		for _, folder := range []string{dir, o.Tokenizer} {
-			found, _ := filepath.Glob(filepath.Join(source.EscapeGlob(folder), pattern))
-			p.inputs = append(p.inputs, found...)
-		}
+	p.dir, p.source = dir, ck
+	p.inputs = append(ck.Files(), smallFiles(dir)...)
+	if o.Tokenizer != "" {
+		p.inputs = append(append(p.inputs, o.Tokenizer), smallFiles(o.Tokenizer)...)
 	}
-	p.inputs = append(p.inputs, o.Tokenizer)
 	return p, nil
+}
+
+// smallFiles lists the configs and tokenizer files of a folder.
+func smallFiles(dir string) []string {
+	var paths []string
+	for _, pattern := range []string{"*.json", "*.json.gz", "*.jinja", "README.md"} {
+		found, _ := filepath.Glob(filepath.Join(source.EscapeGlob(dir), pattern)) // the patterns are sound
+		paths = append(paths, found...)
+	}
+	return paths
 }
 
 // plan finds the layout and plans the output.

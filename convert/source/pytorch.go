@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/nlpodyssey/gopickle/types"
@@ -20,8 +18,7 @@ var errOldPyTorch = errors.New("an old PyTorch format (before 1.6); load and sav
 // the tensors, and storages, which hold their values. All lie in one folder,
 // named after whatever the file was called when it was saved.
 type archive struct {
-	file    *os.File
-	size    int64
+	file    file
 	root    string // the folder, with its slash
 	entries map[string]*zip.File
 	places  map[string]place // of the storages looked at so far
@@ -31,8 +28,8 @@ type archive struct {
 type place struct{ offset, size int64 }
 
 // readPyTorch adds the tensors of one file.
-func (c *Checkpoint) readPyTorch(f *os.File, size int64) error {
-	a, err := openArchive(f, size)
+func (c *Checkpoint) readPyTorch(f file) error {
+	a, err := openArchive(f)
 	if err != nil {
 		return err
 	}
@@ -48,17 +45,17 @@ func (c *Checkpoint) readPyTorch(f *os.File, size int64) error {
 }
 
 // openArchive reads the zip's directory.
-func openArchive(f *os.File, size int64) (*archive, error) {
+func openArchive(f file) (*archive, error) {
 	if isOldPyTorch(f) {
 		return nil, errOldPyTorch
 	}
-	z, err := zip.NewReader(f, size)
+	z, err := zip.NewReader(f, f.size)
 	if errors.Is(err, zip.ErrFormat) {
 		return nil, errors.New("not a whole zip archive, so not a PyTorch file: truncated, perhaps")
 	} else if err != nil {
 		return nil, fmt.Errorf("zip: %s", Show(err.Error()))
 	}
-	a := &archive{file: f, size: size, entries: map[string]*zip.File{}, places: map[string]place{}}
+	a := &archive{file: f, entries: map[string]*zip.File{}, places: map[string]place{}}
 	for _, e := range z.File {
 		if _, ok := a.entries[e.Name]; ok { // readers differ in which they take
 			return nil, fmt.Errorf("entry %s appears twice", Show(e.Name))
@@ -158,7 +155,7 @@ func (a *archive) locate(e *zip.File) (place, error) {
 	if err != nil {
 		return place{}, fmt.Errorf("is not where the zip directory says: %s", Show(err.Error()))
 	}
-	if room := a.size - off; room < 0 || e.UncompressedSize64 > uint64(room) {
+	if room := a.file.size - off; room < 0 || e.UncompressedSize64 > uint64(room) {
 		return place{}, errors.New("ends past the file")
 	}
 	return place{off, int64(e.UncompressedSize64)}, nil
@@ -237,6 +234,6 @@ func (v *view) tensor(name string, a *archive) (*Tensor, error) {
 	}
 	return &Tensor{
 		Name: name, DType: v.storage.kind.dtype.dtype, TypeName: v.storage.kind.name, Shape: v.shape,
-		File: filepath.Base(a.file.Name()), src: a.file, offset: off + v.offset, size: v.size,
+		File: a.file.name, src: a.file, offset: off + v.offset, size: v.size,
 	}, nil
 }

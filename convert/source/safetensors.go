@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"unicode/utf8"
 )
@@ -27,10 +25,10 @@ var safetensorsTypes = map[string]dtype{
 
 // readSafetensors adds the tensors of one file: eight bytes of header length,
 // the header in JSON, and the values to the last byte.
-func (c *Checkpoint) readSafetensors(f *os.File, size int64) error {
+func (c *Checkpoint) readSafetensors(f file) error {
 	var lead [8]byte
-	if size < int64(len(lead)) {
-		return fmt.Errorf("%d bytes are too few for a safetensors file", size)
+	if f.size < int64(len(lead)) {
+		return fmt.Errorf("%d bytes are too few for a safetensors file", f.size)
 	}
 	if _, err := f.ReadAt(lead[:], 0); err != nil {
 		return reason(err)
@@ -40,8 +38,8 @@ func (c *Checkpoint) readSafetensors(f *os.File, size int64) error {
 		return fmt.Errorf("not a safetensors file: a header of %d bytes (at most %d)", n, maxHeader)
 	}
 	data := int64(len(lead)) + int64(n)
-	if data > size {
-		return fmt.Errorf("the header ends %d bytes past the file", data-size)
+	if data > f.size {
+		return fmt.Errorf("the header ends %d bytes past the file", data-f.size)
 	}
 	head := make([]byte, n)
 	if _, err := f.ReadAt(head, int64(len(lead))); err != nil {
@@ -59,14 +57,14 @@ func (c *Checkpoint) readSafetensors(f *os.File, size int64) error {
 		if err != nil {
 			return fmt.Errorf("tensor %s: %w", Show(name), err)
 		}
-		t.File, t.src = filepath.Base(f.Name()), f
+		t.File, t.src = f.name, f
 		tensors = append(tensors, t)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("header: %w", err)
 	}
-	if err := checkTiling(tensors, size-data); err != nil {
+	if err := checkTiling(tensors, f.size-data); err != nil {
 		return err
 	}
 	for _, t := range tensors {

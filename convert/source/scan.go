@@ -16,6 +16,10 @@ const (
 	maxMarks      = 64 // open at a time, which is how deep values nest
 )
 
+// frame says how many bytes of code follow together; the library reads them
+// at once.
+const frame = 0x95
+
 // operand is how an operation's argument lies in the code.
 type operand struct {
 	size  int  // bytes, of which count ones say how many bytes follow
@@ -27,9 +31,9 @@ type operand struct {
 // operations are those that picklers use for a state dict, protocols 2 to 5.
 // What is not here is refused before the library sees it.
 var operations = map[byte]operand{
-	0x80: {size: 1}, // PROTO
-	0x95: {size: 8}, // FRAME
-	'.':  {},        // STOP
+	0x80:  {size: 1}, // PROTO
+	frame: {size: 8},
+	'.':   {}, // STOP
 
 	'N': {}, 0x88: {}, 0x89: {}, // NONE NEWTRUE NEWFALSE
 	'J': {size: 4}, 'K': {size: 1}, 'M': {size: 2}, // BININT BININT1 BININT2
@@ -70,9 +74,13 @@ func scanPickle(code []byte) error {
 		if marks += o.mark; marks < 0 || marks > maxMarks {
 			return fmt.Errorf("the pickle nests its values wrongly or too deep, at byte %d", at)
 		}
-		size, err := o.length(code[at+1:])
+		rest := code[at+1:]
+		size, err := o.length(rest)
 		if err != nil {
 			return fmt.Errorf("%w at byte %d", err, at)
+		}
+		if op == frame && binary.LittleEndian.Uint64(rest) > uint64(len(rest)-size) {
+			return fmt.Errorf("the pickle ends within a frame, at byte %d", at)
 		}
 		at += 1 + size
 	}

@@ -8,6 +8,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -31,7 +32,14 @@ type format struct {
 	kind string
 	name string // of the file when there is one; shards have an index
 	// read checks f, of size bytes, and adds its tensors.
-	read func(c *Checkpoint, f *os.File, size int64) error
+	read func(c *Checkpoint, f file) error
+}
+
+// file is an opened file of weights.
+type file struct {
+	io.ReaderAt
+	name string // without the folder
+	size int64
 }
 
 // formats are in order of preference; where both are published they hold the
@@ -98,7 +106,7 @@ func noWeights(dir string) error {
 
 // openFile opens one file of weights and adds its tensors. The error is
 // fs.ErrNotExist only when the file itself is absent.
-func (c *Checkpoint) openFile(dir, name string, read func(*Checkpoint, *os.File, int64) error) error {
+func (c *Checkpoint) openFile(dir, name string, read func(*Checkpoint, file) error) error {
 	path := filepath.Join(dir, name)
 	st, err := os.Stat(path) // before opening: opening a pipe waits
 	if err != nil {
@@ -115,7 +123,7 @@ func (c *Checkpoint) openFile(dir, name string, read func(*Checkpoint, *os.File,
 	if isPointer(f) {
 		return fmt.Errorf("%s: %w", name, errPointer)
 	}
-	if err := read(c, f, st.Size()); err != nil {
+	if err := read(c, file{f, name, st.Size()}); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
