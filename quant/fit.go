@@ -5,9 +5,15 @@ import (
 	"math"
 )
 
-// limit is more than any block type can hold. Larger values, infinities and
-// NaN are tamed first, so that the sums of squares below stay finite.
-const limit = 1e9
+// The largest magnitudes that a block can hold on either side of zero, its
+// scale being the largest half. Larger values, infinities and NaN are tamed
+// first, so that fits stay within what blocks can say.
+const (
+	mostQ4_0   = 7 * maxF16
+	mostQ8_0   = 127 * maxF16
+	mostScaled = 127 * 31 * maxF16
+	mostAffine = 63 * maxF16 // that of a minimum
+)
 
 // peak is the largest magnitude of x; NaN counts as larger than infinity.
 func peak(x []float32) float32 {
@@ -18,13 +24,13 @@ func peak(x []float32) float32 {
 	return math.Float32frombits(m)
 }
 
-// tame copies src to dst with NaN made zero and the rest within the limit.
-func tame(dst, src []float32) {
+// tame copies src to dst with NaN made zero and the rest within most.
+func tame(dst, src []float32, most float32) {
 	for i, v := range src {
 		if v != v {
 			v = 0
 		}
-		dst[i] = min(max(v, -limit), limit)
+		dst[i] = min(max(v, -most), most)
 	}
 }
 
@@ -118,8 +124,8 @@ type scaled struct {
 // block's eight bits, and d refitted for the whole block.
 func (s *scaled) fit(x *[256]float32) {
 	var calm [256]float32
-	if !(peak(x[:]) <= limit) {
-		tame(calm[:], x[:])
+	if !(peak(x[:]) <= mostScaled) {
+		tame(calm[:], x[:], mostScaled)
 		x = &calm
 	}
 	var scale [16]float32
@@ -218,8 +224,8 @@ func (s *sums) solve() (d, m, gain float32) {
 // to those, and d and m refitted for the whole block.
 func (a *affine) fit(x *[256]float32, top int) {
 	var calm [256]float32
-	if !(peak(x[:]) <= limit) {
-		tame(calm[:], x[:])
+	if !(peak(x[:]) <= mostAffine) {
+		tame(calm[:], x[:], mostAffine)
 		x = &calm
 	}
 	var stat [8]sums

@@ -16,8 +16,8 @@ func packQ4_0(dst []byte, src []float32) {
 		x, b := (*[32]float32)(src), (*[18]byte)(dst)
 		src, dst = src[32:], dst[18:]
 		var calm [32]float32
-		if !(peak(x[:]) <= limit) {
-			tame(calm[:], x[:])
+		if !(peak(x[:]) <= mostQ4_0) {
+			tame(calm[:], x[:], mostQ4_0)
 			x = &calm
 		}
 		d := fitScale(x[:], 8, q4_0Steps[:])

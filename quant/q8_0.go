@@ -16,8 +16,8 @@ func packQ8_0(dst []byte, src []float32) {
 		x, b := (*[32]float32)(src), (*[34]byte)(dst)
 		src, dst = src[32:], dst[34:]
 		var calm [32]float32
-		if !(peak(x[:]) <= limit) {
-			tame(calm[:], x[:])
+		if !(peak(x[:]) <= mostQ8_0) {
+			tame(calm[:], x[:], mostQ8_0)
 			x = &calm
 		}
 		h := halfAbove(peak(x[:]) / 127)
