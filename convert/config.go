@@ -110,7 +110,7 @@ func ropeFactors(s *ropeScaling, theta float64, dim int) ([]float32, error) {
 			f[i] = float32(1 / ((1-smooth)/s.Factor + smooth))
 		}
 		if !(f[i] > 0) || math.IsInf(float64(f[i]), 0) {
-			return nil, fmt.Errorf("rope_scaling %+v gives factor %g", *s, f[i])
+			return nil, fmt.Errorf("config.json: rope_scaling divides a frequency by %g (factor %g, low_freq_factor %g, high_freq_factor %g, original_max_position_embeddings %g)", f[i], s.Factor, s.Low, s.High, s.Old)
 		}
 	}
 	return f, nil
