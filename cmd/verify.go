@@ -1,8 +1,12 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/format"
@@ -10,21 +14,57 @@ import (
 
 func verifyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "verify FILE",
-		Short:   "Check a model file's header and every tensor against its checksums",
+		Use:   "verify FILE",
+		Short: "Check a model file's header and every tensor against its checksums",
+		Long: `Check a model file's header and every tensor against the checksums in it. The
+first tensor that is damaged is named, and the exit status is 1. A GGUF file made
+by another program carries no checksums: only its structure is checked.`,
 		Example: "  mil verify model.bin",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			f, err := format.Open(args[0])
 			if err != nil {
 				return err
 			}
 			defer f.Close()
-			if err := f.Verify(nil); err != nil {
+			out := c.OutOrStdout()
+			report, end := verifyProgress(out)
+			err = f.Verify(report)
+			end()
+			state := "all as written"
+			switch {
+			case errors.Is(err, format.ErrNoChecksums):
+				state = "all within the file; it carries no checksums, so their bytes were not checked"
+			case err != nil:
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s: %d tensors, all as written\n", args[0], len(f.Tensors()))
-			return nil
+			_, err = fmt.Fprintf(out, "%s: %d tensors, %s\n", args[0], len(f.Tensors()), state)
+			return err
 		},
+	}
+}
+
+// verifyProgress is a bar on a terminal for checks of over a second, else
+// nothing; end removes it.
+func verifyProgress(out io.Writer) (report func(done, total int64), end func()) {
+	if !isTerminal(out) {
+		return nil, func() {}
+	}
+	start := time.Now()
+	var bar *progressbar.ProgressBar
+	report = func(done, total int64) {
+		if bar == nil {
+			if time.Since(start) < time.Second {
+				return
+			}
+			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("verifying"),
+				progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+		}
+		_ = bar.Set64(done) // a bar that cannot be drawn is no reason to stop
+	}
+	return report, func() {
+		if bar != nil {
+			_ = bar.Clear()
+		}
 	}
 }
