@@ -91,19 +91,21 @@ func (m *matcher) step(node int32, b byte) int32 {
 	return m.edges[uint64(node)<<8|uint64(b)]
 }
 
-// match is an added token in text, with the white space it takes along; without one
-// start and end are the end of the text and id is -1.
+// match is an added token in text: start and end with the white space it takes along,
+// next without, where the search goes on. At the end of the text id is -1.
 type match struct {
-	start, end int
-	id         int32
+	start, end, next int
+	id               int32
 }
 
-// find returns the first match in s[pos:]; special tokens count only with special.
-func (m *matcher) find(s string, pos int, special bool) match {
+// find returns the first match in s[from:], where the text is dealt with up to pos;
+// special tokens count only with special.
+func (m *matcher) find(s string, from, pos int, special bool) match {
+	none := match{len(s), len(s), len(s), -1}
 	if len(m.tokens) == 0 {
-		return match{len(s), len(s), -1}
+		return none
 	}
-	for i := pos; i < len(s); {
+	for i := from; i < len(s); {
 		if m.root[s[i]] == 0 {
 			i++
 			continue
@@ -118,7 +120,7 @@ func (m *matcher) find(s string, pos int, special bool) match {
 			i = end
 			continue
 		}
-		start := i
+		start, next := i, end
 		if tok.Lstrip {
 			for start > pos {
 				r, size := utf8.DecodeLastRuneInString(s[pos:start])
@@ -137,9 +139,9 @@ func (m *matcher) find(s string, pos int, special bool) match {
 				end += size
 			}
 		}
-		return match{start, end, int32(tok.ID)}
+		return match{start, end, next, int32(tok.ID)}
 	}
-	return match{len(s), len(s), -1}
+	return none
 }
 
 // longest returns the longest token at s[i] and its end; index is -1 without one.

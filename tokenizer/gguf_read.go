@@ -24,7 +24,7 @@ type ggml struct {
 	tokens, merges            []string
 	types                     []int64
 	scores                    []float64
-	bos, eos, unk             int64 // -1: none
+	bos, eos, unk, eot, eom   int64 // -1: none
 	addBOS, addEOS, addSpace  *bool
 	hasOwn, hasMerges         bool
 }
@@ -56,23 +56,23 @@ func FromGGUF(m Meta) (*Tokenizer, error) {
 		return nil, fmt.Errorf("tokenizer.ggml: %w", err)
 	}
 	t.chatTemplate = g.template
-	if t.bos, err = t.endToken("bos", g.bos); err != nil {
-		return nil, err
+	t.ends = []int32{-1, -1}
+	for _, end := range []struct {
+		name string
+		id   int64
+		into *int32
+	}{{"bos", g.bos, &t.bos}, {"eos", g.eos, &t.eos}, {"eot", g.eot, &t.ends[0]}, {"eom", g.eom, &t.ends[1]}} {
+		if end.id >= maxID || end.id >= 0 && !t.vocab.has(int32(end.id)) {
+			return nil, fmt.Errorf("tokenizer.ggml.%s_token_id is %d, which no token has", end.name, end.id)
+		}
+		*end.into = int32(end.id)
 	}
-	t.eos, err = t.endToken("eos", g.eos)
-	return t, err
-}
-
-func (t *Tokenizer) endToken(name string, id int64) (int32, error) {
-	if id >= maxID || id >= 0 && !t.vocab.has(int32(id)) {
-		return -1, fmt.Errorf("tokenizer.ggml.%s_token_id is %d, which no token has", name, id)
-	}
-	return int32(id), nil
+	return t, nil
 }
 
 // readGGML reads the keys and checks that the lists fit each other.
 func readGGML(m Meta) (*ggml, error) {
-	g := &ggml{bos: -1, eos: -1, unk: -1}
+	g := &ggml{bos: -1, eos: -1, unk: -1, eot: -1, eom: -1}
 	var has struct{ tokens, types, scores bool }
 	var errs []error
 	errs = append(errs,
@@ -85,7 +85,7 @@ func readGGML(m Meta) (*ggml, error) {
 		get(m.Ints, "tokenizer.ggml.token_type", &g.types, &has.types),
 		get(m.Floats, "tokenizer.ggml.scores", &g.scores, &has.scores),
 	)
-	for name, into := range map[string]*int64{"bos": &g.bos, "eos": &g.eos, "unknown": &g.unk} {
+	for name, into := range map[string]*int64{"bos": &g.bos, "eos": &g.eos, "unknown": &g.unk, "eot": &g.eot, "eom": &g.eom} {
 		var id uint64
 		var ok bool
 		errs = append(errs, get(m.Uint, "tokenizer.ggml."+name+"_token_id", &id, &ok))
@@ -115,8 +115,6 @@ func readGGML(m Meta) (*ggml, error) {
 		return nil, fmt.Errorf("tokenizer.ggml.token_type has %d entries for %d tokens", len(g.types), n)
 	case has.scores && len(g.scores) != n:
 		return nil, fmt.Errorf("tokenizer.ggml.scores has %d entries for %d tokens", len(g.scores), n)
-	case !g.hasMerges && (!has.scores || g.model == "gpt2"):
-		return nil, errors.New("tokenizer.ggml.merges is missing")
 	case g.hasOwn && !has.types:
 		return nil, errors.New("tokenizer.ggml.token_type is missing")
 	}
@@ -149,6 +147,13 @@ func (g *ggml) fill(d *definition) error {
 		if err := json.Unmarshal(d.spec.model["vocab"], &both); err != nil {
 			return fmt.Errorf("%s: model.vocab: %w", ownKey, err)
 		}
+	}
+	switch {
+	case g.hasMerges:
+	case g.model == "gpt2":
+		return errors.New("tokenizer.ggml.merges is missing")
+	case g.scores == nil:
+		return errors.New("tokenizer.ggml.scores is missing")
 	}
 	n := len(g.tokens)
 	for n > 0 && g.typeOf(n-1) == typeUnused {
@@ -194,8 +199,10 @@ func (g *ggml) specify() (*specification, error) {
 			root["pre_tokenizer"] = object{"type": "Sequence", "pretokenizers": []object{split, bare}}
 		case "gpt-2":
 			root["pre_tokenizer"] = level
+		case "olmo", "mpt": // GPT-NeoX's, and what descends from it
+			root["pre_tokenizer"], root["normalizer"] = level, object{"type": "NFC"}
 		default:
-			return nil, fmt.Errorf("tokenizer.ggml.pre %s is not known (known: llama-bpe, llama3, llama-v3, gpt-2)", quote(g.pre))
+			return nil, fmt.Errorf("tokenizer.ggml.pre %s is not known (known: llama-bpe, llama3, llama-v3, gpt-2, olmo, mpt)", quote(g.pre))
 		}
 	case "llama":
 		model["byte_fallback"], model["fuse_unk"] = true, true

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// maxFile bounds what a compressed file may unpack to.
-const maxFile = 256 << 20
+// maxFile bounds a tokenizer.json, unpacked; the largest published ones have 40 MB.
+const maxFile = 128 << 20
 
 // FromFiles loads the tokenizer of a Hugging Face style folder, or a tokenizer.json
 // (.gz) named itself, with the tokenizer_config.json and chat_template.jinja beside it.
@@ -57,18 +57,22 @@ func inFolder(dir string) string {
 	return ""
 }
 
-// readFile reads a file, unpacked if it is gzip.
+// readFile reads a file of at most maxFile bytes, unpacked if it is gzip.
 func readFile(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	if err != nil || !strings.HasSuffix(path, ".gz") {
-		return data, err
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	z, err := gzip.NewReader(bytes.NewReader(data))
-	if err == nil {
-		data, err = io.ReadAll(io.LimitReader(z, maxFile+1))
+	defer f.Close()
+	var r io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
+	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("it unpacks to more than %d MiB", maxFile>>20)
+		err = fmt.Errorf("it is larger than %d MiB", maxFile>>20)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -155,16 +159,16 @@ func parseMerges(field json.RawMessage) (*mergeList, error) {
 // tokenizer.json.
 func (t *Tokenizer) readConfig(dir string) error {
 	file := filepath.Join(dir, "chat_template.jinja")
-	template, err := os.ReadFile(file)
+	template, err := readFile(file)
 	hasTemplate := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	t.chatTemplate = string(template)
+	t.guessEnds() // once more: the template tells which token ends a turn
 	file = filepath.Join(dir, "tokenizer_config.json")
-	data, err := os.ReadFile(file)
+	data, err := readFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		t.guessEnds() // once more: the template tells which token ends a turn
 		return nil
 	}
 	if err != nil {
@@ -191,21 +195,18 @@ func (t *Tokenizer) parseConfig(data []byte, hasTemplate bool) error {
 			return fmt.Errorf("chat_template: %w", err)
 		}
 	}
-	if t.bos, err = t.parseToken(config.BOS); err != nil {
+	if err := t.parseToken(config.BOS, &t.bos); err != nil {
 		return fmt.Errorf("bos_token: %w", err)
 	}
-	if t.eos, err = t.parseToken(config.EOS); err != nil {
+	if err := t.parseToken(config.EOS, &t.eos); err != nil {
 		return fmt.Errorf("eos_token: %w", err)
 	}
 	return nil
 }
 
-// isNull reports whether an optional field is absent or null.
-func isNull(field json.RawMessage) bool { return len(field) == 0 || string(field) == "null" }
-
 // parseTemplate takes a template written as a string or as a list of named ones.
 func parseTemplate(field json.RawMessage) (string, error) {
-	if isNull(field) {
+	if len(field) == 0 || string(field) == "null" {
 		return "", nil
 	}
 	if field[0] == '"' {
@@ -224,26 +225,31 @@ func parseTemplate(field json.RawMessage) (string, error) {
 	return "", errors.New(`none of the list is named "default"`)
 }
 
-// parseToken takes a token written as a string or as an object with its content.
-func (t *Tokenizer) parseToken(field json.RawMessage) (int32, error) {
-	if isNull(field) {
-		return -1, nil
-	}
+// parseToken takes a token written as a string or as an object with its content into id;
+// null says that there is none, an absent field nothing.
+func (t *Tokenizer) parseToken(field json.RawMessage, id *int32) error {
 	var token struct{ Content string }
 	var err error
-	if field[0] == '"' {
+	switch {
+	case len(field) == 0:
+		return nil
+	case string(field) == "null":
+		*id = -1
+		return nil
+	case field[0] == '"':
 		err = json.Unmarshal(field, &token.Content)
-	} else {
+	default:
 		err = json.Unmarshal(field, &token)
 	}
 	if err != nil {
-		return -1, err
+		return err
 	}
-	id, ok := t.ID(token.Content)
+	found, ok := t.ID(token.Content)
 	if !ok {
-		return -1, fmt.Errorf("%s is not in the vocabulary", quote(token.Content))
+		return fmt.Errorf("%s is not in the vocabulary", quote(token.Content))
 	}
-	return id, nil
+	*id = found
+	return nil
 }
 
 var (

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // preTokenizer cuts text into the words BPE works on.
 type preTokenizer struct {
@@ -72,6 +75,9 @@ const spaceMark = "\u2581"
 func (t *Tokenizer) canSplitAtGaps() bool {
 	if t.byteLevel || t.ignoreMerges || t.vocab.lookup(spaceMark) < 0 {
 		return false
+	}
+	if t.unk < 0 && (!t.byteFallback || slices.Min(t.fallbackID[:]) < 0) {
+		return false // a character that leaves no token joins its neighbours
 	}
 	for _, p := range t.merges.pairs {
 		right := t.vocab.text[p.right]

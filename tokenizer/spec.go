@@ -74,6 +74,9 @@ type templateSpecial struct {
 	IDs []int64 `json:"ids"`
 }
 
+// maxField bounds the text of what unpacks to many times its size.
+const maxField = 4 << 20
+
 // parseSpecification reads tokenizer.json apart from model.vocab and model.merges, which
 // it leaves in s.model.
 func parseSpecification(data []byte) (*specification, error) {
@@ -93,6 +96,9 @@ func parseSpecification(data []byte) (*specification, error) {
 		"post_processor": &s.PostProcessor, "decoder": &s.Decoder,
 	} {
 		if field, ok := s.fields[name]; ok {
+			if len(field) > maxField {
+				return nil, fmt.Errorf("%s has %d bytes, more than any tokenizer needs", name, len(field))
+			}
 			if err := json.Unmarshal(field, into); err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}

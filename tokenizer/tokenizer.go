@@ -67,15 +67,15 @@ func (t *Tokenizer) Encode(text string, o EncodeOptions) []int32 {
 	if o.ParseSpecial && o.Shield != "" {
 		tokens = t.added.shielded
 	}
-	for pos := 0; pos < len(text); {
-		m := tokens.find(text, pos, o.ParseSpecial)
+	for m := (match{}); m.id >= 0; {
+		pos := m.end
+		m = tokens.find(text, m.next, pos, o.ParseSpecial)
 		if m.start > pos {
 			ids = t.encodeSegment(ids, text[pos:m.start], pos == 0, o, s)
 		}
 		if m.id >= 0 {
 			ids = append(ids, m.id)
 		}
-		pos = m.end
 	}
 	if o.AddSpecial {
 		ids = append(ids, t.template.after...)
@@ -92,15 +92,15 @@ func (t *Tokenizer) encodeSegment(ids []int32, text string, first bool, o Encode
 		parse = false // special tokens were all cut out before the shield went
 	}
 	text = t.normal.apply(text)
-	for pos := 0; pos < len(text); {
-		m := t.added.normalized.find(text, pos, parse)
+	for m := (match{}); m.id >= 0; {
+		pos := m.end
+		m = t.added.normalized.find(text, m.next, pos, parse)
 		if m.start > pos {
 			ids = t.encodeWords(ids, text[pos:m.start], first && pos == 0, s)
 		}
 		if m.id >= 0 {
 			ids = append(ids, m.id)
 		}
-		pos = m.end
 	}
 	return ids
 }
