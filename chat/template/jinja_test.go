@@ -3,6 +3,7 @@ package template
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -28,7 +29,8 @@ type casesFile struct {
 		Model        string
 		Conversation int
 	}
-	Strftime [][]any
+	Conversations []json.RawMessage // those the models are rendered with
+	Strftime      [][]any
 }
 
 func readCases(t *testing.T) *casesFile {
@@ -82,6 +84,29 @@ func TestSnippets(t *testing.T) {
 		if got, err := render(source); err == nil {
 			t.Errorf("%s\ngives %q, want an error", source, got)
 		}
+	}
+}
+
+func TestModels(t *testing.T) {
+	cases := readCases(t)
+	parsed := map[string]*Template{}
+	for _, c := range cases.Models {
+		if parsed[c.Model] == nil {
+			source, err := os.ReadFile("../../testdata/templates/models/" + c.Model)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if parsed[c.Model], err = Parse(string(source), Tokens{BOS: "<s>", EOS: "</s>"}); err != nil {
+				t.Errorf("%s: %v", c.Model, err)
+				return
+			}
+		}
+		messages, vars, err := DecodeConversation(cases.Conversations[c.Conversation])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parsed[c.Model].Render(messages, vars)
+		c.check(t, fmt.Sprintf("%s, conversation %d", c.Model, c.Conversation), got, err)
 	}
 }
 

@@ -32,9 +32,12 @@ type token struct {
 	line int
 }
 
+// blank is what isSpace says of, as a regular expression.
+const blank = `[\s\v\x1c-\x1f\x{85}\p{Z}]*`
+
 var (
-	rawBegin = regexp.MustCompile(`^\{%[-+]?[\s\v]*raw[\s\v]*(-%\}[\s\v]*|%\})`)
-	rawEnd   = regexp.MustCompile(`\{%([-+]?)[\s\v]*endraw[\s\v]*(\+%\}|-%\}[\s\v]*|%\}\n?)`)
+	rawBegin = regexp.MustCompile(`^\{%[-+]?` + blank + `raw` + blank + `(-%\}` + blank + `|%\})`)
+	rawEnd   = regexp.MustCompile(`\{%([-+]?)` + blank + `endraw` + blank + `(\+%\}|-%\}` + blank + `|%\}\n?)`)
 	intRE    = regexp.MustCompile(`^(0[bB](_?[01])+|0[oO](_?[0-7])+|0[xX](_?[0-9a-fA-F])+|[1-9](_?[0-9])*|0(_?0)*)`)
 	floatRE  = regexp.MustCompile(`^[0-9](_?[0-9])*((\.[0-9](_?[0-9])*)?[eE][-+]?[0-9](_?[0-9])*|\.[0-9](_?[0-9])*)`)
 )

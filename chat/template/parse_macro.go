@@ -39,7 +39,12 @@ func (p *parser) callTag(line int) (node, error) {
 func (p *parser) macroBody(tag string, rest func() error) (signature, []node, error) {
 	seen, loops := p.seen, p.loops
 	p.seen, p.loops = map[string]bool{}, 0
-	defer func() { p.seen, p.loops = seen, loops }()
+	defer func() {
+		for name := range p.seen {
+			seen[name] = true
+		}
+		p.seen, p.loops = seen, loops
+	}()
 	var sig signature
 	var err error
 	if rest == nil || p.isOp("(") {

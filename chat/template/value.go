@@ -178,6 +178,8 @@ func hashKey(v any) (any, error) {
 	switch v := v.(type) {
 	case nil, string, int64, json.Number:
 		return v, nil
+	case *undefined:
+		return undefined{}, nil // all are equal
 	case bool:
 		n, _ := asInt(v)
 		return n, nil

@@ -1,16 +1,17 @@
 """Writes cases.json: what Python's Jinja2 makes of the templates here.
 
-    python3 testdata/templates/make.py     (needs jinja2; made with 3.1.6)
+    python3 -B testdata/templates/make.py     (needs jinja2; made with 3.1.6)
 
 A case with "error" must fail, in whatever words; one with "raised" in those.
 The templates in models/ are written in the style of well-known models; each is
-rendered with every conversation of conversations.json.
+rendered with every conversation.
 """
 
 import datetime
 import json
 import pathlib
 
+from conversations import CONVERSATIONS
 from jinja import environment, outcome
 from snippets import EXPRESSIONS, TEMPLATES, UNSUPPORTED, VARS
 
@@ -27,13 +28,14 @@ def main():
     snippets = [
         {"template": t, **outcome(env, t, VARS)} for t in [f"{{{{ {x} }}}}" for x in EXPRESSIONS] + TEMPLATES
     ]
+    tokens = {"bos_token": "<s>", "eos_token": "</s>"}
     models = [
-        {"model": path.name, "conversation": i, **outcome(env, path.read_text(), {"bos_token": "<s>", "eos_token": "</s>", **c})}
+        {"model": path.name, "conversation": i, **outcome(env, path.read_text(), {**tokens, **c})}
         for path in sorted((here / "models").glob("*.jinja"))
-        for i, c in enumerate(json.loads((here / "conversations.json").read_text()))
+        for i, c in enumerate(CONVERSATIONS)
     ]
     times = [[f, *t, datetime.datetime(*t).strftime(f)] for f in FORMATS for t in TIMES]
-    lists = {"unsupported": UNSUPPORTED, "snippets": snippets, "models": models, "strftime": times}
+    lists = {"conversations": CONVERSATIONS, "unsupported": UNSUPPORTED, "snippets": snippets, "models": models, "strftime": times}
     with open(here / "cases.json", "w") as out:
         out.write('{"vars": ' + json.dumps(VARS))
         for name, rows in lists.items():

@@ -97,6 +97,10 @@ missing | upper
 missing == missing
 missing == none
 missing in l
+missing in d
+d[missing]
+d.get(missing, 4)
+[missing, nil, missing, 1]|unique|list
 l in missing
 1 in missing
 missing ~ 'x'
@@ -1058,6 +1062,6 @@ UNSUPPORTED = [
     '{{ d|pprint }}',
     '{{ s|random }}',
     "{{ self.x }}", "{{ lipsum() }}", "{{ cycler(1, 2).next() }}", "{% for x in l recursive %}{{ x }}{% endfor %}",
-    "{% block x %}{% endblock %}", "{% autoescape true %}{% endautoescape %}", "{{ 9223372036854775807 + 1 }}", "{{ 2 ** 64 }}",
+    "{% block x %}{% endblock %}", "{% autoescape true %}{% endautoescape %}", "{{ 9223372036854775807 + 1 }}", "{{ 2 ** 64 }}", "{{ {(1, 2): 3} }}",
     "{{ '{:{}}'.format(1, 5) }}", "{{ '{:010,}'.format(1234) }}", "{{ '99999999999999999999'|int }}",
 ]
