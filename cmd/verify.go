@@ -57,8 +57,10 @@ func verifyProgress(out io.Writer) (report func(done, total int64), end func()) 
 			if time.Since(start) < time.Second {
 				return
 			}
+			// Without rates, which would count from now and not from the start.
 			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("verifying"),
-				progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+				progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 		}
 		_ = bar.Set64(done) // a bar that cannot be drawn is no reason to stop
 	}
