@@ -33,9 +33,9 @@ func init() {
 		{"regen", "", "make the last reply anew", func(r *repl, _ string) error {
 			return r.answer(r.c.Regenerate)
 		}},
-		{"save", "NAME", "save the conversation; a path or .json name is taken as it is", (*repl).save},
+		{"save", "NAME", "save the conversation (to a path, when NAME looks like one)", (*repl).save},
 		{"load", "NAME", "go on with a saved conversation", (*repl).load},
-		{"set", "[NAME VALUE]", "show or change a setting: " + strings.Join(settingNames(), ", "), (*repl).setting},
+		{"set", "[NAME VALUE]", "show or change a setting", (*repl).setting},
 		{"stats", "", "show speed and tokens", (*repl).stats},
 		{"quit", "", "leave (or Ctrl-D)", func(*repl, string) error { return errQuit }},
 	}
@@ -59,7 +59,7 @@ func (r *repl) help(string) error {
 	for _, c := range commands {
 		fmt.Fprintf(r.Out, "  %-20s %s\n", strings.TrimSpace("/"+c.name+" "+c.args), c.help)
 	}
-	fmt.Fprintf(r.Out, "  %-20s several lines until the next %s (or Ctrl-J within a line; pasted lines stay together)\n", quotes, quotes)
+	fmt.Fprintf(r.Out, "  %-20s several lines, up to the next %s; Alt-Enter begins a\n  %-20s new line too, and what is pasted stays together\n", quotes, quotes, "")
 	return nil
 }
 
@@ -168,28 +168,27 @@ func settingNames() []string {
 func (r *repl) setting(arg string) error {
 	set := r.c.Settings()
 	name, value, _ := strings.Cut(arg, " ")
+	value = strings.TrimSpace(value)
+	known := false
 	for _, s := range settings {
-		switch {
-		case arg == "":
+		if name != "" && name != s.name {
+			continue
+		}
+		known = true
+		if value == "" {
 			fmt.Fprintf(r.Out, "  %-16s %s\n", s.name, s.show(&set))
-		case s.name == name:
-			value = strings.TrimSpace(value)
-			if value == "" {
-				fmt.Fprintf(r.Out, "  %-16s %s\n", s.name, s.show(&set))
-				return nil
-			}
-			if err := s.set(&set, value); err != nil {
-				return fmt.Errorf("/set %s: %q is not a value it takes", name, value)
-			}
-			if err := set.Sampling.Check(); err != nil {
-				return fmt.Errorf("/set: %w", err)
-			}
-			r.c.Set(set)
-			return nil
+		} else if err := s.set(&set, value); err != nil {
+			return fmt.Errorf("/set %s: %q is not a value it takes", name, value)
 		}
 	}
-	if arg != "" {
+	if !known {
 		return fmt.Errorf("there is no setting %q (known: %s)", name, strings.Join(settingNames(), ", "))
+	}
+	if err := set.Sampling.Check(); err != nil {
+		return fmt.Errorf("/set: %w", err)
+	}
+	if value != "" {
+		r.c.Set(set)
 	}
 	return nil
 }

@@ -11,16 +11,9 @@ import (
 // single lines only. It is a private use character.
 const newline = '\uE4EA'
 
-// filterRune makes Ctrl-J begin a new line of the same message.
-func filterRune(r rune) (rune, bool) {
-	switch r {
-	case readline.CharCtrlJ:
-		return newline, true
-	case readline.CharCtrlZ: // would stop the process with the terminal in raw mode
-		return r, false
-	}
-	return r, true
-}
+// filterRune drops Ctrl-Z, which would stop the process with the terminal in
+// raw mode.
+func filterRune(r rune) (rune, bool) { return r, r != readline.CharCtrlZ }
 
 // painter shows line ends within a line.
 type painter struct{}
@@ -36,10 +29,12 @@ func (painter) Paint(line []rune, _ int) []rune {
 }
 
 // pasteReader passes input on and keeps the line ends of pasted text (which
-// the terminal marks, see pasteOn) from ending the line that is edited.
+// the terminal marks, see pasteOn) from ending the line that is edited. So
+// does a line end behind an escape, which is what Alt-Enter sends.
 type pasteReader struct {
 	in     io.ReadCloser
 	inside bool
+	last   byte   // passed on inside
 	raw    []byte // read, not yet looked at: maybe the beginning of a mark
 	ready  []byte // for the caller
 }
@@ -47,6 +42,7 @@ type pasteReader struct {
 var (
 	pasteBegin = []byte("\033[200~")
 	pasteEnd   = []byte("\033[201~")
+	altEnter   = []byte("\033\r")
 )
 
 func (p *pasteReader) Read(b []byte) (int, error) {
@@ -80,6 +76,9 @@ func (p *pasteReader) split(end bool) {
 		switch {
 		case bytes.HasPrefix(p.raw, mark):
 			p.raw, p.inside = p.raw[len(mark):], !p.inside
+		case !p.inside && bytes.HasPrefix(p.raw, altEnter):
+			p.ready = append(p.ready, string(newline)...)
+			p.raw = p.raw[len(altEnter):]
 		case len(p.raw) > 1 && bytes.HasPrefix(mark, p.raw) && !end:
 			return // the rest comes with the next read; a lone escape is a key
 		case len(p.raw) > 0:
@@ -94,16 +93,17 @@ func (p *pasteReader) pass(b []byte) {
 		p.ready = append(p.ready, b...)
 		return
 	}
-	b = bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
-	b = bytes.ReplaceAll(b, []byte("\r"), []byte("\n"))
-	b = bytes.ReplaceAll(b, []byte("\t"), []byte("    ")) // a tab would complete
 	for _, c := range b {
 		switch {
-		case c == '\n':
+		case c == '\n' && p.last == '\r': // one line end
+		case c == '\n' || c == '\r':
 			p.ready = append(p.ready, string(newline)...)
+		case c == '\t': // would complete
+			p.ready = append(p.ready, "    "...)
 		case c >= ' ' && c != 0x7f: // other control characters would be commands
 			p.ready = append(p.ready, c)
 		}
+		p.last = c
 	}
 }
 

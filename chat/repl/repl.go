@@ -70,9 +70,6 @@ func Run(c *chat.Conversation, o Options) error {
 		line, err := r.read()
 		switch {
 		case errors.Is(err, io.EOF):
-			if o.Terminal {
-				fmt.Fprintln(o.Out)
-			}
 			return nil
 		case errors.Is(err, errInterrupt):
 			r.notice("Ctrl-D or /quit leaves")

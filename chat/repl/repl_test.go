@@ -1,0 +1,184 @@
+package repl
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/model"
+)
+
+// piped runs a chat with the demo over what a pipe gives.
+func piped(t *testing.T, input string) (out string, err error) {
+	t.Helper()
+	f, err := demo.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := chat.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := e.Model.NewSession(cpu.New(0), model.Options{Context: 1024})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	in, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	go func() {
+		io.WriteString(w, input)
+		w.Close()
+	}()
+	var b bytes.Buffer
+	err = Run(e.Converse(s, chat.Settings{}), Options{In: in, Out: &b, Err: io.Discard})
+	return b.String(), err
+}
+
+func TestPipe(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	dir := t.TempDir()
+	saved := filepath.Join(dir, "talk.json")
+	for name, c := range map[string]struct{ in, out string }{
+		"turns":       {"My name is Opal.\nWhat is my name?\n", "Nice to meet you, Opal!\nYour name is Opal.\n"},
+		"no last end": {"What is 2 plus 3?", "2 + 3 = 5.\n"},
+		"CRLF":        {"What is 2 plus 3?\r\n\r\n", "2 + 3 = 5.\n"},
+		"quit":        {"/quit\nWhat is 2 plus 3?\n", ""},
+		"regen":       {"What is 2 plus 3?\n/regen\n", "2 + 3 = 5.\n2 + 3 = 5.\n"},
+		"quotes":      {"\"\"\"\nWhat is\n2 plus 3?\n\"\"\"\n", "2 + 3 = 5.\n"},
+		"one line":    {"\"\"\"What is 2 plus 3?\"\"\"\n", "2 + 3 = 5.\n"},
+		"save":        {"My name is Opal.\n/save " + saved + "\n/reset\n/load " + saved + "\nWhat is my name?\n", "Nice to meet you, Opal!\nYour name is Opal.\n"},
+		"by name":     {"My name is Opal.\n/save a b\n/reset\n/load a b\nWhat is my name?\n", "Nice to meet you, Opal!\nYour name is Opal.\n"},
+		"system":      {"/system Be kind.\n/system\n/system -\n", "Be kind.\n"},
+		"set":         {"/set max-tokens 2\n/set max-tokens\nTell me a story.\n", "  max-tokens       2\nOnce upon\n"},
+		"empty":       {"", ""},
+	} {
+		if out, err := piped(t, c.in); err != nil || out != c.out {
+			t.Errorf("%s: %q, %v; want %q", name, out, err, c.out)
+		}
+	}
+	var m []chat.Message
+	if b, err := os.ReadFile(saved); err != nil || json.Unmarshal(b, &m) != nil || len(m) != 2 {
+		t.Errorf("saved %s, %v", b, err)
+	}
+}
+
+func TestPipeErrors(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	bad := filepath.Join(t.TempDir(), "bad.json")
+	os.WriteFile(bad, []byte(`{"role":"user"}`), 0o600)
+	for in, want := range map[string]string{
+		"/foo\n":                       "no command /foo",
+		"/regen\n":                     "nothing to answer",
+		"/save x\n":                    "nothing to save",
+		"/load nowhere\n":              "nowhere.json",
+		"/load " + bad + "\n":          "not a JSON list",
+		"/set heat 3\n":                `no setting "heat" (known: temp`,
+		"/set temp hot\n":              `"hot" is not a value`,
+		"/set top-p 7\n":               "between 0 and 1",
+		"/stats\n":                     "no statistics",
+		"\"\"\"\nnever ends\n":         "ends inside",
+		strings.Repeat("honey ", 2000): "context 1024",
+		"/foo\nWhat is 2 plus 3?\n":    "no command /foo", // the first error ends it
+		"/save /nowhere/at/all/x.json": "nothing to save",
+		"/set max-tokens -1\n":         "not a value",
+		"/load " + t.TempDir() + "/\n": "is a directory",
+	} {
+		out, err := piped(t, in)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%.30q: %v; want %q", in, err, want)
+		}
+		if out != "" {
+			t.Errorf("%.30q printed %q", in, out)
+		}
+	}
+}
+
+// Pasted line ends stay within the line, also where a mark comes in pieces.
+func TestPasteReader(t *testing.T) {
+	nl := string(newline)
+	for in, want := range map[string]string{
+		"a\rb":                             "a\rb",
+		"\033[200~a\rb\r\nc\nd\033[201~\r": "a" + nl + "b" + nl + "c" + nl + "d\r",
+		"\033[A\033[200~\tx\x03\033[201~y": "\033[A    xy",
+		"a\033\rb":                         "a" + nl + "b",
+		"\033":                             "\033",
+		"\033[200~\033[D\033[201~":         "[D",
+		"x\033[20":                         "x\033[20",
+	} {
+		for size := 1; size <= len(in); size++ {
+			p := &pasteReader{in: io.NopCloser(&slow{in, size})}
+			got, err := io.ReadAll(p)
+			if err != nil || string(got) != want {
+				// A lone escape is a key at once, so a mark or Alt-Enter cut right
+				// behind it cannot be told apart from one.
+				if cutBehindEscape(in, size) {
+					continue
+				}
+				t.Errorf("%q in pieces of %d: %q, %v; want %q", in, size, got, err, want)
+			}
+		}
+	}
+}
+
+func cutBehindEscape(in string, size int) bool {
+	for at := size; at < len(in); at += size {
+		if in[at-1] == '\033' {
+			return true
+		}
+	}
+	return false
+}
+
+// slow reads a few bytes at a time.
+type slow struct {
+	s    string
+	size int
+}
+
+func (r *slow) Read(b []byte) (int, error) {
+	if r.s == "" {
+		return 0, io.EOF
+	}
+	n := copy(b[:min(r.size, len(b))], r.s)
+	r.s = r.s[n:]
+	return n, nil
+}
+
+func TestVisible(t *testing.T) {
+	if got := Visible("a\tb\n\033]0;x\007\u009bm"); got != "a\tb\n\uFFFD]0;x\uFFFD\uFFFDm" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestReadMessages(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]string{
+		`[]`:                               "no messages",
+		`[{"content":"x"}]`:                "message 0 has no role",
+		`[{"role":"user","content":3}]`:    "not a JSON list",
+		`nonsense`:                         "not a JSON list",
+		`[{"role":"user","content":"ok"}]`: "",
+	} {
+		path := filepath.Join(dir, "m.json")
+		os.WriteFile(path, []byte(text), 0o600)
+		_, err := ReadMessages(path)
+		if (want == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path)) {
+			t.Errorf("%s: %v; want %q", text, err, want)
+		}
+	}
+	if _, err := ReadMessages(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
