@@ -67,7 +67,7 @@ func readFile(path string) ([]byte, error) {
 	var r io.Reader = f
 	if strings.HasSuffix(path, ".gz") {
 		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: not gzip: %w", path, err)
 		}
 	}
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
