@@ -3,11 +3,14 @@ package cmd
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"sort"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/model"
 )
@@ -17,17 +20,35 @@ type info struct {
 	File            string           `json:"file"`
 	Architecture    string           `json:"architecture"`
 	Name            string           `json:"name"`
+	License         string           `json:"license,omitempty"`
 	Layers          int              `json:"layers"`
 	AttentionLayers []int            `json:"attention_layers"`
+	DModel          int              `json:"d_model"`
 	Parameters      int64            `json:"parameters"`
 	Bytes           int64            `json:"bytes"`
 	BitsPerWeight   float64          `json:"bits_per_weight"`
-	Types           map[string]int64 `json:"types"`
+	Types           map[string]int64 `json:"types"` // parameters stored in each
 	Context         int              `json:"context"`
 	Vocab           int              `json:"vocab"`
-	MemoryContext   int              `json:"memory_context"`
-	KVBytes         int64            `json:"kv_bytes"`
-	StateBytes      int64            `json:"state_bytes"`
+	Tokenizer       tokenizerInfo    `json:"tokenizer"`
+	Memory          memoryInfo       `json:"memory"`
+}
+
+type tokenizerInfo struct {
+	Model        string `json:"model"`
+	Tokens       int    `json:"tokens"`
+	BOS          string `json:"bos"`
+	EOS          string `json:"eos"`
+	ChatTemplate bool   `json:"chat_template"`
+}
+
+// memoryInfo is what running needs, in bytes.
+type memoryInfo struct {
+	Context int   `json:"context"` // tokens the figures hold for
+	Weights int64 `json:"weights"` // the mapped file
+	KVCache int64 `json:"kv_cache"`
+	State   int64 `json:"state"` // recurrent; the same at any context
+	Total   int64 `json:"total"`
 }
 
 func infoCommand() *cobra.Command {
@@ -37,57 +58,88 @@ func infoCommand() *cobra.Command {
 		Use:     "info MODEL",
 		Short:   "Show what a model file holds and the memory it will need",
 		Example: "  mil info model.bin\n  mil info --ctx 32768 --json model.bin",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly("MODEL"),
 		RunE: func(c *cobra.Command, args []string) error {
-			f, err := format.Open(args[0])
+			if context < 0 || context > maxContext {
+				return fmt.Errorf("--ctx %d is not between 1 and %d", context, maxContext)
+			}
+			f, err := openFile(args[0])
 			if err != nil {
 				return err
 			}
 			defer f.Close()
-			m, err := model.Open(f)
+			e, err := chat.Open(f)
 			if err != nil {
 				return err
 			}
-			if context <= 0 {
-				context = min(m.Config.Context, model.DefaultContext)
-			}
-			i := info{File: args[0], Architecture: m.Config.Arch, Name: m.Config.Name, Layers: m.Config.Layers,
-				AttentionLayers: m.Config.AttentionLayers(), Parameters: m.Parameters(), Bytes: int64(len(f.Mapping())),
-				Types: map[string]int64{}, Context: m.Config.Context, Vocab: m.Config.Vocab, MemoryContext: context}
-			i.BitsPerWeight = float64(i.Bytes) * 8 / float64(i.Parameters)
-			i.KVBytes, i.StateBytes = m.Memory(context)
-			for _, t := range f.Tensors() {
-				n := int64(1)
-				for _, d := range t.Dims {
-					n *= int64(d)
-				}
-				i.Types[t.Type.String()] += n
-			}
+			i := describe(f, e, context)
 			if asJSON {
 				e := json.NewEncoder(c.OutOrStdout())
 				e.SetIndent("", "  ")
 				return e.Encode(i)
 			}
-			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintf(w, "architecture\t%s\n", i.Architecture)
-			fmt.Fprintf(w, "name\t%s\n", i.Name)
-			fmt.Fprintf(w, "layers\t%d, attention in %v\n", i.Layers, i.AttentionLayers)
-			fmt.Fprintf(w, "parameters\t%.1f M\n", float64(i.Parameters)/1e6)
-			fmt.Fprintf(w, "file\t%.1f MB, %.2f bits a weight\n", float64(i.Bytes)/1e6, i.BitsPerWeight)
-			var types []string
-			for t := range i.Types {
-				types = append(types, t)
-			}
-			sort.Slice(types, func(a, b int) bool { return i.Types[types[a]] > i.Types[types[b]] })
-			for _, t := range types {
-				fmt.Fprintf(w, "  %s\t%.1f%% of the weights\n", t, 100*float64(i.Types[t])/float64(i.Parameters))
-			}
-			fmt.Fprintf(w, "context\t%d\n", i.Context)
-			fmt.Fprintf(w, "memory\t%.1f MB of cache at %d tokens, %.1f MB of recurrent state\n", float64(i.KVBytes)/1e6, i.MemoryContext, float64(i.StateBytes)/1e6)
-			return w.Flush()
+			return i.print(c.OutOrStdout())
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().IntVar(&context, "ctx", 0, "context to compute memory for (default the model's, at most 8192)")
 	return c
+}
+
+func describe(f *format.File, e *chat.Engine, context int) info {
+	cfg, t := e.Model.Config, e.Tokenizer
+	if context == 0 {
+		context = min(cfg.Context, model.DefaultContext)
+	}
+	i := info{File: f.Name(), Architecture: cfg.Arch, Name: cfg.Name, Layers: cfg.Layers, AttentionLayers: cfg.AttentionLayers(),
+		DModel: cfg.DModel, Parameters: e.Model.Parameters(), Bytes: int64(len(f.Mapping())), Types: map[string]int64{},
+		Context: cfg.Context, Vocab: cfg.Vocab}
+	i.License, _, _ = f.KV().String("general.license")
+	i.BitsPerWeight = float64(i.Bytes) * 8 / float64(i.Parameters)
+	i.Tokenizer = tokenizerInfo{Tokens: t.Size(), BOS: t.BOSToken(), EOS: t.EOSToken(), ChatTemplate: e.CanChat() == nil}
+	i.Tokenizer.Model, _, _ = f.KV().String("tokenizer.ggml.model")
+	i.Memory = memoryInfo{Context: context, Weights: i.Bytes}
+	i.Memory.KVCache, i.Memory.State = e.Model.Memory(context)
+	i.Memory.Total = i.Memory.Weights + i.Memory.KVCache + i.Memory.State
+	for _, t := range f.Tensors() {
+		i.Types[t.Type.String()] += int64(t.Values())
+	}
+	if i.AttentionLayers == nil {
+		i.AttentionLayers = []int{} // [] in JSON, not null
+	}
+	return i
+}
+
+func (i *info) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", name, repl.Visible(fmt.Sprintf(format, args...)))
+	}
+	mb := func(n int64) float64 { return float64(n) / 1e6 }
+	row("architecture", "%s", i.Architecture)
+	row("name", "%s", i.Name)
+	if i.License != "" {
+		row("license", "%s", i.License)
+	}
+	row("layers", "%d of %d channels, attention in %v", i.Layers, i.DModel, i.AttentionLayers)
+	row("parameters", "%.1f M", float64(i.Parameters)/1e6)
+	row("file", "%.1f MB, %.2f bits per weight", mb(i.Bytes), i.BitsPerWeight)
+	var types []string
+	for t := range i.Types {
+		types = append(types, t)
+	}
+	sort.Slice(types, func(a, b int) bool { return i.Types[types[a]] > i.Types[types[b]] })
+	for _, t := range types {
+		row("  "+t, "%.1f%% of the weights", 100*float64(i.Types[t])/float64(i.Parameters))
+	}
+	row("context", "%d tokens", i.Context)
+	row("tokenizer", "%s, %d tokens (the weights have %d rows), begins with %q, ends with %q", i.Tokenizer.Model, i.Tokenizer.Tokens, i.Vocab, i.Tokenizer.BOS, i.Tokenizer.EOS)
+	template := "yes"
+	if !i.Tokenizer.ChatTemplate {
+		template = "none: mil run --raw completes text"
+	}
+	row("chat template", "%s", template)
+	m := i.Memory
+	row("memory", "%.1f MB at %d tokens: weights %.1f, KV cache %.1f, recurrent state %.1f", mb(m.Total), m.Context, mb(m.Weights), mb(m.KVCache), mb(m.State))
+	return w.Flush()
 }

@@ -52,9 +52,6 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 			return nil, p.explain(ctx, o, &t, err)
 		}
 	}
-	if ctx.Err() != nil {
-		return nil, p.explain(ctx, o, nil, ctx.Err())
-	}
 	return sum, w.Finish()
 }
 

@@ -20,11 +20,16 @@ func (d *definition) build() (*Tokenizer, error) {
 	t := &Tokenizer{spec: s, unk: -1, bos: -1, eos: -1, byScores: d.merges == nil}
 	t.byteFallback, t.fuseUnk, t.ignoreMerges = s.Model.ByteFallback, s.Model.FuseUnk, s.Model.IgnoreMerges
 	var err error
-	if t.normal, err = newNormalizer(s.Normalizer); err != nil {
+	grow := growth(1)
+	if t.normal, err = newNormalizer(s.Normalizer, &grow); err != nil {
 		return nil, err
 	}
 	if t.pre, err = newPreTokenizer(s.PreTokenizer); err != nil {
 		return nil, err
+	}
+	grow.prepend(t.pre.space)
+	if err := grow.check(); err != nil {
+		return nil, fmt.Errorf("normalizer: %w", err)
 	}
 	if t.decoder, err = newDecoder(s.Decoder); err != nil {
 		return nil, err
@@ -196,6 +201,9 @@ func newSplitBytes(steps []component) (preTokenizer, error) {
 	return p, nil
 }
 
+// maxAround bounds the tokens that a post-processor adds to a text; one or two are common.
+const maxAround = 256
+
 // fillTemplate takes the tokens around a text from the post-processor.
 func (t *Tokenizer) fillTemplate(c *component) error {
 	if c == nil {
@@ -237,6 +245,9 @@ func (t *Tokenizer) fillTemplate(c *component) error {
 				return fmt.Errorf("post_processor TemplateProcessing: %s has id %d, which no token has", quote(piece.SpecialToken.ID), id)
 			}
 			around[side] = append(around[side], int32(id))
+		}
+		if n := len(t.template.before) + len(t.template.after) + len(around[0]) + len(around[1]); n > maxAround {
+			return fmt.Errorf("post_processor TemplateProcessing adds %d tokens to a text, more than %d", n, maxAround)
 		}
 	}
 	if side == 0 {

@@ -30,7 +30,7 @@ func newDecoder(c *component) (decoder, error) {
 	if c.Type == "Sequence" {
 		steps = c.Decoders
 	}
-	fused, order := false, 0
+	fused, order, grow := false, 0, growth(1)
 	for i := range steps {
 		step := &steps[i]
 		// The stream below applies the steps in this order whatever the file's.
@@ -47,6 +47,7 @@ func newDecoder(c *component) (decoder, error) {
 				return d, fmt.Errorf("decoder Replace: %w", err)
 			}
 			d.replace = append(d.replace, replacement{old, step.Content})
+			grow.replace(old, step.Content)
 			place = 2
 		case "ByteFallback":
 			d.byteFallback, place = true, 3
@@ -64,6 +65,9 @@ func newDecoder(c *component) (decoder, error) {
 			return d, fmt.Errorf("decoder %s is not known behind the steps before it", step.Type)
 		}
 		order = place
+	}
+	if err := grow.check(); err != nil {
+		return d, fmt.Errorf("decoder: %w", err)
 	}
 	return d, nil
 }
