@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
@@ -29,13 +28,17 @@ func convertCommand() *cobra.Command {
 tokenizer.json) into one GGUF file, or write a GGUF file anew in another type.
 
 Types: ` + strings.Join(quant.MixNames(), " ") + `.
+
+K types need rows of whole blocks of 256 values; a tensor whose rows are not falls
+back to q8_0, or to f16, and the summary says so.
+
 Without -o the file is made in the current folder and named after the checkpoint
 and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
 		Example: `  mil convert models/M1-3B
   mil convert models/M1-3B -o m1.bin --type q8_0
   mil convert models/mamba-130m --tokenizer models/gpt-neox-20b
   mil convert m1.bin -o m1-f32.bin --type f32`,
-		Args: cobra.ExactArgs(1),
+		Args: exactly("CHECKPOINT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
 			if o.Type, err = quant.ParseMix(mix); err != nil {
@@ -69,11 +72,11 @@ and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
 // progress is what a conversion reports to, and what ends the report: a bar on
 // a terminal, else a line every tenth.
 func progress(out io.Writer) (report func(tensor string, done, total int64), end func()) {
-	if f, ok := out.(*os.File); ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd())) {
+	if isTerminal(out) {
 		var bar *progressbar.ProgressBar
 		report = func(_ string, done, total int64) {
 			if bar == nil {
-				bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription("converting"),
+				bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("converting"),
 					progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 			}
 			bar.Set64(done)
