@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds, checks and tests everything. Needs Go and nothing else; the linter is
-# fetched as a Go module at a pinned version.
+# Builds, checks and tests everything. Needs Go and bash; the linter comes as a
+# Go module at a pinned version, and a C compiler (for the race detector alone)
+# from the system's packages where there is none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
@@ -19,8 +20,12 @@ fi
 step vet
 go vet ./...
 
+step staticcheck
+go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
 step cross-builds
 for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do
+  printf '%s\n' "$target"
   GOOS=${target%/*} GOARCH=${target#*/} go build -buildvcs=false -o /dev/null .
   GOOS=${target%/*} GOARCH=${target#*/} go vet ./...
 done
@@ -28,11 +33,18 @@ done
 step tests
 go test -timeout 14m ./...
 
+step "race detector, where goroutines share memory"
+if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
+  apt-get update -q >/dev/null && apt-get install -qy gcc libc6-dev >/dev/null
+fi
+CGO_ENABLED=1 go test -race -short -timeout 10m ./backend/... ./format ./convert ./tokenizer
+CGO_ENABLED=1 go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt' ./model ./chat
+
 step fuzzing
 for pkg in $(go list ./...); do
   dir=$(go list -f '{{.Dir}}' "$pkg")
   for target in $(grep -hos '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go | awk '{print $2}'); do
-    go test -run '^$' -fuzz "^$target\$" -fuzztime 3s "$pkg"
+    go test -run '^$' -fuzz "^$target\$" -fuzztime 4s "$pkg"
   done
 done
 
