@@ -1,0 +1,136 @@
+package convert
+
+import (
+	"bytes"
+	"encoding/binary"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// foreign writes a file as another program would: other alignment, no
+// checksums, only the keys named, tensors in order of name.
+func (g *gguf) foreign(t *testing.T, path string, keys ...string) {
+	t.Helper()
+	var b bytes.Buffer
+	put := func(v any) {
+		if s, ok := v.(string); ok {
+			v = append(binary.LittleEndian.AppendUint64(nil, uint64(len(s))), s...)
+		}
+		if err := binary.Write(&b, binary.LittleEndian, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := slices.Sorted(maps.Keys(g.tensors))
+	b.WriteString("GGUF")
+	put(uint32(3))
+	put(uint64(len(names)))
+	put(uint64(len(keys)))
+	kind := func(v any) uint32 {
+		switch v.(type) {
+		case uint32:
+			return 4
+		case int32:
+			return 5
+		case float32:
+			return 6
+		case bool:
+			return 7
+		}
+		return 8
+	}
+	for _, k := range keys {
+		v, ok := g.keys[k]
+		if !ok {
+			t.Fatalf("no key %s", k)
+		}
+		put(k)
+		list, isList := v.([]any)
+		if !isList {
+			put(kind(v))
+			put(v)
+			continue
+		}
+		put(uint32(9))
+		put(kind(list[0]))
+		put(uint64(len(list)))
+		for _, v := range list {
+			put(v)
+		}
+	}
+	size := func(x ggufTensor) int {
+		n := 4 // F32
+		for _, d := range x.dims {
+			n *= int(d)
+		}
+		return n
+	}
+	at := 0
+	for _, name := range names {
+		x := g.tensors[name]
+		put(name)
+		put(uint32(len(x.dims)))
+		put(x.dims)
+		put(x.kind)
+		put(uint64(at))
+		at += (size(x) + 31) / 32 * 32
+	}
+	pad := func() { b.Write(make([]byte, (32-b.Len()%32)%32)) }
+	for _, name := range names {
+		pad()
+		x := g.tensors[name]
+		b.Write(x.data[:size(x)])
+	}
+	pad()
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestForeignLlama converts a Llama file made elsewhere, which says no more
+// than ggml's documentation demands.
+func TestForeignLlama(t *testing.T) {
+	ours, _ := run(t, "../testdata/fixtures/llama", "f32")
+	g := read(t, ours)
+	path := filepath.Join(t.TempDir(), "llama.gguf")
+	keys := []string{"general.architecture", "llama.block_count", "llama.context_length", "llama.embedding_length", "llama.feed_forward_length",
+		"llama.attention.head_count", "llama.attention.head_count_kv", "llama.attention.layer_norm_rms_epsilon", "llama.rope.freq_base",
+		"tokenizer.ggml.model", "tokenizer.ggml.pre", "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.merges", "tokenizer.ggml.bos_token_id"}
+	g.foreign(t, path, keys...)
+	out, _ := run(t, path, "f32")
+	again := read(t, out)
+	for _, k := range keys {
+		if !equal(again.keys[k], g.keys[k]) {
+			t.Errorf("key %s is %v, was %v", k, again.keys[k], g.keys[k])
+		}
+	}
+	if len(again.tensors) != len(g.tensors) {
+		t.Errorf("%d tensors of %d", len(again.tensors), len(g.tensors))
+	}
+	for name := range g.tensors {
+		if !slices.Equal(again.floats(t, name), g.floats(t, name)) {
+			t.Errorf("%s changed", name)
+		}
+	}
+	run(t, path, "q4_k_m")
+
+	// And what is wrong with one is said.
+	g.keys["general.architecture"] = "gpt2"
+	g.foreign(t, path, keys...)
+	fails(t, path, false, `unknown architecture "gpt2"`, "known: llama, mamba, mamba2, mambainllama")
+	g.keys["general.architecture"] = "llama"
+	g.foreign(t, path, slices.DeleteFunc(keys, func(k string) bool { return strings.HasSuffix(k, "block_count") })...)
+	fails(t, path, false, "llama.block_count is missing")
+}
+
+func equal(a, b any) bool {
+	x, ok := a.([]any)
+	y, _ := b.([]any)
+	if !ok {
+		return a == b
+	}
+	return slices.Equal(x, y)
+}
