@@ -29,7 +29,7 @@ func FromFiles(path string) (*Tokenizer, error) {
 			return nil, fmt.Errorf("%s: no tokenizer.json: %w", dir, fs.ErrNotExist)
 		}
 	}
-	data, err := readFile(file)
+	data, err := readFile(file, maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +57,8 @@ func inFolder(dir string) string {
 	return ""
 }
 
-// readFile reads a file of at most maxFile bytes, unpacked if it is gzip.
-func readFile(path string) ([]byte, error) {
+// readFile reads a file of at most limit bytes, unpacked if it is gzip.
+func readFile(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -70,9 +70,9 @@ func readFile(path string) ([]byte, error) {
 			return nil, fmt.Errorf("%s: not gzip: %w", path, err)
 		}
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("it is larger than %d MiB", maxFile>>20)
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("it is larger than %d MiB", limit>>20)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -159,7 +159,7 @@ func parseMerges(field json.RawMessage) (*mergeList, error) {
 // tokenizer.json.
 func (t *Tokenizer) readConfig(dir string) error {
 	file := filepath.Join(dir, "chat_template.jinja")
-	template, err := readFile(file)
+	template, err := readFile(file, maxFile)
 	hasTemplate := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -167,7 +167,7 @@ func (t *Tokenizer) readConfig(dir string) error {
 	t.chatTemplate = string(template)
 	t.guessEnds() // once more: the template tells which token ends a turn
 	file = filepath.Join(dir, "tokenizer_config.json")
-	data, err := readFile(file)
+	data, err := readFile(file, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -49,6 +49,20 @@ func TestShield(t *testing.T) {
 	})
 }
 
+// TestShieldNormalized: a special token that is looked for in normalized text must not
+// come about by taking the shield away.
+func TestShieldNormalized(t *testing.T) {
+	tok, err := parseTokenizer([]byte(`{"added_tokens":[{"id":4,"content":"<a>","normalized":true,"special":true}],
+		"model":{"vocab":{"<":0,"a":1,">":2,"?":3},"merges":[]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := tok.Encode("<a><?a><a>", EncodeOptions{ParseSpecial: true, Shield: "?"})
+	if want := []int32{4, 0, 1, 2, 4}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func checkPlain(t *testing.T, tok *Tokenizer, text string, ids []int32) {
 	t.Helper()
 	for _, special := range tok.Special() {
