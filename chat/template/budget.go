@@ -1,6 +1,7 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -14,17 +15,23 @@ type Limits struct {
 	Time   time.Duration // wall clock
 }
 
-// DefaultLimits leaves a conversation of tens of thousands of turns alone.
-var DefaultLimits = Limits{Steps: 4 << 20, Bytes: 256 << 20, Output: 64 << 20, Time: 10 * time.Second}
+// DefaultLimits leaves a conversation of tens of thousands of turns alone, and
+// ends one meant to do harm in less than a second of computing. Time is for
+// what was not foreseen: it depends on what else the machine does.
+var DefaultLimits = Limits{Steps: 4 << 20, Bytes: 64 << 20, Output: 16 << 20, Time: 10 * time.Second}
 
 const (
-	maxSource = 1 << 20 // bytes of template text
-	maxSyntax = 150     // nesting of blocks and parentheses
-	maxDepth  = 1000    // nesting while running: macros and long operator chains
-	maxRange  = 100000  // as Jinja's sandbox
-	itemBytes = 16      // what one more list item costs
-	clockStep = 512     // steps between looks at the clock
+	maxSource = 256 << 10 // bytes of template text
+	maxSyntax = 150       // nesting of blocks and parentheses
+	maxDepth  = 1000      // nesting while running: macros and long operator chains
+	maxText   = 16 << 20  // bytes of a text put together of parts
+	maxRange  = 100000    // as Jinja's sandbox
+	itemBytes = 16        // what one more list item costs
+	clockStep = 512       // steps between looks at the clock
+	loopSteps = 8         // what an iteration costs, over its body
 )
+
+var errTooLong = errors.New("a text is too long")
 
 // budget counts down what is left.
 type budget struct {
@@ -39,16 +46,25 @@ func newBudget(l Limits) budget {
 
 // enter is called for every node evaluated, with leave after it.
 func (b *budget) enter() error {
-	b.left.Steps--
-	if b.left.Steps < 0 {
-		return fmt.Errorf("too many steps")
-	}
-	if b.left.Steps%clockStep == 0 && time.Now().After(b.end) {
-		return fmt.Errorf("takes longer than %v", b.left.Time)
+	if err := b.step(1); err != nil {
+		return err
 	}
 	b.depth++
 	if b.depth > maxDepth {
 		return fmt.Errorf("nests deeper than %d", maxDepth)
+	}
+	return nil
+}
+
+// step pays for n steps.
+func (b *budget) step(n int) error {
+	before := b.left.Steps
+	b.left.Steps -= n
+	if b.left.Steps < 0 {
+		return errors.New("too many steps")
+	}
+	if b.left.Steps/clockStep != before/clockStep && time.Now().After(b.end) {
+		return fmt.Errorf("takes longer than %v", b.left.Time)
 	}
 	return nil
 }
@@ -59,7 +75,7 @@ func (b *budget) leave() { b.depth-- }
 // it bounds memory and the time inside single operations alike.
 func (b *budget) spend(n int) error {
 	if n < 0 || n > b.left.Bytes {
-		return fmt.Errorf("uses too much memory")
+		return errors.New("uses too much memory")
 	}
 	b.left.Bytes -= n
 	return nil

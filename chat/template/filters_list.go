@@ -110,7 +110,7 @@ func sum(m *machine, x any, p params) (any, error) {
 	get := m.getter(p.value(0, nil), nil, false)
 	total := p.value(1, int64(0))
 	for _, item := range items {
-		v, err := m.step(get, item)
+		v, err := m.apply(get, item)
 		if err != nil {
 			return nil, err
 		}
@@ -121,8 +121,8 @@ func sum(m *machine, x any, p params) (any, error) {
 	return total, err
 }
 
-// step applies f to an item as one step of the budget.
-func (m *machine) step(f func(any) (any, error), item any) (any, error) {
+// apply applies f to an item as one step of the budget.
+func (m *machine) apply(f func(any) (any, error), item any) (any, error) {
 	if err := m.enter(); err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func mapFilter(m *machine, x any, p params) (any, error) {
 	}
 	out := make([]any, len(items))
 	for i, item := range items {
-		if out[i], err = m.step(each, item); err != nil {
+		if out[i], err = m.apply(each, item); err != nil {
 			return nil, err
 		}
 	}
@@ -243,7 +243,7 @@ func selection(keep, attr bool) *builtin {
 		}
 		var out []any
 		for _, item := range items {
-			v, err := m.step(get, item)
+			v, err := m.apply(get, item)
 			if err == nil {
 				v, err = test(v)
 			}

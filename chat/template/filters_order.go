@@ -15,7 +15,7 @@ func (m *machine) keyedBy(items []any, get func(any) (any, error)) ([]keyed, err
 	}
 	out := make([]keyed, len(items))
 	for i, item := range items {
-		key, err := m.step(get, item)
+		key, err := m.apply(get, item)
 		if err != nil {
 			return nil, err
 		}

@@ -33,7 +33,7 @@ type casesFile struct {
 	Strftime      [][]any
 }
 
-func readCases(t *testing.T) *casesFile {
+func readCases(t testing.TB) *casesFile {
 	t.Helper()
 	data, err := os.ReadFile("../../testdata/templates/cases.json")
 	if err != nil {
@@ -44,6 +44,15 @@ func readCases(t *testing.T) *casesFile {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// vars are what the snippets may use.
+func (c *casesFile) vars() map[string]any {
+	vars := map[string]any{}
+	for i, k := range c.Vars.keys {
+		vars[k.(string)] = c.Vars.values[i]
+	}
+	return vars
 }
 
 // check compares a render with Jinja2's.
@@ -65,10 +74,7 @@ func (want outcome) check(t *testing.T, what, got string, err error) {
 
 func TestSnippets(t *testing.T) {
 	cases := readCases(t)
-	vars := map[string]any{}
-	for i, k := range cases.Vars.keys {
-		vars[k.(string)] = cases.Vars.values[i]
-	}
+	vars := cases.vars()
 	render := func(source string) (string, error) {
 		tmpl, err := Parse(source, Tokens{})
 		if err != nil {

@@ -225,10 +225,11 @@ func (l *lexer) tag(end string, kind tokenKind) error {
 
 // one lexes a single token inside a tag.
 func (l *lexer) one(rest string) error {
-	if s := floatRE.FindString(rest); s != "" {
-		return l.take(tokFloat, s, len(s))
-	}
-	if s := intRE.FindString(rest); s != "" {
+	if rest[0] >= '0' && rest[0] <= '9' {
+		if s := floatRE.FindString(rest); s != "" {
+			return l.take(tokFloat, s, len(s))
+		}
+		s := intRE.FindString(rest)
 		return l.take(tokInt, s, len(s))
 	}
 	if rest[0] == '"' || rest[0] == '\'' {

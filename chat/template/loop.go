@@ -21,6 +21,9 @@ func (l *loop) draw() (bool, error) {
 		item := l.source[0]
 		l.source = l.source[1:]
 		if l.keep != nil {
+			if err := l.m.step(loopSteps); err != nil {
+				return false, err
+			}
 			ok, err := l.keep(item)
 			if err != nil {
 				return false, err
@@ -158,8 +161,7 @@ func (m *machine) forLoop(n *forNode) error {
 	// its end, break and continue not being one.
 	completed := false
 	for {
-		// An empty body costs a step as well.
-		if err := m.enter(); err != nil {
+		if err := m.step(loopSteps); err != nil {
 			return err
 		}
 		more, err := l.next()
@@ -173,7 +175,6 @@ func (m *machine) forLoop(n *forNode) error {
 			m.scope = outer
 			completed = completed || err == nil
 		}
-		m.leave()
 		if err != nil && err != errBreak && err != errContinue {
 			return err
 		}

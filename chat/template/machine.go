@@ -42,6 +42,9 @@ type output struct {
 func (o *output) String() string { return string(o.buf) }
 
 func (m *machine) write(s string) error {
+	if len(m.out.buf)+len(s) > maxText {
+		return errTooLong
+	}
 	if m.out.capture {
 		if err := m.spend(len(s)); err != nil {
 			return err

@@ -18,10 +18,14 @@ type writer struct {
 }
 
 func (w *writer) add(s string) {
+	if w.err == nil && w.b.Len()+len(s) > maxText {
+		w.err = errTooLong
+	}
 	if w.err == nil {
-		if w.err = w.m.spend(len(s)); w.err == nil {
-			w.b.WriteString(s)
-		}
+		w.err = w.m.spend(len(s))
+	}
+	if w.err == nil {
+		w.b.WriteString(s)
 	}
 }
 

@@ -1,9 +1,14 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"strings"
+	"unicode"
 )
+
+const maxError = 160 // bytes of an error's text
 
 // Tokens are the special tokens a template may print.
 type Tokens struct {
@@ -31,11 +36,11 @@ func Parse(source string, o Tokens) (*Template, error) {
 	}
 	toks, err := lex(source)
 	if err != nil {
-		return nil, fmt.Errorf("chat template: %w", err)
+		return nil, failed(err)
 	}
 	body, err := parse(toks)
 	if err != nil {
-		return nil, fmt.Errorf("chat template: %w", err)
+		return nil, failed(err)
 	}
 	return &Template{body: body, tokens: o, limits: DefaultLimits}, nil
 }
@@ -68,7 +73,7 @@ func (t *Template) Render(messages []Message, vars map[string]any) (string, erro
 	for name, v := range all {
 		x, err := fromGo(v, 0)
 		if err != nil {
-			return "", fmt.Errorf("chat template: variable %s: %w", name, err)
+			return "", failed(fmt.Errorf("variable %s: %w", name, err))
 		}
 		root.vars[name] = x
 	}
@@ -77,7 +82,22 @@ func (t *Template) Render(messages []Message, vars map[string]any) (string, erro
 		if raised, ok := err.(*Raised); ok {
 			return "", raised
 		}
-		return "", fmt.Errorf("chat template: %w", err)
+		return "", failed(err)
 	}
 	return m.out.String(), nil
+}
+
+// failed makes one short line of an error, whatever it quotes of the template.
+func failed(err error) error {
+	text := strings.ToValidUTF8(err.Error(), "?")
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	if len(text) > maxError {
+		text = strings.ToValidUTF8(text[:maxError], "") + "..." // a character may have been cut
+	}
+	return errors.New("chat template: " + text)
 }
