@@ -9,17 +9,17 @@ import (
 	"testing"
 )
 
-// flips is every other value of a byte.
-var flips = func() (f []byte) {
-	for p := 1; p < 256; p++ {
-		f = append(f, byte(p))
-	}
-	return f
-}()
-
 // Any byte of the header changed to any other value is seen when the file is
 // opened, whatever the architecture it claims.
 func TestHeaderFlips(t *testing.T) {
+	var flips []byte // every other value of a byte; with -short some of them
+	step := 1
+	if testing.Short() {
+		step = 23
+	}
+	for p := 1; p < 256; p += step {
+		flips = append(flips, byte(p))
+	}
 	for _, arch := range []string{Arch, "llama"} {
 		_, raw := writeSmall(t, arch)
 		spaces := bytes.Index(raw, []byte("        "))
@@ -38,7 +38,7 @@ func TestHeaderFlips(t *testing.T) {
 				tried++
 			}
 		}
-		if _, err := Parse(raw, "x"); err != nil || tried < 100_000 {
+		if _, err := Parse(raw, "x"); err != nil || tried < PageSize+400*len(flips) {
 			t.Error(err, tried)
 		}
 	}
