@@ -17,7 +17,7 @@ func addListFilters() {
 			}
 			d, ok := x.(*Map)
 			if !ok {
-				return nil, errors.New("Can only get item pairs from a mapping.")
+				return nil, errors.New("items: only a mapping has item pairs")
 			}
 			pairs, err := m.pairs(d)
 			return generator(pairs), err

@@ -102,7 +102,7 @@ func TestHostile(t *testing.T) {
 			}
 			oneLine(t, err)
 			switch {
-			case took > time.Second && !raceDetector:
+			case took > time.Second:
 				t.Errorf("took %v of computing", took)
 			case mb > 400:
 				t.Errorf("allocated %d MB", mb)

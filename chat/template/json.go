@@ -93,10 +93,7 @@ func decode(dec *json.Decoder, depth int) (any, error) {
 	if depth > maxNesting {
 		return nil, fmt.Errorf("JSON nests deeper than %d", maxNesting)
 	}
-	tok, err := dec.Token()
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
+	tok, err := nextToken(dec)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +109,15 @@ func decode(dec *json.Decoder, depth int) (any, error) {
 	return tok, nil
 }
 
+// nextToken reads one of the tokens of a value that has begun.
+func nextToken(dec *json.Decoder) (json.Token, error) {
+	tok, err := dec.Token()
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return tok, err
+}
+
 func decodeList(dec *json.Decoder, depth int) (any, error) {
 	items := []any{}
 	for dec.More() {
@@ -121,14 +127,14 @@ func decodeList(dec *json.Decoder, depth int) (any, error) {
 		}
 		items = append(items, v)
 	}
-	_, err := dec.Token()
+	_, err := nextToken(dec)
 	return newList(items), err
 }
 
 func decodeMap(dec *json.Decoder, depth int) (any, error) {
 	d := new(Map)
 	for dec.More() {
-		key, err := dec.Token()
+		key, err := nextToken(dec)
 		if err != nil {
 			return nil, err
 		}
@@ -138,7 +144,7 @@ func decodeMap(dec *json.Decoder, depth int) (any, error) {
 		}
 		d.put(key, key, v)
 	}
-	_, err := dec.Token()
+	_, err := nextToken(dec)
 	return d, err
 }
 

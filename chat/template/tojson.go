@@ -101,7 +101,7 @@ func (w *jsonWriter) value(v any, depth int) {
 }
 
 func notJSON(v any) error {
-	return fmt.Errorf("Object of type %s is not JSON serializable", typeName(v))
+	return fmt.Errorf("object of type %s is not JSON serializable", typeName(v))
 }
 
 func jsonScalar(v any) string {
