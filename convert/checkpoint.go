@@ -87,7 +87,7 @@ func planCheckpoint(dir string, ck *source.Checkpoint, o Options) (*plan, error)
 	if l := license(dir, in.config); l != "" {
 		p.set("general.license", l)
 	}
-	p.dir, p.source = dir, ck
+	p.path, p.source = dir, ck
 	p.inputs = append(ck.Files(), smallFiles(dir)...)
 	if o.Tokenizer != "" {
 		p.inputs = append(append(p.inputs, o.Tokenizer), smallFiles(o.Tokenizer)...)

@@ -27,7 +27,6 @@ type config struct {
 	Tie           bool            `json:"tie_word_embeddings"`
 	AttnBias      bool            `json:"attention_bias"`
 	MLPBias       bool            `json:"mlp_bias"`
-	BOS           json.RawMessage `json:"bos_token_id"`
 	EOS           json.RawMessage `json:"eos_token_id"`
 	License       string          `json:"license"`
 

@@ -118,6 +118,12 @@ func TestForeignLlama(t *testing.T) {
 	run(t, path, "q4_k_m")
 
 	// And what is wrong with one is said.
+	norm := g.tensors["output_norm.weight"].data
+	good := slices.Clone(norm[:4])
+	copy(norm, "\xff\xff\xff\xff")
+	g.foreign(t, path, keys...)
+	fails(t, path, true, "tensor output_norm.weight holds 1 NaN or infinite values")
+	copy(norm, good)
 	g.keys["general.architecture"] = "gpt2"
 	g.foreign(t, path, keys...)
 	fails(t, path, false, `unknown architecture "gpt2"`, "known: llama, mamba, mamba2, mambainllama")

@@ -19,7 +19,7 @@ func openGGUF(path string, o Options) (*plan, io.Closer, error) {
 		f.Close()
 		return nil, nil, err
 	}
-	p.inputs = []string{path, o.Tokenizer}
+	p.path, p.inputs = path, []string{path, o.Tokenizer}
 	return p, f, nil
 }
 

@@ -36,7 +36,7 @@ type plan struct {
 	pairs   []pair
 	tensors []tensor
 	eos     []int32            // what the tokenizer says ends a turn
-	dir     string             // the checkpoint's folder, for messages
+	path    string             // of what is converted, for messages
 	source  *source.Checkpoint // nil when a GGUF is copied
 	inputs  []string           // files that are read, so not to be written over
 }

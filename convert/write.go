@@ -100,7 +100,8 @@ func (p *plan) explain(ctx context.Context, o Options, t *tensor, err error) err
 }
 
 // blame names the checkpoint's tensor that holds values that are no numbers.
-// It reads again what made t, which only a failed conversion pays for.
+// It reads again what made t, which only a failed conversion pays for. In a
+// GGUF file, and where computing t went past float32, it is t itself.
 func (p *plan) blame(t *tensor, bad badValues) error {
 	for _, s := range t.from {
 		n, err := countBad(p.source, s)
@@ -108,8 +109,8 @@ func (p *plan) blame(t *tensor, bad badValues) error {
 			return err
 		}
 		if n > 0 {
-			return inFolder(p.dir, fmt.Errorf("%s: tensor %s holds %d NaN or infinite values", s.File, source.Show(s.Name), n))
+			return fmt.Errorf("%s: %s: tensor %s holds %d NaN or infinite values", p.path, s.File, source.Show(s.Name), n)
 		}
 	}
-	return fmt.Errorf("tensor %s comes to hold %d NaN or infinite values", t.name, int(bad))
+	return fmt.Errorf("%s: tensor %s holds %d NaN or infinite values", p.path, t.name, bad)
 }
