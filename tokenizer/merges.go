@@ -3,8 +3,10 @@ package tokenizer
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -34,7 +36,7 @@ const (
 
 func newMergeTable(n int) *mergeTable {
 	bits := uint(4)
-	for 1<<bits < 2*n {
+	for 1<<bits < n+n/2 {
 		bits++
 	}
 	m := &mergeTable{slots: make([]mergeSlot, 1<<bits), shift: 64 - bits, pairs: make([]pair, 0, n)}
@@ -96,14 +98,42 @@ func mergePairs(pairs [][]string) mergeList {
 	}}
 }
 
-// build looks the parts up in the vocabulary.
+// build looks the parts up in the vocabulary, on all cores: it is most of the time that
+// loading a large tokenizer takes.
 func (l mergeList) build(v *vocabulary) (*mergeTable, error) {
+	merges := make([]merge, l.n)
+	workers := min(runtime.GOMAXPROCS(0), l.n/4096+1)
+	errs := make([]error, workers)
+	var wait sync.WaitGroup
+	for w := range workers {
+		wait.Go(func() {
+			from, to := w*l.n/workers, (w+1)*l.n/workers
+			errs[w] = l.lookUp(v, merges[from:to], from)
+		})
+	}
+	wait.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
 	m := newMergeTable(l.n)
+	for rank, p := range merges {
+		m.set(p.left, p.right, p.id, uint32(rank))
+	}
+	return m, nil
+}
+
+// merge is two tokens and the one they make.
+type merge struct{ left, right, id int32 }
+
+// lookUp fills merges with those of the list that start at from.
+func (l mergeList) lookUp(v *vocabulary, merges []merge, from int) error {
 	var buf []byte
-	for i := range l.n {
-		left, right, ok := l.at(i)
+	for i := range merges {
+		left, right, ok := l.at(from + i)
 		if !ok {
-			return nil, fmt.Errorf("merge %d is not two tokens", i)
+			return fmt.Errorf("merge %d is not two tokens", from+i)
 		}
 		leftOK, rightOK := true, true
 		if v.bytes {
@@ -117,19 +147,19 @@ func (l mergeList) build(v *vocabulary) (*mergeTable, error) {
 		} else {
 			buf = append(buf, right...)
 		}
-		a, b, ab := v.lookupBytes(buf[:cut]), v.lookupBytes(buf[cut:]), v.lookupBytes(buf)
+		m := merge{v.lookupBytes(buf[:cut]), v.lookupBytes(buf[cut:]), v.lookupBytes(buf)}
 		for _, part := range []struct {
 			id   int32
 			ok   bool
 			text string
-		}{{a, leftOK, left}, {b, rightOK, right}, {ab, true, left + right}} {
+		}{{m.left, leftOK, left}, {m.right, rightOK, right}, {m.id, true, left + right}} {
 			if part.id < 0 || !part.ok {
-				return nil, fmt.Errorf("merge %d needs token %s, which is not in the vocabulary", i, quote(part.text))
+				return fmt.Errorf("merge %d needs token %s, which is not in the vocabulary", from+i, quote(part.text))
 			}
 		}
-		m.set(a, b, ab, uint32(i))
+		merges[i] = m
 	}
-	return m, nil
+	return nil
 }
 
 // mergesByScore derives merges for a SentencePiece vocabulary that lists none: any two
