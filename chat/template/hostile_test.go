@@ -104,7 +104,7 @@ func TestHostile(t *testing.T) {
 			switch {
 			case took > time.Second:
 				t.Errorf("took %v of computing", took)
-			case mb > 400:
+			case mb > 512:
 				t.Errorf("allocated %d MB", mb)
 			}
 		})

@@ -74,6 +74,18 @@ func (d *Map) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// MarshalJSON writes the keys in their order.
+func (d *Map) MarshalJSON() ([]byte, error) {
+	v, err := fromGo(d, 0)
+	if err != nil {
+		return nil, err
+	}
+	w := &jsonWriter{writer: writer{m: &machine{budget: newBudget(DefaultLimits)}}, comma: ",", col: ":"}
+	w.value(v, 0)
+	text, err := w.done()
+	return []byte(text), err
+}
+
 // Decode reads one JSON value for use as a template variable: objects become
 // *Map, so that their keys stay in order, which map[string]any would lose.
 func Decode(data []byte) (any, error) {

@@ -73,7 +73,6 @@ type lineError struct {
 }
 
 func (e *lineError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.err) }
-func (e *lineError) Unwrap() error { return e.err }
 
 // atLine adds a line to err, unless it has one or is none to report.
 func atLine(line int, err error) error {

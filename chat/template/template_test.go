@@ -126,6 +126,24 @@ func TestDecodeConversation(t *testing.T) {
 	}
 }
 
+func TestMessageJSON(t *testing.T) {
+	const want = `{"role":"user","content":"é <b>\"\n","z":[1,2.0,null,{"y":true,"x":12345678901234567890}],"a":{}}`
+	var m Message
+	if err := json.Unmarshal([]byte(want), &m); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.MarshalJSON(); err != nil || string(got) != want {
+		t.Errorf("%s, %v, want %s", got, err, want)
+	}
+	m.Set("z", struct{}{})
+	if got, err := json.Marshal(m); err == nil {
+		t.Errorf("a Go struct in a message gives %s", got)
+	}
+	if err := json.Unmarshal([]byte(`[1]`), &m); err == nil {
+		t.Error("a list unmarshals as a message")
+	}
+}
+
 func TestLimits(t *testing.T) {
 	tmpl, err := Parse("{% for i in range(100) %}{{ 'x' * 10 }}{% endfor %}", Tokens{})
 	if err != nil {
