@@ -31,20 +31,20 @@ for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 wi
 done
 
 step tests
-go test -timeout 14m ./...
+go test -timeout 60m ./...
 
 step "race detector, where goroutines share memory"
 if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
   apt-get update -q >/dev/null && apt-get install -qy gcc libc6-dev >/dev/null
 fi
-CGO_ENABLED=1 go test -race -short -timeout 10m ./backend/... ./format ./convert ./tokenizer
-CGO_ENABLED=1 go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt' ./model ./chat
+CGO_ENABLED=1 go test -race -short -timeout 10m ./backend/... ./format ./convert/...
+CGO_ENABLED=1 go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent' ./model ./chat/...
 
 step fuzzing
 for pkg in $(go list ./...); do
   dir=$(go list -f '{{.Dir}}' "$pkg")
   for target in $(grep -hos '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go | awk '{print $2}'); do
-    go test -run '^$' -fuzz "^$target\$" -fuzztime 4s "$pkg"
+    go test -run '^$' -fuzz "^$target\$" -fuzztime 4s -fuzzminimizetime 1x "$pkg"
   done
 done
 
