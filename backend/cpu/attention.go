@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/host"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -19,7 +20,7 @@ type cache struct {
 
 func newCache(h backend.Heads, s *backend.State) (*cache, error) {
 	c := &cache{Heads: h}
-	b, err := stateBytes(s)
+	b, err := host.State(s)
 	if err != nil {
 		return nil, err
 	}

@@ -1,29 +1,54 @@
-// Package cpu runs programs on the processor, over all cores, in plain Go.
-// Every row of a pass is computed in the same order of operations whatever
-// else is in the pass and however many threads share it, so its bits do not
-// depend on either.
+// Package cpu runs programs on the processor with kernels for its instruction
+// set (package kernel), over all cores. Products of quantized weights take
+// int8 activations, scaled for every 32 values. A row's bits do not depend on
+// how many tokens, up to backend.Verify, share its pass, nor on the number of
+// threads.
 package cpu
 
 import (
 	"fmt"
 	"runtime"
-	"unsafe"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/quant"
+	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/backend/ref"
 )
 
 // Backend implements [backend.Backend] on the host.
 type Backend struct {
 	pool *pool
+	k    *kernel.Set
 }
 
-// New starts a backend of so many threads; 0 means one a core.
-func New(threads int) *Backend {
+// New starts a backend of so many threads (0 means one a core) on the best
+// instruction set the processor has. Where there are no kernels for it, plain
+// Go computes.
+func New(threads int) backend.Backend {
+	b, err := NewISA(threads, "")
+	if err != nil {
+		panic(err) // the best set is always known
+	}
+	return b
+}
+
+// NewISA is New on the instruction set of that name; "" is the best, "go" is
+// plain Go. The error lists the sets there are.
+func NewISA(threads int, isa string) (backend.Backend, error) {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return &Backend{newPool(threads)}
+	k := kernel.Best()
+	if isa != "" && isa != "go" {
+		var err error
+		if k, err = kernel.ByName(isa); err != nil {
+			return nil, err
+		}
+	}
+	if k == nil || isa == "go" {
+		return ref.New(threads), nil
+	}
+	return &Backend{newPool(threads), k}, nil
 }
 
 // Name implements [backend.Backend].
@@ -33,18 +58,19 @@ func (b *Backend) Name() string { return "cpu" }
 func (b *Backend) Close() error { return nil }
 
 // Map implements [backend.Backend]; the host's memory is used as it lies.
-func (b *Backend) Map(host []byte) (backend.Buffer, error) { return &buffer{data: host}, nil }
+func (b *Backend) Map(memory []byte) (backend.Buffer, error) { return host.Map(memory), nil }
 
 // Alloc implements [backend.Backend].
-func (b *Backend) Alloc(n int) (backend.Buffer, error) { return allocate(n) }
+func (b *Backend) Alloc(n int) (backend.Buffer, error) { return host.Allocate(n) }
 
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	plan := backend.PlanValues(p)
-	e := &exec{p: p, plan: plan, pool: b.pool, arena: make([]float32, plan.Floats)}
-	e.logits = make([]float32, p.LogitRows*p.Vocab)
+	e := &exec{p: p, plan: plan, pool: b.pool, k: b.k, arena: host.Floats(plan.Floats)}
+	e.logits = host.Floats(p.LogitRows * p.Vocab)
 	for range b.pool.threads {
 		e.scratch = append(e.scratch, &scratch{})
+		e.workers = append(e.workers, &kernel.Worker{})
 	}
 	for i, n := range p.Nodes {
 		run, err := e.compile(n)
@@ -61,10 +87,12 @@ type exec struct {
 	p       *backend.Program
 	plan    *backend.Plan
 	pool    *pool
+	k       *kernel.Set
 	arena   []float32
 	logits  []float32
-	scratch []*scratch // one a thread
-	normed  []float32  // [tokens][width] of the node that normalizes
+	workers []*kernel.Worker // one a thread
+	scratch []*scratch       // one a thread
+	inputs  inputs
 	steps   []func(*backend.Params)
 }
 
@@ -106,6 +134,12 @@ func (e *exec) out(v backend.Value, t int) []float32 {
 	return e.arena[at : at+w : at+w]
 }
 
+// value is all tokens' channels of a value, [Program.Tokens][width].
+func (e *exec) value(v backend.Value) []float32 {
+	at := e.plan.Offset[v]
+	return e.arena[at : at+e.p.Tokens*e.p.Widths[v]]
+}
+
 func (e *exec) compile(n backend.Node) (func(*backend.Params), error) {
 	switch n := n.(type) {
 	case *backend.Embed:
@@ -130,74 +164,13 @@ func (e *exec) compile(n backend.Node) (func(*backend.Params), error) {
 	return nil, fmt.Errorf("no kernel for %T", n)
 }
 
-// bytesOf is a tensor's memory.
-func bytesOf(t *backend.Tensor) ([]byte, error) {
-	b, ok := t.Buf.(*buffer)
-	if !ok {
-		return nil, fmt.Errorf("%s lies in another backend's memory", t.Name)
-	}
-	if _, ok := t.Type.Spec(); !ok {
-		return nil, fmt.Errorf("%s has %v, which no kernel reads", t.Name, t.Type)
-	}
-	end := t.Off + t.Bytes()
-	if t.Off < 0 || end > len(b.data) {
-		return nil, fmt.Errorf("%s ends %d bytes past its buffer", t.Name, end-len(b.data))
-	}
-	return b.data[t.Off:end:end], nil
-}
-
-// vector is a float tensor's values, unpacked once.
-func vector(t *backend.Tensor) ([]float32, error) {
-	b, err := bytesOf(t)
-	if err != nil {
-		return nil, err
-	}
-	s, _ := t.Type.Spec()
-	v := make([]float32, t.Rows*t.Cols)
-	s.Unpack(v, b)
-	return v, nil
-}
-
-// vectors unpacks several at once.
-func vectors(ts ...*backend.Tensor) ([][]float32, error) {
-	out := make([][]float32, len(ts))
-	for i, t := range ts {
-		v, err := vector(t)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = v
-	}
-	return out, nil
-}
-
-// floats is a state's memory as float32.
-func floats(s *backend.State) ([]float32, error) {
-	b, err := stateBytes(s)
-	if err != nil || len(b) == 0 {
-		return nil, err
-	}
-	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4), nil
-}
-
-func stateBytes(s *backend.State) ([]byte, error) {
-	b, ok := s.Buf.(*buffer)
-	if !ok || len(b.data) < s.Bytes {
-		return nil, fmt.Errorf("state %s has no memory here", s.Name)
-	}
-	return b.data[:s.Bytes], nil
-}
-
 // embed is backend.Embed.
 func (e *exec) embed(n *backend.Embed) (func(*backend.Params), error) {
-	data, err := bytesOf(n.Table)
+	data, err := host.Tensor(n.Table)
 	if err != nil {
 		return nil, err
 	}
 	spec, _ := n.Table.Type.Spec()
-	if n.Table.Cols%spec.Block != 0 {
-		return nil, fmt.Errorf("%s: rows of %d cannot be %s", n.Table.Name, n.Table.Cols, spec.Name)
-	}
 	size := spec.RowBytes(n.Table.Cols)
 	return func(p *backend.Params) {
 		for t, id := range p.Tokens {
@@ -205,6 +178,3 @@ func (e *exec) embed(n *backend.Embed) (func(*backend.Params), error) {
 		}
 	}, nil
 }
-
-// floatType says whether rows can be used as they lie.
-func floatType(t quant.Type) bool { return t == quant.F32 }

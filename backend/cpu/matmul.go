@@ -1,157 +1,138 @@
 package cpu
 
 import (
-	"fmt"
 	"math"
-	"unsafe"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/quant"
 )
-
-// tileRows is how many weight rows are unpacked and multiplied together.
-const tileRows = 4
 
 // matrix is a weight tensor ready to be multiplied.
 type matrix struct {
-	rows, cols int
-	rowBytes   int
-	data       []byte
-	f32        []float32 // the rows as they lie, when they are float32
-	unpack     func(dst []float32, src []byte)
+	t      quant.Type
+	rows   int
+	stride int
+	data   []byte
 }
 
 func newMatrix(t *backend.Tensor) (*matrix, error) {
-	b, err := bytesOf(t)
+	b, err := host.Tensor(t)
 	if err != nil {
 		return nil, err
 	}
 	s, _ := t.Type.Spec()
-	if t.Cols%s.Block != 0 {
-		return nil, fmt.Errorf("%s: rows of %d cannot be %s", t.Name, t.Cols, s.Name)
-	}
-	m := &matrix{rows: t.Rows, cols: t.Cols, rowBytes: s.RowBytes(t.Cols), data: b, unpack: s.Unpack}
-	if floatType(t.Type) && len(b) > 0 && uintptr(unsafe.Pointer(&b[0]))%4 == 0 {
-		m.f32 = unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4)
-	}
-	return m, nil
+	return &matrix{t: t.Type, rows: t.Rows, stride: s.RowBytes(t.Cols), data: b}, nil
 }
 
-// tile returns rows [r, r+n) as float32, in buf where they must be unpacked.
-func (m *matrix) tile(r, n int, buf []float32) []float32 {
-	if m.f32 != nil {
-		return m.f32[r*m.cols : (r+n)*m.cols]
-	}
-	buf = buf[:n*m.cols]
-	m.unpack(buf, m.data[r*m.rowBytes:(r+n)*m.rowBytes])
-	return buf
+// inputs are packed activations, shared by all nodes of a program: each packs
+// its own before it multiplies.
+type inputs struct {
+	few  kernel.Input
+	many kernel.Batch
+	norm []float32 // [tokens][n], for types that take float32 in place
 }
 
-// multiply writes y(t)[r] = m[r]·x(t) for all rows and tokens. Each dot product
-// is one chain of additions in the order of the columns, whatever the tiling.
-func (e *exec) multiply(m *matrix, tokens int, x func(t int) []float32, y func(t, r int, v float32)) {
-	e.pool.each(m.rows, tileRows, func(thread, lo, hi int) {
-		buf := grow(&e.scratch[thread].rows, tileRows*m.cols)
-		for r := lo; r < hi; r += tileRows {
-			n := min(tileRows, hi-r)
-			w := m.tile(r, n, buf)
-			if n < tileRows {
-				for t := range tokens {
-					for i := range n {
-						y(t, r+i, dot(w[i*m.cols:(i+1)*m.cols], x(t)))
-					}
-				}
-				continue
-			}
-			c := m.cols
-			w0, w1, w2, w3 := w[:c], w[c:2*c], w[2*c:3*c], w[3*c:4*c]
-			t := 0
-			for ; t+1 < tokens; t += 2 {
-				a, b := dot4x2(w0, w1, w2, w3, x(t), x(t+1))
-				for i := range tileRows {
-					y(t, r+i, a[i])
-					y(t+1, r+i, b[i])
-				}
-			}
-			if t < tokens {
-				a := dot4(w0, w1, w2, w3, x(t))
-				for i := range tileRows {
-					y(t, r+i, a[i])
-				}
-			}
+// product multiplies matrices with the rows of one input.
+type product struct {
+	e    *exec
+	in   backend.Slice
+	norm *backend.Norm
+	w    []float32 // of norm
+	ms   []*matrix
+	// store is called for passes of a few tokens: the product of matrix m's row
+	// with token t of the pass.
+	store func(m, t, row int, v float32)
+	// batch says where a prompt's results go: out[t*ld+off+row], plus add of the
+	// same layout where that is not nil.
+	batch func(m int) (out []float32, ld int, add []float32)
+
+	// What a run sets for its workers.
+	first, tokens, m int
+	packIt, rowsIt   func(thread, lo, hi int)
+	emit             []func(first, k, row int, sums []float32)
+}
+
+func (e *exec) product(in backend.Slice, norm *backend.Norm, ts ...*backend.Tensor) (*product, error) {
+	p := &product{e: e, in: in, norm: norm}
+	if norm != nil {
+		w, err := host.Vector(norm.Weight)
+		if err != nil {
+			return nil, err
 		}
-	})
-}
-
-// dot is the sum of a[i]*b[i], added in order. The products are rounded before
-// the addition, so that no compiler may fuse them in one place and not in
-// another.
-func dot(a, b []float32) float32 {
-	b = b[:len(a)]
-	var s float32
-	for i, v := range a {
-		s = float32(v*b[i]) + s
+		p.w = w
 	}
-	return s
-}
-
-// dot4 is four of [dot] over one input.
-func dot4(w0, w1, w2, w3, x []float32) (s [4]float32) {
-	n := len(x)
-	w0, w1, w2, w3 = w0[:n], w1[:n], w2[:n], w3[:n]
-	var a, b, c, d float32
-	for i, v := range x {
-		a = float32(w0[i]*v) + a
-		b = float32(w1[i]*v) + b
-		c = float32(w2[i]*v) + c
-		d = float32(w3[i]*v) + d
-	}
-	return [4]float32{a, b, c, d}
-}
-
-// dot4x2 is four of [dot] over two inputs.
-func dot4x2(w0, w1, w2, w3, x, y []float32) (s, r [4]float32) {
-	n := len(x)
-	w0, w1, w2, w3, y = w0[:n], w1[:n], w2[:n], w3[:n], y[:n]
-	var a, b, c, d, e, f, g, h float32
-	for i, v := range x {
-		u := y[i]
-		p, q := w0[i], w1[i]
-		a = float32(p*v) + a
-		e = float32(p*u) + e
-		b = float32(q*v) + b
-		f = float32(q*u) + f
-		p, q = w2[i], w3[i]
-		c = float32(p*v) + c
-		g = float32(p*u) + g
-		d = float32(q*v) + d
-		h = float32(q*u) + h
-	}
-	return [4]float32{a, b, c, d}, [4]float32{e, f, g, h}
-}
-
-// input prepares a node's input: its rows as they lie, or normalized.
-func (e *exec) input(in backend.Slice, norm *backend.Norm) (func(first, tokens int) func(t int) []float32, error) {
-	if norm == nil {
-		return func(first, _ int) func(int) []float32 {
-			return func(t int) []float32 { return e.row(in, first+t) }
-		}, nil
-	}
-	w, err := vector(norm.Weight)
-	if err != nil {
-		return nil, err
-	}
-	if len(w) != in.N {
-		return nil, fmt.Errorf("%s has %d values for %d channels", norm.Weight.Name, len(w), in.N)
-	}
-	return func(first, tokens int) func(int) []float32 {
-		buf := grow(&e.normed, tokens*in.N)
-		e.pool.each(tokens, 8, func(_, lo, hi int) {
-			for t := lo; t < hi; t++ {
-				rmsNorm(buf[t*in.N:(t+1)*in.N], e.row(in, first+t), w, norm.Eps)
+	for i, t := range ts {
+		m, err := newMatrix(t)
+		if err != nil {
+			return nil, err
+		}
+		p.ms = append(p.ms, m)
+		p.emit = append(p.emit, func(first, k, row int, sums []float32) {
+			for t, v := range sums {
+				p.store(i, first+t, row, v)
 			}
 		})
-		return func(t int) []float32 { return buf[t*in.N : (t+1)*in.N] }
-	}, nil
+	}
+	p.packIt, p.rowsIt = p.pack, p.multiply
+	return p, nil
+}
+
+// run multiplies tokens [first, first+tokens) of the pass.
+func (p *product) run(first, tokens int) {
+	p.first, p.tokens = first, tokens
+	e := p.e
+	for i, m := range p.ms {
+		few := tokens <= backend.Verify
+		same := false
+		if i > 0 {
+			same = few && e.k.SameInput(p.ms[i-1].t, m.t) || !few && kernel.SameBatch(p.ms[i-1].t, m.t)
+		}
+		p.m = i
+		if !same {
+			if few {
+				e.inputs.few.Plan(e.k, m.t, tokens, p.in.N)
+			} else {
+				e.inputs.many.Plan(e.k, m.t, tokens, p.in.N)
+			}
+			e.pool.each(tokens, 1, p.packIt)
+		}
+		step := e.k.TileRows()
+		if few {
+			step = 4
+		}
+		e.pool.each(m.rows, step, p.rowsIt)
+	}
+}
+
+// pack normalizes and packs tokens [lo, hi).
+func (p *product) pack(thread, lo, hi int) {
+	e := p.e
+	for t := lo; t < hi; t++ {
+		x := e.row(p.in, p.first+t)
+		if p.norm != nil {
+			buf := grow(&e.scratch[thread].rows, p.in.N)
+			rmsNorm(buf, x, p.w, p.norm.Eps)
+			x = buf
+		}
+		if p.tokens <= backend.Verify {
+			e.inputs.few.Pack(t, x)
+		} else {
+			e.inputs.many.Pack(t, x)
+		}
+	}
+}
+
+// multiply makes rows [lo, hi) of the present matrix.
+func (p *product) multiply(thread, lo, hi int) {
+	e, m := p.e, p.ms[p.m]
+	if p.tokens <= backend.Verify {
+		e.k.Dot(e.workers[thread], m.t, m.data, m.stride, lo, hi, &e.inputs.few, p.emit[p.m])
+		return
+	}
+	out, ld, add := p.batch(p.m)
+	e.k.Gemm(e.workers[thread], m.t, m.data, m.stride, lo, hi, &e.inputs.many, out, ld, add)
 }
 
 // rmsNorm is dst = x * w / sqrt(mean(x²) + eps).
@@ -168,71 +149,84 @@ func rmsNorm(dst, x, w []float32, eps float32) {
 
 // matMul is backend.MatMul.
 func (e *exec) matMul(n *backend.MatMul) (func(*backend.Params), error) {
-	input, err := e.input(n.In, n.Norm)
+	p, err := e.product(n.In, n.Norm, n.W...)
 	if err != nil {
 		return nil, err
 	}
-	var ms []*matrix
-	for _, t := range n.W {
-		m, err := newMatrix(t)
-		if err != nil {
-			return nil, err
-		}
-		ms = append(ms, m)
+	offset := make([]int, len(p.ms))
+	for i, m := range p.ms[:len(p.ms)-1] {
+		offset[i+1] = offset[i] + m.rows
 	}
-	return func(p *backend.Params) {
-		tokens := len(p.Tokens)
-		x := input(0, tokens)
-		off := 0
-		for _, m := range ms {
-			at := off
-			if n.Add == backend.None {
-				e.multiply(m, tokens, x, func(t, r int, v float32) { e.out(n.Out, t)[at+r] = v })
-			} else {
-				e.multiply(m, tokens, x, func(t, r int, v float32) { e.out(n.Out, t)[at+r] = e.out(n.Add, t)[at+r] + v })
-			}
-			off += m.rows
+	ld := e.p.Widths[n.Out]
+	out := e.value(n.Out)
+	var add []float32
+	if n.Add != backend.None {
+		add = e.value(n.Add)
+	}
+	p.store = func(m, t, row int, v float32) {
+		at := t*ld + offset[m] + row
+		if add != nil {
+			v = add[at] + v
 		}
-	}, nil
+		out[at] = v
+	}
+	p.batch = func(m int) ([]float32, int, []float32) {
+		if add == nil {
+			return out[offset[m]:], ld, nil
+		}
+		return out[offset[m]:], ld, add[offset[m]:]
+	}
+	return func(q *backend.Params) { p.run(0, len(q.Tokens)) }, nil
 }
 
-// gateUp is backend.GateUp.
+// gateUp is backend.GateUp: the gate's products wait in Out until up's come.
 func (e *exec) gateUp(n *backend.GateUp) (func(*backend.Params), error) {
-	input, err := e.input(n.In, n.Norm)
+	p, err := e.product(n.In, n.Norm, n.Gate, n.Up)
 	if err != nil {
 		return nil, err
 	}
-	gate, err := newMatrix(n.Gate)
-	if err != nil {
-		return nil, err
+	ld := e.p.Widths[n.Out]
+	out := e.value(n.Out)
+	up := host.Floats(e.p.Tokens * ld)
+	p.store = func(m, t, row int, v float32) {
+		if m == 0 {
+			out[t*ld+row] = v
+		} else {
+			up[t*ld+row] = v
+		}
 	}
-	up, err := newMatrix(n.Up)
-	if err != nil {
-		return nil, err
+	p.batch = func(m int) ([]float32, int, []float32) {
+		if m == 0 {
+			return out, ld, nil
+		}
+		return up, ld, nil
 	}
-	return func(p *backend.Params) {
-		x := input(0, len(p.Tokens))
-		e.multiply(gate, len(p.Tokens), x, func(t, r int, v float32) { e.out(n.Out, t)[r] = silu(v) })
-		e.multiply(up, len(p.Tokens), x, func(t, r int, v float32) { e.out(n.Out, t)[r] *= v })
+	tokens := 0
+	activate := func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			out[i] = silu(out[i]) * up[i]
+		}
+	}
+	return func(q *backend.Params) {
+		tokens = len(q.Tokens)
+		p.run(0, tokens)
+		e.pool.each(tokens*ld, 64, activate)
 	}, nil
 }
 
 // head is backend.Logits.
 func (e *exec) head(n *backend.Logits) (func(*backend.Params), error) {
-	input, err := e.input(n.In, n.Norm)
+	p, err := e.product(n.In, n.Norm, n.W)
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMatrix(n.W)
-	if err != nil {
-		return nil, err
-	}
-	return func(p *backend.Params) {
-		if p.Logits == 0 {
-			return
+	rows := p.ms[0].rows
+	p.store = func(_, t, row int, v float32) { e.logits[t*rows+row] = v }
+	p.batch = func(int) ([]float32, int, []float32) { return e.logits, rows, nil }
+	return func(q *backend.Params) {
+		if q.Logits > 0 {
+			p.run(len(q.Tokens)-q.Logits, q.Logits)
 		}
-		x := input(len(p.Tokens)-p.Logits, p.Logits)
-		e.multiply(m, p.Logits, x, func(t, r int, v float32) { e.logits[t*m.rows+r] = v })
 	}, nil
 }
 
@@ -246,4 +240,13 @@ func softplus(x float32) float32 {
 		return x
 	}
 	return float32(math.Log1p(math.Exp(float64(x))))
+}
+
+func dot(a, b []float32) float32 {
+	b = b[:len(a)]
+	var s float32
+	for i, v := range a {
+		s = float32(v*b[i]) + s
+	}
+	return s
 }

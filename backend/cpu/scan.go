@@ -1,26 +1,23 @@
 package cpu
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/host"
 )
 
 // conv is backend.Conv.
 func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
-	wb, err := vectors(n.W, n.Bias)
+	wb, err := host.Vectors(n.W, n.Bias)
 	if err != nil {
 		return nil, err
 	}
 	w, bias := wb[0], wb[1]
-	window, err := floats(n.Window)
+	history, width := n.Taps-1, n.In.N
+	window, err := host.StateFloats(n.Window, (history+backend.Verify)*width)
 	if err != nil {
 		return nil, err
-	}
-	history, width := n.Taps-1, n.In.N
-	if len(window) < (history+backend.Verify)*width {
-		return nil, fmt.Errorf("window %s is too small", n.Window.Name)
 	}
 	return func(p *backend.Params) {
 		tokens := len(p.Tokens)
@@ -68,23 +65,20 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 
 // scan1 is backend.Scan1, over all cores by channels.
 func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
-	vs, err := vectors(n.A, n.D, n.DtBias)
+	vs, err := host.Vectors(n.A, n.D, n.DtBias)
 	if err != nil {
 		return nil, err
 	}
 	a, d, bias := vs[0], vs[1], vs[2]
-	h, err := floats(n.H)
-	if err != nil {
-		return nil, err
-	}
-	log, err := floats(n.Log)
-	if err != nil {
-		return nil, err
-	}
 	channels, N := n.Z.N, n.N
 	width := backend.Scan1LogWidth(channels, n.X.N, n.B.N)
-	if len(h) < channels*N || len(log) < backend.Verify*width {
-		return nil, fmt.Errorf("state %s is too small", n.H.Name)
+	h, err := host.StateFloats(n.H, channels*N)
+	if err != nil {
+		return nil, err
+	}
+	log, err := host.StateFloats(n.Log, backend.Verify*width)
+	if err != nil {
+		return nil, err
 	}
 	bHeads, cHeads := n.B.N/N, n.C.N/N
 	repeat := channels / n.X.N
@@ -94,7 +88,7 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 			work := h[lo*N : hi*N]
 			advance := func(i int, s []float32, dt, x float32, b []float32) {
 				for k := range s {
-					s[k] = float32(exp(dt*a[i*N+k])*s[k]) + float32(dt*x)*b[k]
+					s[k] = float32(exp(dt*a[i*N+k])*s[k]) + float32(float32(dt*x)*b[k])
 				}
 			}
 			source := func(i int) int { return i/N/repeat*N + i%N }
@@ -140,23 +134,20 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 
 // scan2 is backend.Scan2, over all cores by heads.
 func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
-	vs, err := vectors(n.A, n.D, n.DtBias, n.NormWeight)
+	vs, err := host.Vectors(n.A, n.D, n.DtBias, n.NormWeight)
 	if err != nil {
 		return nil, err
 	}
 	a, d, bias, weight := vs[0], vs[1], vs[2], vs[3]
-	state, err := floats(n.H)
-	if err != nil {
-		return nil, err
-	}
-	log, err := floats(n.Log)
-	if err != nil {
-		return nil, err
-	}
 	heads, P, N := n.Heads, n.P, n.N
 	width := backend.Scan2LogWidth(heads, n.X.N, n.B.N)
-	if len(state) < heads*P*N || len(log) < backend.Verify*width {
-		return nil, fmt.Errorf("state %s is too small", n.H.Name)
+	state, err := host.StateFloats(n.H, heads*P*N)
+	if err != nil {
+		return nil, err
+	}
+	log, err := host.StateFloats(n.Log, backend.Verify*width)
+	if err != nil {
+		return nil, err
 	}
 	xHeads, bHeads, cHeads := n.X.N/P, n.B.N/N, n.C.N/N
 	return func(p *backend.Params) {

@@ -1,0 +1,90 @@
+// Products of a tile of weights with many tokens, for prompts.
+//
+// A tile is 2 times LANES rows, unpacked once: for every block of 32 columns,
+// 8 quads of columns times 2 groups of rows times LANES rows times 4 bytes, then
+// for each row a scale, then (where the type has them) a constant. Rows are
+// lanes, so that no sum crosses lanes; G tokens go through together.
+#include "group.h"
+
+#define SPLAT(p) ((vi){0} + load(int32_t, p))
+
+#define EACH UNROLL for (int t = 0; t < G; t++) UNROLL for (int g = 0; g < 2; g++)
+
+// HEAD and TAIL stand around the loop over blocks.
+#define HEAD(NAME)                                                             \
+	KERNEL NAME(const GemmArgs *p) {                                               \
+		const char *a = p->a, *add = (const char *)p->add;                     \
+		char *out = (char *)p->out;                                            \
+		int64_t groups = p->groups;                                            \
+		do {                                                                   \
+			const char *w = p->tile, *q = a;                                   \
+			int64_t k = p->blocks;                                             \
+			vf acc[G][2] = {0};                                                \
+			do {
+#define TAIL(BYTES)                                                            \
+				w += BYTES;                                                    \
+				q += 48 * G;                                                   \
+			} while (--k > 0);                                                 \
+			FINISH                                                             \
+			a += p->groupA;                                                    \
+		} while (--groups > 0);                                                \
+	}
+
+// PRODUCTS adds N quads from FROM to the integer sums n.
+#define PRODUCTS(DOT, FROM, N)                                                 \
+	UNROLL for (int c = FROM; c < FROM + N; c++) {                             \
+		vq u[2] = {load(vq, w + 2 * c * VB), load(vq, w + (2 * c + 1) * VB)};  \
+		UNROLL for (int t = 0; t < G; t++) {                                   \
+			vi b = SPLAT(q + 32 * t + 4 * c);                                  \
+			UNROLL for (int g = 0; g < 2; g++) n[t][g] = DOT(n[t][g], u[g], b); \
+		}                                                                      \
+	}
+
+// SCALED adds the integer sums, times the rows' scales at S and the tokens'.
+#define SCALED(S)                                                              \
+	EACH {                                                                     \
+		vf s = load(vf, w + S + g * VB) * splat(load(float, q + 32 * G + 4 * t)); \
+		acc[t][g] = fma_(tofloat(n[t][g]), s, acc[t][g]);                      \
+	}
+
+// CONSTANT adds the rows' constants at S times the tokens' sums.
+#define CONSTANT(S, SUM) EACH acc[t][g] = fma_(load(vf, w + S + g * VB), splat(SUM), acc[t][g]);
+
+#define SUM(h) load(float, q + 40 * G + 8 * t + 4 * (h))
+
+// Signed weights, one scale a block, passed through biased.
+INLINE vi dotS2(vi acc, vq w, vi a) {
+#if defined(__x86_64__) && !FIX
+	return acc + dotS((vi){0}, w, a);
+#else
+	return dotU(acc, w, a);
+#endif
+}
+HEAD(gemmS)
+vi n[G][2];
+EACH n[t][g] = FIX ? SPLAT(q + 36 * G + 4 * t) : (vi){0};
+PRODUCTS(dotS2, 0, 8)
+SCALED(16 * VB)
+TAIL(18 * VB)
+
+// Weights 0 to 63 with a constant a block.
+HEAD(gemmM)
+vi n[G][2] = {0};
+PRODUCTS(dotU, 0, 8)
+SCALED(16 * VB)
+CONSTANT(18 * VB, SUM(0) + SUM(1))
+TAIL(20 * VB)
+
+// The same with scale and constant for each half block.
+HEAD(gemmH)
+{
+	vi n[G][2] = {0};
+	PRODUCTS(dotU, 0, 4)
+	SCALED(16 * VB)
+	CONSTANT(18 * VB, SUM(0))
+}
+vi n[G][2] = {0};
+PRODUCTS(dotU, 4, 4)
+SCALED(20 * VB)
+CONSTANT(22 * VB, SUM(1))
+TAIL(24 * VB)

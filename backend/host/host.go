@@ -1,0 +1,157 @@
+// Package host is the memory of backends that compute on the processor.
+package host
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/edsrzf/mmap-go"
+
+	"github.com/mil-run/mil/backend"
+)
+
+// fromSystem is the size from which memory is asked of the system directly: it
+// says no with an error where the Go runtime would end the process, it comes
+// zeroed page by page as it is used, and the collector never looks at it.
+const fromSystem = 1 << 20
+
+// Buffer is host memory.
+type Buffer struct {
+	data    []byte
+	mapping mmap.MMap // set where the memory came from the system
+}
+
+// Allocate returns n zeroed bytes, aligned to 64.
+func Allocate(n int) (*Buffer, error) {
+	switch {
+	case n == 0:
+		return &Buffer{}, nil
+	case n < fromSystem:
+		return &Buffer{data: Aligned(n)}, nil
+	}
+	m, err := mmap.MapRegion(nil, n, mmap.RDWR, mmap.ANON, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%d MB of memory: %w", n>>20, err)
+	}
+	return &Buffer{data: m, mapping: m}, nil
+}
+
+// Map makes memory a buffer without a copy.
+func Map(data []byte) *Buffer { return &Buffer{data: data} }
+
+// Aligned returns n zeroed bytes of the collector's, aligned to 64.
+func Aligned(n int) []byte {
+	b := make([]byte, n+63)
+	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & 63
+	return b[skip : skip+n : skip+n]
+}
+
+// Floats returns n zeroed float32 of the collector's, aligned to 64 bytes.
+func Floats(n int) []float32 {
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&Aligned(4 * n)[0])), n)
+}
+
+// Size implements [backend.Buffer].
+func (b *Buffer) Size() int { return len(b.data) }
+
+// Read implements [backend.Buffer].
+func (b *Buffer) Read(off int, p []byte) error {
+	if off < 0 || off+len(p) > len(b.data) {
+		return fmt.Errorf("read %d+%d of a buffer of %d bytes", off, len(p), len(b.data))
+	}
+	copy(p, b.data[off:])
+	return nil
+}
+
+// Write implements [backend.Buffer].
+func (b *Buffer) Write(off int, p []byte) error {
+	if off < 0 || off+len(p) > len(b.data) {
+		return fmt.Errorf("write %d+%d of a buffer of %d bytes", off, len(p), len(b.data))
+	}
+	copy(b.data[off:], p)
+	return nil
+}
+
+// Zero implements [backend.Buffer].
+func (b *Buffer) Zero() error { clear(b.data); return nil }
+
+// Free implements [backend.Buffer].
+func (b *Buffer) Free() error {
+	b.data = nil
+	if b.mapping == nil {
+		return nil
+	}
+	return b.mapping.Unmap()
+}
+
+// Tensor is a weight's memory.
+func Tensor(t *backend.Tensor) ([]byte, error) {
+	b, ok := t.Buf.(*Buffer)
+	if !ok {
+		return nil, fmt.Errorf("%s lies in another backend's memory", t.Name)
+	}
+	s, ok := t.Type.Spec()
+	if !ok {
+		return nil, fmt.Errorf("%s has %v, which no kernel reads", t.Name, t.Type)
+	}
+	if t.Cols%s.Block != 0 {
+		return nil, fmt.Errorf("%s: rows of %d cannot be %s", t.Name, t.Cols, s.Name)
+	}
+	end := t.Off + t.Bytes()
+	if t.Off < 0 || end > len(b.data) {
+		return nil, fmt.Errorf("%s ends %d bytes past its buffer", t.Name, end-len(b.data))
+	}
+	return b.data[t.Off:end:end], nil
+}
+
+// Vector is a small tensor's values, unpacked.
+func Vector(t *backend.Tensor) ([]float32, error) {
+	b, err := Tensor(t)
+	if err != nil {
+		return nil, err
+	}
+	s, _ := t.Type.Spec()
+	v := Floats(t.Rows * t.Cols)
+	s.Unpack(v, b)
+	return v, nil
+}
+
+// Vectors unpacks several at once.
+func Vectors(ts ...*backend.Tensor) ([][]float32, error) {
+	out := make([][]float32, len(ts))
+	for i, t := range ts {
+		v, err := Vector(t)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// State is a state's memory.
+func State(s *backend.State) ([]byte, error) {
+	b, ok := s.Buf.(*Buffer)
+	if !ok || len(b.data) < s.Bytes {
+		return nil, fmt.Errorf("state %s has no memory here", s.Name)
+	}
+	return b.data[:s.Bytes], nil
+}
+
+// StateFloats is a state's memory as float32, at least n of them.
+func StateFloats(s *backend.State, n int) ([]float32, error) {
+	b, err := State(s)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) < 4*n {
+		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, len(b), 4*n)
+	}
+	if len(b) < 4 {
+		return nil, nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4), nil
+}
