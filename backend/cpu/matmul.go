@@ -202,15 +202,13 @@ func (e *exec) gateUp(n *backend.GateUp) (func(*backend.Params), error) {
 		return up, ld, nil
 	}
 	tokens := 0
-	activate := func(_, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			out[i] = silu(out[i]) * up[i]
-		}
+	activate := func(thread, lo, hi int) {
+		e.k.SiluMul(e.workers[thread], out[lo:hi], out[lo:hi], up[lo:hi])
 	}
 	return func(q *backend.Params) {
 		tokens = len(q.Tokens)
 		p.run(0, tokens)
-		e.pool.each(tokens*ld, 64, activate)
+		e.pool.each(tokens*ld, 1024, activate)
 	}, nil
 }
 

@@ -187,6 +187,7 @@ type Worker struct {
 	fdot  floatDotArgs
 	gemm  gemmArgs
 	unp   unpackArgs
+	row   rowArgs
 	out   []float32
 	tile  []byte
 	rows  []unsafe.Pointer

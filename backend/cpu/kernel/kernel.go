@@ -29,6 +29,7 @@ type Set struct {
 	why   string // what the processor has, for people
 	dots
 	gemms
+	elementwise
 }
 
 // kernel returns a generated function.
@@ -62,6 +63,7 @@ var Sets = sync.OnceValue(func() []*Set {
 		s := &Set{Name: f.name, Lanes: f.lanes, Group: f.group, why: f.why}
 		s.dots.init(s)
 		s.gemms.init(s)
+		s.elementwise.init(s)
 		out = append(out, s)
 	}
 	return out
