@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -80,23 +81,37 @@ func sources(dir string, names []string) ([]string, error) {
 	return out, nil
 }
 
-// digest is of everything that decides what comes out of a source.
+// digest is of everything that decides what comes out of a source: it, what it
+// includes, the compiler and its flags.
 func digest(src string) (string, error) {
 	h := sha256.New()
-	headers, err := filepath.Glob(filepath.Join(filepath.Dir(src), "*.h"))
-	if err != nil {
-		return "", err
-	}
-	for _, f := range append(headers, src) {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			return "", err
+	seen := map[string]bool{}
+	var add func(path string) error
+	add = func(path string) error {
+		if seen[path] {
+			return nil
 		}
-		fmt.Fprintf(h, "%s %d\n%s", filepath.Base(f), len(b), b)
+		seen[path] = true
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(h, "%s %d\n%s", filepath.Base(path), len(b), b)
+		for _, m := range include.FindAllSubmatch(b, -1) {
+			if err := add(filepath.Join(filepath.Dir(path), string(m[1]))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := add(src); err != nil {
+		return "", err
 	}
 	fmt.Fprint(h, clang, common, targets)
 	return fmt.Sprintf("%x", h.Sum(nil)[:16]), nil
 }
+
+var include = regexp.MustCompile(`(?m)^#include "(.+)"$`)
 
 // generate gives the files generated from one source, by name.
 func generate(src string) (map[string][]byte, error) {
