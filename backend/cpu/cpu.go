@@ -54,8 +54,8 @@ func NewISA(threads int, isa string) (backend.Backend, error) {
 // Name implements [backend.Backend].
 func (b *Backend) Name() string { return "cpu" }
 
-// Close implements [backend.Backend].
-func (b *Backend) Close() error { return nil }
+// Close implements [backend.Backend]: it ends the threads.
+func (b *Backend) Close() error { b.pool.close(); return nil }
 
 // Map implements [backend.Backend]; the host's memory is used as it lies.
 func (b *Backend) Map(memory []byte) (backend.Buffer, error) { return host.Map(memory), nil }
