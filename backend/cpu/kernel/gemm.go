@@ -78,7 +78,7 @@ func (b *Batch) Plan(s *Set, t quant.Type, tokens, n int) {
 	if b.float {
 		b.stride = 4 * s.Group * n
 	} else {
-		b.stride = 48 * s.Group * (n / 32)
+		b.stride = 52 * s.Group * (n / 32)
 	}
 	groups := (tokens + s.Group - 1) / s.Group
 	if size := groups*b.stride + 64; cap(b.buf) < size {
@@ -120,8 +120,6 @@ func (s *Set) blockBytes(t quant.Type) int {
 		return 2 * vb
 	case t == quant.Q8_0 || t == quant.Q4_0:
 		return 18 * vb
-	case t == quant.Q6_K:
-		return 24 * vb
 	}
 	return 20 * vb
 }

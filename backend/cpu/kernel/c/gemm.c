@@ -4,6 +4,10 @@
 // 8 quads of columns times 2 groups of rows times LANES rows times 4 bytes, then
 // for each row a scale, then (where the type has them) a constant. Rows are
 // lanes, so that no sum crosses lanes; G tokens go through together.
+//
+// Their activations: for every 32 columns, G times 32 int8, then for each token
+// one of these: its scale, -128 times the sum of the int8, scale times that sum
+// (float32 both but the second), and -32 times the sum of each half.
 #include "group.h"
 
 #define SPLAT(p) ((vi){0} + load(int32_t, p))
@@ -23,7 +27,7 @@
 			do {
 #define TAIL(BYTES)                                                            \
 				w += BYTES;                                                    \
-				q += 48 * G;                                                   \
+				q += 52 * G;                                                   \
 			} while (--k > 0);                                                 \
 			FINISH                                                             \
 			a += p->groupA;                                                    \
@@ -40,17 +44,25 @@
 		}                                                                      \
 	}
 
-// SCALED adds the integer sums, times the rows' scales at S and the tokens'.
+// SCALED adds the integer sums, times the rows' scales at S, times the tokens'.
 #define SCALED(S)                                                              \
-	EACH {                                                                     \
-		vf s = load(vf, w + S + g * VB) * splat(load(float, q + 32 * G + 4 * t)); \
-		acc[t][g] = fma_(tofloat(n[t][g]), s, acc[t][g]);                      \
+	{                                                                          \
+		vf s[2] = {load(vf, w + S), load(vf, w + S + VB)};                     \
+		UNROLL for (int t = 0; t < G; t++) {                                   \
+			vf b = splat(load(float, q + 32 * G + 4 * t));                     \
+			UNROLL for (int g = 0; g < 2; g++) acc[t][g] = fma_(tofloat(n[t][g]) * s[g], b, acc[t][g]); \
+		}                                                                      \
 	}
 
 // CONSTANT adds the rows' constants at S times the tokens' sums.
-#define CONSTANT(S, SUM) EACH acc[t][g] = fma_(load(vf, w + S + g * VB), splat(SUM), acc[t][g]);
-
-#define SUM(h) load(float, q + 40 * G + 8 * t + 4 * (h))
+#define CONSTANT(S)                                                            \
+	{                                                                          \
+		vf s[2] = {load(vf, w + S), load(vf, w + S + VB)};                     \
+		UNROLL for (int t = 0; t < G; t++) {                                   \
+			vf b = splat(load(float, q + 40 * G + 4 * t));                     \
+			UNROLL for (int g = 0; g < 2; g++) acc[t][g] = fma_(s[g], b, acc[t][g]); \
+		}                                                                      \
+	}
 
 // Signed weights, one scale a block, passed through biased.
 INLINE vi dotS2(vi acc, vq w, vi a) {
@@ -72,19 +84,19 @@ HEAD(gemmM)
 vi n[G][2] = {0};
 PRODUCTS(dotU, 0, 8)
 SCALED(16 * VB)
-CONSTANT(18 * VB, SUM(0) + SUM(1))
+CONSTANT(18 * VB)
 TAIL(20 * VB)
 
-// The same with scale and constant for each half block.
+// Weights 0 to 63 that are 32 too large, with a scale for each half block.
 HEAD(gemmH)
 {
-	vi n[G][2] = {0};
+	vi n[G][2];
+	EACH n[t][g] = SPLAT(q + 44 * G + 4 * t);
 	PRODUCTS(dotU, 0, 4)
 	SCALED(16 * VB)
-	CONSTANT(18 * VB, SUM(0))
 }
-vi n[G][2] = {0};
+vi n[G][2];
+EACH n[t][g] = SPLAT(q + 48 * G + 4 * t);
 PRODUCTS(dotU, 4, 4)
-SCALED(20 * VB)
-CONSTANT(22 * VB, SUM(1))
-TAIL(24 * VB)
+SCALED(18 * VB)
+TAIL(20 * VB)

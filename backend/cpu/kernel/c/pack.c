@@ -8,7 +8,7 @@ typedef struct {
 	char *a, *sums;
 	int64_t T, t;
 	// For products of tiles: groups of G tokens, of which this is one (see
-	// gemm.c). G times 32 int8, G scales, G fixes, G pairs of sums a block.
+	// gemm.c).
 	char *g;
 	int64_t G;
 } Args;
@@ -82,9 +82,10 @@ KERNEL packGemm(const Args *p) {
 		store(g + 32 * t + 16, u.q1);
 		store(g + 32 * G + 4 * t, u.scale);
 		store(g + 36 * G + 4 * t, -128 * (u.s0 + u.s1));
-		store(g + 40 * G + 8 * t, u.scale * (float)u.s0);
-		store(g + 40 * G + 8 * t + 4, u.scale * (float)u.s1);
-		g += 48 * G;
+		store(g + 40 * G + 4 * t, u.scale * (float)(u.s0 + u.s1));
+		store(g + 44 * G + 4 * t, -32 * u.s0);
+		store(g + 48 * G + 4 * t, -32 * u.s1);
+		g += 52 * G;
 		x += 32;
 		n -= 32;
 	} while (n > 0);

@@ -194,7 +194,7 @@ INLINE vq q6_k(const uint8_t *w, int j, int s) {
 #define SCALES6                                                                             \
 	vf16 n = __builtin_convertvector(load(vc16, w + 192), vf16) * f16(w + 208);             \
 	UNROLL for (int b = 0; b < 8; b++) {                                                    \
-		PUT(24 * VB, b, 16, n[2 * b]); PUT(24 * VB, b, 18, n[2 * b] * -32);                 \
-		PUT(24 * VB, b, 20, n[2 * b + 1]); PUT(24 * VB, b, 22, n[2 * b + 1] * -32);         \
+		PUT(20 * VB, b, 16, n[2 * b]);                                                      \
+		PUT(20 * VB, b, 18, n[2 * b + 1]);                                                  \
 	}
-SUPER(unpackQ6_K, 210, 24 * VB, q6_k(w, j, s), SCALES6)
+SUPER(unpackQ6_K, 210, 20 * VB, q6_k(w, j, s), SCALES6)
