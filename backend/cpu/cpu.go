@@ -7,7 +7,6 @@ package cpu
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu/kernel"
@@ -21,7 +20,7 @@ type Backend struct {
 	k    *kernel.Set
 }
 
-// New starts a backend of so many threads (0 means one a core) on the best
+// New starts a backend of so many threads (0 means DefaultThreads) on the best
 // instruction set the processor has. Where there are no kernels for it, plain
 // Go computes.
 func New(threads int) backend.Backend {
@@ -36,7 +35,7 @@ func New(threads int) backend.Backend {
 // plain Go. The error lists the sets there are.
 func NewISA(threads int, isa string) (backend.Backend, error) {
 	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
+		threads, _ = DefaultThreads()
 	}
 	k := kernel.Best()
 	if isa != "" && isa != "go" {
