@@ -1,0 +1,131 @@
+package conform
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/quant"
+)
+
+// some passes: single tokens, a few, many, and going back between them.
+var (
+	short = []Pass{{1, 0}, {2, 1}, {5, 2}, {16, 3}, {3, 16}}
+	mixed = []Pass{{1, 0}, {4, 1}, {3, 2}, {37, 3}, {2, 0}, {16, 1}, {1, 9}, {100, 1}, {1, 0}}
+)
+
+// Cases is the whole table.
+func Cases() []Case {
+	var out []Case
+	add := func(name string, width int, passes []Pass, quantized bool, record func(b *builder) backend.Value) {
+		out = append(out, Case{Name: name, Passes: passes, Quantized: quantized, width: width, record: record})
+	}
+	for _, t := range quant.Types() {
+		spec, _ := t.Spec()
+		float := spec.Block == 1
+		for _, shape := range [][2]int{{1, 256}, {33, 512}, {130, 768}, {67, 96}, {5, 40}, {19, 7}} {
+			rows, cols := shape[0], shape[1]
+			if cols%spec.Block != 0 {
+				continue
+			}
+			add(fmt.Sprintf("matmul %s %dx%d", spec.Name, rows, cols), cols, mixed, !float, func(b *builder) backend.Value {
+				return b.MatMul(b.All(b.x), nil, backend.None, b.matrix(t, rows, cols))
+			})
+		}
+		add("matmul, norm, residual "+spec.Name, 256, mixed, !float, func(b *builder) backend.Value {
+			y := b.MatMul(b.All(b.x), b.norm(256), b.x, b.matrix(t, 256, 256))
+			return b.MatMul(b.Cut(y, 0, 256), b.norm(256), backend.None, b.matrix(t, 33, 256), b.matrix(quant.F32, 7, 256), b.matrix(t, 64, 256))
+		})
+		add("gate and up "+spec.Name, 256, mixed, !float, func(b *builder) backend.Value {
+			return b.GateUp(b.All(b.x), b.norm(256), b.matrix(t, 71, 256), b.matrix(t, 71, 256))
+		})
+	}
+	for _, h := range []backend.Heads{
+		{Heads: 4, KVHeads: 2, Dim: 64}, {Heads: 6, KVHeads: 1, Dim: 32}, {Heads: 3, KVHeads: 3, Dim: 20}, {Heads: 8, KVHeads: 2, Dim: 128},
+	} {
+		for _, kv := range []quant.Type{quant.F16, quant.F32} {
+			h := h
+			h.KVType, h.Context = kv, 401
+			add(fmt.Sprintf("attention %d/%d heads of %d, %v", h.Heads, h.KVHeads, h.Dim, kv), (h.Heads+2*h.KVHeads)*h.Dim,
+				[]Pass{{1, 0}, {5, 1}, {16, 2}, {150, 7}, {1, 0}, {9, 1}, {130, 4}, {16, 0}}, false,
+				func(b *builder) backend.Value { return attention(b, h) })
+		}
+	}
+	conv := func(name string, in, channels, taps int, repeat []int32) {
+		add(name, in, mixed, false, func(b *builder) backend.Value {
+			return b.Conv(&backend.Conv{In: b.All(b.x), Map: repeat, Taps: taps, W: b.w.tensor(quant.F32, channels, taps, b.w.normal(0.5)),
+				Bias: b.vector(channels, b.w.normal(0.3)), Window: b.memory("window", 4*(taps-1+backend.Verify)*in)})
+		})
+	}
+	conv("convolution of 100", 100, 100, 4, nil)
+	conv("convolution of 33, 3 taps", 33, 33, 3, nil)
+	conv("convolution, repeated", 32, 96, 4, func() []int32 {
+		var m []int32
+		for c := range 96 {
+			m = append(m, int32(c/16/3*16+c%16))
+		}
+		return m
+	}())
+	for _, s := range []struct{ channels, x, b, c, n int }{
+		{64, 64, 64, 64, 16}, {64, 32, 32, 64, 16}, {96, 96, 16, 16, 16}, {48, 24, 24, 48, 8}, {40, 40, 20, 20, 20}, {32, 16, 16, 32, 1},
+	} {
+		width := s.x + s.channels + s.b + s.c + s.channels
+		add(fmt.Sprintf("Mamba scan, %d channels of %d states, x %d, B %d, C %d", s.channels, s.n, s.x, s.b, s.c), width, mixed, false, func(b *builder) backend.Value {
+			at := 0
+			cut := func(n int) backend.Slice { at += n; return b.Cut(b.x, at-n, n) }
+			x, dt, bs, cs, z := cut(s.x), cut(s.channels), cut(s.b), cut(s.c), cut(s.channels)
+			return b.Scan1(&backend.Scan1{X: x, Dt: dt, B: bs, C: cs, Z: z, N: s.n,
+				A:      b.w.tensor(quant.F32, s.channels, s.n, b.decay()),
+				D:      b.vector(s.channels, b.w.normal(1)),
+				DtBias: b.vector(s.channels, b.w.normal(1)),
+				H:      b.memory("h", 4*s.channels*s.n),
+				Log:    b.memory("log", 4*backend.Verify*backend.Scan1LogWidth(s.channels, s.x, s.b))})
+		})
+	}
+	for _, s := range []struct{ heads, p, n, x, b, c, groups int }{
+		{4, 64, 64, 4, 4, 4, 4}, {4, 64, 64, 2, 2, 4, 4}, {6, 16, 32, 6, 1, 1, 1}, {6, 24, 16, 6, 2, 2, 2}, {3, 5, 7, 3, 3, 3, 3},
+	} {
+		X, B, C, inner := s.x*s.p, s.b*s.n, s.c*s.n, s.heads*s.p
+		add(fmt.Sprintf("Mamba-2 scan, %d heads of %d x %d, x %d, B %d, C %d, %d groups", s.heads, s.p, s.n, s.x, s.b, s.c, s.groups), X+B+C+s.heads+inner, mixed, false, func(b *builder) backend.Value {
+			at := 0
+			cut := func(n int) backend.Slice { at += n; return b.Cut(b.x, at-n, n) }
+			x, bs, cs, dt, z := cut(X), cut(B), cut(C), cut(s.heads), cut(inner)
+			return b.Scan2(&backend.Scan2{X: x, B: bs, C: cs, Dt: dt, Z: z, Heads: s.heads, P: s.p, N: s.n, NormGroups: s.groups, NormEps: 1e-5,
+				A:          b.vector(s.heads, b.decay()),
+				D:          b.vector(s.heads, b.w.normal(1)),
+				DtBias:     b.vector(s.heads, b.w.normal(1)),
+				NormWeight: b.vector(inner, b.w.normal(1)),
+				H:          b.memory("h", 4*inner*s.n),
+				Log:        b.memory("log", 4*backend.Verify*backend.Scan2LogWidth(s.heads, X, B))})
+		})
+	}
+	return out
+}
+
+// decay gives values of A: negative, some near zero.
+func (b *builder) decay() func(int) float32 {
+	return func(int) float32 { return float32(-math.Exp(b.w.r.NormFloat64())) }
+}
+
+// attention is rotation, cache and attention over q|k|v.
+func attention(b *builder, h backend.Heads) backend.Value {
+	q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
+	size := 2
+	if h.KVType == quant.F32 {
+		size = 4
+	}
+	k, v := b.memory("k", size*kv*h.Context), b.memory("v", size*kv*h.Context)
+	freqs := make([]float64, h.Dim/2)
+	for i := range freqs {
+		freqs[i] = math.Pow(10000, -2*float64(i)/float64(h.Dim))
+	}
+	// Only values that nodes write may be rotated in place.
+	x := b.MatMul(b.All(b.x), nil, backend.None, b.w.tensor(quant.F32, q+2*kv, q+2*kv, func(i int) float32 {
+		if i/(q+2*kv) == i%(q+2*kv) {
+			return 1
+		}
+		return 0
+	}))
+	b.RopeStore(&backend.RopeStore{Heads: h, Q: b.Cut(x, 0, q), K: b.Cut(x, q, kv), V: b.Cut(x, q+kv, kv), Freqs: freqs, KCache: k, VCache: v})
+	return b.Attend(&backend.Attend{Heads: h, Q: b.Cut(x, 0, q), KCache: k, VCache: v})
+}

@@ -1,0 +1,209 @@
+// Package conform holds the table of cases that every backend must pass: each
+// node of a program, every weight type, sizes that divide by nothing, passes
+// that follow each other. The naive backend (package ref) says what is right.
+//
+// A case is a program of a few nodes between a table of random inputs and an
+// identity matrix, so that the logits show what the nodes made.
+package conform
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/ref"
+	"github.com/mil-run/mil/quant"
+)
+
+// Case is one program and the passes that are run through it.
+type Case struct {
+	Name   string
+	Passes []Pass
+	// Quantized says that the nodes multiply quantized weights, whose activations
+	// a backend may take as int8.
+	Quantized bool
+	width     int // of the input
+	record    func(b *builder) backend.Value
+}
+
+// Pass is one run: so many tokens, after Replay of the last logged ones became
+// part of the sequence. Passes of up to backend.Verify tokens are logged.
+type Pass struct{ Tokens, Replay int }
+
+// builder records a case's nodes over tensors of random values.
+type builder struct {
+	*backend.Recorder
+	w *weights
+	x backend.Value // the input, [tokens][width]
+}
+
+// weights are the tensors of a case, made once in host memory.
+type weights struct {
+	r     *rand.Rand
+	data  []byte
+	list  []*backend.Tensor
+	at    int // of the tensor to give next, when a program is recorded again
+	state map[string]*backend.State
+}
+
+// tensor makes a random matrix, or gives the one made before.
+func (w *weights) tensor(t quant.Type, rows, cols int, value func(i int) float32) *backend.Tensor {
+	if w.at < len(w.list) {
+		w.at++
+		return w.list[w.at-1]
+	}
+	spec, ok := t.Spec()
+	if !ok {
+		panic("conform: unknown type")
+	}
+	v := make([]float32, rows*cols)
+	for i := range v {
+		v[i] = value(i)
+	}
+	off := (len(w.data) + 63) &^ 63
+	end := off + rows*spec.RowBytes(cols)
+	w.data = append(w.data, make([]byte, end-len(w.data))...)
+	spec.Pack(w.data[off:end], v)
+	x := &backend.Tensor{Name: fmt.Sprintf("w%d", w.at), Type: t, Rows: rows, Cols: cols, Off: off}
+	w.list = append(w.list, x)
+	w.at++
+	return x
+}
+
+// normal gives normal deviates of the given size.
+func (w *weights) normal(size float64) func(int) float32 {
+	return func(int) float32 { return float32(w.r.NormFloat64() * size) }
+}
+
+func (b *builder) matrix(t quant.Type, rows, cols int) *backend.Tensor {
+	return b.w.tensor(t, rows, cols, b.w.normal(1/math.Sqrt(float64(cols))))
+}
+
+func (b *builder) vector(n int, value func(i int) float32) *backend.Tensor {
+	return b.w.tensor(quant.F32, 1, n, value)
+}
+
+func (b *builder) norm(n int) *backend.Norm {
+	return &backend.Norm{Weight: b.vector(n, func(int) float32 { return float32(1 + 0.2*b.w.r.NormFloat64()) }), Eps: 1e-5}
+}
+
+func (b *builder) memory(name string, bytes int) *backend.State {
+	s := b.w.state[name]
+	if s == nil {
+		s = &backend.State{Name: name, Bytes: bytes}
+		b.w.state[name] = s
+	}
+	return b.State(s)
+}
+
+// inputs is how many different tokens a case's table has.
+const inputs = 50
+
+// program records the case for passes of up to tokens tokens.
+func (c *Case) program(w *weights, tokens int) *backend.Program {
+	w.at = 0
+	b := &builder{Recorder: backend.NewRecorder(tokens, tokens), w: w}
+	b.x = b.Embed(w.tensor(quant.F32, inputs, c.width, w.normal(1)))
+	y := b.All(c.record(b))
+	b.Logits(y, nil, w.tensor(quant.F32, y.N, y.N, func(i int) float32 {
+		if i/y.N == i%y.N {
+			return 1
+		}
+		return 0
+	}))
+	return b.Program()
+}
+
+// Compare runs the case on a backend and on the naive one and returns the
+// largest relative error of a pass's outputs (norm of difference over norm).
+func (c *Case) Compare(on backend.Backend) (float64, error) {
+	want, err := c.run(ref.New(1))
+	if err != nil {
+		return 0, fmt.Errorf("ref: %w", err)
+	}
+	got, err := c.run(on)
+	if err != nil {
+		return 0, err
+	}
+	worst := 0.0
+	for i := range want {
+		worst = max(worst, relative(got[i], want[i]))
+	}
+	return worst, nil
+}
+
+func relative(got, want []float32) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	var d, n float64
+	for i, w := range want {
+		x := float64(got[i]) - float64(w)
+		d += x * x
+		n += float64(w) * float64(w)
+	}
+	if d != d {
+		return math.Inf(1)
+	}
+	return math.Sqrt(d / (n + 1e-30))
+}
+
+// run gives every pass's outputs.
+func (c *Case) run(on backend.Backend) ([][]float32, error) {
+	w := &weights{r: rand.New(rand.NewPCG(11, 12)), state: map[string]*backend.State{}}
+	most := 0
+	for _, p := range c.Passes {
+		most = max(most, p.Tokens)
+	}
+	// Recording makes the tensors; their memory is mapped once all are known.
+	few := c.program(w, backend.Verify)
+	buf, err := on.Map(append(make([]byte, 0, len(w.data)), w.data...))
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range w.list {
+		t.Buf = buf
+	}
+	for _, s := range w.state {
+		if s.Buf, err = on.Alloc(s.Bytes); err != nil {
+			return nil, err
+		}
+		defer s.Buf.Free()
+	}
+	logged, err := on.Compile(few)
+	if err != nil {
+		return nil, err
+	}
+	defer logged.Close()
+	var whole backend.Exec
+	if most > backend.Verify {
+		if whole, err = on.Compile(c.program(w, most)); err != nil {
+			return nil, err
+		}
+		defer whole.Close()
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	var out [][]float32
+	pos := 0
+	for _, p := range c.Passes {
+		ids := make([]int32, p.Tokens)
+		for i := range ids {
+			ids[i] = int32(r.IntN(inputs))
+		}
+		e := whole
+		if p.Tokens <= backend.Verify {
+			e = logged
+		}
+		pos += p.Replay
+		l, err := e.Run(&backend.Params{Tokens: ids, Pos: pos, Replay: p.Replay, Logits: p.Tokens})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, append([]float32(nil), l...))
+		if p.Tokens > backend.Verify {
+			pos += p.Tokens
+		}
+	}
+	return out, nil
+}
