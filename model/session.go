@@ -71,10 +71,12 @@ func (m *Model) newSession(b backend.Backend, o Options) (*Session, error) {
 	}
 	p := m.record(backend.Verify, backend.Verify, s.weights, s.states, o)
 	for name, st := range s.states {
-		if st.Buf, err = b.Alloc(st.Bytes); err != nil {
+		buf, err := b.Alloc(st.Bytes)
+		if err != nil {
 			s.Close()
 			return nil, fmt.Errorf("%s for a context of %d tokens: %w", name, o.Context, err)
 		}
+		st.Buf = buf
 		s.names = append(s.names, name)
 	}
 	sort.Strings(s.names)
