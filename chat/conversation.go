@@ -113,8 +113,14 @@ func (c *Conversation) Regenerate(ctx context.Context, emit func(string)) (Reply
 	return r, err
 }
 
-// Reply answers the messages and adds the answer to them.
+// Reply answers the messages and adds the answer to them. Errors name the
+// model's file.
 func (c *Conversation) Reply(ctx context.Context, emit func(string)) (Reply, error) {
+	r, err := c.answer(ctx, emit)
+	return r, c.e.file.Named(err)
+}
+
+func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, error) {
 	start := time.Now()
 	c.shield = newShield(c.messages)
 	text, err := c.e.render(c.messages, c.shield)
@@ -209,8 +215,13 @@ func (c *Conversation) ids(text string) []int32 {
 }
 
 // Complete goes on with text as it stands, without a template, in a session of
-// its own: what was there before is forgotten.
+// its own: what was there before is forgotten. Errors name the model's file.
 func (e *Engine) Complete(ctx context.Context, s *model.Session, text string, set Settings, progress func(done, total int), emit func(string)) (Reply, error) {
+	r, err := e.complete(ctx, s, text, set, progress, emit)
+	return r, e.file.Named(err)
+}
+
+func (e *Engine) complete(ctx context.Context, s *model.Session, text string, set Settings, progress func(done, total int), emit func(string)) (Reply, error) {
 	start := time.Now()
 	ids := e.Tokenizer.Encode(strings.ToValidUTF8(text, "\uFFFD"), tokenizer.EncodeOptions{AddSpecial: true})
 	if len(ids) == 0 {

@@ -22,7 +22,8 @@ type Engine struct {
 	Defaults sample.Options
 
 	file     *format.File
-	template *template.Template // nil where the file has none
+	template *template.Template // nil where the file has none that runs
+	noChat   error              // why there is no template
 	ends     map[int32]bool     // tokens that end a reply
 }
 
@@ -50,12 +51,9 @@ func (e *Engine) read(kv *format.Meta) error {
 	if size := e.Tokenizer.Size(); size > e.Model.Config.Vocab {
 		return fmt.Errorf("the tokenizer has ids up to %d, the weights %d rows", size-1, e.Model.Config.Vocab)
 	}
+	e.noChat = ErrNoTemplate
 	if src := e.Tokenizer.ChatTemplate(); src != "" {
-		t, err := template.Parse(src, template.Tokens{BOS: e.Tokenizer.BOSToken(), EOS: e.Tokenizer.EOSToken()})
-		if err != nil {
-			return err
-		}
-		e.template = t
+		e.template, e.noChat = template.Parse(src, template.Tokens{BOS: e.Tokenizer.BOSToken(), EOS: e.Tokenizer.EOSToken()})
 	}
 	ends, _, err := kv.Ints("mil.eos_token_ids")
 	if err != nil {
@@ -109,10 +107,6 @@ func defaults(kv *format.Meta) (sample.Options, error) {
 // ErrNoTemplate is returned by chats with a model that was not made for chat.
 var ErrNoTemplate = errors.New("the model has no chat template; `mil run --raw` completes text without one")
 
-// CanChat is ErrNoTemplate for a model without a chat template.
-func (e *Engine) CanChat() error {
-	if e.template == nil {
-		return ErrNoTemplate
-	}
-	return nil
-}
+// CanChat says why a model cannot chat: it has no chat template, which is
+// ErrNoTemplate, or one that is not understood.
+func (e *Engine) CanChat() error { return e.noChat }

@@ -40,6 +40,7 @@ type tokenizerInfo struct {
 	BOS          string `json:"bos"`
 	EOS          string `json:"eos"`
 	ChatTemplate bool   `json:"chat_template"`
+	NoChat       string `json:"no_chat,omitempty"` // why a chat is not possible
 }
 
 // memoryInfo is what running needs, in bytes.
@@ -97,6 +98,9 @@ func describe(f *format.File, e *chat.Engine, context int) info {
 	i.License, _, _ = f.KV().String("general.license")
 	i.BitsPerWeight = float64(i.Bytes) * 8 / float64(i.Parameters)
 	i.Tokenizer = tokenizerInfo{Tokens: t.Size(), BOS: t.BOSToken(), EOS: t.EOSToken(), ChatTemplate: e.CanChat() == nil}
+	if err := e.CanChat(); err != nil {
+		i.Tokenizer.NoChat = err.Error()
+	}
 	i.Tokenizer.Model, _, _ = f.KV().String("tokenizer.ggml.model")
 	i.Memory = memoryInfo{Context: context, Weights: i.Bytes}
 	i.Memory.KVCache, i.Memory.State = e.Model.Memory(context)
@@ -136,7 +140,7 @@ func (i *info) print(out io.Writer) error {
 	row("tokenizer", "%s, %d tokens (the weights have %d rows), begins with %q, ends with %q", i.Tokenizer.Model, i.Tokenizer.Tokens, i.Vocab, i.Tokenizer.BOS, i.Tokenizer.EOS)
 	template := "yes"
 	if !i.Tokenizer.ChatTemplate {
-		template = "none: mil run --raw completes text"
+		template = "no: " + i.Tokenizer.NoChat
 	}
 	row("chat template", "%s", template)
 	m := i.Memory

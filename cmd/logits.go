@@ -8,13 +8,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mil-run/mil/internal/whole"
 	"github.com/mil-run/mil/model"
 )
 
@@ -56,12 +55,12 @@ compare with other implementations. Without -o it goes to standard output.`,
 			defer s.Close()
 			rows, err := feedLogits(s, ids, step)
 			if err != nil {
-				return err
+				return file.Named(err)
 			}
 			if output == "" {
 				return writeLogits(c.OutOrStdout(), rows, len(ids), s.Vocab())
 			}
-			return writeWhole(output, func(w io.Writer) error { return writeLogits(w, rows, len(ids), s.Vocab()) })
+			return whole.Write(output, 0o666, func(w io.Writer) error { return writeLogits(w, rows, len(ids), s.Vocab()) })
 		},
 	}
 	f.add(c.Flags())
@@ -119,17 +118,4 @@ func writeLogits(w io.Writer, rows []float32, tokens, vocab int) error {
 		b.Write(four[:])
 	}
 	return b.Flush()
-}
-
-// writeWhole makes a file appear whole or not at all.
-func writeWhole(path string, write func(io.Writer) error) error {
-	t, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(t.Name())
-	if err := errors.Join(write(t), t.Chmod(0o644), t.Close()); err != nil {
-		return err
-	}
-	return os.Rename(t.Name(), path)
 }

@@ -40,11 +40,16 @@ func looksLikeModel(arg string) bool {
 	return err == nil && !st.IsDir()
 }
 
-// openFile opens a model file, or the demo for "".
-func openFile(path string) (*format.File, error) {
+// openModel opens a model file, or the demo for "".
+func openModel(path string) (*format.File, error) {
 	if path == "" {
 		return demo.Open()
 	}
+	return openFile(path)
+}
+
+// openFile opens a model file.
+func openFile(path string) (*format.File, error) {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return nil, fmt.Errorf("%s is a folder; pack it into a model file first: mil convert %s", path, path)
 	}
@@ -151,7 +156,7 @@ type talker struct {
 // open opens the model and starts a session.
 func (f *chatFlags) open(c *cobra.Command, path string) (t *talker, err error) {
 	t = &talker{}
-	if t.file, err = openFile(path); err != nil {
+	if t.file, err = openModel(path); err != nil {
 		return nil, err
 	}
 	if t.engine, err = chat.Open(t.file); err == nil {

@@ -30,6 +30,9 @@ Without MODEL the demo inside mil answers.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			path, rest := splitModel(args)
 			in := c.InOrStdin()
+			if raw && f.system != "" {
+				return errors.New("--system and --raw exclude each other")
+			}
 			if messages != "" {
 				in = strings.NewReader("")
 				if raw {
@@ -59,7 +62,7 @@ Without MODEL the demo inside mil answers.`,
 			defer t.close()
 			r, err := reply(c, t, f.system, list, raw)
 			if err != nil {
-				return fmt.Errorf("%s: %w", t.file.Name(), err)
+				return err
 			}
 			if _, err := io.WriteString(c.OutOrStdout(), "\n"); err != nil {
 				return err
@@ -109,7 +112,10 @@ func reply(c *cobra.Command, t *talker, system string, list []chat.Message, raw 
 		}
 		r, err = conv.Reply(ctx, emit)
 	}
-	return r, errors.Join(err, broken)
+	if broken != nil {
+		return r, broken
+	}
+	return r, err
 }
 
 // maxPrompt bounds what is read from a pipe.

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -71,4 +72,13 @@ func Guard(f func()) (err error) {
 	}()
 	f()
 	return nil
+}
+
+// Named puts the file's name before an error that came up while it was used,
+// unless Guard did; nil stays nil.
+func (f *File) Named(err error) error {
+	if err == nil || errors.Is(err, ErrChanged) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", f.Name(), err)
 }
