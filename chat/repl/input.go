@@ -24,13 +24,21 @@ var errInterrupt = errors.New("interrupt")
 // quotes begin and end a message of several lines.
 const quotes = `"""`
 
-// read gives the next message: a line, or what stands between quotes.
-func (r *repl) read() (string, error) {
+// read gives the next input: a line, which is a command when it begins with a
+// slash, or what stands between quotes, which never is.
+func (r *repl) read() (text string, command bool, err error) {
 	line, err := r.lines.Line(false)
 	first, ok := strings.CutPrefix(strings.TrimLeft(line, " \t"), quotes)
 	if err != nil || !ok {
-		return line, err
+		return line, strings.HasPrefix(line, "/"), err
 	}
+	text, err = r.quoted(first)
+	return text, false, err
+}
+
+// quoted goes on reading up to the closing quotes; first is the rest of the
+// line that opened them.
+func (r *repl) quoted(first string) (string, error) {
 	if body, ok := strings.CutSuffix(strings.TrimRight(first, " \t"), quotes); ok {
 		return body, nil
 	}

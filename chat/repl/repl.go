@@ -62,12 +62,12 @@ func Run(c *chat.Conversation, o Options) error {
 	}
 	defer r.lines.Close()
 	if o.First != "" {
-		if err := r.handle(o.First); err != nil {
+		if err := r.handle(o.First, false); err != nil {
 			return ending(err)
 		}
 	}
 	for {
-		line, err := r.read()
+		text, command, err := r.read()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -77,10 +77,10 @@ func Run(c *chat.Conversation, o Options) error {
 		case err != nil:
 			return err
 		}
-		if strings.TrimSpace(line) == "" {
+		if strings.TrimSpace(text) == "" {
 			continue
 		}
-		if err := r.handle(line); err != nil {
+		if err := r.handle(text, command); err != nil {
 			return ending(err)
 		}
 	}
@@ -94,12 +94,12 @@ func ending(err error) error {
 }
 
 // handle runs one command or message. Its error ends the chat.
-func (r *repl) handle(line string) error {
+func (r *repl) handle(text string, command bool) error {
 	var err error
-	if strings.HasPrefix(line, "/") {
-		err = r.command(strings.TrimSpace(line))
+	if command {
+		err = r.command(strings.TrimSpace(text))
 	} else {
-		err = r.answer(func(ctx context.Context, emit func(string)) (chat.Reply, error) { return r.c.Say(ctx, line, emit) })
+		err = r.answer(func(ctx context.Context, emit func(string)) (chat.Reply, error) { return r.c.Say(ctx, text, emit) })
 	}
 	if err == nil || errors.Is(err, errQuit) || !r.Terminal {
 		return err
@@ -117,18 +117,23 @@ func (r *repl) answer(reply func(ctx context.Context, emit func(string)) (chat.R
 		defer stop()
 	}
 	var broken error
+	begun := false
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	got, err := reply(ctx, func(text string) {
 		if r.Terminal {
 			text = Visible(text)
 		}
+		begun = true
 		if _, err := io.WriteString(r.Out, text); err != nil && broken == nil {
 			broken = err
 			cancel() // nobody reads any more
 		}
 	})
 	r.progress.Report(0, 0)
+	if err != nil && begun && r.Terminal {
+		fmt.Fprintln(r.Out) // the error gets a line of its own
+	}
 	switch {
 	case broken != nil:
 		return broken

@@ -3,12 +3,13 @@ package repl
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/internal/whole"
 )
 
 // store is the user's folder for history and saved conversations; "" where the
@@ -66,16 +67,10 @@ func (s store) save(name string, messages []chat.Message) (string, error) {
 			return "", err
 		}
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
-	if err != nil {
-		return "", err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(b, '\n'))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return "", err
-	}
-	return path, os.Rename(f.Name(), path)
+	return path, whole.Write(path, 0o600, func(w io.Writer) error {
+		_, err := w.Write(append(b, '\n'))
+		return err
+	})
 }
 
 // load reads a saved conversation.
@@ -95,25 +90,4 @@ func (s store) names() []string {
 		out = append(out, strings.TrimSuffix(filepath.Base(f), ".json"))
 	}
 	return out
-}
-
-// ReadMessages reads a JSON list of {"role", "content"}.
-func ReadMessages(path string) ([]chat.Message, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var list []chat.Message
-	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, fmt.Errorf("%s: not a JSON list of {\"role\", \"content\"}: %w", path, err)
-	}
-	for i, m := range list {
-		if m.Role == "" {
-			return nil, fmt.Errorf("%s: message %d has no role", path, i)
-		}
-	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: there are no messages", path)
-	}
-	return list, nil
 }
