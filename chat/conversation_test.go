@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/backend/ref"
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/internal/testutil"
@@ -18,6 +20,11 @@ import (
 // demoTalk is a session with the embedded demo.
 func demoTalk(t testing.TB, context int) (*chat.Engine, *model.Session) {
 	t.Helper()
+	return demoOn(t, cpu.New(0), context)
+}
+
+func demoOn(t testing.TB, b backend.Backend, context int) (*chat.Engine, *model.Session) {
+	t.Helper()
 	f, err := demo.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +33,7 @@ func demoTalk(t testing.TB, context int) (*chat.Engine, *model.Session) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := e.Model.NewSession(cpu.New(0), model.Options{Context: context})
+	s, err := e.Model.NewSession(b, model.Options{Context: context})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,9 +65,10 @@ func say(t testing.TB, c *chat.Conversation, text string) chat.Reply {
 }
 
 // Every turn feeds only what is new, and says what a session that reads the
-// whole conversation at once says.
+// whole conversation at once says. The reference computes every token the same
+// way, in however many passes; the quick kernels only up to backend.Verify.
 func TestTurnsFeedOnlyWhatIsNew(t *testing.T) {
-	e, s := demoTalk(t, 2048)
+	e, s := demoOn(t, ref.New(0), 2048)
 	c := e.Converse(s, chat.Settings{})
 	for i, text := range []string{"My name is Opal.", "What is 12 plus 30?", "What is my name?", "Tell me a tale about a hare named Leo."} {
 		before := len(s.Tokens())
@@ -71,7 +79,7 @@ func TestTurnsFeedOnlyWhatIsNew(t *testing.T) {
 		if r.Stats.ReusedTokens != before || r.Stats.PromptTokens > 30 {
 			t.Errorf("turn %d fed %d tokens and reused %d of %d", i, r.Stats.PromptTokens, r.Stats.ReusedTokens, before)
 		}
-		_, other := demoTalk(t, 2048)
+		_, other := demoOn(t, ref.New(0), 2048)
 		m := c.Messages()
 		if got := answer(t, e, other, m[:len(m)-1]); got != r.Text {
 			t.Errorf("turn %d: %q, but read at once %q", i, r.Text, got)

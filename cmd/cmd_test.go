@@ -149,12 +149,12 @@ func TestMistakes(t *testing.T) {
 		{"", []string{"logits", llama}, "tokens"},
 		{"", []string{"logits", llama, "--tokens", "1", "-o", filepath.Join(dir, "no", "where")}, "no such file"},
 	} {
-		out, _, err := mil(t, c.stdin, c.args...)
+		out, errs, err := mil(t, c.stdin, c.args...)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("mil %q: %v; want %q", c.args, err, c.want)
 		}
-		if out != "" {
-			t.Errorf("mil %q printed %q", c.args, out)
+		if out != "" || errs != "" {
+			t.Errorf("mil %q printed %q, on stderr %q", c.args, out, errs)
 		}
 	}
 }

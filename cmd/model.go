@@ -79,10 +79,12 @@ func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, erro
 		return nil, fmt.Errorf("--ctx %d is not between 1 and %d", f.context, maxContext)
 	case f.threads < 0 || f.threads > 1<<12:
 		return nil, fmt.Errorf("--threads %d is not between 1 and %d", f.threads, 1<<12)
-	case f.context > m.Config.Context:
+	}
+	s, err := m.NewSession(cpu.New(f.threads), model.Options{Context: f.context, PlainRope: f.plainRope})
+	if err == nil && f.context > m.Config.Context {
 		fmt.Fprintf(warn, "mil: warning: --ctx %d is more than the %d tokens the model declares\n", f.context, m.Config.Context)
 	}
-	return m.NewSession(cpu.New(f.threads), model.Options{Context: f.context, PlainRope: f.plainRope})
+	return s, err
 }
 
 // chatFlags are the flags of chat and run.

@@ -3,8 +3,8 @@ package model
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/format"
@@ -70,16 +70,16 @@ func (m *Model) newSession(b backend.Backend, o Options) (*Session, error) {
 		return nil, err
 	}
 	p := m.record(backend.Verify, backend.Verify, s.weights, s.states, o)
-	for name, st := range s.states {
+	s.names = slices.Sorted(maps.Keys(s.states))
+	for _, name := range s.names {
+		st := s.states[name]
 		buf, err := b.Alloc(st.Bytes)
 		if err != nil {
 			s.Close()
 			return nil, fmt.Errorf("%s for a context of %d tokens: %w", name, o.Context, err)
 		}
 		st.Buf = buf
-		s.names = append(s.names, name)
 	}
-	sort.Strings(s.names)
 	if s.step, err = b.Compile(p); err != nil {
 		s.Close()
 		return nil, err
