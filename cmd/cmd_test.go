@@ -142,6 +142,8 @@ func TestMistakes(t *testing.T) {
 		{"", []string{"info", notes}, "not a GGUF file"},
 		{"", []string{"tokenize", dir}, "tokenizer.json"},
 		{"", []string{"tokenize", llama, "--decode"}, "--jsonl"},
+		{"", []string{"tokenize"}, "mil tokenize takes MODEL_OR_FOLDER"},
+		{"{\"id\":[1]}\n", []string{"tokenize", llama, "--jsonl", "--decode"}, `line 1: there is no "ids"`},
 		{"nonsense\n", []string{"tokenize", llama, "--jsonl"}, "line 1"},
 		{"{}\n", []string{"tokenize", llama, "--jsonl"}, `no "text"`},
 		{"", []string{"logits", llama, "--tokens", "1,x"}, `"x" is not a token id`},

@@ -33,7 +33,12 @@ tokenizer.json.
                     gives {"text", "ids"}, or {"error"} where the template refuses`,
 		Example: `  mil tokenize model.bin "Once upon a time"
   echo '{"text":"Hello","add_special":true}' | mil tokenize model.bin --jsonl`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("mil tokenize takes MODEL_OR_FOLDER, and a text; see mil tokenize --help")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			t, err := openTokenizer(args[0])
 			if err != nil {
@@ -153,6 +158,9 @@ func (t *textTool) decodeLine(line []byte) (any, error) {
 	}
 	if err := json.Unmarshal(line, &q); err != nil {
 		return nil, err
+	}
+	if q.IDs == nil {
+		return nil, errors.New(`there is no "ids"`)
 	}
 	return struct {
 		Text string `json:"text"`
