@@ -55,6 +55,8 @@ type Sampler struct {
 	rng  *rand.Rand
 	list []Candidate
 	seen map[int32]bool
+	// draft is the draft's probability of each token, zero between calls of Check.
+	draft []float32
 }
 
 // New makes a sampler; the same options and logits give the same tokens.
@@ -69,7 +71,11 @@ func (s *Sampler) Sample(logits []float32, recent []int32) int32 {
 	if s.o.Temp == 0 {
 		return s.best(logits, recent)
 	}
-	c := s.Candidates(logits, recent)
+	return s.Draw(s.Candidates(logits, recent))
+}
+
+// Draw draws from a distribution that [Sampler.Candidates] gave.
+func (s *Sampler) Draw(c []Candidate) int32 {
 	// Float64, so that adding up many small probabilities loses nothing that matters.
 	u := s.rng.Float64()
 	for _, x := range c[:len(c)-1] {

@@ -1,0 +1,54 @@
+package sample
+
+// Check decides about a token x that a draft drew from the distribution from
+// (nil: the draft always proposes x here), so that what comes out has the
+// distribution of the logits under this sampler's filters: x is accepted with
+// probability p(x)/q(x); where it is not, other is drawn from what p has more
+// of than q (Leviathan et al., 2023, appendix A.1).
+func (s *Sampler) Check(logits []float32, recent []int32, x int32, from []Candidate) (ok bool, other int32) {
+	p := s.Candidates(logits, recent)
+	if cap(s.draft) < len(logits) {
+		s.draft = make([]float32, len(logits))
+	}
+	q := s.draft[:len(logits)]
+	if from == nil {
+		q[x] = 1
+	}
+	for _, c := range from {
+		q[c.ID] = c.P
+	}
+	px, qx := float32(0), q[x]
+	for _, c := range p {
+		if c.ID == x {
+			px = c.P
+			break
+		}
+	}
+	if ok = px >= qx || s.rng.Float64()*float64(qx) < float64(px); !ok {
+		other = s.residual(p, q)
+	}
+	q[x] = 0
+	for _, c := range from {
+		q[c.ID] = 0
+	}
+	return ok, other
+}
+
+// residual draws from max(0, p-q), normalized.
+func (s *Sampler) residual(p []Candidate, q []float32) int32 {
+	sum := 0.0
+	for _, c := range p {
+		sum += max(0, float64(c.P)-float64(q[c.ID]))
+	}
+	u := s.rng.Float64() * sum
+	last := p[0].ID
+	for _, c := range p {
+		if more := float64(c.P) - float64(q[c.ID]); more > 0 {
+			last = c.ID
+			if u -= more; u < 0 {
+				break
+			}
+		}
+	}
+	return last
+}

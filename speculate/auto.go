@@ -1,0 +1,34 @@
+package speculate
+
+// Auto asks several drafters in order and takes the first proposal.
+type Auto []Drafter
+
+// Sources implements [Drafter].
+func (a Auto) Sources() (out []string) {
+	for _, d := range a {
+		out = append(out, d.Sources()...)
+	}
+	return out
+}
+
+// Draft implements [Drafter].
+func (a Auto) Draft(timeline []int32, most int, worth func(int, float64) bool) (Proposal, error) {
+	for _, d := range a {
+		p, err := d.Draft(timeline, most, worth)
+		if err != nil || len(p.Tokens) > 0 {
+			return p, err
+		}
+	}
+	return Proposal{}, nil
+}
+
+// Close implements [Drafter].
+func (a Auto) Close() error {
+	var first error
+	for _, d := range a {
+		if err := d.Close(); first == nil {
+			first = err
+		}
+	}
+	return first
+}

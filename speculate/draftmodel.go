@@ -1,0 +1,130 @@
+package speculate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+)
+
+// Model drafts with a smaller model of the same vocabulary.
+type Model struct {
+	s       *model.Session
+	o       sample.Options
+	sampler *sample.Sampler
+	base    *model.Snapshot // the point before the tokens drafted last
+	from    [][]sample.Candidate
+	tokens  []int32
+}
+
+// ModelSource is the name of its proposals.
+const ModelSource = "model"
+
+// NewModel drafts in a session of its own, drawing as the target does: the
+// nearer the two distributions, the more is accepted.
+func NewModel(s *model.Session, o sample.Options) *Model {
+	m := &Model{s: s}
+	m.SetOptions(o)
+	return m
+}
+
+// SetOptions changes how tokens are drawn.
+func (m *Model) SetOptions(o sample.Options) {
+	o.Seed ^= 0x9E3779B97F4A7C15 // not the target's numbers again
+	m.o, m.sampler = o, sample.New(o)
+}
+
+// Sources implements [Drafter].
+func (m *Model) Sources() []string { return []string{ModelSource} }
+
+// Close implements [Drafter].
+func (m *Model) Close() error { return m.s.Close() }
+
+// Draft implements [Drafter].
+func (m *Model) Draft(timeline []int32, most int, worth func(int, float64) bool) (Proposal, error) {
+	if len(timeline)+most > m.s.Context() {
+		return Proposal{}, nil // the draft's context is the smaller one
+	}
+	if err := m.follow(timeline); err != nil {
+		return Proposal{}, err
+	}
+	logits, err := m.feed(timeline[len(m.s.Tokens()):])
+	if err != nil {
+		return Proposal{}, err
+	}
+	if m.base, err = m.s.Snapshot(); err != nil {
+		return Proposal{}, err
+	}
+	m.tokens = m.tokens[:0]
+	likely := 1.0
+	for i := 0; ; i++ {
+		x, from := m.draw(i, logits)
+		m.tokens = append(m.tokens, x)
+		likely *= probability(from, x)
+		if len(m.tokens) >= most || !worth(len(m.tokens)+1, likely) {
+			break
+		}
+		if logits, err = m.s.Feed([]int32{x}, model.WantLast); err != nil {
+			return Proposal{}, err
+		}
+	}
+	return Proposal{Tokens: m.tokens, From: m.from[:len(m.tokens)], Source: ModelSource}, nil
+}
+
+// draw draws the i-th token and keeps the distribution it came from.
+func (m *Model) draw(i int, logits []float32) (int32, []sample.Candidate) {
+	if len(m.from) <= i {
+		m.from = append(m.from, nil)
+	}
+	m.from[i] = append(m.from[i][:0], m.sampler.Candidates(logits, m.s.Tokens())...)
+	return m.sampler.Draw(m.from[i]), m.from[i]
+}
+
+func probability(c []sample.Candidate, id int32) float64 {
+	for _, x := range c {
+		if x.ID == id {
+			return float64(x.P)
+		}
+	}
+	return 0
+}
+
+// follow goes back to where the session's tokens are the timeline's.
+func (m *Model) follow(timeline []int32) error {
+	have := m.s.Tokens()
+	if len(have) < len(timeline) && slices.Equal(have, timeline[:len(have)]) {
+		return nil
+	}
+	if m.base != nil {
+		if t := m.base.Tokens(); len(t) < len(timeline) && slices.Equal(t, timeline[:len(t)]) {
+			err := m.s.Restore(m.base)
+			if !errors.Is(err, model.ErrSnapshot) {
+				return err
+			}
+		}
+	}
+	m.base = nil
+	return m.s.Reset()
+}
+
+// feed gives the session tokens and returns the last one's logits.
+func (m *Model) feed(ids []int32) ([]float32, error) { return m.s.Feed(ids, model.WantLast) }
+
+// Fits says whether a draft's vocabulary is the target's, and how it differs:
+// a token must mean the same to both.
+func Fits(target, draft interface {
+	Size() int
+	Piece(id int32) string
+}) error {
+	if a, b := target.Size(), draft.Size(); a != b {
+		return fmt.Errorf("the draft's vocabulary has %d tokens, the model's %d", b, a)
+	}
+	for id := range int32(target.Size()) {
+		if a, b := target.Piece(id), draft.Piece(id); a != b {
+			return fmt.Errorf("the draft's vocabulary differs: token %d is %q, the model's %q", id, b, a)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+// Package speculate makes several tokens in one pass of a model: a draft
+// proposes, the model checks all of the proposal at once, and its session goes
+// back to the last token that was right. The text is the one the model alone
+// would have made: greedy text byte for byte, drawn text from the same
+// distribution (Leviathan et al., "Fast Inference from Transformers via
+// Speculative Decoding", 2023).
+package speculate
+
+import (
+	"time"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+)
+
+// MaxDraft is the most tokens that may be proposed at a time: with the one
+// before them they fill a pass that can be taken back in part.
+const MaxDraft = backend.Verify - 1
+
+// Proposal is what a draft says may follow.
+type Proposal struct {
+	Tokens []int32
+	// From[i] is the distribution Tokens[i] was drawn from; nil means that the
+	// draft always proposes this token here.
+	From [][]sample.Candidate
+	// Source names the kind of draft, each of which is judged for itself.
+	Source string
+}
+
+// Drafter proposes tokens. It is not for two goroutines.
+type Drafter interface {
+	// Draft proposes at most most tokens to follow the timeline. wanted says for
+	// how many more it is worth going on, given how likely it is, in the draft's
+	// own eyes, that all proposed so far are right. A draft that has nothing to
+	// say proposes nothing. The proposal is valid until the next call.
+	Draft(timeline []int32, most int, worth func(n int, likely float64) bool) (Proposal, error)
+	// Sources lists the sources of its proposals, in the order they are asked.
+	Sources() []string
+	Close() error
+}
+
+// Decoder makes a model's tokens one after another, with or without a draft.
+type Decoder struct {
+	s       *model.Session
+	sampler *sample.Sampler
+	draft   Drafter // or nil
+	fixed   int     // K, or negative to adapt
+	control map[string]*control
+	costs   costs
+	stats   Stats
+
+	logits  []float32 // the next token's, when it was not drawn yet
+	pending int32     // drawn but not fed, when logits is nil
+	line    []int32   // scratch
+	batch   []int32   // scratch
+}
+
+// Stats is what speculation did.
+type Stats struct {
+	Passes   int         `json:"passes"`   // of the model
+	Tokens   int         `json:"tokens"`   // made by them
+	Proposed int         `json:"proposed"` // by the draft
+	Accepted int         `json:"accepted"`
+	K        map[int]int `json:"k"` // passes by the number of tokens proposed
+	// History is the number proposed in each of the last passes, oldest first.
+	History []int         `json:"-"`
+	Pass    time.Duration `json:"pass_ns"`  // time in passes
+	Draft   time.Duration `json:"draft_ns"` // time in drafting
+}
+
+// Rate is the share of proposed tokens that were accepted.
+func (s Stats) Rate() float64 { return ratio(s.Accepted, s.Proposed) }
+
+// PerPass is how many tokens a pass made.
+func (s Stats) PerPass() float64 { return ratio(s.Tokens, s.Passes) }
+
+func ratio(a, b int) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+// Options of a decoder.
+type Options struct {
+	Draft Drafter // nil decodes token by token
+	K     int     // tokens to propose; negative adapts, from 0 up, to what pays
+}
+
+// New makes a decoder for a session. The drafter stays the caller's to close.
+func New(s *model.Session, sampler *sample.Sampler, o Options) *Decoder {
+	d := &Decoder{s: s, sampler: sampler, draft: o.Draft, fixed: min(o.K, MaxDraft), control: map[string]*control{}}
+	d.stats.K = map[int]int{}
+	if o.Draft != nil {
+		for _, source := range o.Draft.Sources() {
+			d.control[source] = newControl()
+		}
+	}
+	return d
+}
+
+// SetSampler changes how tokens are drawn from here on.
+func (d *Decoder) SetSampler(s *sample.Sampler) { d.sampler = s }
+
+// Stats is what was done so far.
+func (d *Decoder) Stats() Stats { return d.stats }
+
+// Begin goes on after a prompt: logits are those of its last token.
+func (d *Decoder) Begin(logits []float32) { d.logits = logits }
+
+// Pending returns the token that was made last and not fed to the session yet;
+// ok is false before the first.
+func (d *Decoder) Pending() (id int32, ok bool) { return d.pending, d.logits == nil }
+
+// Next makes at least one token. All but the last lie in the session already,
+// the last is fed by the next call. The slice is valid until then.
+func (d *Decoder) Next() ([]int32, error) {
+	if d.logits != nil {
+		d.pending = d.sampler.Sample(d.logits, d.s.Tokens())
+		d.logits = nil
+		d.batch = append(d.batch[:0], d.pending)
+		return d.batch, nil
+	}
+	p, err := d.propose()
+	if err != nil {
+		return nil, err
+	}
+	return d.check(p)
+}
+
+// Keep takes back all of the last call's tokens but the first n, whose last is
+// then the session's last too: a reply ended within them.
+func (d *Decoder) Keep(n, of int) error {
+	if n >= of {
+		return nil
+	}
+	return d.s.Commit(1 + n) // the pass held the token before them, too
+}
+
+// propose asks the draft, as far as that pays.
+func (d *Decoder) propose() (Proposal, error) {
+	room := d.s.Context() - len(d.s.Tokens()) - 1 // beside the pending token
+	most := min(MaxDraft, room)
+	if d.draft == nil || most <= 0 || d.fixed == 0 {
+		return Proposal{}, nil
+	}
+	d.line = append(append(d.line[:0], d.s.Tokens()...), d.pending)
+	limit := d.fixed
+	worth := func(int, float64) bool { return true }
+	if d.fixed < 0 {
+		limit = 0
+		for _, c := range d.control {
+			limit = max(limit, c.plan(&d.costs))
+		}
+		if limit == 0 {
+			return Proposal{}, nil
+		}
+		worth = d.costs.worth
+	}
+	start := time.Now()
+	p, err := d.draft.Draft(d.line, min(most, limit), worth)
+	if err != nil {
+		return p, err
+	}
+	if d.fixed < 0 && len(p.Tokens) > 0 { // each source may go as far as it is good for
+		n := min(len(p.Tokens), d.control[p.Source].k)
+		p.Tokens, p.From = p.Tokens[:n], p.From[:min(n, len(p.From))]
+	}
+	took := time.Since(start)
+	d.stats.Draft += took
+	d.costs.drafted(len(p.Tokens), took)
+	return p, nil
+}
+
+// check feeds the pending token and the proposal in one pass, keeps what the
+// model would have made itself, and draws the token that follows.
+func (d *Decoder) check(p Proposal) ([]int32, error) {
+	want := model.WantLast
+	if len(p.Tokens) > 0 {
+		want = model.WantAll
+	}
+	d.batch = append(append(d.batch[:0], d.pending), p.Tokens...)
+	start := time.Now()
+	rows, err := d.s.Feed(d.batch, want)
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(start)
+	v := d.s.Vocab()
+	timeline := d.s.Tokens()
+	before := len(timeline) - len(p.Tokens)
+	accepted := 0
+	next := int32(-1)
+	for i, x := range p.Tokens {
+		var from []sample.Candidate
+		if i < len(p.From) {
+			from = p.From[i]
+		}
+		ok, other := d.sampler.Check(rows[i*v:(i+1)*v], timeline[:before+i], x, from)
+		if !ok {
+			next = other
+			break
+		}
+		accepted++
+	}
+	if next < 0 {
+		next = d.sampler.Sample(rows[len(rows)-v:], timeline)
+	}
+	if err := d.s.Commit(1 + accepted); err != nil {
+		return nil, err
+	}
+	d.count(p, accepted, took)
+	d.pending = next
+	d.batch = append(append(d.batch[:0], p.Tokens[:accepted]...), next)
+	return d.batch, nil
+}
+
+func (d *Decoder) count(p Proposal, accepted int, took time.Duration) {
+	n := len(p.Tokens)
+	d.costs.passed(1+n, took)
+	if c := d.control[p.Source]; c != nil && n > 0 {
+		c.judge(n, accepted)
+	}
+	for source, c := range d.control {
+		if n == 0 || source != p.Source {
+			c.rest()
+		}
+	}
+	s := &d.stats
+	s.Passes++
+	s.Tokens += 1 + accepted
+	s.Proposed += n
+	s.Accepted += accepted
+	s.Pass += took
+	s.K[n]++
+	if s.History = append(s.History, n); len(s.History) > 1<<12 {
+		s.History = s.History[1<<11:]
+	}
+}

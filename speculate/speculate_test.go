@@ -1,0 +1,310 @@
+package speculate_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/testutil"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/speculate"
+)
+
+func session(t testing.TB, f *format.File, context int) *model.Session {
+	t.Helper()
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.NewSession(cpu.New(0), model.Options{Context: context})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func fixture(t testing.TB, name string) *format.File {
+	f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
+	return f
+}
+
+// hostile proposes random tokens, sure of each.
+type hostile struct {
+	r     *rand.Rand
+	vocab int
+}
+
+func (h hostile) Sources() []string { return []string{"hostile"} }
+func (h hostile) Close() error      { return nil }
+func (h hostile) Draft(_ []int32, most int, _ func(int, float64) bool) (speculate.Proposal, error) {
+	p := speculate.Proposal{Source: "hostile"}
+	for range most {
+		p.Tokens = append(p.Tokens, int32(h.r.IntN(h.vocab)))
+	}
+	return p, nil
+}
+
+// generate makes n tokens after a prompt.
+func generate(t testing.TB, s *model.Session, o sample.Options, so speculate.Options, prompt []int32, n int) ([]int32, speculate.Stats) {
+	t.Helper()
+	if err := s.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	logits, err := s.Feed(prompt, model.WantLast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := speculate.New(s, sample.New(o), so)
+	d.Begin(logits)
+	var out []int32
+	for len(out) < n {
+		next, err := d.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, next...)
+		// All but the last are in the session.
+		whole := append(slices.Clone(prompt), out[:len(out)-1]...)
+		if !slices.Equal(s.Tokens(), whole) {
+			t.Fatalf("the session holds %d tokens, %d were made", len(s.Tokens())-len(prompt), len(out))
+		}
+	}
+	return out[:n], d.Stats()
+}
+
+// Greedy tokens are the same with every kind of draft and every K.
+func TestGreedyIsTheSame(t *testing.T) {
+	prompt := []int32{7, 11, 250, 3, 9, 7, 11, 250}
+	for _, name := range []string{"mamba1-half", "mamba2-half", "pure-mamba1", "pure-mamba2", "llama"} {
+		target := session(t, fixture(t, name), 512)
+		want, _ := generate(t, target, sample.Options{RepeatPenalty: 1.1}, speculate.Options{}, prompt, 150)
+		for _, k := range []int{-1, 1, 3, 8, 15} {
+			drafts := map[string]speculate.Drafter{
+				"hostile":    hostile{rand.New(rand.NewPCG(1, 1)), target.Vocab()},
+				"lookup":     speculate.NewLookup(),
+				"itself":     speculate.NewModel(session(t, fixture(t, name), 512), sample.Options{RepeatPenalty: 1.1}),
+				"other":      speculate.NewModel(session(t, fixture(t, "mamba2-merged"), 512), sample.Options{}),
+				"both":       speculate.Auto{speculate.NewLookup(), speculate.NewModel(session(t, fixture(t, name), 512), sample.Options{})},
+				"less space": speculate.NewModel(session(t, fixture(t, name), 60), sample.Options{}),
+			}
+			for kind, d := range drafts {
+				got, stats := generate(t, target, sample.Options{RepeatPenalty: 1.1}, speculate.Options{Draft: d, K: k}, prompt, 150)
+				if !slices.Equal(got, want) {
+					t.Errorf("%s, draft %s, K %d: other tokens", name, kind, k)
+				}
+				if kind == "itself" && k > 0 && stats.Rate() < 0.999 {
+					t.Errorf("%s as its own draft, K %d: %.3f accepted", name, k, stats.Rate())
+				}
+				if kind == "hostile" && k > 0 && stats.Rate() > 0.1 {
+					t.Errorf("%s: %.2f of random tokens accepted", name, stats.Rate())
+				}
+			}
+		}
+	}
+}
+
+// joint is the exact distribution of the next n tokens, by their string.
+func joint(t testing.TB, s *model.Session, o sample.Options, prompt []int32, n int) map[string]float64 {
+	out := map[string]float64{}
+	var walk func(made []int32, p float64)
+	walk = func(made []int32, p float64) {
+		if len(made) == n {
+			out[fmt.Sprint(made)] += p
+			return
+		}
+		if err := s.Reset(); err != nil {
+			t.Fatal(err)
+		}
+		logits, err := s.Feed(append(slices.Clone(prompt), made...), model.WantLast)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range slices.Clone(sample.New(o).Candidates(logits, s.Tokens())) {
+			walk(append(slices.Clone(made), c.ID), p*float64(c.P))
+		}
+	}
+	walk(nil, 1)
+	return out
+}
+
+// chi is Pearson's statistic over cells expected at least 5 times, the rest
+// pooled, as standard deviations from its mean.
+func chi(counts map[string]int, want map[string]float64, n int) float64 {
+	x, cells := 0.0, 0
+	pooled, pooledWant := 0, 0.0
+	seen := 0
+	for k, p := range want {
+		seen += counts[k]
+		if e := p * float64(n); e >= 5 {
+			d := float64(counts[k]) - e
+			x += d * d / e
+			cells++
+		} else {
+			pooled += counts[k]
+			pooledWant += e
+		}
+	}
+	if pooledWant > 0 {
+		d := float64(pooled) - pooledWant
+		x += d * d / pooledWant
+		cells++
+	}
+	if seen != n {
+		return math.Inf(1) // something came out that cannot
+	}
+	dof := float64(cells - 1)
+	return (x - dof) / math.Sqrt(2*dof)
+}
+
+// 200,000 tokens drawn with a draft have the target's distribution: the joint
+// one of four tokens in a row, computed exactly.
+func TestDistribution(t *testing.T) {
+	const n, runs = 4, 50_000
+	if testing.Short() {
+		t.Skip("draws 200,000 tokens; run without -short")
+	}
+	o := sample.Options{Temp: 1.3, TopK: 4, TopP: 0.97}
+	prompt := []int32{7, 11, 250, 3}
+	f := fixture(t, "mamba2-half")
+	s := session(t, f, 64)
+	want := joint(t, s, o, prompt, n)
+	if err := s.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	logits, err := s.Feed(prompt, model.WantLast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logits = slices.Clone(logits)
+	snap, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	smp := sample.New(o)
+	for name, draft := range map[string]speculate.Drafter{
+		"none":          nil,
+		"another model": speculate.NewModel(session(t, fixture(t, "mamba2-merged"), 64), o),
+		"random":        hostile{rand.New(rand.NewPCG(5, 5)), 8},
+	} {
+		counts := map[string]int{}
+		for run := range runs {
+			if err := s.Restore(snap); err != nil {
+				t.Fatal(err)
+			}
+			d := speculate.New(s, smp, speculate.Options{Draft: draft, K: 3})
+			d.Begin(logits)
+			var made []int32
+			for len(made) < n {
+				next, err := d.Next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				made = append(made, next...)
+			}
+			counts[fmt.Sprint(made[:n])]++
+			_ = run
+		}
+		if z := chi(counts, want, runs); z > 4 {
+			t.Errorf("draft %s: the tokens are %.1f standard deviations from the model's distribution", name, z)
+		} else {
+			t.Logf("draft %s: %.1f standard deviations over %d outcomes", name, z, len(want))
+		}
+	}
+}
+
+// The statistic tells a right residual from wrong ones.
+func TestWrongResidualIsCaught(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	p := []float32{2, 1.5, 1, 0.5, 0, -1}
+	q := []sample.Candidate{{ID: 0, P: 0.1}, {ID: 1, P: 0.1}, {ID: 2, P: 0.1}, {ID: 3, P: 0.3}, {ID: 4, P: 0.3}, {ID: 5, P: 0.1}}
+	s := sample.New(sample.Options{Temp: 1, Seed: 9})
+	want := map[string]float64{}
+	for _, c := range s.Candidates(p, nil) {
+		want[fmt.Sprint(c.ID)] = float64(c.P)
+	}
+	const n = 200_000
+	for name, c := range map[string]struct {
+		other func(x int32) int32
+		right bool
+	}{
+		"residual":             {nil, true},
+		"the model's again":    {func(int32) int32 { return s.Sample(p, nil) }, false},
+		"the best":             {func(int32) int32 { return 0 }, false},
+		"all but the proposal": {func(x int32) int32 { return (x + 1 + int32(r.IntN(5))) % 6 }, false},
+	} {
+		counts := map[string]int{}
+		for range n {
+			x := s.Draw(q)
+			ok, other := s.Check(p, nil, x, q)
+			if !ok {
+				x = other
+				if c.other != nil {
+					x = c.other(x)
+				}
+			}
+			counts[fmt.Sprint(x)]++
+		}
+		if z := chi(counts, want, n); (z < 4) != c.right {
+			t.Errorf("%s: %.1f standard deviations", name, z)
+		}
+	}
+}
+
+func TestLookup(t *testing.T) {
+	l := speculate.NewLookup()
+	draft := func(line ...int32) []int32 {
+		p, err := l.Draft(line, 4, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Tokens
+	}
+	for _, c := range []struct{ line, want []int32 }{
+		{nil, nil},
+		{[]int32{1, 2}, nil},
+		{[]int32{1, 2, 3, 4, 5}, nil},
+		{[]int32{1, 2, 3, 4, 5, 1, 2, 3}, []int32{4, 5, 1, 2}},
+		{[]int32{1, 2, 3, 4, 5, 1, 2, 3, 9}, nil},
+		{[]int32{1, 2, 3}, nil},                                                  // went back
+		{[]int32{9, 1, 2, 3, 4, 8, 1, 2, 3, 5, 9, 1, 2, 3}, []int32{4, 8, 1, 2}}, // the longer match, not the newer
+		{[]int32{7, 1, 2, 3, 4, 8, 1, 2, 3, 5, 9, 1, 2, 3}, []int32{5, 9, 1, 2}}, // the newer of two
+		{[]int32{5, 5, 5, 5, 5}, []int32{5}},
+	} {
+		if got := draft(c.line...); !slices.Equal(got, c.want) {
+			t.Errorf("after %v: %v, want %v", c.line, got, c.want)
+		}
+	}
+}
+
+type words []string
+
+func (w words) Size() int             { return len(w) }
+func (w words) Piece(id int32) string { return w[id] }
+
+func TestFits(t *testing.T) {
+	for want, draft := range map[string]words{
+		"":                                {"a", "b", "c"},
+		"has 2 tokens, the model's 3":     {"a", "b"},
+		`token 1 is "x", the model's "b"`: {"a", "x", "c"},
+	} {
+		err := speculate.Fits(words{"a", "b", "c"}, draft)
+		if (err == nil) != (want == "") || err != nil && !contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", draft, err, want)
+		}
+	}
+}
+
+func contains(s, sub string) bool {
+	for i := 0; i+len(sub) <= len(s); i++ {
+		if s[i:i+len(sub)] == sub {
+			return true
+		}
+	}
+	return false
+}
