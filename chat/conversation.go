@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/mil-run/mil/model"
-	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/speculate"
 	"github.com/mil-run/mil/tokenizer"
 )
 
@@ -22,12 +22,13 @@ type Conversation struct {
 	e        *Engine
 	s        *model.Session
 	set      Settings
-	sampler  *sample.Sampler
+	decoder  *speculate.Decoder
 	messages []Message
 	shield   string
 	// prompt and reply are what the session's tokens stand for, rendered and
 	// then generated, where known says that they are.
 	prompt, reply string
+	unfed         []int32 // the reply's last token, where the session lacks it
 	known         bool
 	marks         []mark // oldest first
 }
@@ -44,18 +45,18 @@ const keptMarks = 2
 
 // Converse begins a conversation in a session that has read nothing.
 func (e *Engine) Converse(s *model.Session, set Settings) *Conversation {
-	c := &Conversation{e: e, s: s, set: set}
-	c.sampler = sample.New(set.Sampling)
-	return c
+	return &Conversation{e: e, s: s, set: set, decoder: speculate.New(s, set.Sampling, set.Draft)}
 }
 
 // Settings are the present settings.
 func (c *Conversation) Settings() Settings { return c.set }
 
-// Set changes the settings; the random numbers begin again from the seed.
+// Set changes the settings but for the draft; the random numbers begin again
+// from the seed.
 func (c *Conversation) Set(set Settings) {
+	set.Draft = c.set.Draft
 	c.set = set
-	c.sampler = sample.New(set.Sampling)
+	c.decoder.SetSampling(set.Sampling)
 }
 
 // Messages are the conversation so far. The caller must not change them.
@@ -132,13 +133,14 @@ func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, er
 		return Reply{}, err
 	}
 	st.PromptTime = time.Since(start)
-	r, err := c.e.generate(ctx, c.s, c.sampler, c.set, logits, emit)
+	c.decoder.Begin(logits)
+	r, err := c.e.generate(ctx, c.s, c.decoder, c.set, emit)
 	if err != nil {
 		return r, err
 	}
-	c.prompt, c.reply, c.known = text, r.Text, r.whole
+	c.prompt, c.reply, c.unfed, c.known = text, r.Text, r.unfed, r.whole
 	st.GeneratedTokens, st.GenerationTime = r.Stats.GeneratedTokens, r.Stats.GenerationTime
-	st.FirstToken = st.PromptTime + r.Stats.FirstToken
+	st.FirstToken, st.Speculation = st.PromptTime+r.Stats.FirstToken, r.Stats.Speculation
 	r.Stats = st
 	c.messages = append(c.messages, Message{"assistant", r.Text})
 	return r, nil
@@ -203,7 +205,7 @@ func (c *Conversation) ids(text string) []int32 {
 			after, ok = strings.CutPrefix(rest, strings.TrimSpace(c.reply))
 		}
 		if ok {
-			return append(slices.Clone(have), c.e.encode(after, c.shield)...)
+			return slices.Concat(have, c.unfed, c.e.encode(after, c.shield))
 		}
 	}
 	for _, m := range slices.Backward(c.marks) {
@@ -238,7 +240,9 @@ func (e *Engine) complete(ctx context.Context, s *model.Session, text string, se
 		return Reply{}, err
 	}
 	prompt := time.Since(start)
-	r, err := e.generate(ctx, s, sample.New(set.Sampling), set, logits, emit)
+	d := speculate.New(s, set.Sampling, set.Draft)
+	d.Begin(logits)
+	r, err := e.generate(ctx, s, d, set, emit)
 	r.Stats.PromptTokens, r.Stats.PromptTime = len(ids), prompt
 	r.Stats.FirstToken += prompt
 	return r, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/speculate"
 )
 
 // Settings say how replies are made.
@@ -15,6 +16,7 @@ type Settings struct {
 	Sampling  sample.Options
 	MaxTokens int      // of a reply; 0 goes on to the context's end
 	Stop      []string // texts that end a reply and do not belong to it
+	Draft     speculate.Options
 }
 
 // Reason says why a reply ended.
@@ -35,7 +37,9 @@ type Reply struct {
 	Why   Reason
 	Stats Stats
 
-	whole bool // the session was fed exactly the tokens of Text
+	whole bool // the session was fed exactly the tokens of Text, but unfed
+	// unfed is the last token, where nothing came after it.
+	unfed []int32
 }
 
 // Stats is the work of one reply.
@@ -46,6 +50,8 @@ type Stats struct {
 	GeneratedTokens int           `json:"generated_tokens"`
 	GenerationTime  time.Duration `json:"generation_ns"`       // of all tokens but the first
 	FirstToken      time.Duration `json:"first_token_time_ns"` // from the request to the first token
+	// Speculation is what a draft did; nil without one.
+	Speculation *speculate.Stats `json:"speculation,omitempty"`
 }
 
 // PromptSpeed is prompt tokens a second.
@@ -63,8 +69,12 @@ func speed(n int, d time.Duration) float64 {
 
 // String is the one-line form.
 func (s Stats) String() string {
-	return fmt.Sprintf("prompt %d tokens (%d reused) %.1f tok/s, generated %d tokens %.1f tok/s, first token after %s",
+	line := fmt.Sprintf("prompt %d tokens (%d reused) %.1f tok/s, generated %d tokens %.1f tok/s, first token after %s",
 		s.PromptTokens, s.ReusedTokens, s.PromptSpeed(), s.GeneratedTokens, s.GenerationSpeed(), s.FirstToken.Round(time.Millisecond))
+	if s.Speculation != nil {
+		line += "; " + s.Speculation.String()
+	}
+	return line
 }
 
 // feedStep is how many prompt tokens are fed between looks at the context.
@@ -95,9 +105,9 @@ func feed(ctx context.Context, s *model.Session, ids []int32, progress func(done
 	return logits, nil
 }
 
-// generate goes on from logits, the last token's, until something ends the
+// generate goes on from what a decoder was begun with until something ends the
 // reply. emit is given the text as it comes, in whole characters.
-func (e *Engine) generate(ctx context.Context, s *model.Session, smp *sample.Sampler, set Settings, logits []float32, emit func(string)) (r Reply, err error) {
+func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.Decoder, set Settings, emit func(string)) (r Reply, err error) {
 	var out strings.Builder
 	stream := e.Tokenizer.Stream(true)
 	stop := stopper{stops: set.Stop}
@@ -107,38 +117,56 @@ func (e *Engine) generate(ctx context.Context, s *model.Session, smp *sample.Sam
 			emit(text)
 		}
 	}
-	start := time.Now()
-	first := start
-	for r.Why == "" {
-		switch {
-		case ctx.Err() != nil:
-			r.Why = Interrupted
-			continue
-		case set.MaxTokens > 0 && r.Stats.GeneratedTokens >= set.MaxTokens:
-			r.Why = MaxTokens
-			continue
-		}
-		id := smp.Sample(logits, s.Tokens())
-		r.Stats.GeneratedTokens++
-		if r.Stats.GeneratedTokens == 1 {
-			first = time.Now()
-		}
+	// take shows a token and says whether it ends the reply.
+	take := func(id int32, last bool) Reason {
 		if e.ends[id] {
-			r.Why = EndOfTurn
-			continue
+			return EndOfTurn
 		}
 		text, stopped := stop.push(stream.Push(id))
 		show(text)
-		if stopped {
-			r.Why = StopString
-			continue
+		switch {
+		case stopped:
+			return StopString
+		case set.MaxTokens > 0 && r.Stats.GeneratedTokens >= set.MaxTokens:
+			return MaxTokens
+		case last && len(s.Tokens()) >= s.Context():
+			return ContextFull
 		}
-		if len(s.Tokens()) >= s.Context() {
-			r.Why = ContextFull
-			continue
+		return ""
+	}
+	start := time.Now()
+	first := start
+	before := d.Stats()
+	for r.Why == "" {
+		if ctx.Err() != nil {
+			r.Why = Interrupted
+			if id, ok := d.Pending(); ok {
+				r.unfed = []int32{id}
+			}
+			break
 		}
-		if logits, err = s.Feed([]int32{id}, model.WantLast); err != nil {
+		made, err := d.Next()
+		if err != nil {
 			return r, err
+		}
+		for i, id := range made {
+			if r.Stats.GeneratedTokens++; r.Stats.GeneratedTokens == 1 {
+				first = time.Now()
+			}
+			last := i == len(made)-1
+			if r.Why = take(id, last); r.Why == "" {
+				continue
+			}
+			keep := i + 1
+			if r.Why == EndOfTurn {
+				keep = i
+			} else if last {
+				r.unfed = []int32{id}
+			}
+			if err := d.Keep(keep); err != nil {
+				return r, err
+			}
+			break
 		}
 	}
 	if r.Why != StopString {
@@ -149,7 +177,11 @@ func (e *Engine) generate(ctx context.Context, s *model.Session, smp *sample.Sam
 		show(text)
 	}
 	r.Stats.GenerationTime, r.Stats.FirstToken = time.Since(first), first.Sub(start)
+	if set.Draft.Draft != nil {
+		did := d.Stats().Since(before)
+		r.Stats.Speculation = &did
+	}
 	r.Text = out.String()
-	r.whole = r.Why != StopString && r.Why != ContextFull
+	r.whole = r.Why != StopString
 	return r, nil
 }

@@ -1,5 +1,7 @@
 package speculate
 
+import "github.com/mil-run/mil/sample"
+
 // Auto asks several drafters in order and takes the first proposal.
 type Auto []Drafter
 
@@ -20,6 +22,15 @@ func (a Auto) Draft(timeline []int32, most int, worth func(int, float64) bool) (
 		}
 	}
 	return Proposal{}, nil
+}
+
+// SetSampling changes how tokens are drawn.
+func (a Auto) SetSampling(o sample.Options) {
+	for _, d := range a {
+		if s, ok := d.(interface{ SetSampling(sample.Options) }); ok {
+			s.SetSampling(o)
+		}
+	}
 }
 
 // Close implements [Drafter].

@@ -12,7 +12,6 @@ import (
 // Model drafts with a smaller model of the same vocabulary.
 type Model struct {
 	s       *model.Session
-	o       sample.Options
 	sampler *sample.Sampler
 	base    *model.Snapshot // the point before the tokens drafted last
 	from    [][]sample.Candidate
@@ -26,14 +25,14 @@ const ModelSource = "model"
 // nearer the two distributions, the more is accepted.
 func NewModel(s *model.Session, o sample.Options) *Model {
 	m := &Model{s: s}
-	m.SetOptions(o)
+	m.SetSampling(o)
 	return m
 }
 
-// SetOptions changes how tokens are drawn.
-func (m *Model) SetOptions(o sample.Options) {
+// SetSampling changes how tokens are drawn.
+func (m *Model) SetSampling(o sample.Options) {
 	o.Seed ^= 0x9E3779B97F4A7C15 // not the target's numbers again
-	m.o, m.sampler = o, sample.New(o)
+	m.sampler = sample.New(o)
 }
 
 // Sources implements [Drafter].
@@ -50,7 +49,7 @@ func (m *Model) Draft(timeline []int32, most int, worth func(int, float64) bool)
 	if err := m.follow(timeline); err != nil {
 		return Proposal{}, err
 	}
-	logits, err := m.feed(timeline[len(m.s.Tokens()):])
+	logits, err := m.s.Feed(timeline[len(m.s.Tokens()):], model.WantLast)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -108,9 +107,6 @@ func (m *Model) follow(timeline []int32) error {
 	m.base = nil
 	return m.s.Reset()
 }
-
-// feed gives the session tokens and returns the last one's logits.
-func (m *Model) feed(ids []int32) ([]float32, error) { return m.s.Feed(ids, model.WantLast) }
 
 // Fits says whether a draft's vocabulary is the target's, and how it differs:
 // a token must mean the same to both.

@@ -7,6 +7,9 @@
 package speculate
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/mil-run/mil/backend"
@@ -52,6 +55,7 @@ type Decoder struct {
 
 	logits  []float32 // the next token's, when it was not drawn yet
 	pending int32     // drawn but not fed, when logits is nil
+	made    []int32   // by the last call
 	line    []int32   // scratch
 	batch   []int32   // scratch
 }
@@ -67,6 +71,32 @@ type Stats struct {
 	History []int         `json:"-"`
 	Pass    time.Duration `json:"pass_ns"`  // time in passes
 	Draft   time.Duration `json:"draft_ns"` // time in drafting
+}
+
+// Since is what was done since earlier.
+func (s Stats) Since(earlier Stats) Stats {
+	s.Passes -= earlier.Passes
+	s.Tokens -= earlier.Tokens
+	s.Proposed -= earlier.Proposed
+	s.Accepted -= earlier.Accepted
+	s.Pass -= earlier.Pass
+	s.Draft -= earlier.Draft
+	s.K = maps.Clone(s.K)
+	for k, n := range earlier.K {
+		if s.K[k] -= n; s.K[k] == 0 {
+			delete(s.K, k)
+		}
+	}
+	s.History = slices.Clone(s.History[max(0, len(s.History)-s.Passes):])
+	return s
+}
+
+// String is the one-line form.
+func (s Stats) String() string {
+	if s.Proposed == 0 {
+		return fmt.Sprintf("draft: nothing proposed in %d passes", s.Passes)
+	}
+	return fmt.Sprintf("draft: %.0f%% of %d accepted, %.2f tokens a pass", 100*s.Rate(), s.Proposed, s.PerPass())
 }
 
 // Rate is the share of proposed tokens that were accepted.
@@ -89,22 +119,32 @@ type Options struct {
 }
 
 // New makes a decoder for a session. The drafter stays the caller's to close.
-func New(s *model.Session, sampler *sample.Sampler, o Options) *Decoder {
-	d := &Decoder{s: s, sampler: sampler, draft: o.Draft, fixed: min(o.K, MaxDraft), control: map[string]*control{}}
+func New(s *model.Session, sampling sample.Options, o Options) *Decoder {
+	d := &Decoder{s: s, draft: o.Draft, fixed: min(o.K, MaxDraft), control: map[string]*control{}}
 	d.stats.K = map[int]int{}
 	if o.Draft != nil {
 		for _, source := range o.Draft.Sources() {
 			d.control[source] = newControl()
 		}
 	}
+	d.SetSampling(sampling)
 	return d
 }
 
-// SetSampler changes how tokens are drawn from here on.
-func (d *Decoder) SetSampler(s *sample.Sampler) { d.sampler = s }
+// SetSampling changes how tokens are drawn from here on, by the draft too.
+func (d *Decoder) SetSampling(o sample.Options) {
+	d.sampler = sample.New(o)
+	if s, ok := d.draft.(interface{ SetSampling(sample.Options) }); ok {
+		s.SetSampling(o)
+	}
+}
 
 // Stats is what was done so far.
-func (d *Decoder) Stats() Stats { return d.stats }
+func (d *Decoder) Stats() Stats {
+	s := d.stats
+	s.K = maps.Clone(s.K)
+	return s
+}
 
 // Begin goes on after a prompt: logits are those of its last token.
 func (d *Decoder) Begin(logits []float32) { d.logits = logits }
@@ -119,8 +159,8 @@ func (d *Decoder) Next() ([]int32, error) {
 	if d.logits != nil {
 		d.pending = d.sampler.Sample(d.logits, d.s.Tokens())
 		d.logits = nil
-		d.batch = append(d.batch[:0], d.pending)
-		return d.batch, nil
+		d.made = append(d.made[:0], d.pending)
+		return d.made, nil
 	}
 	p, err := d.propose()
 	if err != nil {
@@ -129,11 +169,11 @@ func (d *Decoder) Next() ([]int32, error) {
 	return d.check(p)
 }
 
-// Keep takes back all of the last call's tokens but the first n, whose last is
-// then the session's last too: a reply ended within them.
-func (d *Decoder) Keep(n, of int) error {
-	if n >= of {
-		return nil
+// Keep takes all of the last call's tokens but the first n out of the session
+// again: a reply ended among them.
+func (d *Decoder) Keep(n int) error {
+	if n >= len(d.made)-1 {
+		return nil // the last is not in the session yet
 	}
 	return d.s.Commit(1 + n) // the pass held the token before them, too
 }
@@ -212,8 +252,8 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 	}
 	d.count(p, accepted, took)
 	d.pending = next
-	d.batch = append(append(d.batch[:0], p.Tokens[:accepted]...), next)
-	return d.batch, nil
+	d.made = append(append(d.made[:0], p.Tokens[:accepted]...), next)
+	return d.made, nil
 }
 
 func (d *Decoder) count(p Proposal, accepted int, took time.Duration) {

@@ -60,7 +60,7 @@ func generate(t testing.TB, s *model.Session, o sample.Options, so speculate.Opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := speculate.New(s, sample.New(o), so)
+	d := speculate.New(s, o, so)
 	d.Begin(logits)
 	var out []int32
 	for len(out) < n {
@@ -186,18 +186,17 @@ func TestDistribution(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	smp := sample.New(o)
 	for name, draft := range map[string]speculate.Drafter{
 		"none":          nil,
 		"another model": speculate.NewModel(session(t, fixture(t, "mamba2-merged"), 64), o),
 		"random":        hostile{rand.New(rand.NewPCG(5, 5)), 8},
 	} {
 		counts := map[string]int{}
-		for run := range runs {
+		d := speculate.New(s, o, speculate.Options{Draft: draft, K: 3})
+		for range runs {
 			if err := s.Restore(snap); err != nil {
 				t.Fatal(err)
 			}
-			d := speculate.New(s, smp, speculate.Options{Draft: draft, K: 3})
 			d.Begin(logits)
 			var made []int32
 			for len(made) < n {
@@ -208,7 +207,6 @@ func TestDistribution(t *testing.T) {
 				made = append(made, next...)
 			}
 			counts[fmt.Sprint(made[:n])]++
-			_ = run
 		}
 		if z := chi(counts, want, runs); z > 4 {
 			t.Errorf("draft %s: the tokens are %.1f standard deviations from the model's distribution", name, z)
