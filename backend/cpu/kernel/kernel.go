@@ -30,6 +30,10 @@ type Set struct {
 	dots
 	gemms
 	elementwise
+	convs
+	scan1s
+	scan2s
+	chunk2s
 }
 
 // kernel returns a generated function.
@@ -64,6 +68,10 @@ var Sets = sync.OnceValue(func() []*Set {
 		s.dots.init(s)
 		s.gemms.init(s)
 		s.elementwise.init(s)
+		s.convs.init(s)
+		s.scan1s.init(s)
+		s.scan2s.init(s)
+		s.chunk2s.init(s)
 		out = append(out, s)
 	}
 	return out

@@ -1,0 +1,115 @@
+// The Mamba-1 recurrence for 16 channels at a time, one a lane, which share B
+// and C. Their states lie state by state, 16 float32 each, so that no sum goes
+// across lanes.
+#include "math.h"
+
+typedef struct {
+	float *h;       // [n][16] states
+	const float *a; // [n][16] A, times log2 e
+	int64_t n, tokens;
+	const float *dt, *x, *b, *c, *z;          // of the first token
+	float *out;
+	int64_t ldt, ldx, ldb, ldc, ldz, ldo;     // float32 from token to token
+	const float *bias, *d;                    // [16]
+} Args;
+
+// exp2_ is 2^t to two units in the last place, and as exact as its argument
+// near 0, where errors of slow decays would add up. Beyond 2^±126 it need not
+// be right.
+INLINE vf exp2_(vf t) {
+#ifdef __AVX512F__
+	vf n = round_(t), f = t - n;
+#else
+	const vf magic = splat(0x1.8p23f); // its last bits become n
+	t = max_(min_(t, splat(127)), splat(-126));
+	vf m = t + magic, f = t - (m - magic);
+#endif
+	vf y = splat(1.326472731e-3f);
+	y = fma_(y, f, splat(9.671512991e-3f));
+	y = fma_(y, f, splat(5.550733581e-2f));
+	y = fma_(y, f, splat(2.402224243e-1f));
+	y = fma_(y, f, splat(6.931470037e-1f));
+	y = fma_(y, f, splat(1));
+#if VB == 64
+	return (vf)_mm512_scalef_ps((__m512)y, (__m512)n);
+#elif defined(__AVX512F__)
+	return (vf)_mm256_scalef_ps((__m256)y, (__m256)n);
+#else
+	return (vf)((vi)y + ((vi)m << 23));
+#endif
+}
+
+// step advances the states by one token and, when y is not 0, adds C times
+// them to it.
+INLINE void step(const Args *p, Acc dt, const float *x, const float *b, const float *c, Acc *y) {
+	char *h = (char *)p->h;
+	const char *a = (const char *)p->a;
+	Acc u;
+	UNROLL for (int i = 0; i < N16; i++) u.v[i] = dt.v[i] * load(vf, x + i * LANES);
+	int64_t n = p->n;
+	do {
+		UNROLL for (int i = 0; i < N16; i++) {
+			vf s = fma_(exp2_(dt.v[i] * load(vf, a + i * VB)), load(vf, h + i * VB), u.v[i] * splat(*b));
+			store(h + i * VB, s);
+			if (y) y->v[i] = fma_(s, splat(*c), y->v[i]);
+		}
+		b++;
+		if (y) c++;
+		h += 64;
+		a += 64;
+	} while (--n > 0);
+}
+
+// tokens_ is the step for all tokens; it gives y = C·h + d*x, if that is wanted.
+INLINE void tokens_(const Args *p, const int out) {
+	const float *dt = p->dt, *x = p->x, *b = p->b, *c = p->c;
+	char *o = (char *)p->out;
+	int64_t t = p->tokens;
+	do {
+		// Rows lie far apart, which the processor does not foresee.
+		__builtin_prefetch(x + 8 * p->ldx);
+		Acc d, y;
+		UNROLL for (int i = 0; i < N16; i++) {
+			d.v[i] = load(vf, dt + i * LANES);
+			if (out) y.v[i] = load(vf, p->d + i * LANES) * load(vf, x + i * LANES);
+		}
+		step(p, d, x, b, c, out ? &y : 0);
+		dt += p->ldt;
+		x += p->ldx;
+		b += p->ldb;
+		if (out) {
+			UNROLL for (int i = 0; i < N16; i++) store(o + i * VB, y.v[i]);
+			c += p->ldc;
+			o += 4 * p->ldo;
+		}
+	} while (--t > 0);
+}
+KERNEL replay1(const Args *p) { tokens_(p, 0); }
+KERNEL scan1(const Args *p) { tokens_(p, 1); }
+
+// rates1 is out = softplus(dt + bias).
+KERNEL rates1(const Args *p) {
+	const char *x = (const char *)p->dt;
+	char *out = (char *)p->out;
+	int64_t t = p->tokens;
+	do {
+		__builtin_prefetch(x + 32 * p->ldt);
+		UNROLL for (int i = 0; i < N16; i++)
+			store(out + i * VB, softplus_(load(vf, x + i * VB) + load(vf, p->bias + i * LANES)));
+		x += 4 * p->ldt;
+		out += 4 * p->ldo;
+	} while (--t > 0);
+}
+
+// gate1 is out = out * silu(z).
+KERNEL gate1(const Args *p) {
+	const char *z = (const char *)p->z;
+	char *out = (char *)p->out;
+	int64_t t = p->tokens;
+	do {
+		__builtin_prefetch(z + 32 * p->ldz);
+		UNROLL for (int i = 0; i < N16; i++) store(out + i * VB, load(vf, out + i * VB) * silu_(load(vf, z + i * VB)));
+		z += 4 * p->ldz;
+		out += 4 * p->ldo;
+	} while (--t > 0);
+}
