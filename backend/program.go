@@ -87,8 +87,19 @@ type Heads struct {
 	KVType              quant.Type // F16 or F32
 }
 
+// CacheBytes is the size of one layer's keys, or values. How they lie in it is
+// the backend's own affair; Context and Dim are rounded up to whole blocks of 32.
+func (h *Heads) CacheBytes() int {
+	size := 2
+	if h.KVType == quant.F32 {
+		size = 4
+	}
+	return (h.Context + 31) / 32 * 32 * h.KVHeads * ((h.Dim + 31) / 32 * 32) * size
+}
+
 // RopeStore turns adjacent pairs of q and k by position*Freqs[pair], q in
-// place, and stores k and v in the cache: [position][kv_head][dim].
+// place, and stores k and v, as KVType, in the cache, whose layout is the
+// backend's own: only its Attend reads it.
 type RopeStore struct {
 	Heads
 	Q, K, V Slice     // of one value

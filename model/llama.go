@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/quant"
 )
 
 // llama is Llama and Mistral: attention and SwiGLU in every layer.
@@ -48,12 +47,7 @@ func attention(b *builder, i int, x backend.Value) backend.Value {
 	c := b.c
 	h := backend.Heads{Heads: c.Heads, KVHeads: c.KVHeads[i], Dim: c.HeadDim, Context: b.o.Context, KVType: b.kvType}
 	q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
-	size := 2
-	if b.kvType == quant.F32 {
-		size = 4
-	}
-	keys := b.state("cache_k", size*kv*b.o.Context)
-	values := b.state("cache_v", size*kv*b.o.Context)
+	keys, values := b.state("cache_k", h.CacheBytes()), b.state("cache_v", h.CacheBytes())
 	qkv := b.MatMul(b.All(x), b.norm("attn_norm.weight"), backend.None, b.w("attn_q.weight"), b.w("attn_k.weight"), b.w("attn_v.weight"))
 	b.RopeStore(&backend.RopeStore{Heads: h, Q: b.Cut(qkv, 0, q), K: b.Cut(qkv, q, kv), V: b.Cut(qkv, q+kv, kv),
 		Freqs: b.m.frequencies(b.o.PlainRope), KCache: keys, VCache: values})

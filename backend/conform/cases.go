@@ -110,11 +110,7 @@ func (b *builder) decay() func(int) float32 {
 // attention is rotation, cache and attention over q|k|v.
 func attention(b *builder, h backend.Heads) backend.Value {
 	q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
-	size := 2
-	if h.KVType == quant.F32 {
-		size = 4
-	}
-	k, v := b.memory("k", size*kv*h.Context), b.memory("v", size*kv*h.Context)
+	k, v := b.memory("k", h.CacheBytes()), b.memory("v", h.CacheBytes())
 	freqs := make([]float64, h.Dim/2)
 	for i := range freqs {
 		freqs[i] = math.Pow(10000, -2*float64(i)/float64(h.Dim))

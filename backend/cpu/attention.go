@@ -1,199 +1,211 @@
 package cpu
 
 import (
-	"fmt"
 	"math"
-	"unsafe"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/host"
-	"github.com/mil-run/mil/quant"
+	"github.com/mil-run/mil/backend/cpu/kernel"
 )
 
-// cache reads and writes one layer's keys or values,
-// [position][kv_head][dim] of float16 or float32.
-type cache struct {
-	backend.Heads
-	f16 []uint16
-	f32 []float32
+// tileRows is about how many queries go through a block of the cache together:
+// their scores stay in the second-level cache, and 12, 6 and 4 divide it.
+const tileRows = 48
+
+// tile is a thread's queries on their way through the cache. Rows are token by
+// token, the query heads of one key-value head.
+type tile struct {
+	q, scores    []float32 // [rows][kernel.Stride]
+	o            []float32 // [rows][dims]
+	rows         []kernel.Query
+	keys, values kernel.Strips
 }
 
-func newCache(h backend.Heads, s *backend.State) (*cache, error) {
-	c := &cache{Heads: h}
-	b, err := host.State(s)
-	if err != nil {
-		return nil, err
-	}
-	n := h.Context * h.KVHeads * h.Dim
-	switch {
-	case h.KVType == quant.F16 && len(b) >= 2*n:
-		c.f16 = unsafe.Slice((*uint16)(unsafe.Pointer(&b[0])), n)
-	case h.KVType == quant.F32 && len(b) >= 4*n:
-		c.f32 = unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), n)
-	default:
-		return nil, fmt.Errorf("a cache of %d bytes for %d %v values", len(b), n, h.KVType)
-	}
-	return c, nil
+// partial is what blocks of the cache gave to the queries of a short pass, all
+// heads'.
+type partial struct {
+	rows []kernel.Query // [kv_head][block][row]
+	o    []float32    // [kv_head][row][block][dims]
 }
 
-func (c *cache) store(pos, head int, x []float32) {
-	at := (pos*c.KVHeads + head) * c.Dim
-	if c.f32 != nil {
-		copy(c.f32[at:at+c.Dim], x)
-		return
-	}
-	dst := c.f16[at : at+c.Dim]
-	for i, v := range x {
-		dst[i] = quant.F32ToF16(v)
-	}
+// attention is backend.Attend. A short pass takes every block of the cache by
+// itself, so that all threads work on one head, and puts the blocks' results
+// together by rising position: a token's bits depend neither on the threads nor
+// on the pass. A prompt's tiles of queries go from block to block and keep a
+// running softmax.
+type attention struct {
+	e            *exec
+	n            *backend.Attend
+	keys, values *cache
+	group        int // query heads of a key-value head
+	step         int // tokens of a tile
+	scale        float32
+
+	// What a run sets for its workers.
+	pos, tokens int
+	parts       int // blocks
+	few         bool
 }
 
-// load unpacks positions [pos, pos+n) of one head to dst [n][dim].
-func (c *cache) load(dst []float32, pos, n, head int) {
-	for p := range n {
-		at := ((pos+p)*c.KVHeads + head) * c.Dim
-		row := dst[p*c.Dim : (p+1)*c.Dim]
-		if c.f32 != nil {
-			copy(row, c.f32[at:at+c.Dim])
-			continue
-		}
-		for i, h := range c.f16[at : at+c.Dim] {
-			row[i] = quant.F16ToF32(h)
-		}
-	}
-}
-
-// ropeStore is backend.RopeStore. Angles are computed in float64: a position
-// of 100,000 leaves float32 no digits for the angle.
-func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
-	kc, err := newCache(n.Heads, n.KCache)
-	if err != nil {
-		return nil, err
-	}
-	vc, err := newCache(n.Heads, n.VCache)
-	if err != nil {
-		return nil, err
-	}
-	return func(p *backend.Params) {
-		e.pool.each(len(p.Tokens), 1, func(thread, lo, hi int) {
-			cs := grow(&e.scratch[thread].acc, 2*len(n.Freqs))
-			for t := lo; t < hi; t++ {
-				pos := p.Pos + t
-				for i, f := range n.Freqs {
-					s, c := math.Sincos(float64(pos) * f)
-					cs[2*i], cs[2*i+1] = float32(c), float32(s)
-				}
-				q, k, v := e.row(n.Q, t), e.row(n.K, t), e.row(n.V, t)
-				for h := range n.Heads.Heads {
-					rotate(q[h*n.Dim:(h+1)*n.Dim], cs)
-				}
-				for h := range n.KVHeads {
-					rotate(k[h*n.Dim:(h+1)*n.Dim], cs)
-					kc.store(pos, h, k[h*n.Dim:(h+1)*n.Dim])
-					vc.store(pos, h, v[h*n.Dim:(h+1)*n.Dim])
-				}
-			}
-		})
-	}, nil
-}
-
-// rotate turns adjacent pairs of x by the angles of cs, cosine and sine.
-func rotate(x, cs []float32) {
-	for i := 0; i+1 < len(cs); i += 2 {
-		a, b, c, s := x[i], x[i+1], cs[i], cs[i+1]
-		x[i] = float32(a*c) - float32(b*s)
-		x[i+1] = float32(b*c) + float32(a*s)
-	}
-}
-
-const (
-	// keyBlock is how many positions are scored before the running softmax is
-	// adjusted. Blocks start at multiples of it whatever the pass, so a token's
-	// additions have one order.
-	keyBlock = 128
-	// queryBlock is how many tokens share an unpacked block of keys.
-	queryBlock = 32
-)
-
-// attend is backend.Attend: blockwise, with a running maximum and sum.
 func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
-	kc, err := newCache(n.Heads, n.KCache)
+	keys, values, err := newCaches(n.Heads, n.KCache, n.VCache)
 	if err != nil {
 		return nil, err
 	}
-	vc, err := newCache(n.Heads, n.VCache)
-	if err != nil {
-		return nil, err
+	a := &attention{e: e, n: n, keys: keys, values: values, group: n.Heads.Heads / n.KVHeads, scale: float32(1 / math.Sqrt(float64(n.Dim)))}
+	a.step = max(1, tileRows/a.group)
+	rows := a.step * a.group
+	for _, t := range e.tiles {
+		grow(&t.q, rows*kernel.Stride)
+		grow(&t.scores, rows*kernel.Stride)
+		grow(&t.o, rows*values.dims)
+		if len(t.rows) < rows {
+			t.rows = make([]kernel.Query, rows)
+		}
 	}
-	d, group := n.Dim, n.Heads.Heads/n.KVHeads
-	scale := float32(1 / math.Sqrt(float64(d)))
+	all := min(e.p.Tokens, backend.Verify) * n.Heads.Heads * ((n.Context + kernel.Block - 1) / kernel.Block)
+	grow(&e.partial.o, all*values.dims)
+	if len(e.partial.rows) < all {
+		e.partial.rows = make([]kernel.Query, all)
+	}
+	part, merge, prompt := a.part, a.merge, a.prompt
 	return func(p *backend.Params) {
-		tokens := len(p.Tokens)
-		blocks := (tokens + queryBlock - 1) / queryBlock
-		e.pool.each(blocks*n.KVHeads, 1, func(thread, lo, hi int) {
-			s := e.scratch[thread]
-			for item := lo; item < hi; item++ {
-				head, first := item%n.KVHeads, item/n.KVHeads*queryBlock
-				count := min(queryBlock, tokens-first)
-				e.attendBlock(n, s, kc, vc, head, group, first, count, p.Pos, scale)
+		a.pos, a.tokens = p.Pos, len(p.Tokens)
+		a.parts = (p.Pos+a.tokens-1)/kernel.Block + 1
+		a.few = a.tokens <= backend.Verify
+		if a.few {
+			e.pool.each(n.KVHeads*a.parts, 1, part)
+			if a.parts > 1 {
+				e.pool.each(n.KVHeads*a.tokens*a.group, a.group, merge)
 			}
-		})
+			return
+		}
+		e.pool.each(n.KVHeads*((a.tokens+a.step-1)/a.step), 1, prompt)
 	}, nil
 }
 
-// attendBlock is tokens [first, first+count) of one key-value head's group.
-func (e *exec) attendBlock(n *backend.Attend, s *scratch, kc, vc *cache, head, group, first, count, pos int, scale float32) {
-	d := n.Dim
-	k, v := grow(&s.k, keyBlock*d), grow(&s.v, keyBlock*d)
-	score := grow(&s.rows, keyBlock)
-	run := grow(&s.acc, 2*count*group) // maximum and sum of each query
-	for i := range count * group {
-		run[2*i], run[2*i+1] = float32(math.Inf(-1)), 0
-		clear(e.out(n.Out, first+i/group)[(head*group+i%group)*d:][:d])
-	}
-	last := pos + first + count - 1
-	for at := 0; at <= last; at += keyBlock {
-		size := min(keyBlock, last+1-at)
-		kc.load(k, at, size, head)
-		vc.load(v, at, size, head)
-		for i := range count * group {
-			t := first + i/group
-			seen := min(size, pos+t+1-at)
-			if seen <= 0 {
-				continue
+// part takes a short pass's queries through blocks [lo, hi) of all heads'.
+func (a *attention) part(thread, lo, hi int) {
+	s, d := a.e.tiles[thread], a.values.dims
+	R := a.tokens * a.group
+	for item := lo; item < hi; item++ {
+		head, b := item/a.parts, item%a.parts
+		for t := 0; t < a.tokens; t += a.step {
+			n := min(a.step, a.tokens-t) * a.group
+			a.load(s, head, t, n)
+			rows := a.e.partial.rows[item*R+t*a.group:][:n]
+			o := a.e.partial.o[((head*R+t*a.group)*a.parts+b)*d:]
+			for i := range rows {
+				rows[i] = kernel.Query{Max: float32(math.Inf(-1))}
 			}
-			h := head*group + i%group
-			q := e.row(n.Q, t)[h*d : (h+1)*d]
-			out := e.out(n.Out, t)[h*d : (h+1)*d]
-			peak := run[2*i]
-			for j := range seen {
-				score[j] = dot(q, k[j*d:(j+1)*d]) * scale
-				peak = max(peak, score[j])
-			}
-			if run[2*i] != peak {
-				f := exp(run[2*i] - peak)
-				run[2*i], run[2*i+1] = peak, run[2*i+1]*f
-				for c := range out {
-					out[c] *= f
-				}
-			}
-			sum := run[2*i+1]
-			for j := range seen {
-				w := exp(score[j] - peak)
-				sum += w
-				row := v[j*d : (j+1)*d]
-				for c, x := range row[:len(out)] {
-					out[c] = float32(w*x) + out[c]
-				}
-			}
-			run[2*i+1] = sum
+			a.block(thread, head, b, t, rows, o, a.parts*d, true)
+		}
+		if a.parts == 1 {
+			a.merge(thread, item*R, (item+1)*R)
 		}
 	}
-	for i := range count * group {
-		h, inv := head*group+i%group, 1/run[2*i+1]
-		out := e.out(n.Out, first+i/group)[h*d : (h+1)*d]
-		for c := range out {
-			out[c] *= inv
+}
+
+// merge puts the blocks of rows [lo, hi) of all heads' together.
+func (a *attention) merge(thread, lo, hi int) {
+	d, R := a.values.dims, a.tokens*a.group
+	for i := lo; i < hi; i++ {
+		head, r := i/R, i%R
+		o := a.e.partial.o[i*a.parts*d:]
+		parts := (a.pos+r/a.group)/kernel.Block + 1
+		a.e.k.Merge(a.e.workers[thread], a.e.partial.rows[head*a.parts*R+r:], R, o, d, parts)
+		copy(a.out(head, r/a.group, r), o)
+	}
+}
+
+// prompt takes tiles [lo, hi) of all heads' through the cache.
+func (a *attention) prompt(thread, lo, hi int) {
+	s, d := a.e.tiles[thread], a.values.dims
+	tiles := (a.tokens + a.step - 1) / a.step
+	for item := lo; item < hi; item++ {
+		head, i := item/tiles, item%tiles/2
+		if item%tiles%2 == 1 { // late tiles see more: early and late by turns even out the threads' work
+			i = tiles - 1 - i
+		}
+		t := i * a.step
+		rows := s.rows[:min(a.step, a.tokens-t)*a.group]
+		for r := range rows {
+			rows[r] = kernel.Query{Max: float32(math.Inf(-1))}
+		}
+		a.load(s, head, t, len(rows))
+		last := a.pos + t + len(rows)/a.group - 1
+		for b := 0; b*kernel.Block <= last; b++ {
+			a.block(thread, head, b, t, rows, s.o[:len(rows)*d], d, b == 0)
+		}
+		for r := range rows {
+			o := s.o[r*d:]
+			a.e.k.Merge(a.e.workers[thread], rows[r:], 1, o, d, 1)
+			copy(a.out(head, t+r/a.group, r), o)
 		}
 	}
+}
+
+// load copies the queries of tokens from t to the tile.
+func (a *attention) load(s *tile, head, t, rows int) {
+	n := a.group * a.n.Dim
+	for i := 0; i < rows; i += a.group {
+		q := a.e.row(a.n.Q, t+i/a.group)[head*n : (head+1)*n]
+		for j := range a.group {
+			copy(s.q[(i+j)*kernel.Stride:], q[j*a.n.Dim:(j+1)*a.n.Dim])
+		}
+	}
+}
+
+// out is where the result of the query head of row r goes.
+func (a *attention) out(head, t, r int) []float32 {
+	h := head*a.group + r%a.group
+	return a.e.out(a.n.Out, t)[h*a.n.Dim : (h+1)*a.n.Dim]
+}
+
+// block takes the tile's queries, of tokens from t, through one block. o holds
+// their results, ld apart; fresh says that it holds none yet.
+func (a *attention) block(thread, head, b, t int, rows []kernel.Query, o []float32, ld int, fresh bool) {
+	k, wk, s := a.e.k, a.e.workers[thread], a.e.tiles[thread]
+	q := s.q
+	// Of the last block the first tokens may see nothing.
+	if skip := (b*kernel.Block - a.pos - t) * a.group; skip > 0 {
+		if skip >= len(rows) {
+			return
+		}
+		rows, o, q = rows[skip:], o[skip*ld:], q[skip*kernel.Stride:]
+		t += skip / a.group
+	}
+	for i := range rows {
+		rows[i].Seen = int32(min(kernel.Block, a.pos+t+i/a.group+1-b*kernel.Block))
+	}
+	seen := int(rows[len(rows)-1].Seen)
+	a.keys.block(&s.keys, b, head)
+	a.values.block(&s.values, b, head)
+	if a.few { // streamed from memory: what follows is fetched ahead
+		s.keys.Next = s.values.Data
+		s.values.Next = a.following(head, b)
+	}
+	k.Mul(wk, len(rows), q, a.n.Dim, &s.keys, (seen+kernel.Strip-1)/kernel.Strip, s.scores, kernel.Stride, nil)
+	k.Softmax(wk, s.scores, rows, seen, a.scale)
+	for i, j := 0, 0; i < len(rows); i = j {
+		// A short pass reads no value that a token does not see: it might be
+		// infinite, and 0 times it not 0.
+		for j = i; j < len(rows) && (!a.few || rows[j].Seen == rows[i].Seen); {
+			j++
+		}
+		before := rows[i:]
+		if fresh {
+			before = nil
+		}
+		k.Mul(wk, j-i, s.scores[i*kernel.Stride:], int(rows[j-1].Seen), &s.values, a.values.dims/kernel.Strip, o[i*ld:], ld, before)
+	}
+}
+
+// following is the keys of the block that is read after one.
+func (a *attention) following(head, b int) []byte {
+	if b++; b == a.parts {
+		b, head = 0, (head+1)%a.n.KVHeads
+	}
+	var s kernel.Strips
+	a.keys.block(&s, b, head)
+	return s.Data
 }

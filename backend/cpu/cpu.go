@@ -70,6 +70,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	for range b.pool.threads {
 		e.scratch = append(e.scratch, &scratch{})
 		e.workers = append(e.workers, &kernel.Worker{})
+		e.tiles = append(e.tiles, &tile{})
 	}
 	for i, n := range p.Nodes {
 		run, err := e.compile(n)
@@ -92,6 +93,9 @@ type exec struct {
 	workers []*kernel.Worker // one a thread
 	scratch []*scratch       // one a thread
 	inputs  inputs
+	tiles   []*tile // one a thread
+	partial partial
+	angles  []*angles
 	steps   []func(*backend.Params)
 }
 

@@ -183,15 +183,17 @@ func (s *Set) SameInput(a, b quant.Type) bool {
 
 // Worker is a thread's own memory for calls of kernels.
 type Worker struct {
-	dot   dotArgs
-	fdot  floatDotArgs
-	gemm  gemmArgs
-	unp   unpackArgs
-	row   rowArgs
-	out   []float32
-	tile  []byte
-	rows  []unsafe.Pointer
-	spare []float32
+	dot    dotArgs
+	fdot   floatDotArgs
+	gemm   gemmArgs
+	unp    unpackArgs
+	row    rowArgs
+	norm   normArgs
+	attend attendArgs
+	out    []float32
+	tile   []byte
+	rows   []unsafe.Pointer
+	spare  []float32
 }
 
 // ahead is how far dots prefetch: far enough to hide memory's latency, near

@@ -34,6 +34,8 @@ type Set struct {
 	scan1s
 	scan2s
 	chunk2s
+	norms
+	attention
 }
 
 // kernel returns a generated function.
@@ -72,6 +74,8 @@ var Sets = sync.OnceValue(func() []*Set {
 		s.scan1s.init(s)
 		s.scan2s.init(s)
 		s.chunk2s.init(s)
+		s.norms.init(s)
+		s.attention.init(s)
 		out = append(out, s)
 	}
 	return out
