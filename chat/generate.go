@@ -157,13 +157,11 @@ func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.De
 			if r.Why = take(id, last); r.Why == "" {
 				continue
 			}
-			keep := i + 1
-			if r.Why == EndOfTurn {
-				keep = i
-			} else if last {
+			// The session ends before this token, as it does without a draft.
+			if r.Why != EndOfTurn {
 				r.unfed = []int32{id}
 			}
-			if err := d.Keep(keep); err != nil {
+			if err := d.Keep(i); err != nil {
 				return r, err
 			}
 			break

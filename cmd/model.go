@@ -80,16 +80,22 @@ func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, erro
 	case f.threads < 0 || f.threads > 1<<12:
 		return nil, fmt.Errorf("--threads %d is not between 1 and %d", f.threads, 1<<12)
 	}
-	s, err := m.NewSession(cpu.New(f.threads), model.Options{Context: f.context, PlainRope: f.plainRope})
+	s, err := f.start(m, f.context)
 	if err == nil && f.context > m.Config.Context {
 		fmt.Fprintf(warn, "mil: warning: --ctx %d is more than the %d tokens the model declares\n", f.context, m.Config.Context)
 	}
 	return s, err
 }
 
+// start makes a session of so many tokens (0: the model's own).
+func (f *runFlags) start(m *model.Model, context int) (*model.Session, error) {
+	return m.NewSession(cpu.New(f.threads), model.Options{Context: context, PlainRope: f.plainRope})
+}
+
 // chatFlags are the flags of chat and run.
 type chatFlags struct {
 	runFlags
+	draftFlags
 	temp, topP, minP, repeat float32
 	topK, maxTokens          int
 	seed                     uint64
@@ -100,6 +106,7 @@ type chatFlags struct {
 
 func (f *chatFlags) add(set *pflag.FlagSet) {
 	f.runFlags.add(set)
+	f.draftFlags.add(set)
 	const from = " (default the checkpoint's)"
 	set.Float32Var(&f.temp, "temp", 0, "temperature; 0 always takes the best token"+from)
 	set.IntVar(&f.topK, "top-k", 0, "draw from the K best tokens, 0 from all"+from)
@@ -152,6 +159,7 @@ type talker struct {
 	file    *format.File
 	engine  *chat.Engine
 	session *model.Session
+	drafts  *drafts
 	chat.Settings
 }
 
@@ -167,15 +175,24 @@ func (f *chatFlags) open(c *cobra.Command, path string) (t *talker, err error) {
 	if err == nil {
 		t.session, err = f.session(t.engine.Model, c.ErrOrStderr())
 	}
+	if err == nil {
+		t.drafts, err = f.draftFlags.open(&f.runFlags, t.engine, t.session, t.Sampling)
+	}
 	if err != nil {
-		t.file.Close()
+		t.close()
 		return nil, err
 	}
+	t.Draft = t.drafts.Options
 	return t, nil
 }
 
 func (t *talker) close() {
-	t.session.Close()
+	if t.drafts != nil {
+		t.drafts.close()
+	}
+	if t.session != nil {
+		t.session.Close()
+	}
 	t.file.Close()
 }
 

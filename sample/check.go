@@ -15,7 +15,9 @@ func (s *Sampler) Check(logits []float32, recent []int32, x int32, from []Candid
 		q[x] = 1
 	}
 	for _, c := range from {
-		q[c.ID] = c.P
+		if int(c.ID) < len(q) {
+			q[c.ID] = c.P
+		}
 	}
 	px, qx := float32(0), q[x]
 	for _, c := range p {
@@ -29,7 +31,9 @@ func (s *Sampler) Check(logits []float32, recent []int32, x int32, from []Candid
 	}
 	q[x] = 0
 	for _, c := range from {
-		q[c.ID] = 0
+		if int(c.ID) < len(q) {
+			q[c.ID] = 0
+		}
 	}
 	return ok, other
 }

@@ -46,6 +46,11 @@ func (m *Model) Draft(timeline []int32, most int, worth func(int, float64) bool)
 	if len(timeline)+most > m.s.Context() {
 		return Proposal{}, nil // the draft's context is the smaller one
 	}
+	for _, id := range timeline {
+		if int(id) >= m.s.Vocab() {
+			return Proposal{}, nil // it has no row for what was said
+		}
+	}
 	if err := m.follow(timeline); err != nil {
 		return Proposal{}, err
 	}

@@ -207,6 +207,12 @@ func (d *Decoder) propose() (Proposal, error) {
 		n := min(len(p.Tokens), d.control[p.Source].k)
 		p.Tokens, p.From = p.Tokens[:n], p.From[:min(n, len(p.From))]
 	}
+	for i, id := range p.Tokens { // a draft may have rows the model lacks
+		if id < 0 || int(id) >= d.s.Vocab() {
+			p.Tokens = p.Tokens[:i]
+			break
+		}
+	}
 	took := time.Since(start)
 	d.stats.Draft += took
 	d.costs.drafted(len(p.Tokens), took)

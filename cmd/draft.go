@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/speculate"
+)
+
+// draftFlags say who proposes tokens.
+type draftFlags struct {
+	draft string
+	k     int
+}
+
+func (f *draftFlags) add(set *pflag.FlagSet) {
+	set.StringVar(&f.draft, "draft", "", "propose tokens ahead: a model FILE, lookup (from the conversation itself), demo\n"+
+		"(the demo's draft), auto (lookup, then the demo's draft where it fits), or several,\nas in lookup,FILE; the text stays the same")
+	set.IntVar(&f.k, "draft-k", -1, "tokens to propose at a time, 0 to 15; -1 adapts to what pays")
+}
+
+// drafts is an opened draft with what must be closed after it.
+type drafts struct {
+	speculate.Options
+	files []*format.File
+}
+
+func (d *drafts) close() {
+	if d.Draft != nil {
+		d.Draft.Close()
+	}
+	for _, f := range d.files {
+		f.Close()
+	}
+}
+
+// open makes the draft the flags name, for a model that is open already.
+func (f *draftFlags) open(run *runFlags, e *chat.Engine, s *model.Session, o sample.Options) (*drafts, error) {
+	if f.k < -1 || f.k > speculate.MaxDraft {
+		return nil, fmt.Errorf("--draft-k %d is not between 0 and %d, or -1", f.k, speculate.MaxDraft)
+	}
+	d := &drafts{Options: speculate.Options{K: f.k}}
+	if f.draft == "" {
+		return d, nil
+	}
+	var list speculate.Auto
+	for _, name := range strings.Split(f.draft, ",") {
+		more, err := d.named(name, run, e, s, o)
+		if err != nil {
+			list.Close()
+			d.close()
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	d.Draft = list
+	return d, nil
+}
+
+func (d *drafts) named(name string, run *runFlags, e *chat.Engine, s *model.Session, o sample.Options) ([]speculate.Drafter, error) {
+	switch name {
+	case "lookup":
+		return []speculate.Drafter{speculate.NewLookup()}, nil
+	case "demo":
+		m, err := d.model("", run, e, s, o)
+		return []speculate.Drafter{m}, err
+	case "auto":
+		list := []speculate.Drafter{speculate.NewLookup()}
+		if m, err := d.model("", run, e, s, o); err == nil {
+			list = append(list, m)
+		}
+		return list, nil
+	}
+	m, err := d.model(name, run, e, s, o)
+	return []speculate.Drafter{m}, err
+}
+
+// model opens a draft model, the demo's for "".
+func (d *drafts) model(path string, run *runFlags, e *chat.Engine, s *model.Session, o sample.Options) (speculate.Drafter, error) {
+	file, err := demo.OpenDraft()
+	if path != "" {
+		file, err = openFile(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--draft: %w", err)
+	}
+	d.files = append(d.files, file)
+	draft, err := chat.Open(file)
+	if err == nil {
+		err = speculate.Fits(e.Tokenizer, draft.Tokenizer)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--draft: %w", file.Named(err))
+	}
+	ds, err := run.start(draft.Model, s.Context())
+	if err != nil {
+		return nil, fmt.Errorf("--draft: %w", file.Named(err))
+	}
+	return speculate.NewModel(ds, o), nil
+}
