@@ -1,0 +1,142 @@
+// Package probe measures what a machine can do at most: how fast it reads
+// memory and how fast it multiplies bytes. Other figures are held against these,
+// so they are the best of several ways, each as good as it can be made.
+package probe
+
+import (
+	"encoding/binary"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mil-run/mil/backend/cpu/kernel"
+)
+
+// Machine measures with a number of threads and an instruction set.
+type Machine struct {
+	threads []*kernel.Probes
+	// ReadRate is the best rate of reading so far, in bytes a second.
+	ReadRate float64
+	// MultiplyRate is the best rate of multiply-adds of bytes so far, a second.
+	MultiplyRate float64
+}
+
+// New takes so many threads, each with the kernels of s, or plain Go for nil.
+func New(threads int, s *kernel.Set) *Machine {
+	m := &Machine{}
+	for range threads {
+		p := plain()
+		if s != nil {
+			p = s.Probes()
+		}
+		m.threads = append(m.threads, p)
+	}
+	return m
+}
+
+// Calls of kernels cannot be preempted: they stay well under a millisecond.
+const (
+	readCall     = 256 << 10 // bytes
+	readBlock    = 4 << 20   // bytes a thread reads in a row
+	multiplyCall = 4 << 20   // multiply-adds
+)
+
+// Read reads data, which is much larger than the caches, in each of the ways
+// there are, again and again for so long (once at least), and keeps the best
+// rate. Where data is mapped from a file, the caller calls format.Guard, and
+// the fault of another thread is raised here.
+func (m *Machine) Read(data []byte, long time.Duration) {
+	ways := len(m.threads[0].Reads)
+	for begin := time.Now(); ; {
+		for way := range ways {
+			var next atomic.Int64
+			took := m.all(func(p *kernel.Probes) {
+				for {
+					at := int(next.Add(readBlock)) - readBlock
+					if at >= len(data) {
+						return
+					}
+					block := data[at:min(at+readBlock, len(data))]
+					for len(block) > 0 {
+						n := min(readCall, len(block))
+						p.Reads[way](block[:n])
+						block = block[n:]
+					}
+				}
+			})
+			m.ReadRate = max(m.ReadRate, float64(len(data))/took.Seconds())
+		}
+		if time.Since(begin) >= long {
+			return
+		}
+	}
+}
+
+// Multiply multiplies for so long, in short runs, and keeps the best rate.
+func (m *Machine) Multiply(long time.Duration) {
+	const run = 10 * time.Millisecond
+	for begin := time.Now(); ; {
+		var did atomic.Int64
+		took := m.all(func(p *kernel.Probes) {
+			for begin := time.Now(); time.Since(begin) < run; {
+				did.Add(int64(p.Multiply(multiplyCall)))
+			}
+		})
+		m.MultiplyRate = max(m.MultiplyRate, float64(did.Load())/took.Seconds())
+		if time.Since(begin) >= long {
+			return
+		}
+	}
+}
+
+// all calls f on every thread and says how long that took.
+func (m *Machine) all(f func(p *kernel.Probes)) time.Duration {
+	var wg sync.WaitGroup
+	var fault atomic.Pointer[any]
+	begin := time.Now()
+	for i := range m.threads {
+		wg.Go(func() {
+			defer catch(&fault)()
+			f(m.threads[i])
+		})
+	}
+	wg.Wait()
+	took := time.Since(begin)
+	if p := fault.Load(); p != nil {
+		panic(*p)
+	}
+	return took
+}
+
+// plain is the probes in plain Go.
+func plain() *kernel.Probes {
+	sink := uint64(0)
+	return &kernel.Probes{
+		Reads: []func([]byte){func(b []byte) {
+			var s0, s1, s2, s3 uint64
+			for ; len(b) >= 32; b = b[32:] {
+				s0 |= binary.LittleEndian.Uint64(b)
+				s1 |= binary.LittleEndian.Uint64(b[8:])
+				s2 |= binary.LittleEndian.Uint64(b[16:])
+				s3 |= binary.LittleEndian.Uint64(b[24:])
+			}
+			sink |= s0 | s1 | s2 | s3
+			runtime.KeepAlive(&sink)
+		}},
+		Multiply: func(n int) int {
+			n /= 64 // so that a call is about as short as a kernel's
+			var s0, s1, s2, s3 int32
+			a, w := int8(n), int8(3)
+			for range n / 4 {
+				s0 += int32(a) * int32(w)
+				s1 += int32(a+1) * int32(w)
+				s2 += int32(a+2) * int32(w)
+				s3 += int32(a+3) * int32(w)
+				a++
+			}
+			sink |= uint64(s0 ^ s1 ^ s2 ^ s3)
+			return n / 4 * 4
+		},
+	}
+}

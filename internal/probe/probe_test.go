@@ -1,0 +1,55 @@
+package probe
+
+import (
+	"testing"
+	"time"
+
+	"github.com/mil-run/mil/backend/cpu/kernel"
+)
+
+func TestProbe(t *testing.T) {
+	for _, s := range append(kernel.Sets(), nil) {
+		name := "go"
+		if s != nil {
+			name = s.Name
+		}
+		m := New(2, s)
+		m.Read(make([]byte, 8<<20+100), 0)
+		m.Multiply(0)
+		if m.ReadRate < 1e8 || m.ReadRate > 1e13 || m.MultiplyRate < 1e7 || m.MultiplyRate > 1e15 {
+			t.Errorf("%s: reads %g bytes and makes %g multiply-adds a second", name, m.ReadRate, m.MultiplyRate)
+		}
+	}
+}
+
+// A fault of a thread reaches the caller.
+func TestFault(t *testing.T) {
+	defer func() {
+		if r := recover(); r != "hole" {
+			t.Errorf("raised %v", r)
+		}
+	}()
+	New(2, nil).all(func(*kernel.Probes) { panic("hole") })
+}
+
+func BenchmarkProbe(b *testing.B) {
+	for _, s := range append(kernel.Sets(), nil) {
+		name := "go"
+		if s != nil {
+			name = s.Name
+		}
+		b.Run(name, func(b *testing.B) {
+			m := New(2, s)
+			data := make([]byte, 1<<30)
+			for i := 0; i < len(data); i += 4096 {
+				data[i] = 1
+			}
+			for b.Loop() {
+				m.Read(data, 500*time.Millisecond)
+				m.Multiply(100 * time.Millisecond)
+			}
+			b.ReportMetric(m.ReadRate/1e9, "GB/s")
+			b.ReportMetric(m.MultiplyRate/1e9, "GMAC/s")
+		})
+	}
+}
