@@ -78,7 +78,7 @@ func (s Stats) String() string {
 }
 
 // feedStep is how many prompt tokens are fed between looks at the context.
-const feedStep = 256
+const feedStep = 512
 
 // feed gives the session tokens in steps that can be interrupted, and returns
 // the last one's logits.

@@ -142,7 +142,7 @@ func (m *Model) tensor(name string, buf backend.Buffer) *backend.Tensor {
 }
 
 // Tokens a prompt's pass holds.
-const promptTokens = 256
+const promptTokens = 512
 
 // builder is what an architecture records with.
 type builder struct {
