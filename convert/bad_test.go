@@ -64,6 +64,7 @@ func TestBadInput(t *testing.T) {
 		"rope base":          {"llama", in("config.json", map[string]any{"rope_theta": -1}), []string{"config.json: rope_theta is -1"}},
 		"eos past the rows":  {"llama", in("config.json", map[string]any{"eos_token_id": 512}), []string{"config.json: eos_token_id 512 is not among the 512"}},
 		"eos of text":        {"llama", in("config.json", map[string]any{"eos_token_id": "x"}), []string{"config.json: eos_token_id"}},
+		"generation top-p":   {"llama", content("generation_config.json", `{"top_p":1.5}`), []string{"generation_config.json", "top-p 1.5"}},
 		"generation config":  {"llama", content("generation_config.json", `{"top_k":"many"}`), []string{"generation_config.json", "top_k"}},
 		"other vocabulary":   {"llama", in("config.json", map[string]any{"vocab_size": 500}), []string{"model.safetensors: tensor model.embed_tokens.weight has shape [512 64], the config says [500 64]"}},
 		"no tokenizer":       {"llama", without("tokenizer.json"), []string{"no tokenizer.json", "--tokenizer FOLDER_OR_FILE"}},

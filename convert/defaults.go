@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/tokenizer"
 )
 
@@ -54,6 +55,20 @@ type generation struct {
 	EOS               json.RawMessage `json:"eos_token_id"`
 }
 
+// check refuses defaults that no sampler could follow.
+func (g *generation) check() error {
+	var o sample.Options
+	for from, to := range map[*float64]*float32{g.Temperature: &o.Temp, g.TopP: &o.TopP, g.MinP: &o.MinP, g.RepetitionPenalty: &o.RepeatPenalty} {
+		if from != nil {
+			*to = float32(*from)
+		}
+	}
+	if g.TopK != nil {
+		o.TopK = *g.TopK
+	}
+	return o.Check()
+}
+
 // addDefaults puts the generation defaults and every id that ends a turn:
 // config.json's, generation_config.json's and the tokenizer's, each once.
 func (p *plan) addDefaults(in *input) error {
@@ -78,6 +93,9 @@ func (p *plan) addDefaults(in *input) error {
 		ends = append(ends, list...)
 	}
 	p.setEnds(append(ends, p.eos...))
+	if err := g.check(); err != nil {
+		return fmt.Errorf("generation_config.json: %w", err)
+	}
 	for _, d := range []struct {
 		key   string
 		value *float64
