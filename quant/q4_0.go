@@ -20,15 +20,21 @@ func packQ4_0(dst []byte, src []float32) {
 			tame(calm[:], x[:], mostQ4_0)
 			x = &calm
 		}
-		d := fitScale(x[:], 8, q4_0Steps[:])
-		h := half(d)
-		binary.LittleEndian.PutUint16(b[:], h)
-		inv := inverse(F16ToF32(h))
-		for i := range 16 {
-			lo := clamp(round(float32(x[i]*inv)), -8, 7) + 8
-			hi := clamp(round(float32(x[16+i]*inv)), -8, 7) + 8
-			b[2+i] = byte(lo | hi<<4)
-		}
+		putQ4_0(b, x, half(fitScale(x[:], 8, q4_0Steps[:])))
+	}
+}
+
+func weighQ4_0(dst []byte, src, weights []float32) {
+	putQ4_0((*[18]byte)(dst), (*[32]float32)(src), half(weighScale(src, weights, -8, 7)))
+}
+
+func putQ4_0(b *[18]byte, x *[32]float32, d uint16) {
+	binary.LittleEndian.PutUint16(b[:], d)
+	inv := inverse(F16ToF32(d))
+	for i := range 16 {
+		lo := clamp(round(float32(x[i]*inv)), -8, 7) + 8
+		hi := clamp(round(float32(x[16+i]*inv)), -8, 7) + 8
+		b[2+i] = byte(lo | hi<<4)
 	}
 }
 

@@ -15,16 +15,25 @@ import "encoding/binary"
 func packQ4_K(dst []byte, src []float32) {
 	var a affine
 	for len(src) >= 256 {
-		b := (*[144]byte)(dst)
 		a.fit((*[256]float32)(src), 15)
+		a.putQ4_K((*[144]byte)(dst))
 		src, dst = src[256:], dst[144:]
-		a.head((*[16]byte)(b[:]))
-		for p := range 4 {
-			q := (*[64]uint8)(a.q[64*p:])
-			o := (*[32]byte)(b[16+32*p:])
-			for i := range o {
-				o[i] = q[i] | q[32+i]<<4
-			}
+	}
+}
+
+func weighQ4_K(dst []byte, src, weights []float32) {
+	var a affine
+	a.weigh((*[256]float32)(src), (*[256]float32)(weights), 15)
+	a.putQ4_K((*[144]byte)(dst))
+}
+
+func (a *affine) putQ4_K(b *[144]byte) {
+	a.head((*[16]byte)(b[:]))
+	for p := range 4 {
+		q := (*[64]uint8)(a.q[64*p:])
+		o := (*[32]byte)(b[16+32*p:])
+		for i := range o {
+			o[i] = q[i] | q[32+i]<<4
 		}
 	}
 }

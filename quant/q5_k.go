@@ -15,19 +15,28 @@ import "encoding/binary"
 func packQ5_K(dst []byte, src []float32) {
 	var a affine
 	for len(src) >= 256 {
-		b := (*[176]byte)(dst)
 		a.fit((*[256]float32)(src), 31)
+		a.putQ5_K((*[176]byte)(dst))
 		src, dst = src[256:], dst[176:]
-		a.head((*[16]byte)(b[:]))
-		h := (*[32]byte)(b[16:])
-		*h = [32]byte{}
-		for p := range 4 {
-			q := (*[64]uint8)(a.q[64*p:])
-			o := (*[32]byte)(b[48+32*p:])
-			for i := range o {
-				o[i] = q[i]&15 | q[32+i]<<4
-				h[i] |= (q[i]>>4 | q[32+i]>>4<<1) << (2 * p)
-			}
+	}
+}
+
+func weighQ5_K(dst []byte, src, weights []float32) {
+	var a affine
+	a.weigh((*[256]float32)(src), (*[256]float32)(weights), 31)
+	a.putQ5_K((*[176]byte)(dst))
+}
+
+func (a *affine) putQ5_K(b *[176]byte) {
+	a.head((*[16]byte)(b[:]))
+	h := (*[32]byte)(b[16:])
+	*h = [32]byte{}
+	for p := range 4 {
+		q := (*[64]uint8)(a.q[64*p:])
+		o := (*[32]byte)(b[48+32*p:])
+		for i := range o {
+			o[i] = q[i]&15 | q[32+i]<<4
+			h[i] |= (q[i]>>4 | q[32+i]>>4<<1) << (2 * p)
 		}
 	}
 }

@@ -18,25 +18,34 @@ import "encoding/binary"
 func packQ6_K(dst []byte, src []float32) {
 	var s scaled
 	for len(src) >= 256 {
-		b := (*[210]byte)(dst)
 		s.fit((*[256]float32)(src))
+		s.put((*[210]byte)(dst))
 		src, dst = src[256:], dst[210:]
-		for half := range 2 {
-			q := (*[128]uint8)(s.q[128*half:])
-			lo := (*[64]byte)(b[64*half:])
-			hi := (*[32]byte)(b[128+32*half:])
-			for i := range hi {
-				q0, q1, q2, q3 := q[i], q[32+i], q[64+i], q[96+i]
-				lo[i] = q0&15 | q2<<4
-				lo[32+i] = q1&15 | q3<<4
-				hi[i] = q0>>4 | q1>>4<<2 | q2>>4<<4 | q3>>4<<6
-			}
-		}
-		for g, v := range s.sc {
-			b[192+g] = byte(v)
-		}
-		binary.LittleEndian.PutUint16(b[208:], s.d)
 	}
+}
+
+func weighQ6_K(dst []byte, src, weights []float32) {
+	var s scaled
+	s.weigh((*[256]float32)(src), (*[256]float32)(weights))
+	s.put((*[210]byte)(dst))
+}
+
+func (s *scaled) put(b *[210]byte) {
+	for half := range 2 {
+		q := (*[128]uint8)(s.q[128*half:])
+		lo := (*[64]byte)(b[64*half:])
+		hi := (*[32]byte)(b[128+32*half:])
+		for i := range hi {
+			q0, q1, q2, q3 := q[i], q[32+i], q[64+i], q[96+i]
+			lo[i] = q0&15 | q2<<4
+			lo[32+i] = q1&15 | q3<<4
+			hi[i] = q0>>4 | q1>>4<<2 | q2>>4<<4 | q3>>4<<6
+		}
+	}
+	for g, v := range s.sc {
+		b[192+g] = byte(v)
+	}
+	binary.LittleEndian.PutUint16(b[208:], s.d)
 }
 
 func unpackQ6_K(dst []float32, src []byte) {

@@ -9,7 +9,8 @@ import "encoding/binary"
 //
 //	value[i] = q[i] * d
 //
-// d is the row's peak over 127, so q stays within -127..127.
+// d is the row's peak over 127, or less where weights say so; q stays within
+// -127..127.
 
 func packQ8_0(dst []byte, src []float32) {
 	for len(src) >= 32 {
@@ -20,12 +21,20 @@ func packQ8_0(dst []byte, src []float32) {
 			tame(calm[:], x[:], mostQ8_0)
 			x = &calm
 		}
-		h := halfAbove(peak(x[:]) / 127)
-		binary.LittleEndian.PutUint16(b[:], h)
-		inv := inverse(F16ToF32(h))
-		for i, v := range x {
-			b[2+i] = byte(clamp(round(float32(v*inv)), -127, 127))
-		}
+		putQ8_0(b, x, halfAbove(peak(x[:])/127))
+	}
+}
+
+func weighQ8_0(dst []byte, src, weights []float32) {
+	d := weighScale(src, weights, -127, 127)
+	putQ8_0((*[34]byte)(dst), (*[32]float32)(src), half(max(d, -d)))
+}
+
+func putQ8_0(b *[34]byte, x *[32]float32, d uint16) {
+	binary.LittleEndian.PutUint16(b[:], d)
+	inv := inverse(F16ToF32(d))
+	for i, v := range x {
+		b[2+i] = byte(clamp(round(float32(v*inv)), -127, 127))
 	}
 }
 

@@ -1,0 +1,135 @@
+package quant
+
+import (
+	"bytes"
+	"hash/crc32"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// What Pack writes is the same for ever: files are compared by their bytes.
+func TestPackBits(t *testing.T) {
+	x := append(fill(8*256, 1, gauss), fill(8*256, 2, student)...)
+	for typ, want := range map[Type]uint32{
+		Q8_0: 0x6a842977, Q6_K: 0xf6b9106a, Q5_K: 0x73813ca0, Q4_K: 0x66356751, Q4_0: 0x7e8b0b81,
+	} {
+		s, _ := typ.Spec()
+		b := make([]byte, s.RowBytes(len(x)))
+		s.Pack(b, x)
+		if got := crc32.ChecksumIEEE(b); got != want {
+			t.Errorf("%s: %#08x, want %#08x", typ, got, want)
+		}
+	}
+}
+
+// skewed draws weights as activations have them: a few columns of many times
+// the mean.
+func skewed(r *rand.Rand) float32 { return float32(math.Exp(1.5 * r.NormFloat64())) }
+
+func packWeighted(s *Spec, x, w []float32) ([]byte, []float32) {
+	b := make([]byte, s.RowBytes(len(x)))
+	s.PackWeighted(b, x, w)
+	y := make([]float32, len(x))
+	s.Unpack(y, b)
+	return b, y
+}
+
+// rowsError is the weighted squares' sum over rows of len(w).
+func rowsError(x, y, w []float32) (sum float64) {
+	for i := 0; i < len(x); i += len(w) {
+		sum += weightedError(x[i:i+len(w)], y[i:i+len(w)], w)
+	}
+	return sum
+}
+
+// Weighted squares fall by at least so much against Pack, rows of Student's t
+// under skewed weights.
+func TestWeightsCount(t *testing.T) {
+	const cols, rows = 1024, 64
+	x, w := fill(cols*rows, 7, student), fill(cols, 8, skewed)
+	for typ, least := range map[Type]float64{Q8_0: 0.4, Q6_K: 0.35, Q5_K: 0.35, Q4_K: 0.4, Q4_0: 0.2} {
+		s, _ := typ.Spec()
+		plain := rowsError(x, roundTrip(s, x), w)
+		_, y := packWeighted(s, x, w)
+		fell := 1 - rowsError(x, y, w)/plain
+		t.Logf("%s: weighted squares fall by %.1f%%", typ, 100*fell)
+		if fell < least {
+			t.Errorf("%s: weighted squares fall by %.1f%%, want %.0f%%", typ, 100*fell, 100*least)
+		}
+	}
+}
+
+// Whatever rows and weights, every block is at most as far off by weighted
+// squares as Pack's, and finite.
+func TestWeightedIsNeverWorse(t *testing.T) {
+	weights := map[string][]float32{
+		"equal":  fill(256, 0, func(*rand.Rand) float32 { return 1 }),
+		"skewed": fill(256, 9, skewed),
+		"large":  fill(256, 9, func(r *rand.Rand) float32 { return 1e30 * skewed(r) }),
+		"small":  fill(256, 9, func(r *rand.Rand) float32 { return 1e-35 * skewed(r) }),
+		"one":    fill(256, 9, func(r *rand.Rand) float32 { return float32(r.IntN(40) / 39) }),
+	}
+	rows := map[string][]float32{
+		"gauss": fill(256, 3, gauss), "student": fill(256, 4, student),
+		"zeros":      make([]float32, 256),
+		"positive":   fill(256, 5, func(r *rand.Rand) float32 { return 3 + r.Float32() }),
+		"negative":   fill(256, 5, func(r *rand.Rand) float32 { return -3 - r.Float32() }),
+		"a constant": fill(256, 5, func(*rand.Rand) float32 { return -0.25 }),
+		"tiny":       fill(256, 6, func(r *rand.Rand) float32 { return 1e-9 * gauss(r) }),
+		"denormal":   fill(256, 6, func(r *rand.Rand) float32 { return 1e-40 * gauss(r) }),
+		"large":      fill(256, 6, func(r *rand.Rand) float32 { return 1e5 * gauss(r) }),
+		"beyond":     fill(256, 6, func(r *rand.Rand) float32 { return 1e30 * gauss(r) }),
+		"no numbers": fill(256, 6, func(r *rand.Rand) float32 { return float32(math.NaN()) }),
+	}
+	for i := range specs {
+		s := &specs[i]
+		for wn, w := range weights {
+			for xn, x := range rows {
+				plain := roundTrip(s, x)
+				_, y := packWeighted(s, x, w)
+				for at := 0; at < len(x); at += s.Block {
+					to := at + s.Block
+					a, b := weightedError(x[at:to], y[at:to], w[at:to]), weightedError(x[at:to], plain[at:to], w[at:to])
+					if a > b || a != a && b == b {
+						t.Errorf("%s: %s rows, %s weights: weighted squares %g, unweighted packing %g", s.Name, xn, wn, a, b)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Weights that tell nothing apart leave Pack's bytes.
+func TestNoWeights(t *testing.T) {
+	x := fill(512, 3, student)
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for i := range specs {
+		s := &specs[i]
+		want := make([]byte, s.RowBytes(len(x)))
+		s.Pack(want, x)
+		for _, v := range []float32{0, nan, inf, -1} {
+			w := fill(256, 1, func(*rand.Rand) float32 { return v })
+			if got, _ := packWeighted(s, x, w); !bytes.Equal(got, want) {
+				t.Errorf("%s: weights of %v change the bytes", s.Name, v)
+			}
+		}
+	}
+}
+
+func BenchmarkPackWeighted(b *testing.B) {
+	x, w := fill(1<<14, 1, gauss), fill(1<<10, 2, skewed)
+	for i := range specs {
+		s := &specs[i]
+		if s.weigh == nil {
+			continue
+		}
+		b.Run(s.Name, func(b *testing.B) {
+			dst := make([]byte, s.RowBytes(len(x)))
+			for b.Loop() {
+				s.PackWeighted(dst, x, w)
+			}
+			b.ReportMetric(float64(b.N)*float64(len(x))/1e6/b.Elapsed().Seconds(), "Mvalues/s")
+		})
+	}
+}
