@@ -1,0 +1,152 @@
+// Package cuda is the backend for NVIDIA cards. It needs the driver and nothing
+// else: the kernels travel inside the binary, the driver's library is opened
+// when a backend is.
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/host"
+)
+
+// Options of a backend.
+type Options struct {
+	// Progress, where set, is told how many bytes of weights have been copied
+	// to the device, of how many in this compilation.
+	Progress func(done, total int64)
+}
+
+// Backend implements [backend.Backend] on one device. Weights stay where the
+// host has them until a program that reads them is compiled; then each is
+// copied to the device once.
+type Backend struct {
+	d       driver
+	w       *worker
+	o       Options
+	device  Device
+	stream  uintptr
+	modules *modules
+	plan    func(*backend.Program, int, memory) ([]launch, error)
+	weights map[place]uint64 // device addresses of tensors
+	owned   []uint64         // allocations that hold them
+	pinned  unsafe.Pointer   // see staging
+}
+
+// Open starts a backend on the first device that can run the kernels.
+func Open(o Options) (*Backend, error) {
+	d, err := library()
+	if err != nil {
+		return nil, err
+	}
+	return open(d, images(), plan, o)
+}
+
+func open(d driver, images []image, plan func(*backend.Program, int, memory) ([]launch, error), o Options) (*Backend, error) {
+	devices, _, err := probe(d)
+	if err != nil {
+		return nil, err
+	}
+	b := &Backend{d: d, o: o, plan: plan, w: newWorker(), weights: map[place]uint64{}}
+	if b.device, err = choose(devices); err != nil {
+		b.w.stop()
+		return nil, err
+	}
+	b.modules = newModules(d, images, b.device)
+	retained := false
+	err = b.w.do(func() error {
+		ctx, err := d.DevicePrimaryCtxRetain(b.device.device)
+		if err != nil {
+			return err
+		}
+		retained = true
+		if err := d.CtxSetCurrent(ctx); err != nil {
+			return err
+		}
+		b.stream, err = d.StreamCreate()
+		return err
+	})
+	if err != nil {
+		if retained {
+			b.w.do(func() error { return d.DevicePrimaryCtxRelease(b.device.device) })
+		}
+		b.w.stop()
+		return nil, fmt.Errorf("%s: %w", b.device.Name, err)
+	}
+	return b, nil
+}
+
+// Name implements [backend.Backend].
+func (b *Backend) Name() string { return "cuda" }
+
+// Device is the card the backend runs on.
+func (b *Backend) Device() Device { return b.device }
+
+// Map implements [backend.Backend]. Nothing is copied before a program needs it.
+func (b *Backend) Map(memory []byte) (backend.Buffer, error) { return host.Map(memory), nil }
+
+// Alloc implements [backend.Backend].
+func (b *Backend) Alloc(n int) (backend.Buffer, error) {
+	m := &buffer{b: b, size: n}
+	err := b.w.do(func() (err error) {
+		if m.address, err = b.allocate(n); err != nil {
+			return err
+		}
+		return b.d.StreamSynchronize(b.stream)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Close frees the weights and gives the device back. Execs and buffers must
+// have been closed before.
+func (b *Backend) Close() error {
+	err := b.w.do(func() error {
+		var errs []error
+		for _, p := range b.owned {
+			errs = append(errs, b.d.MemFree(p))
+		}
+		if b.pinned != nil {
+			errs = append(errs, b.d.MemFreeHost(b.pinned))
+		}
+		errs = append(errs, b.modules.unload(), b.d.StreamDestroy(b.stream), b.d.CtxSetCurrent(0), b.d.DevicePrimaryCtxRelease(b.device.device))
+		return errors.Join(errs...)
+	})
+	b.w.stop()
+	return err
+}
+
+// allocate gives n zeroed bytes of the device's, on the worker's thread. The
+// zeroes are there for whatever follows on the stream.
+func (b *Backend) allocate(n int) (uint64, error) {
+	p, err := b.d.MemAlloc(max(n, 1))
+	if err != nil {
+		return 0, b.memoryError(err, n)
+	}
+	if err := b.d.MemsetD8Async(p, 0, max(n, 1), b.stream); err != nil {
+		return 0, errors.Join(err, b.d.MemFree(p))
+	}
+	return p, nil
+}
+
+// memoryError says how much was wanted and how much there is.
+func (b *Backend) memoryError(err error, n int) error {
+	if e, ok := errors.AsType[*Error](err); !ok || e.Code != outOfMemory {
+		return err
+	}
+	free, total, infoErr := b.d.MemGetInfo()
+	if infoErr != nil {
+		return errors.Join(err, infoErr)
+	}
+	return fmt.Errorf("%w: %s are needed, %s of %s are free on %s; use fewer --gpu-layers, a shorter --ctx or --backend cpu",
+		ErrMemory, megabytes(uint64(n)), megabytes(free), megabytes(total), b.device.Name)
+}
+
+// ErrMemory is wrapped when the device's memory does not suffice.
+var ErrMemory = errors.New("too little GPU memory")
+
+func megabytes(n uint64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }

@@ -1,0 +1,306 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/mil-run/mil/backend"
+)
+
+// exec is a program on the device. For every number of tokens a pass holds, its
+// launches are captured once as a graph; a pass is one launch of that graph,
+// which begins by copying the parameter block from pinned memory.
+type exec struct {
+	b       *Backend
+	p       *backend.Program
+	layout  *backend.Plan
+	arena   uint64 // values
+	block   uint64 // parameters
+	rows    uint64 // logits
+	params  []int32
+	logits  []float32 // pinned, as many rows as were asked for at once
+	replays map[int]*replay
+	passes  int // run so far
+
+	// What the next pass is, for run, which is made once: a closure a pass
+	// would be garbage a pass.
+	replay  *replay
+	wanted  int // bytes of logits
+	outputs []output
+	run     func() error
+}
+
+// replay is a captured graph with the memory it alone uses.
+type replay struct {
+	graph uintptr
+	owned []uint64
+	last  int // pass that used it
+}
+
+// output is a value that a pass copies to the host, where a program is cut.
+type output struct {
+	value backend.Value
+	to    unsafe.Pointer // pinned, [Program.Tokens][width] float32
+	width int
+}
+
+// longReplays is how many graphs of long passes are kept: one for whole chunks
+// of a prompt, one for its end.
+const longReplays = 2
+
+// Compile implements [backend.Backend].
+func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
+	e, err := b.compile(p, nil)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (b *Backend) compile(p *backend.Program, out []backend.Value) (*exec, error) {
+	if err := b.upload(p); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	e := &exec{b: b, p: p, layout: backend.PlanValues(p), replays: map[int]*replay{}}
+	e.run = e.pass
+	err := b.w.do(func() (err error) {
+		if e.arena, err = b.allocate(4 * e.layout.Floats); err != nil {
+			return err
+		}
+		if e.block, err = b.allocate(4 * (paramTokens + p.Tokens)); err != nil {
+			return err
+		}
+		if e.rows, err = b.allocate(4 * p.LogitRows * p.Vocab); err != nil {
+			return err
+		}
+		if e.params, err = pinned[int32](b.d, paramTokens+p.Tokens); err != nil {
+			return err
+		}
+		for _, v := range out {
+			to, err := pinned[float32](b.d, p.Tokens*p.Widths[v])
+			if err != nil {
+				return err
+			}
+			e.outputs = append(e.outputs, output{v, unsafe.Pointer(&to[0]), p.Widths[v]})
+		}
+		return nil
+	})
+	if err == nil {
+		// Short programs mostly run single tokens, long ones whole chunks: what
+		// cannot run here is known before the first pass.
+		tokens := p.Tokens
+		if tokens <= backend.Verify {
+			tokens = 1
+		}
+		e.replays[tokens], err = e.capture(tokens)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cuda: %w", err), e.Close())
+	}
+	return e, nil
+}
+
+// pinned is n zeroed values in memory the device copies from and to.
+func pinned[T int32 | float32](d driver, n int) ([]T, error) {
+	p, err := d.MemHostAlloc(4 * max(n, 1))
+	if err != nil {
+		return nil, err
+	}
+	s := unsafe.Slice((*T)(p), max(n, 1))
+	clear(s)
+	return s, nil
+}
+
+// Run implements [backend.Exec].
+func (e *exec) Run(p *backend.Params) ([]float32, error) {
+	n := len(p.Tokens)
+	if n == 0 || n > e.p.Tokens || p.Logits > min(n, e.p.LogitRows) {
+		return nil, fmt.Errorf("cuda: a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, e.p.Tokens, e.p.LogitRows)
+	}
+	values := p.Logits * e.p.Vocab
+	if err := e.prepare(n, values); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	e.params[paramPos], e.params[paramReplay] = int32(p.Pos), int32(p.Replay)
+	e.params[paramLogits], e.params[paramCount] = int32(p.Logits), int32(n)
+	copy(e.params[paramTokens:], p.Tokens)
+	e.wanted = 4 * values
+	if err := e.b.w.do(e.run); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	return e.logits[:values], nil
+}
+
+// pass is one run of e.replay, on the worker's thread. It waits for the end, so
+// that the parameter block may be written again and faults show up where they
+// belong.
+func (e *exec) pass() error {
+	d, stream := e.b.d, e.b.stream
+	if err := d.GraphLaunch(e.replay.graph, stream); err != nil {
+		return err
+	}
+	if e.wanted > 0 {
+		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), e.rows, e.wanted, stream); err != nil {
+			return err
+		}
+	}
+	for _, o := range e.outputs {
+		if err := d.MemcpyDtoHAsync(o.to, e.address(o.value), 4*o.width*int(e.params[paramCount]), stream); err != nil {
+			return err
+		}
+	}
+	return d.StreamSynchronize(stream)
+}
+
+// prepare makes what a pass of so many tokens and logits needs, at its first use.
+func (e *exec) prepare(tokens, logits int) error {
+	e.passes++
+	r := e.replays[tokens]
+	if r == nil {
+		if err := e.evict(tokens); err != nil {
+			return err
+		}
+		var err error
+		if r, err = e.capture(tokens); err != nil {
+			return err
+		}
+		e.replays[tokens] = r
+	}
+	r.last = e.passes
+	e.replay = r
+	if logits <= len(e.logits) {
+		return nil
+	}
+	return e.b.w.do(func() (err error) {
+		if err := e.freeLogits(); err != nil {
+			return err
+		}
+		e.logits, err = pinned[float32](e.b.d, logits)
+		return err
+	})
+}
+
+// evict makes room for another long pass's graph.
+func (e *exec) evict(tokens int) error {
+	if tokens <= backend.Verify {
+		return nil
+	}
+	long, oldest := 0, 0
+	for n, r := range e.replays {
+		if n > backend.Verify {
+			long++
+			if oldest == 0 || r.last < e.replays[oldest].last {
+				oldest = n
+			}
+		}
+	}
+	if long < longReplays {
+		return nil
+	}
+	r := e.replays[oldest]
+	delete(e.replays, oldest)
+	return e.b.w.do(func() error { return e.b.release(r) })
+}
+
+// capture plans passes of so many tokens and records them as a graph.
+func (e *exec) capture(tokens int) (*replay, error) {
+	m := &planMemory{e: e}
+	launches, err := e.b.plan(e.p, tokens, m)
+	r := &replay{owned: m.owned}
+	err = errors.Join(err, m.err)
+	if err == nil {
+		err = e.b.w.do(func() (err error) {
+			r.graph, err = e.record(tokens, launches)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, errors.Join(err, e.b.w.do(func() error { return e.b.release(r) }))
+	}
+	return r, nil
+}
+
+// record captures the launches, on the worker's thread.
+func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
+	d, stream := e.b.d, e.b.stream
+	functions := make([]uintptr, len(launches)) // loading a module may not happen within a capture
+	for i := range launches {
+		var err error
+		if functions[i], err = e.b.modules.function(&launches[i]); err != nil {
+			return 0, err
+		}
+	}
+	if err := d.StreamSynchronize(stream); err != nil {
+		return 0, err
+	}
+	if err := d.StreamBeginCapture(stream); err != nil {
+		return 0, err
+	}
+	err := d.MemcpyHtoDAsync(e.block, unsafe.Pointer(&e.params[0]), 4*(paramTokens+tokens), stream)
+	for i := 0; i < len(launches) && err == nil; i++ {
+		if err = d.LaunchKernel(functions[i], &launches[i], stream); err != nil {
+			err = fmt.Errorf("launch %d, %s%v%v: %w", i, launches[i].kernel, launches[i].grid, launches[i].block, err)
+		}
+	}
+	graph, endErr := d.StreamEndCapture(stream) // also after an error: the stream must leave the capture
+	if err != nil {
+		if endErr == nil {
+			endErr = d.GraphDestroy(graph)
+		}
+		return 0, err
+	}
+	if endErr != nil {
+		return 0, endErr
+	}
+	exec, err := d.GraphInstantiate(graph)
+	return exec, errors.Join(err, d.GraphDestroy(graph))
+}
+
+// release frees a replay, on the worker's thread.
+func (b *Backend) release(r *replay) error {
+	var errs []error
+	if r.graph != 0 {
+		errs = append(errs, b.d.GraphExecDestroy(r.graph))
+	}
+	for _, p := range r.owned {
+		errs = append(errs, b.d.MemFree(p))
+	}
+	return errors.Join(errs...)
+}
+
+// Close implements [backend.Exec].
+func (e *exec) Close() error {
+	return e.b.w.do(func() error {
+		var errs []error
+		for _, r := range e.replays {
+			errs = append(errs, e.b.release(r))
+		}
+		for _, p := range []uint64{e.arena, e.block, e.rows} {
+			if p != 0 {
+				errs = append(errs, e.b.d.MemFree(p))
+			}
+		}
+		if e.params != nil {
+			errs = append(errs, e.b.d.MemFreeHost(unsafe.Pointer(&e.params[0])))
+		}
+		for _, o := range e.outputs {
+			errs = append(errs, e.b.d.MemFreeHost(o.to))
+		}
+		errs = append(errs, e.freeLogits())
+		e.replays, e.arena, e.block, e.rows, e.params, e.outputs = nil, 0, 0, 0, nil, nil
+		return errors.Join(errs...)
+	})
+}
+
+func (e *exec) freeLogits() error {
+	if e.logits == nil {
+		return nil
+	}
+	err := e.b.d.MemFreeHost(unsafe.Pointer(&e.logits[0]))
+	e.logits = nil
+	return err
+}
+
+// address is where a value lies on the device.
+func (e *exec) address(v backend.Value) uint64 { return e.arena + 4*uint64(e.layout.Offset[v]) }

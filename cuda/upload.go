@@ -1,0 +1,208 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/host"
+)
+
+// place is where the host has a tensor. The pointer keeps the memory from
+// being used for something else while the device has its copy.
+type place struct {
+	data  *byte
+	bytes int
+}
+
+// piece is a tensor on its way to the device: its bytes go to arena+off.
+type piece struct {
+	data []byte
+	off  int
+}
+
+const (
+	tensorAlign = 256
+	tensorSlack = 256     // readable bytes behind a tensor, so that kernels may load past a row's end
+	stagingSize = 8 << 20 // of each of the two buffers an upload goes through
+)
+
+// tensors lists a program's weights, some more than once.
+func tensors(p *backend.Program) []*backend.Tensor {
+	var out []*backend.Tensor
+	norm := func(n *backend.Norm) {
+		if n != nil {
+			out = append(out, n.Weight)
+		}
+	}
+	for _, n := range p.Nodes {
+		switch n := n.(type) {
+		case *backend.Embed:
+			out = append(out, n.Table)
+		case *backend.MatMul:
+			norm(n.Norm)
+			out = append(out, n.W...)
+		case *backend.GateUp:
+			norm(n.Norm)
+			out = append(out, n.Gate, n.Up)
+		case *backend.Conv:
+			out = append(out, n.W, n.Bias)
+		case *backend.Scan1:
+			out = append(out, n.A, n.D, n.DtBias)
+		case *backend.Scan2:
+			out = append(out, n.A, n.D, n.DtBias, n.NormWeight)
+		case *backend.Logits:
+			norm(n.Norm)
+			out = append(out, n.W)
+		}
+	}
+	return out
+}
+
+// upload copies the weights of a program that the device does not have yet.
+func (b *Backend) upload(p *backend.Program) error {
+	var pieces []piece
+	size := 0
+	fresh := map[place]int{}
+	for _, t := range tensors(p) {
+		data, at, err := locate(t)
+		if err != nil {
+			return err
+		}
+		if _, ok := b.weights[at]; ok {
+			continue
+		}
+		if _, ok := fresh[at]; ok {
+			continue
+		}
+		fresh[at] = size
+		pieces = append(pieces, piece{data, size})
+		size = (size + len(data) + tensorSlack + tensorAlign - 1) &^ (tensorAlign - 1)
+	}
+	if len(pieces) == 0 {
+		return nil
+	}
+	var arena uint64
+	err := b.w.do(func() (err error) {
+		if arena, err = b.allocate(size); err != nil {
+			return fmt.Errorf("for the weights: %w", err)
+		}
+		b.owned = append(b.owned, arena)
+		return b.d.StreamSynchronize(b.stream)
+	})
+	if err != nil {
+		return err
+	}
+	if err := b.copyPieces(arena, size, pieces); err != nil {
+		return fmt.Errorf("copy the weights to the device: %w", err)
+	}
+	for at, off := range fresh {
+		b.weights[at] = arena + uint64(off)
+	}
+	return nil
+}
+
+// locate is a tensor's memory on the host and its key.
+func locate(t *backend.Tensor) ([]byte, place, error) {
+	data, err := host.Tensor(t)
+	if err != nil {
+		return nil, place{}, err
+	}
+	if len(data) == 0 {
+		return nil, place{}, fmt.Errorf("%s is empty", t.Name)
+	}
+	return data, place{&data[0], len(data)}, nil
+}
+
+// copyPieces fills an arena through two pinned buffers in turn: while one
+// travels, the other is filled from the mapping.
+func (b *Backend) copyPieces(arena uint64, size int, pieces []piece) (err error) {
+	var staging [2]unsafe.Pointer
+	var streams [2]uintptr
+	defer func() {
+		err = errors.Join(err, b.w.do(func() error {
+			var errs []error
+			for i := range staging {
+				if streams[i] != 0 {
+					errs = append(errs, b.d.StreamSynchronize(streams[i]), b.d.StreamDestroy(streams[i]))
+				}
+				if staging[i] != nil {
+					errs = append(errs, b.d.MemFreeHost(staging[i]))
+				}
+			}
+			return errors.Join(errs...)
+		}))
+	}()
+	err = b.w.do(func() (err error) {
+		for i := range staging {
+			if staging[i], err = b.d.MemHostAlloc(stagingSize); err != nil {
+				return err
+			}
+			if streams[i], err = b.d.StreamCreate(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for lo, turn := 0, 0; lo < size; lo, turn = lo+stagingSize, 1-turn {
+		n := min(stagingSize, size-lo)
+		if err := b.w.do(func() error { return b.d.StreamSynchronize(streams[turn]) }); err != nil {
+			return err
+		}
+		fill(unsafe.Slice((*byte)(staging[turn]), n), lo, pieces)
+		err := b.w.do(func() error { return b.d.MemcpyHtoDAsync(arena+uint64(lo), staging[turn], n, streams[turn]) })
+		if err != nil {
+			return err
+		}
+		if b.o.Progress != nil {
+			b.o.Progress(int64(lo+n), int64(size))
+		}
+	}
+	return nil
+}
+
+// fill makes to what the arena holds from offset lo, over several cores: one
+// alone does not keep up with the bus. A fault while reading the mapping (a file
+// that shrank) is raised on the calling goroutine.
+func fill(to []byte, lo int, pieces []piece) {
+	workers := min(8, runtime.GOMAXPROCS(0), len(to)/(256<<10)+1)
+	var wg sync.WaitGroup
+	var once sync.Once
+	var fault any
+	for w := range workers {
+		from, end := len(to)*w/workers, len(to)*(w+1)/workers
+		wg.Go(func() {
+			debug.SetPanicOnFault(true)
+			defer func() {
+				if r := recover(); r != nil {
+					once.Do(func() { fault = r })
+				}
+			}()
+			fillRange(to[from:end], lo+from, pieces)
+		})
+	}
+	wg.Wait()
+	if fault != nil {
+		panic(fault)
+	}
+}
+
+func fillRange(to []byte, lo int, pieces []piece) {
+	clear(to)
+	first, _ := slices.BinarySearchFunc(pieces, lo, func(p piece, at int) int { return p.off + len(p.data) - at })
+	for _, p := range pieces[first:] {
+		if p.off >= lo+len(to) {
+			return
+		}
+		from := max(p.off, lo)
+		copy(to[from-lo:], p.data[from-p.off:])
+	}
+}
