@@ -93,7 +93,10 @@ func (b *Backend) compile(p *backend.Program, out []backend.Value) (*exec, error
 		if tokens <= backend.Verify {
 			tokens = 1
 		}
-		e.replays[tokens], err = e.capture(tokens)
+		var r *replay
+		if r, err = e.capture(tokens); err == nil {
+			e.replays[tokens] = r
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: %w", err), e.Close())

@@ -1,0 +1,362 @@
+package cuda
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/quant"
+)
+
+// addArgs are the arguments of the tests' kernel: out[0] = token 0 + pos + state + weight.
+type addArgs struct{ out, params, state, weight, table uint64 }
+
+// testProgram reads a table and weights in host memory and has one state.
+func testProgram(t *testing.T, b *Backend, tokens int) *backend.Program {
+	data := make([]byte, 4*64)
+	for i := range 64 {
+		binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(float32(i)))
+	}
+	buf, err := b.Map(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := backend.NewRecorder(tokens, min(tokens, 2))
+	x := r.Embed(&backend.Tensor{Name: "table", Type: quant.F32, Rows: 8, Cols: 4, Buf: buf})
+	s := r.State(&backend.State{Name: "s", Bytes: 64})
+	if s.Buf, err = b.Alloc(64); err != nil {
+		t.Fatal(err)
+	}
+	r.Logits(r.All(x), nil, &backend.Tensor{Name: "head", Type: quant.F32, Rows: 5, Cols: 4, Buf: buf, Off: 4 * 32})
+	return r.Program()
+}
+
+// testPlan launches the kernel "add" once.
+func testPlan(p *backend.Program, tokens int, m memory) ([]launch, error) {
+	a := &addArgs{out: m.logits(), params: m.params(), table: m.constant([]byte{1, 2, 3, 4})}
+	m.scratch(1000)
+	var err error
+	if a.state, err = m.state(p.States[0]); err != nil {
+		return nil, err
+	}
+	if a.weight, err = m.tensor(p.Nodes[1].(*backend.Logits).W); err != nil {
+		return nil, err
+	}
+	return []launch{{kernel: "add", grid: [3]uint32{1, 1, 1}, block: [3]uint32{32, 1, 1}, args: unsafe.Pointer(a), size: int(unsafe.Sizeof(*a))}}, nil
+}
+
+var testImages = []image{{"small", []byte("add mul"), 75}, {"small", []byte("add mul native"), 90}, {"small", []byte("add mul newer"), 100}, {"big", []byte("tile"), 75}}
+
+func testOpen(t *testing.T, f *fakeDriver) *Backend {
+	f.kernels["add"] = func(l *launch) {
+		a := (*addArgs)(l.args)
+		word := func(p uint64) uint32 { return binary.LittleEndian.Uint32(f.at(p, 4)) }
+		sum := float32(word(a.params+4*paramTokens)) + float32(word(a.params)) +
+			math.Float32frombits(word(a.state)) + math.Float32frombits(word(a.weight)) + float32(word(a.table)>>24)
+		binary.LittleEndian.PutUint32(f.at(a.out, 4), math.Float32bits(sum))
+	}
+	b, err := open(f, testImages, testPlan, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A pass is one graph launch, logits asked for one copy more, and everything is
+// given back.
+func TestPasses(t *testing.T) {
+	f := newFake()
+	b := testOpen(t, f)
+	p := testProgram(t, b, 16)
+	e, err := b.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	capture := []string{"ModuleLoadData add mul native", "ModuleGetFunction add", "StreamSynchronize", "StreamBeginCapture",
+		"MemcpyHtoDAsync 68", "LaunchKernel add", "StreamEndCapture", "GraphInstantiate", "GraphDestroy"}
+	if got := f.log[len(f.log)-len(capture):]; !slices.Equal(got, capture) {
+		t.Errorf("capture: %q", got)
+	}
+	if err := p.States[0].Buf.Write(0, []byte{0, 0, 0x80, 0x3f}); err != nil { // 1
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		rows int
+		log  []string
+	}{
+		{1, []string{"MemHostAlloc", "GraphLaunch", "MemcpyDtoHAsync 20", "StreamSynchronize"}},
+		{1, []string{"GraphLaunch", "MemcpyDtoHAsync 20", "StreamSynchronize"}},
+		{0, []string{"GraphLaunch", "StreamSynchronize"}},
+	} {
+		f.log = nil
+		l, err := e.Run(&backend.Params{Tokens: []int32{3}, Pos: 100 + i, Logits: want.rows})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(f.log, want.log) {
+			t.Errorf("pass %d: %q", i, f.log)
+		}
+		if want.rows > 0 && l[0] != float32(3+100+i+1+32+4) { // the head's first weight is 32
+			t.Errorf("pass %d: logit %v", i, l[0])
+		}
+	}
+	f.log = nil
+	if _, err := e.Run(&backend.Params{Tokens: []int32{1, 2}, Logits: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(f.log, "StreamBeginCapture") || slices.Contains(f.log, "ModuleLoadData add mul native") {
+		t.Errorf("another number of tokens: %q", f.log)
+	}
+	if _, err := e.Run(&backend.Params{Tokens: make([]int32, 17)}); err == nil {
+		t.Error("17 tokens ran through a program of 16")
+	}
+	if n := testing.AllocsPerRun(10, func() {
+		f.log = f.log[:0]
+		e.Run(&backend.Params{Tokens: []int32{3}})
+	}); n > 6 { // the fake's own
+		t.Errorf("%v allocations a pass", n)
+	}
+	for _, err := range []error{e.Close(), p.States[0].Buf.Free(), b.Close()} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if got := f.leaks(); got != "0 0 map[]" {
+		t.Errorf("not given back: %s", got)
+	}
+}
+
+// Weights travel once, whatever the number of programs that read them.
+func TestUploadOnce(t *testing.T) {
+	f := newFake()
+	b := testOpen(t, f)
+	var told [][2]int64
+	b.o.Progress = func(done, total int64) { told = append(told, [2]int64{done, total}) }
+	p := testProgram(t, b, 16)
+	for range 2 {
+		if _, err := b.Compile(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := [][2]int64{{1024, 1024}}; !slices.Equal(told, want) {
+		t.Errorf("progress %v, want %v", told, want)
+	}
+}
+
+// Pieces land where the arena has them, in however many parts they travel.
+func TestFill(t *testing.T) {
+	var pieces []piece
+	want := make([]byte, 0)
+	for i, n := range []int{300, 1, 5000, 256, 1 << 20, 7} {
+		data := make([]byte, n)
+		for j := range data {
+			data[j] = byte(i + j*7 + 1)
+		}
+		pieces = append(pieces, piece{data, len(want)})
+		want = append(want, data...)
+		want = append(want, make([]byte, 256-len(want)%256)...)
+	}
+	for _, part := range []int{len(want), 100, 4096, 300001} {
+		got := make([]byte, len(want))
+		for i := range got {
+			got[i] = 0xee
+		}
+		for lo := 0; lo < len(got); lo += part {
+			fill(got[lo:min(lo+part, len(got))], lo, pieces)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("in parts of %d the arena differs", part)
+		}
+	}
+}
+
+// Long passes keep two graphs, the one used longest ago goes.
+func TestEvict(t *testing.T) {
+	f := newFake()
+	b := testOpen(t, f)
+	e, err := b.Compile(testProgram(t, b, 64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{64, 20, 64, 30, 64, 5} {
+		if _, err := e.Run(&backend.Params{Tokens: make([]int32, n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var kept []int
+	for n := range e.(*exec).replays {
+		kept = append(kept, n)
+	}
+	slices.Sort(kept)
+	if !slices.Equal(kept, []int{5, 30, 64}) {
+		t.Errorf("kept %v", kept)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	compile := func(b *Backend, t *testing.T) error {
+		_, err := b.Compile(testProgram(t, b, 16))
+		return err
+	}
+	for _, c := range []struct {
+		name, want string
+		change     func(f *fakeDriver)
+	}{
+		{"memory", "too little GPU memory", func(f *fakeDriver) { f.free = 1200 }},
+		{"native code refused", "", func(f *fakeDriver) { f.refused["add mul native"] = noBinaryForGPU }},
+		{"compiler", "kernels small: cuModuleLoadDataEx: refused (error 218)", func(f *fakeDriver) { f.refused["add mul native"] = 218 }},
+		{"all refused", "kernels small: cuModuleLoadDataEx: refused (error 222)", func(f *fakeDriver) {
+			f.refused["add mul native"], f.refused["add mul"] = unsupportedPTX, unsupportedPTX
+		}},
+		{"capture", "cuStreamEndCapture: the driver's words (error 901)", func(f *fakeDriver) { f.fail["StreamEndCapture"] = 901 }},
+		{"launch", "launch 0, add[1 1 1][32 1 1]: cuLaunchKernel: the driver's words (error 1)", func(f *fakeDriver) { f.fail["LaunchKernel"] = 1 }},
+		{"instantiate", "cuGraphInstantiate", func(f *fakeDriver) { f.fail["GraphInstantiate"] = 2 }},
+		{"pinned", "cuMemHostAlloc", func(f *fakeDriver) { f.fail["MemHostAlloc"] = 2 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFake()
+			b := testOpen(t, f)
+			c.change(f)
+			before := len(f.memory) + len(b.owned)
+			err := compile(b, t)
+			if c.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("error %q, want %q", err, c.want)
+			}
+			if f.capturing {
+				t.Error("the stream is still being captured")
+			}
+			if n := len(f.memory) - len(b.owned) - 1; n != before { // the state's, which is freed later
+				t.Errorf("%d allocations left behind", n-before)
+			}
+		})
+	}
+}
+
+func TestMemoryErrorNamesSizes(t *testing.T) {
+	f := newFake()
+	b := testOpen(t, f)
+	f.free = 5e6
+	_, err := b.Alloc(7e6)
+	want := "too little GPU memory: 7.0 MB are needed, 5.0 MB of 2147.5 MB are free on Card 0; use fewer --gpu-layers, a shorter --ctx or --backend cpu"
+	if !errors.Is(err, ErrMemory) || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestBufferBounds(t *testing.T) {
+	f := newFake()
+	b := testOpen(t, f)
+	m, err := b.Alloc(transfer + 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, transfer+50)
+	for i := range data {
+		data[i] = byte(i * 31)
+	}
+	got := make([]byte, len(data))
+	if err := errors.Join(m.Write(20, data), m.Read(20, got)); err != nil || !slices.Equal(got, data) {
+		t.Errorf("what was written is not read: %v", err)
+	}
+	head := make([]byte, 20)
+	if err := m.Read(0, head); err != nil || !slices.Equal(head, make([]byte, 20)) {
+		t.Errorf("memory before a write: %v %v", head, err)
+	}
+	if err := m.Zero(); err != nil {
+		t.Error(err)
+	}
+	if err := m.Read(0, got); err != nil || slices.Max(got) != 0 {
+		t.Errorf("cleared memory is not: %v", err)
+	}
+	for _, err := range []error{m.Read(-1, got), m.Read(101+50, got), m.Write(m.Size(), []byte{1})} {
+		if err == nil {
+			t.Error("out of bounds, no error")
+		}
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	for _, c := range []struct {
+		change func(f *fakeDriver)
+		is     error
+		want   string
+	}{
+		{func(f *fakeDriver) { f.fail["Init"] = noDevice }, ErrNoDevice, "no CUDA device: the NVIDIA driver sees no card"},
+		{func(f *fakeDriver) { f.ccs = nil }, ErrNoDevice, "no CUDA device: the NVIDIA driver sees no card"},
+		{func(f *fakeDriver) { f.version = 10020 }, ErrOld, "the NVIDIA driver is too old: CUDA 11.4 or later is needed (driver 470), this one is for 10.2"},
+		{func(f *fakeDriver) { f.ccs = []int{61} }, nil, "Card 0 has compute capability 6.1, 7.5 (Turing) or later is needed"},
+		{func(f *fakeDriver) { f.fail["Init"] = 803 }, nil, "cuInit: the driver's words (error 803)"},
+		{func(f *fakeDriver) { f.fail["DevicePrimaryCtxRetain"] = 46 }, nil, "Card 0: cuDevicePrimaryCtxRetain: the driver's words (error 46)"},
+		{func(f *fakeDriver) { f.fail["StreamCreate"] = 1 }, nil, "Card 0: cuStreamCreate: the driver's words (error 1)"},
+	} {
+		f := newFake()
+		c.change(f)
+		_, err := open(f, testImages, testPlan, Options{})
+		if err == nil || err.Error() != c.want || c.is != nil && !errors.Is(err, c.is) {
+			t.Errorf("%v, want %s", err, c.want)
+		}
+		if len(f.live) > 0 {
+			t.Errorf("%s: left %v", c.want, f.live)
+		}
+	}
+	f := newFake()
+	f.ccs = []int{61, 86}
+	if b, err := open(f, testImages, testPlan, Options{}); err != nil || b.Device().Index != 1 {
+		t.Errorf("an old card first: %v", err)
+	}
+}
+
+func TestList(t *testing.T) {
+	f := newFake()
+	f.ccs = []int{61, 90}
+	got := list(f)
+	if got.Driver != "12.4" || len(got.Devices) != 2 || got.Devices[0].Why == "" || got.Devices[1].Why != "" ||
+		got.Devices[1].Free != 1<<30 || got.Devices[1].Capability != "9.0" || len(f.live) > 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Modules load at their first kernel, and shared memory beyond the default is
+// asked for once.
+func TestModules(t *testing.T) {
+	f := newFake()
+	m := newModules(f, testImages, Device{Name: "Card", Capability: "7.5", cc: 75})
+	for _, l := range []launch{{kernel: "mul"}, {kernel: "add", shared: 64 << 10}, {kernel: "add", shared: 64 << 10}, {kernel: "mul"}} {
+		if _, err := m.function(&l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"ModuleLoadData add mul", "ModuleGetFunction mul", "ModuleGetFunction add", "FuncSetAttribute 8 65536"}
+	if !slices.Equal(f.log, want) {
+		t.Errorf("%q", f.log)
+	}
+	if _, err := m.function(&launch{kernel: "gone"}); err == nil || err.Error() != "no kernel gone for Card (compute capability 7.5)" {
+		t.Error(err)
+	}
+}
+
+// Without a driver the library says so and nothing else happens.
+func TestLibrary(t *testing.T) {
+	d, err := library()
+	switch {
+	case err == nil:
+		if _, _, err := probe(d); err != nil {
+			t.Logf("a driver, but %v", err)
+		}
+	case !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrOld):
+		t.Error(err)
+	default:
+		t.Log(err)
+	}
+}
