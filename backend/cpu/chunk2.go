@@ -69,14 +69,16 @@ func (s *recurrence2) chunked(thread, lo, hi int) {
 		clear(w.a)
 		clear(w.bw)
 		s.turnState(thread, h, &w, true)
-		if h == lo || s.bo[h] != s.bo[h-1] || s.co[h] != s.co[h-1] {
+		same := h > lo && s.bo[h] == s.bo[h-1] && s.co[h] == s.co[h-1] // then G is there
+		if !same {
 			clear(w.bt)
-			for t := 0; t < s.tokens; t += kernel.Chunk {
-				s.similar(thread, h, t, min(kernel.Chunk, s.tokens-t), &w)
-			}
 		}
 		for t := 0; t < s.tokens; t += kernel.Chunk {
-			s.chunk(thread, h, t, min(kernel.Chunk, s.tokens-t), &w)
+			q := min(kernel.Chunk, s.tokens-t)
+			if !same {
+				s.similar(thread, h, t, q, &w)
+			}
+			s.chunk(thread, h, t, q, &w)
 		}
 		s.turnState(thread, h, &w, false)
 	}
@@ -148,4 +150,9 @@ func (s *recurrence2) chunk(thread, h, t, q int, w *work2) {
 	out := rows{e.value(n.Out)[h*n.P:], e.p.Widths[n.Out]}
 	th.finish = kernel.Finish2{Y: &w.y[0], X: &x.at[t*x.ld], Out: &out.at[t*out.ld], Tokens: q, N: n.P, LdY: ldy, LdX: x.ld, LdOut: out.ld, D: s.d[h]}
 	e.k.Finish2(&th.finish)
+	if s.within() {
+		for at := h * n.P; at < (h+1)*n.P; at += s.size {
+			s.gate(thread, t, q, at)
+		}
+	}
 }

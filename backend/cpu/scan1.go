@@ -11,18 +11,18 @@ const lanes = kernel.Scan1Lanes
 
 // recurrence1 is backend.Scan1, over all threads by tiles of channels.
 type recurrence1 struct {
-	e         *exec
-	n         *backend.Scan1
-	tiles     []tile1
-	a         []float32 // [tile][N][lanes], as the kernels want it
-	d, bias   []float32 // [tile][lanes]
-	h, log    []float32
-	width     int // of a token's log
-	tokens    int
-	replay    int
-	args      []kernel.Scan1     // one a thread
-	turn      []kernel.Transpose // one a thread
-	perThread int                // float32 of scratch
+	e       *exec
+	n       *backend.Scan1
+	tiles   []tile1
+	a       []float32 // [tile][N][lanes], as the kernels want it
+	d, bias []float32 // [tile][lanes]
+	h, log  []float32
+	width   int // of a token's log
+	tokens  int
+	replay  int
+	args    []kernel.Scan1     // one a thread
+	turns   []kernel.Transpose // one a thread
+	vectors []kernel.Vector    // one a thread
 }
 
 // tile1 is channels [first, first+n), at most lanes, which read x from channel
@@ -35,7 +35,8 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 		return nil, err
 	}
 	channels, N := n.Z.N, n.N
-	s := &recurrence1{e: e, n: n, width: backend.Scan1LogWidth(channels, n.X.N, n.B.N), args: make([]kernel.Scan1, e.pool.threads), turn: make([]kernel.Transpose, e.pool.threads)}
+	s := &recurrence1{e: e, n: n, width: backend.Scan1LogWidth(channels, n.X.N, n.B.N),
+		args: make([]kernel.Scan1, e.pool.threads), turns: make([]kernel.Transpose, e.pool.threads), vectors: make([]kernel.Vector, e.pool.threads)}
 	if s.h, err = host.StateFloats(n.H, channels*N); err != nil {
 		return nil, err
 	}
@@ -44,18 +45,17 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 	}
 	s.cut(channels)
 	s.a = host.Floats(len(s.tiles) * N * lanes)
-	s.d, s.bias = host.Floats(len(s.tiles)*lanes), host.Floats(len(s.tiles)*lanes)
+	s.d, s.bias = host.Floats(len(s.tiles)*lanes), vs[2]
 	for i, t := range s.tiles {
 		for l := range t.n {
-			s.d[i*lanes+l], s.bias[i*lanes+l] = vs[1][t.first+l], vs[2][t.first+l]
+			s.d[i*lanes+l] = vs[1][t.first+l]
 			for k := range N {
 				s.a[(i*N+k)*lanes+l] = kernel.Scan1A(vs[0][(t.first+l)*N+k])
 			}
 		}
 	}
-	s.perThread = (N + 4*max(e.p.Tokens, backend.Verify)) * lanes
 	for _, sc := range e.scratch {
-		grow(&sc.acc, s.perThread)
+		grow(&sc.acc, s.floats())
 	}
 	work := s.work
 	return func(p *backend.Params) {
@@ -88,11 +88,77 @@ func (s *recurrence1) cut(channels int) {
 	}
 }
 
+// block is how many tokens of a prompt all tiles of a range take before the
+// next: then they read rows and not columns.
+const block = 32
+
+// work1 is a thread's scratch.
+type work1 struct {
+	h        []float32 // [tiles of the range][N][lanes]
+	dt, y    rows      // of the range's channels
+	one, two []float32 // [block][lanes], for tiles with fewer channels
+}
+
+// floats is how much scratch a thread needs.
+func (s *recurrence1) floats() int { return (2*block + len(s.tiles)*(s.n.N+2*block)) * lanes }
+
 // work advances tiles [lo, hi).
 func (s *recurrence1) work(thread, lo, hi int) {
-	for i := lo; i < hi; i++ {
-		s.tile(thread, i)
+	e, n := s.e, s.n
+	first := s.tiles[lo].first
+	channels := s.tiles[hi-1].first + s.tiles[hi-1].n - first
+	buf := grow(&e.scratch[thread].acc, s.floats())
+	take := func(n int) (v []float32) {
+		v, buf = buf[:n], buf[n:]
+		return v
 	}
+	w := work1{one: take(block * lanes), two: take(block * lanes), h: take((hi - lo) * n.N * lanes),
+		dt: rows{take(block * channels), channels}, y: rows{take(block * channels), channels}}
+	for i := lo; i < hi; i++ {
+		h := w.h[(i-lo)*n.N*lanes:]
+		s.turn(thread, i, h, true)
+		if s.replay > 0 {
+			s.again(thread, i, h, &w)
+			s.turn(thread, i, h, false)
+		}
+	}
+	v := &s.vectors[thread]
+	for t := 0; t < s.tokens; t += block {
+		tokens := min(block, s.tokens-t)
+		if e.p.Logged {
+			w.dt = rows{s.log[first:], s.width}
+		}
+		for k := range tokens {
+			*v = kernel.Vector{X: &e.row(n.Dt, t+k)[first], W: &s.bias[first], Out: &w.dt.at[k*w.dt.ld], N: channels}
+			e.k.Softplus2(v)
+		}
+		for i := lo; i < hi; i++ {
+			s.advance(thread, i, t, tokens, s.tiles[i].first-first, w.h[(i-lo)*n.N*lanes:], &w)
+		}
+		for k := range tokens {
+			e.k.SiluMul(e.workers[thread], e.out(n.Out, t+k)[first:first+channels], e.row(n.Z, t+k)[first:], w.y.at[k*channels:])
+		}
+	}
+	if !e.p.Logged {
+		for i := lo; i < hi; i++ {
+			s.turn(thread, i, w.h[(i-lo)*n.N*lanes:], false)
+		}
+	}
+}
+
+// turn copies a tile's state to h, transposed, or back.
+func (s *recurrence1) turn(thread, i int, h []float32, in bool) {
+	t, N, a := &s.tiles[i], s.n.N, &s.turns[thread]
+	state := &s.h[t.first*N]
+	if in {
+		if t.n < lanes {
+			clear(h[:N*lanes])
+		}
+		*a = kernel.Transpose{X: state, Out: &h[0], Rows: t.n, Cols: N, LdX: N, LdOut: lanes}
+	} else {
+		*a = kernel.Transpose{X: &h[0], Out: state, Rows: N, Cols: t.n, LdX: lanes, LdOut: N}
+	}
+	s.e.k.Transpose(a)
 }
 
 // rows is lanes adjacent channels of some tokens: what the kernels take.
@@ -121,70 +187,37 @@ func (e *exec) slice(v backend.Slice, channel int) rows {
 	return rows{e.value(v.V)[v.Off+channel:], e.p.Widths[v.V]}
 }
 
-func (s *recurrence1) tile(thread, i int) {
-	e, n, t := s.e, s.n, s.tiles[i]
-	N, channels := n.N, n.Z.N
-	buf := grow(&e.scratch[thread].acc, s.perThread)
-	h, buf := buf[:N*lanes], buf[N*lanes:]
-	spare := func() []float32 { // of a row a token
-		b := buf[:len(buf)/1]
-		size := (s.perThread - N*lanes) / 4
-		buf = buf[size:]
-		return b[:size]
-	}
-	dts, xs, zs, outs := spare(), spare(), spare(), spare()
-	a, turn := &s.args[thread], &s.turn[thread]
-	state := s.h[t.first*N : (t.first+t.n)*N]
-	if t.n < lanes {
-		clear(h)
-	}
-	*turn = kernel.Transpose{X: &state[0], Out: &h[0], Rows: t.n, Cols: N, LdX: N, LdOut: lanes}
-	e.k.Transpose(turn)
-	*turn = kernel.Transpose{X: &h[0], Out: &state[0], Rows: N, Cols: t.n, LdX: lanes, LdOut: N} // back
-	*a = kernel.Scan1{H: &h[0], A: &s.a[i*N*lanes], N: N, Bias: &s.bias[i*lanes], D: &s.d[i*lanes]}
-	set := func(r rows, at **float32, ld *int) { *at, *ld = &r.at[0], r.ld }
+// from is the tokens from t on.
+func (r rows) from(t int) rows { return rows{r.at[t*r.ld:], r.ld} }
 
-	if s.replay > 0 {
-		dt, x := rows{s.log[t.first:], s.width}, rows{s.log[channels+t.x:], s.width}
-		if t.n < lanes {
-			dt, x = dt.gather(dts, t.n, s.replay), x.gather(xs, t.n, s.replay)
-		}
-		a.Tokens = s.replay
-		set(dt, &a.Dt, &a.LdDt)
-		set(x, &a.X, &a.LdX)
-		set(rows{s.log[channels+n.X.N+t.b:], s.width}, &a.B, &a.LdB)
-		e.k.Replay1(a)
-		e.k.Transpose(turn)
-	}
-
-	dt, x, z, out := e.slice(n.Dt, t.first), e.slice(n.X, t.x), e.slice(n.Z, t.first), rows{e.value(n.Out)[t.first:], channels}
-	logged := rows{s.log[t.first:], s.width}
-	rates := rows{dts, lanes}
-	to := out
+// again replays the log into tile i's state h.
+func (s *recurrence1) again(thread, i int, h []float32, w *work1) {
+	n, t, a := s.n, &s.tiles[i], &s.args[thread]
+	channels := n.Z.N
+	dt, x, b := rows{s.log[t.first:], s.width}, rows{s.log[channels+t.x:], s.width}, rows{s.log[channels+n.X.N+t.b:], s.width}
 	if t.n < lanes {
-		dt, x, z, to = dt.gather(dts, t.n, s.tokens), x.gather(xs, t.n, s.tokens), z.gather(zs, t.n, s.tokens), rows{outs, lanes}
-	} else if e.p.Logged {
-		rates = logged
+		dt, x = dt.gather(w.one, t.n, s.replay), x.gather(w.two, t.n, s.replay)
 	}
-	a.Tokens = s.tokens
-	set(dt, &a.Dt, &a.LdDt)
-	set(rates, &a.Out, &a.LdOut)
-	e.k.Rates1(a)
-	set(rates, &a.Dt, &a.LdDt)
-	set(x, &a.X, &a.LdX)
-	set(e.slice(n.B, t.b), &a.B, &a.LdB)
-	set(e.slice(n.C, t.c), &a.C, &a.LdC)
-	set(z, &a.Z, &a.LdZ)
-	set(to, &a.Out, &a.LdOut)
+	*a = kernel.Scan1{H: &h[0], A: &s.a[i*n.N*lanes], N: n.N, Tokens: s.replay, D: &s.d[i*lanes],
+		Dt: &dt.at[0], LdDt: dt.ld, X: &x.at[0], LdX: x.ld, B: &b.at[0], LdB: b.ld}
+	s.e.k.Replay1(a)
+}
+
+// advance takes tile i with state h, at channel at of the range, through tokens
+// [first, first+tokens) of the pass.
+func (s *recurrence1) advance(thread, i, first, tokens, at int, h []float32, w *work1) {
+	e, n, t, a := s.e, s.n, &s.tiles[i], &s.args[thread]
+	x, b, c := e.slice(n.X, t.x).from(first), e.slice(n.B, t.b).from(first), e.slice(n.C, t.c).from(first)
+	dt, y := rows{w.dt.at[at:], w.dt.ld}, rows{w.y.at[at:], w.y.ld}
+	to := y
+	if t.n < lanes {
+		dt, x = dt.gather(w.one, t.n, tokens), x.gather(w.two, t.n, tokens)
+		to = dt // y takes the place of what was read
+	}
+	*a = kernel.Scan1{H: &h[0], A: &s.a[i*n.N*lanes], N: n.N, Tokens: tokens, D: &s.d[i*lanes],
+		Dt: &dt.at[0], LdDt: dt.ld, X: &x.at[0], LdX: x.ld, B: &b.at[0], LdB: b.ld, C: &c.at[0], LdC: c.ld, Y: &to.at[0], LdY: to.ld}
 	e.k.Scan1(a)
-	e.k.Gate1(a)
 	if t.n < lanes {
-		out.scatter(outs, t.n, s.tokens)
-		if e.p.Logged {
-			logged.scatter(dts, t.n, s.tokens)
-		}
-	}
-	if !e.p.Logged {
-		e.k.Transpose(turn)
+		y.scatter(to.at, t.n, tokens)
 	}
 }

@@ -20,7 +20,7 @@ type recurrence2 struct {
 	replay       int
 	xo, bo, co   []int // where a head's x, B and C start
 	size         int   // channels of a norm group
-	one          kernel.Scan2Row
+	one          kernel.Vector
 	threads      []thread2
 	chunks       *plan2 // of prompts
 }
@@ -28,8 +28,10 @@ type recurrence2 struct {
 // thread2 is a thread's arguments and memory.
 type thread2 struct {
 	step kernel.Scan2
-	norm kernel.Scan2Row
+	norm kernel.GateNorm
 	sums []float32 // [tokens][16]
+	x, b []float32 // [tokens of the log and of the pass][rows], [N]
+	c    []float32 // [tokens of the pass][N]
 	chunk2
 }
 
@@ -55,7 +57,9 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 	rates := (backend.Verify + e.p.Tokens) * heads
 	s.dt, s.decay = host.Floats(rates), host.Floats(rates)
 	for i := range s.threads {
-		s.threads[i].sums = host.Floats(backend.Verify * 16)
+		th := &s.threads[i]
+		th.sums, th.c = host.Floats(backend.Verify*16), host.Floats(backend.Verify*N)
+		th.x, th.b = host.Floats(2*backend.Verify*P), host.Floats(2*backend.Verify*N)
 	}
 	if e.p.Tokens > backend.Verify {
 		s.chunks = newPlan2(e, n)
@@ -79,9 +83,15 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 				copy(l[n.X.N:], e.row(n.B, t))
 			}
 		}
-		e.pool.each(s.tokens*n.NormGroups, 1, norm)
+		if s.tokens <= backend.Verify || !s.within() {
+			e.pool.each(s.tokens*n.NormGroups, 1, norm)
+		}
 	}, nil
 }
+
+// within reports whether no norm group reaches over a head's end: then a prompt's
+// heads normalize as they go.
+func (s *recurrence2) within() bool { return s.n.P%s.size == 0 }
 
 // rates makes every token's dt and decay, and logs dt.
 func (s *recurrence2) rates() {
@@ -91,10 +101,10 @@ func (s *recurrence2) rates() {
 		if t < s.replay {
 			copy(dt, s.log[t*s.width:])
 		} else {
-			*r = kernel.Scan2Row{X: &e.row(s.n.Dt, t-s.replay)[0], W: &s.bias[0], Out: &dt[0], N: heads}
+			*r = kernel.Vector{X: &e.row(s.n.Dt, t-s.replay)[0], W: &s.bias[0], Out: &dt[0], N: heads}
 			e.k.Softplus2(r)
 		}
-		*r = kernel.Scan2Row{X: &dt[0], W: &s.a[0], Out: &decay[0], N: heads}
+		*r = kernel.Vector{X: &dt[0], W: &s.a[0], Out: &decay[0], N: heads}
 		e.k.Decay2(r)
 	}
 	if e.p.Logged {
@@ -115,18 +125,27 @@ func (s *recurrence2) advance(thread, lo, hi int) {
 	}
 }
 
-// rows takes rows [lo, hi) of head h through the log and so many tokens of the pass.
+// rows takes rows [lo, hi) of head h through the log and so many tokens of the
+// pass. Their inputs are brought together first: where they come from, rows lie
+// powers of two apart, of which a cache holds few.
 func (s *recurrence2) rows(thread, h, lo, hi, tokens int) {
 	e, n, th := s.e, s.n, &s.threads[thread]
-	widths := e.p.Widths
+	N, rows, R := n.N, hi-lo, s.replay
+	x, b, c := th.x[:(R+tokens)*rows], th.b, th.c
+	for t := range R {
+		l := s.log[t*s.width+n.Heads : (t+1)*s.width]
+		copy(x[t*rows:(t+1)*rows], l[s.xo[h]+lo:])
+		copy(b[t*N:(t+1)*N], l[n.X.N+s.bo[h]:])
+	}
+	for t := range tokens {
+		copy(x[(R+t)*rows:][:rows], e.row(n.X, t)[s.xo[h]+lo:])
+		copy(b[(R+t)*N:][:N], e.row(n.B, t)[s.bo[h]:])
+		copy(c[t*N:][:N], e.row(n.C, t)[s.co[h]:])
+	}
 	th.step = kernel.Scan2{
-		S: &s.state[(h*n.P+lo)*n.N], Rows: hi - lo, N: n.N, Replay: s.replay, Tokens: tokens,
-		Dt: &s.dt[h], Decay: &s.decay[h], LdRate: n.Heads,
-		LogX: &s.log[n.Heads+s.xo[h]+lo], LogB: &s.log[n.Heads+n.X.N+s.bo[h]], LdLog: s.width,
-		X: &e.row(n.X, 0)[s.xo[h]+lo], LdX: widths[n.X.V],
-		B: &e.row(n.B, 0)[s.bo[h]], LdB: widths[n.B.V],
-		C: &e.row(n.C, 0)[s.co[h]], LdC: widths[n.C.V],
-		Y: &e.out(n.Out, 0)[h*n.P+lo], LdY: widths[n.Out],
+		S: &s.state[(h*n.P+lo)*N], Rows: rows, N: N, Replay: R, Tokens: tokens,
+		Dt: &s.dt[h], Decay: &s.decay[h], LdRate: n.Heads, X: &x[0], B: &b[0], C: &c[0],
+		Y: &e.out(n.Out, 0)[h*n.P+lo], LdY: e.p.Widths[n.Out],
 		Sums: &th.sums[0], D: s.d[h],
 	}
 	if !e.p.Logged {
@@ -137,10 +156,15 @@ func (s *recurrence2) rows(thread, h, lo, hi, tokens int) {
 
 // norm gates and normalizes groups [lo, hi) of all tokens.
 func (s *recurrence2) norm(thread, lo, hi int) {
-	e, r := s.e, &s.threads[thread].norm
 	for i := lo; i < hi; i++ {
-		t, at := i/s.n.NormGroups, i%s.n.NormGroups*s.size
-		*r = kernel.Scan2Row{X: &e.row(s.n.Z, t)[at], W: &s.weight[at], Out: &e.out(s.n.Out, t)[at], N: s.size, Eps: s.n.NormEps}
-		e.k.GateNorm(r)
+		s.gate(thread, i/s.n.NormGroups, 1, i%s.n.NormGroups*s.size)
 	}
+}
+
+// gate gates and normalizes the group at channel at of some tokens.
+func (s *recurrence2) gate(thread, first, tokens, at int) {
+	e, n, a := s.e, s.n, &s.threads[thread].norm
+	*a = kernel.GateNorm{Z: &e.row(n.Z, first)[at], LdZ: e.p.Widths[n.Z.V], Y: &e.out(n.Out, first)[at], LdY: e.p.Widths[n.Out],
+		W: &s.weight[at], N: s.size, Rows: tokens, Eps: n.NormEps}
+	e.k.GateNorm(a)
 }

@@ -14,16 +14,17 @@ func (k *scan2s) init(s *Set) {
 // and stay so; then they go on through Tokens tokens of the pass, which are
 // stored only if Keep is 1. Replayed or not, a token does the same to the bit.
 type Scan2 struct {
-	S                                 *float32 // [Rows][N]
-	Rows, N                           int
-	Replay, Tokens                    int
-	Dt, Decay                         *float32 // of the log's tokens, then of the pass's
-	LogX, LogB, X, B, C               *float32 // X and LogX from the first row
-	Y                                 *float32 // [token][row], to be C·S + D*x
-	LdRate, LdLog, LdX, LdB, LdC, LdY int      // float32 from token to token
-	Sums                              *float32 // [Tokens][16] to work in
-	Keep                              int
-	D                                 float32
+	S              *float32 // [Rows][N]
+	Rows, N        int
+	Replay, Tokens int
+	Dt, Decay      *float32 // of the log's tokens, then of the pass's, LdRate apart
+	X, B           *float32 // the same: [tokens][Rows] and [tokens][N]
+	C              *float32 // [Tokens][N]
+	Y              *float32 // C·S + D*x of the pass's tokens, LdY apart
+	LdRate, LdY    int
+	Sums           *float32 // [Tokens][16] to work in
+	Keep           int
+	D              float32
 }
 
 // Scan2 runs a.
@@ -33,19 +34,25 @@ func (s *Set) Scan2(a *Scan2) {
 	}
 }
 
-// Scan2Row is the arguments of kernels over single rows, the layout of RateArgs and
-// NormArgs in c/scan2.c.
-type Scan2Row struct {
+// Vector is the arguments of kernels over one row, the layout of RateArgs in
+// c/scan2.c.
+type Vector struct {
 	X, W, Out *float32
 	N         int
-	Eps       float32
 }
 
 // Softplus2 is Out = softplus(X + W).
-func (s *Set) Softplus2(a *Scan2Row) { s.softplus2(unsafe.Pointer(a)) }
+func (s *Set) Softplus2(a *Vector) { s.softplus2(unsafe.Pointer(a)) }
 
 // Decay2 is Out = exp(X * W).
-func (s *Set) Decay2(a *Scan2Row) { s.decay2(unsafe.Pointer(a)) }
+func (s *Set) Decay2(a *Vector) { s.decay2(unsafe.Pointer(a)) }
 
-// GateNorm is v = Out * silu(X), Out = v * W / sqrt(mean of v² + Eps).
-func (s *Set) GateNorm(a *Scan2Row) { s.gateNorm(unsafe.Pointer(a)) }
+// GateNorm is the arguments of GateNorm, the layout of NormArgs in c/scan2.c.
+type GateNorm struct {
+	Z, W, Y           *float32 // W [N]; Z and Y are Rows rows of N
+	N, Rows, LdZ, LdY int
+	Eps               float32
+}
+
+// GateNorm is v = Y * silu(Z), Y = v * W / sqrt(mean of v² + Eps), row by row.
+func (s *Set) GateNorm(a *GateNorm) { s.gateNorm(unsafe.Pointer(a)) }

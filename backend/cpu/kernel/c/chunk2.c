@@ -101,6 +101,7 @@ KERNEL weigh2(const WeighArgs *p) {
 		l[t] = 1;
 		UNROLL for (int i = 0; i < Q; i += LANES) store(a + p->na + i, load(vf, l + i) * load(vf, p->g + t * Q + i));
 		const float *x = p->x + t * p->ldx;
+		for (int64_t i = 0; i < p->p; i += 16) __builtin_prefetch(x + Q * p->ldx + i, 0, 2); // the next chunk's
 		float *out = p->xdt + t * W;
 		for (int64_t left = p->p; left > 0; left -= W, x += W, out += p->panel)
 			scale(out, x, p->dt[t * p->ldr], left < W ? left : W);

@@ -7,10 +7,10 @@ typedef struct {
 	float *h;       // [n][16] states
 	const float *a; // [n][16] A, times log2 e
 	int64_t n, tokens;
-	const float *dt, *x, *b, *c, *z;          // of the first token
-	float *out;
-	int64_t ldt, ldx, ldb, ldc, ldz, ldo;     // float32 from token to token
-	const float *bias, *d;                    // [16]
+	const float *dt, *x, *b, *c; // of the first token
+	float *y;
+	int64_t ldt, ldx, ldb, ldc, ldy; // float32 from token to token
+	const float *d;                  // [16]
 } Args;
 
 // exp2_ is 2^t to two units in the last place, and as exact as its argument
@@ -61,55 +61,31 @@ INLINE void step(const Args *p, Acc dt, const float *x, const float *b, const fl
 }
 
 // tokens_ is the step for all tokens; it gives y = C·h + d*x, if that is wanted.
-INLINE void tokens_(const Args *p, const int out) {
+INLINE void tokens_(const Args *p, const int want) {
 	const float *dt = p->dt, *x = p->x, *b = p->b, *c = p->c;
-	char *o = (char *)p->out;
+	char *y_ = (char *)p->y;
 	int64_t t = p->tokens;
 	do {
-		// Rows lie far apart, which the processor does not foresee.
-		__builtin_prefetch(x + 8 * p->ldx);
+		if (want) { // the next tile's, which the processor does not foresee
+			__builtin_prefetch(x + 16, 0, 2);
+			__builtin_prefetch(b + 16, 0, 2);
+			__builtin_prefetch(c + 16, 0, 2);
+		}
 		Acc d, y;
 		UNROLL for (int i = 0; i < N16; i++) {
 			d.v[i] = load(vf, dt + i * LANES);
-			if (out) y.v[i] = load(vf, p->d + i * LANES) * load(vf, x + i * LANES);
+			if (want) y.v[i] = load(vf, p->d + i * LANES) * load(vf, x + i * LANES);
 		}
-		step(p, d, x, b, c, out ? &y : 0);
+		step(p, d, x, b, c, want ? &y : 0);
 		dt += p->ldt;
 		x += p->ldx;
 		b += p->ldb;
-		if (out) {
-			UNROLL for (int i = 0; i < N16; i++) store(o + i * VB, y.v[i]);
+		if (want) {
+			UNROLL for (int i = 0; i < N16; i++) store(y_ + i * VB, y.v[i]);
 			c += p->ldc;
-			o += 4 * p->ldo;
+			y_ += 4 * p->ldy;
 		}
 	} while (--t > 0);
 }
 KERNEL replay1(const Args *p) { tokens_(p, 0); }
 KERNEL scan1(const Args *p) { tokens_(p, 1); }
-
-// rates1 is out = softplus(dt + bias).
-KERNEL rates1(const Args *p) {
-	const char *x = (const char *)p->dt;
-	char *out = (char *)p->out;
-	int64_t t = p->tokens;
-	do {
-		__builtin_prefetch(x + 32 * p->ldt);
-		UNROLL for (int i = 0; i < N16; i++)
-			store(out + i * VB, softplus_(load(vf, x + i * VB) + load(vf, p->bias + i * LANES)));
-		x += 4 * p->ldt;
-		out += 4 * p->ldo;
-	} while (--t > 0);
-}
-
-// gate1 is out = out * silu(z).
-KERNEL gate1(const Args *p) {
-	const char *z = (const char *)p->z;
-	char *out = (char *)p->out;
-	int64_t t = p->tokens;
-	do {
-		__builtin_prefetch(z + 32 * p->ldz);
-		UNROLL for (int i = 0; i < N16; i++) store(out + i * VB, load(vf, out + i * VB) * silu_(load(vf, z + i * VB)));
-		z += 4 * p->ldz;
-		out += 4 * p->ldo;
-	} while (--t > 0);
-}

@@ -27,44 +27,41 @@ ROW(softplus2, softplus_(x + w))
 ROW(decay2, exp_(x * w))
 
 typedef struct {
-	float *s;        // [rows][n] states of one head
+	float *s;               // [rows][n] states of one head
 	int64_t rows, n;
-	// Tokens of the log, through which the stored state advances, then those of
-	// the pass. x starts at the first row; dt and decay go on from the log's.
-	int64_t replay, tokens;
-	const float *dt, *decay;
-	const float *lx, *lb, *x, *b, *c;
-	float *y;                                  // [token][row]
-	int64_t ldr, ldl, ldx, ldb, ldc, ldy;      // float32 from token to token
-	float *sums;                               // [tokens][16] to work in
-	int64_t keep;                              // the pass's tokens advance the stored state too
+	int64_t replay, tokens; // tokens of the log, through which the stored state advances, and of the pass
+	const float *dt, *decay, *x, *b; // of both: dt and decay ldr apart, x [rows], b [n]
+	const float *c;         // of the pass, [n]
+	float *y;               // of the pass, ldy apart
+	int64_t ldr, ldy;
+	float *sums;            // [tokens][16] to work in
+	int64_t keep;           // the pass's tokens advance the stored state too
 	float d;
 } Args;
 
-// step is s = decay*s + u*b.
+// ADVANCE is decay*s + u*b.
 #define ADVANCE(s, decay, u, b) fma_(s, splat(decay), splat(u) * (b))
 
-// part advances states [k, k+V*LANES) of a row through all tokens.
+// part_ advances states [k, k+V*LANES) of a row, at s, through all tokens.
 INLINE void part_(const Args *p, char *s, int64_t row, int64_t k, const int V) {
 	vf v[8];
 	UNROLL for (int i = 0; i < V; i++) v[i] = load(vf, s + i * VB);
-	const float *dt = p->dt, *decay = p->decay;
+	const float *dt = p->dt, *decay = p->decay, *x = p->x + row, *b = p->b + k;
 	int64_t n = p->replay;
 	if (n > 0) {
-		const float *x = p->lx + row, *b = p->lb + k;
 		do {
 			float u = *dt * *x;
 			UNROLL for (int i = 0; i < V; i++) v[i] = ADVANCE(v[i], *decay, u, load(vf, b + i * LANES));
 			dt += p->ldr;
 			decay += p->ldr;
-			x += p->ldl;
-			b += p->ldl;
+			x += p->rows;
+			b += p->n;
 		} while (--n > 0);
 		UNROLL for (int i = 0; i < V; i++) store(s + i * VB, v[i]);
 	}
 	n = p->tokens;
 	if (n > 0) {
-		const float *x = p->x + row, *b = p->b + k, *c = p->c + k;
+		const float *c = p->c + k;
 		char *sum = (char *)p->sums;
 		do {
 			float u = *dt * *x;
@@ -77,9 +74,9 @@ INLINE void part_(const Args *p, char *s, int64_t row, int64_t k, const int V) {
 			UNROLL for (int i = 0; i < N16; i++) store(sum + i * VB, y.v[i]);
 			dt += p->ldr;
 			decay += p->ldr;
-			x += p->ldx;
-			b += p->ldb;
-			c += p->ldc;
+			x += p->rows;
+			b += p->n;
+			c += p->n;
 			sum += 64;
 		} while (--n > 0);
 		if (p->keep) {
@@ -88,14 +85,14 @@ INLINE void part_(const Args *p, char *s, int64_t row, int64_t k, const int V) {
 	}
 }
 
-// scan2 advances the rows of a head and gives y = S·C + d*x.
+// scan2 advances the rows and gives y = S·C + d*x.
 KERNEL scan2(const Args *p) {
 	char *s = (char *)p->s;
 	for (int64_t row = 0; row < p->rows; row++) {
-		for (int64_t t = 0; t < p->tokens; t++) {
-			float y = p->d * p->x[t * p->ldx + row]; // in one lane of the sums
+		const float *x = p->x + p->replay * p->rows + row;
+		for (int64_t t = 0; t < p->tokens; t++, x += p->rows) {
 			UNROLL for (int i = 0; i < N16; i++) store(p->sums + 16 * t + i * LANES, splat(0));
-			p->sums[16 * t] = y;
+			p->sums[16 * t] = p->d * *x; // one lane starts with it
 		}
 		int64_t k = 0;
 		for (; k + 4 * LANES <= p->n; k += 4 * LANES, s += 4 * VB) part_(p, s, row, k, 4);
@@ -104,18 +101,17 @@ KERNEL scan2(const Args *p) {
 #endif
 		for (; k < p->n; k++, s += 4) {
 			float v = load(float, s);
-			for (int64_t t = 0; t < p->replay; t++) {
-				float u = p->dt[t * p->ldr] * p->lx[t * p->ldl + row];
-				v = fma1(v, p->decay[t * p->ldr], u * p->lb[t * p->ldl + k]);
+			for (int64_t t = 0; t < p->replay + p->tokens; t++) {
+				float u = p->dt[t * p->ldr] * p->x[t * p->rows + row];
+				v = fma1(v, p->decay[t * p->ldr], u * p->b[t * p->n + k]);
+				if (t < p->replay) {
+					store(s, v);
+				} else {
+					float *sum = p->sums + 16 * (t - p->replay);
+					*sum = fma1(v, p->c[(t - p->replay) * p->n + k], *sum);
+				}
 			}
-			if (p->replay > 0) store(s, v);
-			for (int64_t t = 0; t < p->tokens; t++) {
-				int64_t r = (p->replay + t) * p->ldr;
-				float u = p->dt[r] * p->x[t * p->ldx + row], *sum = p->sums + 16 * t;
-				v = fma1(v, p->decay[r], u * p->b[t * p->ldb + k]);
-				*sum = fma1(v, p->c[t * p->ldc + k], *sum);
-			}
-			if (p->keep && p->tokens > 0) store(s, v);
+			if (p->keep) store(s, v);
 		}
 		for (int64_t t = 0; t < p->tokens; t++) {
 			Acc y;
@@ -128,30 +124,35 @@ KERNEL scan2(const Args *p) {
 typedef struct {
 	const float *z, *w;
 	float *y;
-	int64_t n;
+	int64_t n, rows, ldz, ldy;
 	float eps;
 } NormArgs;
 
-// gateNorm is v = y * silu(z), y = v * w / sqrt(mean of v² + eps).
+// gateNorm is v = y * silu(z), y = v * w / sqrt(mean of v² + eps), row by row.
 KERNEL gateNorm(const NormArgs *p) {
 	char *y = (char *)p->y;
 	const char *z = (const char *)p->z, *w = (const char *)p->w;
-	int64_t k = 0, n = 4 * p->n;
-	Acc sum = {0};
-	float left = 0;
-	for (; k + 64 <= n; k += 64) {
-		UNROLL for (int i = 0; i < N16; i++) {
-			vf v = load(vf, y + k + i * VB) * silu_(load(vf, z + k + i * VB));
-			store(y + k + i * VB, v);
-			sum.v[i] = fma_(v, v, sum.v[i]);
+	int64_t rows = p->rows;
+	do {
+		int64_t k = 0, n = 4 * p->n;
+		Acc sum = {0};
+		float left = 0;
+		for (; k + 64 <= n; k += 64) {
+			UNROLL for (int i = 0; i < N16; i++) {
+				vf v = load(vf, y + k + i * VB) * silu_(load(vf, z + k + i * VB));
+				store(y + k + i * VB, v);
+				sum.v[i] = fma_(v, v, sum.v[i]);
+			}
 		}
-	}
-	for (; k < n; k += 4) {
-		float v = load(float, y + k) * silu_(splat(load(float, z + k)))[0];
-		store(y + k, v);
-		left = fma1(v, v, left);
-	}
-	float scale = 1 / __builtin_sqrtf((total(sum) + left) / (float)p->n + p->eps);
-	for (k = 0; k + VB <= n; k += VB) store(y + k, load(vf, y + k) * scale * load(vf, w + k));
-	for (; k < n; k += 4) store(y + k, load(float, y + k) * scale * load(float, w + k));
+		for (; k < n; k += 4) {
+			float v = load(float, y + k) * silu_(splat(load(float, z + k)))[0];
+			store(y + k, v);
+			left = fma1(v, v, left);
+		}
+		float scale = 1 / __builtin_sqrtf((total(sum) + left) / (float)p->n + p->eps);
+		for (k = 0; k + VB <= n; k += VB) store(y + k, load(vf, y + k) * scale * load(vf, w + k));
+		for (; k < n; k += 4) store(y + k, load(float, y + k) * scale * load(float, w + k));
+		y += 4 * p->ldy;
+		z += 4 * p->ldz;
+	} while (--rows > 0);
 }
