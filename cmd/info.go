@@ -53,14 +53,22 @@ type memoryInfo struct {
 }
 
 func infoCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, ofCPU bool
 	var context int
 	c := &cobra.Command{
 		Use:     "info MODEL",
-		Short:   "Show what a model file holds and the memory it will need",
-		Example: "  mil info model.bin\n  mil info --ctx 32768 --json model.bin",
-		Args:    exactly("MODEL"),
+		Short:   "Show what a model file holds and the memory it will need, or what the processor can do",
+		Example: "  mil info model.bin\n  mil info --ctx 32768 --json model.bin\n  mil info --cpu",
+		Args: func(c *cobra.Command, args []string) error {
+			if ofCPU {
+				return cobra.NoArgs(c, args)
+			}
+			return exactly("MODEL")(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if ofCPU {
+				return printCPU(c.OutOrStdout(), asJSON)
+			}
 			if context < 0 || context > maxContext {
 				return fmt.Errorf("--ctx %d is not between 1 and %d", context, maxContext)
 			}
@@ -75,16 +83,21 @@ func infoCommand() *cobra.Command {
 			}
 			i := describe(f, e, context)
 			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(i)
+				return printJSON(c.OutOrStdout(), i)
 			}
 			return i.print(c.OutOrStdout())
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&ofCPU, "cpu", false, "show the instruction sets and threads that mil can use here; takes no MODEL")
 	c.Flags().IntVar(&context, "ctx", 0, "context to compute memory for (default the model's, at most 8192)")
 	return c
+}
+
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 func describe(f *format.File, e *chat.Engine, context int) info {

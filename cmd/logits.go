@@ -48,6 +48,7 @@ compare with other implementations. Without -o it goes to standard output.`,
 			if f.context == 0 {
 				f.context = len(ids)
 			}
+			defer f.close()
 			s, err := f.session(m, c.ErrOrStderr())
 			if err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/demo"
@@ -60,25 +61,33 @@ func openFile(path string) (*format.File, error) {
 type runFlags struct {
 	context   int
 	threads   int
+	isa       string
 	plainRope bool
+	backend   backend.Backend // what all of the command's sessions compute with
 }
 
 func (f *runFlags) add(set *pflag.FlagSet) {
 	set.IntVar(&f.context, "ctx", 0, "tokens the context holds (default the model's, at most 8192)")
-	set.IntVar(&f.threads, "threads", 0, "threads to compute with (default one a core)")
+	f.addMachine(set)
 	set.BoolVar(&f.plainRope, "no-rope-scaling", false, "ignore the file's stretching of positions")
 }
 
-// maxContext keeps sizes far from overflowing.
-const maxContext = 1 << 28
+// addMachine adds the flags that say what computes.
+func (f *runFlags) addMachine(set *pflag.FlagSet) {
+	set.IntVar(&f.threads, "threads", 0, "threads to compute with (default one a performance core)")
+	set.StringVar(&f.isa, "isa", "", "instruction set to compute with, of those mil info --cpu lists (default the best)")
+}
+
+// maxContext keeps sizes far from overflowing, maxThreads from absurd.
+const (
+	maxContext = 1 << 28
+	maxThreads = 1 << 12
+)
 
 // session starts a session of the model on the CPU.
 func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, error) {
-	switch {
-	case f.context < 0 || f.context > maxContext:
+	if f.context < 0 || f.context > maxContext {
 		return nil, fmt.Errorf("--ctx %d is not between 1 and %d", f.context, maxContext)
-	case f.threads < 0 || f.threads > 1<<12:
-		return nil, fmt.Errorf("--threads %d is not between 1 and %d", f.threads, 1<<12)
 	}
 	s, err := f.start(m, f.context)
 	if err == nil && f.context > m.Config.Context {
@@ -89,7 +98,30 @@ func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, erro
 
 // start makes a session of so many tokens (0: the model's own).
 func (f *runFlags) start(m *model.Model, context int) (*model.Session, error) {
-	return m.NewSession(cpu.New(f.threads), model.Options{Context: context, PlainRope: f.plainRope})
+	if err := f.open(); err != nil {
+		return nil, err
+	}
+	return m.NewSession(f.backend, model.Options{Context: context, PlainRope: f.plainRope})
+}
+
+// open starts the backend, where that is still to be done.
+func (f *runFlags) open() (err error) {
+	if f.threads < 0 || f.threads > maxThreads {
+		return fmt.Errorf("--threads %d is not between 1 and %d", f.threads, maxThreads)
+	}
+	if f.backend == nil {
+		if f.backend, err = cpu.NewISA(f.threads, f.isa); err != nil {
+			return fmt.Errorf("--isa: %w", err)
+		}
+	}
+	return nil
+}
+
+// close ends the backend, after the sessions.
+func (f *runFlags) close() {
+	if f.backend != nil {
+		f.backend.Close()
+	}
 }
 
 // chatFlags are the flags of chat and run.
@@ -160,12 +192,13 @@ type talker struct {
 	engine  *chat.Engine
 	session *model.Session
 	drafts  *drafts
+	run     *runFlags
 	chat.Settings
 }
 
 // open opens the model and starts a session.
 func (f *chatFlags) open(c *cobra.Command, path string) (t *talker, err error) {
-	t = &talker{}
+	t = &talker{run: &f.runFlags}
 	if t.file, err = openModel(path); err != nil {
 		return nil, err
 	}
@@ -193,6 +226,7 @@ func (t *talker) close() {
 	if t.session != nil {
 		t.session.Close()
 	}
+	t.run.close()
 	t.file.Close()
 }
 

@@ -32,7 +32,7 @@ func New(threads int) backend.Backend {
 }
 
 // NewISA is New on the instruction set of that name; "" is the best, "go" is
-// plain Go. The error lists the sets there are.
+// plain Go. The error lists what there is.
 func NewISA(threads int, isa string) (backend.Backend, error) {
 	if threads <= 0 {
 		threads, _ = DefaultThreads()

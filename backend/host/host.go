@@ -54,6 +54,9 @@ func Floats(n int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&Aligned(4 * n)[0])), n)
 }
 
+// Bytes is the memory itself.
+func (b *Buffer) Bytes() []byte { return b.data }
+
 // Size implements [backend.Buffer].
 func (b *Buffer) Size() int { return len(b.data) }
 

@@ -26,7 +26,6 @@ type Set struct {
 	Lanes int
 	// Group is how many tokens go through a tile together.
 	Group int
-	why   string // what the processor has, for people
 	dots
 	gemms
 	elementwise
@@ -66,7 +65,7 @@ var Sets = sync.OnceValue(func() []*Set {
 		if !f.have {
 			continue
 		}
-		s := &Set{Name: f.name, Lanes: f.lanes, Group: f.group, why: f.why}
+		s := &Set{Name: f.name, Lanes: f.lanes, Group: f.group}
 		s.dots.init(s)
 		s.gemms.init(s)
 		s.elementwise.init(s)
@@ -89,29 +88,36 @@ func Best() *Set {
 	return Sets()[len(Sets())-1]
 }
 
-// ByName finds a set; the error lists what there is.
+// ByName finds a set; the error lists what this processor has.
 func ByName(name string) (*Set, error) {
+	have := []string{"go"}
 	for _, s := range Sets() {
 		if s.Name == name {
 			return s, nil
 		}
+		have = append(have, s.Name)
 	}
-	for _, f := range features() {
-		if f.name == name {
-			return nil, fmt.Errorf("this processor has no %s (it needs %s)", name, f.why)
+	list := strings.Join(have, ", ")
+	for _, k := range Known() {
+		if k.Name == name {
+			return nil, fmt.Errorf("this processor has no %s, which needs %s (it has %s)", name, k.Needs, list)
 		}
 	}
-	return nil, fmt.Errorf("instruction set %q is not known (known: %s)", name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("instruction set %q is not known (this processor has %s)", name, list)
 }
 
-// Names lists every instruction set kernels exist for on this architecture.
-func Names() []string {
-	names := []string{"go"}
+// Kind is an instruction set that kernels exist for on this architecture.
+type Kind struct {
+	Name  string
+	Needs string // what the processor must have
+	Have  bool
+}
+
+// Known lists them, the best last.
+func Known() []Kind {
+	var list []Kind
 	for _, f := range features() {
-		names = append(names, f.name)
+		list = append(list, Kind{f.name, f.why, f.have})
 	}
-	return names
+	return list
 }
-
-// Needs says what the processor must have for the set.
-func (s *Set) Needs() string { return s.why }

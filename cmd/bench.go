@@ -1,0 +1,160 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/chat/repl"
+	"github.com/mil-run/mil/internal/whole"
+)
+
+// benchmark is what `mil bench --json` prints for a model. Rates are of
+// decimal units; shares are of the machine's rates, measured in the same run.
+type benchmark struct {
+	Model         string        `json:"model"`
+	Architecture  string        `json:"architecture"`
+	FileBytes     int64         `json:"file_bytes"`
+	BytesPerToken int64         `json:"bytes_per_token"` // weights one token's pass reads
+	MACsPerToken  int64         `json:"macs_per_token"`  // multiply-adds of a prompt's token with weights
+	ReadGBs       float64       `json:"read_gb_s"`
+	Int8GMACs     float64       `json:"int8_gmac_s"`
+	ISA           string        `json:"isa"`
+	Threads       int           `json:"threads"`
+	Results       []benchResult `json:"results"`
+}
+
+// benchResult is the medians at one depth, and how far apart the runs lay:
+// slowest to fastest over the median.
+type benchResult struct {
+	Depth        int     `json:"depth"`
+	PromptTokens int     `json:"prompt_tokens"`
+	PromptTokS   float64 `json:"prompt_tok_s"`
+	PromptSpread float64 `json:"prompt_spread"`
+	PromptShare  float64 `json:"prompt_share"` // of the int8 rate
+	GenTokens    int     `json:"gen_tokens"`
+	GenTokS      float64 `json:"gen_tok_s"`
+	GenSpread    float64 `json:"gen_spread"`
+	GenShare     float64 `json:"gen_share"`  // of the read rate, by ReadBytes
+	ReadBytes    int64   `json:"read_bytes"` // weights, KV cache and state a token at this depth reads
+}
+
+// benchFlags are the command's.
+type benchFlags struct {
+	runFlags
+	depths            []int
+	prompt, gen, runs int
+	plot              string
+	asJSON            bool
+}
+
+func benchCommand() *cobra.Command {
+	var f benchFlags
+	c := &cobra.Command{
+		Use:   "bench [MODEL...]",
+		Short: "Measure speed and how close it comes to what the machine can do",
+		Long: `Measure how fast models read prompts and generate, at one or more depths of
+context, and how close that comes to how fast this machine reads memory and
+multiplies bytes, measured in the same run with the same threads. Without MODEL
+the demo inside mil runs. Figures are medians over the runs, after a warm-up;
+docs/performance.md describes the method.`,
+		Example: `  mil bench
+  mil bench model.bin --depths 0,4096,16384 --plot speed.svg
+  mil bench a.bin b.gguf --json`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				args = []string{""}
+			}
+			defer f.close()
+			var list []benchmark
+			for _, path := range args {
+				b, err := f.model(path, c.ErrOrStderr())
+				if err != nil {
+					return err
+				}
+				list = append(list, b)
+				if !f.asJSON {
+					if err := b.print(c.OutOrStdout()); err != nil {
+						return err
+					}
+				}
+			}
+			if f.plot != "" {
+				if err := whole.Write(f.plot, 0o666, func(w io.Writer) error { return plotSVG(w, list) }); err != nil {
+					return err
+				}
+			}
+			if f.asJSON {
+				return printJSON(c.OutOrStdout(), list)
+			}
+			return nil
+		},
+	}
+	set := c.Flags()
+	f.addMachine(set)
+	set.IntSliceVar(&f.depths, "depths", []int{0}, "tokens of context before what is timed, separated by commas")
+	set.IntVar(&f.prompt, "prompt", 512, "tokens of the prompt, 0 times none")
+	set.IntVar(&f.gen, "gen", 64, "tokens to generate, 0 times none")
+	set.IntVar(&f.runs, "runs", 3, "timed runs, after one that is not")
+	set.StringVar(&f.plot, "plot", "", "write speed over depth to this SVG file")
+	set.BoolVar(&f.asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (f *benchFlags) check() error {
+	for _, n := range []struct {
+		flag     string
+		n, least int
+	}{{"prompt", f.prompt, 0}, {"gen", f.gen, 0}, {"runs", f.runs, 1}} {
+		if n.n < n.least || n.n > maxContext/4 {
+			return fmt.Errorf("--%s %d is not between %d and %d", n.flag, n.n, n.least, maxContext/4)
+		}
+	}
+	for _, d := range f.depths {
+		if d < 0 || d > maxContext/4 {
+			return fmt.Errorf("--depths: %d is not between 0 and %d", d, maxContext/4)
+		}
+	}
+	if len(f.depths) == 0 || f.prompt+f.gen == 0 {
+		return errors.New("there is nothing to time; see mil bench --help")
+	}
+	if f.plot != "" {
+		if st, err := os.Stat(f.plot); err == nil && st.IsDir() {
+			return fmt.Errorf("--plot: %s is a folder", f.plot)
+		}
+	}
+	return nil
+}
+
+func (b *benchmark) print(out io.Writer) error {
+	fmt.Fprintf(out, "%s (%s): %.1f MB of weights and %.2f G multiply-adds a token\n", repl.Visible(b.Model), b.Architecture, float64(b.BytesPerToken)/1e6, float64(b.MACsPerToken)/1e9)
+	fmt.Fprintf(out, "this machine, %d threads, %s: reads %.1f GB/s, makes %.0f G multiply-adds of int8 a second\n\n", b.Threads, b.ISA, b.ReadGBs, b.Int8GMACs)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "depth\tprompt tok/s\tspread\tof int8\tgen tok/s\tspread\tof reading\t")
+	for _, r := range b.Results {
+		fmt.Fprintf(w, "%d\t%s\t%s\t\n", r.Depth, speed(r.PromptTokens, r.PromptTokS, r.PromptSpread, r.PromptShare), speed(r.GenTokens, r.GenTokS, r.GenSpread, r.GenShare))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if len(b.Results) > 1 {
+		plotText(out, b)
+	}
+	_, err := fmt.Fprintln(out)
+	return err
+}
+
+// speed is three cells of the table.
+func speed(tokens int, rate, spread, share float64) string {
+	if tokens == 0 {
+		return "-\t-\t-"
+	}
+	return fmt.Sprintf("%.1f\t%.0f%%\t%.0f%%", rate, 100*spread, 100*share)
+}

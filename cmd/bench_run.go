@@ -1,0 +1,270 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/probe"
+	"github.com/mil-run/mil/model"
+)
+
+// Reading is measured over the weights themselves where they are much larger
+// than any cache, otherwise over so much other memory.
+const probeBytes = 256 << 20
+
+// How long each measure of the machine takes.
+const (
+	readTime     = 400 * time.Millisecond
+	multiplyTime = 100 * time.Millisecond
+)
+
+// bench is one model being measured.
+type bench struct {
+	*benchFlags
+	b       benchmark
+	m       *model.Model
+	s       *model.Session
+	machine *probe.Machine
+	memory  []byte       // that the machine reads
+	other   *host.Buffer // where that is not the file
+	filler  []int32
+	note    func(string) // progress
+}
+
+// model measures one file, the demo for "".
+func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
+	file, err := openModel(path)
+	if err != nil {
+		return benchmark{}, err
+	}
+	defer file.Close()
+	b := &bench{benchFlags: f, note: func(string) {}}
+	if b.m, err = model.Open(file); err != nil {
+		return benchmark{}, err
+	}
+	if path == "" {
+		path = demo.Name
+	}
+	b.b = benchmark{Model: path, Architecture: b.m.Config.Arch, FileBytes: int64(len(file.Mapping()))}
+	b.b.BytesPerToken, b.b.MACsPerToken = costs(file)
+	if isTerminal(errs) {
+		b.note = func(s string) { fmt.Fprintf(errs, "\r\x1b[K%s", s) }
+		defer b.note("")
+	}
+	f.depths = slices.Compact(slices.Sorted(slices.Values(f.depths)))
+	if err := b.start(file, errs); err != nil {
+		return benchmark{}, file.Named(err)
+	}
+	defer b.close()
+	if err := b.all(); err != nil {
+		return benchmark{}, file.Named(err)
+	}
+	b.b.ReadGBs, b.b.Int8GMACs = b.machine.ReadRate/1e9, b.machine.MultiplyRate/1e9
+	for i := range b.b.Results {
+		r := &b.b.Results[i]
+		r.PromptShare = r.PromptTokS * float64(b.b.MACsPerToken) / b.machine.MultiplyRate
+		r.GenShare = r.GenTokS * float64(r.ReadBytes) / b.machine.ReadRate
+	}
+	return b.b, nil
+}
+
+// costs is what a token reads of the weights, and how many multiply-adds with
+// them a token of a prompt costs: all but the table of embeddings, of which one
+// row is read, unless it also makes the logits; those are made for a prompt's
+// last token only.
+func costs(f *format.File) (bytes, macs int64) {
+	_, untied := f.Tensor("output.weight")
+	for _, t := range f.Tensors() {
+		if t.Name == "token_embd.weight" && untied {
+			continue
+		}
+		bytes += int64(t.Size)
+		_, name, layer := strings.Cut(strings.TrimPrefix(t.Name, "blk."), ".")
+		if layer && len(t.Dims) == 2 && strings.HasPrefix(t.Name, "blk.") && !slices.Contains(notMatrices, name) {
+			macs += int64(t.Values())
+		}
+	}
+	return bytes, macs
+}
+
+// notMatrices are what layers have of two dimensions that no token is multiplied with.
+var notMatrices = []string{"ssm_conv1d.weight", "ssm_a", "ssm_d", "ssm_norm.weight"}
+
+// start opens the session and what the machine is measured with.
+func (b *bench) start(file *format.File, errs io.Writer) (err error) {
+	b.context = b.depths[len(b.depths)-1] + max(b.prompt, b.gen)
+	if declared := b.m.Config.Context; b.context > declared {
+		fmt.Fprintf(errs, "mil: warning: %s declares %d tokens of context, and %d are timed\n", b.b.Model, declared, b.context)
+	}
+	if b.s, err = b.benchFlags.start(b.m, b.context); err != nil {
+		return err
+	}
+	set := kernel.Best()
+	if b.isa == "go" {
+		set = nil
+	} else if b.isa != "" {
+		if set, err = kernel.ByName(b.isa); err != nil {
+			return err
+		}
+	}
+	b.b.ISA = "go"
+	if set != nil {
+		b.b.ISA = set.Name
+	}
+	if b.b.Threads = b.threads; b.threads == 0 {
+		b.b.Threads, _ = cpu.DefaultThreads()
+	}
+	b.machine = probe.New(b.b.Threads, set)
+	if b.memory = file.Mapping(); len(b.memory) < probeBytes {
+		buf, err := host.Allocate(probeBytes)
+		if err != nil {
+			return err
+		}
+		b.other, b.memory = buf, buf.Bytes()
+		for i := 0; i < len(b.memory); i += 4096 {
+			b.memory[i] = 1 // a page that nobody wrote to is one shared page of zeros
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	b.filler = make([]int32, b.context)
+	for i := range b.filler {
+		b.filler[i] = int32(random.IntN(b.s.Vocab()))
+	}
+	return nil
+}
+
+func (b *bench) close() {
+	b.s.Close()
+	if b.other != nil {
+		b.other.Free()
+	}
+}
+
+// all measures every depth, and the machine before and after each.
+func (b *bench) all() error {
+	if err := b.probe(); err != nil {
+		return err
+	}
+	for _, depth := range b.depths {
+		r, err := b.depth(depth)
+		if err != nil {
+			return err
+		}
+		b.b.Results = append(b.b.Results, r)
+		if err := b.probe(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) probe() error {
+	b.note("how fast the machine is")
+	return format.Guard(func() {
+		b.machine.Read(b.memory, readTime)
+		b.machine.Multiply(multiplyTime)
+	})
+}
+
+// depth measures at one depth. Every run begins from the same state.
+func (b *bench) depth(depth int) (benchResult, error) {
+	r := benchResult{Depth: depth, PromptTokens: b.prompt, GenTokens: b.gen}
+	b.note(fmt.Sprintf("%s: reading %d tokens", b.b.Model, depth))
+	if n := len(b.s.Tokens()); depth > n {
+		if _, err := b.s.Feed(b.filler[n:depth], model.WantNone); err != nil {
+			return r, err
+		}
+	}
+	begin, err := b.s.Snapshot()
+	if err != nil {
+		return r, err
+	}
+	var prompts, gens []float64
+	for run := range b.runs + 1 {
+		b.note(fmt.Sprintf("%s: depth %d, run %d of %d", b.b.Model, depth, run, b.runs))
+		prompt, err := b.promptRun(depth)
+		if err != nil {
+			return r, err
+		}
+		if err := b.s.Restore(begin); err != nil {
+			return r, err
+		}
+		gen, err := b.genRun(depth)
+		if err != nil {
+			return r, err
+		}
+		if err := b.s.Restore(begin); err != nil {
+			return r, err
+		}
+		if run > 0 { // the first warms up
+			prompts, gens = append(prompts, prompt), append(gens, gen)
+		}
+	}
+	r.PromptTokS, r.PromptSpread = median(prompts)
+	r.GenTokS, r.GenSpread = median(gens)
+	kv, state := b.m.Memory(b.context)
+	r.ReadBytes = b.b.BytesPerToken + kv/int64(b.context)*int64(depth+b.gen/2) + state
+	return r, nil
+}
+
+// promptRun reads a prompt and returns its tokens a second.
+func (b *bench) promptRun(depth int) (float64, error) {
+	if b.prompt == 0 {
+		return 0, nil
+	}
+	begin := time.Now()
+	_, err := b.s.Feed(b.filler[depth:depth+b.prompt], model.WantLast)
+	return float64(b.prompt) / time.Since(begin).Seconds(), err
+}
+
+// genRun generates greedily and returns tokens a second; choosing them is not
+// timed.
+func (b *bench) genRun(depth int) (float64, error) {
+	if b.gen == 0 {
+		return 0, nil
+	}
+	var total time.Duration
+	token := []int32{b.filler[depth]}
+	for range b.gen {
+		begin := time.Now()
+		logits, err := b.s.Feed(token, model.WantLast)
+		total += time.Since(begin)
+		if err != nil {
+			return 0, err
+		}
+		token[0] = best(logits)
+	}
+	return float64(b.gen) / total.Seconds(), nil
+}
+
+// best is the first token of the largest logit.
+func best(logits []float32) int32 {
+	at := 0
+	for i, v := range logits {
+		if v > logits[at] {
+			at = i
+		}
+	}
+	return int32(at)
+}
+
+// median is the middle of some values, and how far they lie apart by it.
+func median(v []float64) (mid, spread float64) {
+	slices.Sort(v)
+	if mid = v[len(v)/2]; len(v)%2 == 0 {
+		mid = (mid + v[len(v)/2-1]) / 2
+	}
+	if mid > 0 {
+		spread = (v[len(v)-1] - v[0]) / mid
+	}
+	return mid, spread
+}

@@ -1,0 +1,143 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mil-run/mil/format"
+)
+
+func TestBenchJSON(t *testing.T) {
+	llama, mamba := fixture(t, "llama", "q8_0"), fixture(t, "pure-mamba2", "q4_k_m")
+	plot := filepath.Join(t.TempDir(), "speed.svg")
+	out := must(t, "", "bench", llama, mamba, "--depths", "20,0", "--prompt", "17", "--gen", "3", "--runs", "2", "--json", "--plot", plot)
+	var list []map[string]any
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 2 {
+		t.Fatalf("%s: %v", out, err)
+	}
+	for i, b := range list {
+		for _, key := range []string{"bytes_per_token", "macs_per_token", "read_gb_s", "int8_gmac_s"} {
+			if v, ok := b[key].(float64); !ok || v <= 0 {
+				t.Errorf("model %d: %s is %v", i, key, b[key])
+			}
+		}
+		results, _ := b["results"].([]any)
+		if len(results) != 2 {
+			t.Fatalf("model %d: results %v", i, b["results"])
+		}
+		for j, depth := range []float64{0, 20} {
+			r := results[j].(map[string]any)
+			if r["depth"] != depth || r["prompt_tokens"] != 17.0 || r["gen_tokens"] != 3.0 || r["prompt_tok_s"].(float64) <= 0 || r["gen_tok_s"].(float64) <= 0 {
+				t.Errorf("model %d: %v", i, r)
+			}
+		}
+	}
+	if list[0]["model"] != llama {
+		t.Errorf("the first model is %v", list[0]["model"])
+	}
+	checkBytes(t, llama, list[0]["bytes_per_token"])
+	checkBytes(t, mamba, list[1]["bytes_per_token"])
+	d := xml.NewDecoder(strings.NewReader(readFile(t, plot)))
+	for {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("%s: %v", plot, err)
+		}
+	}
+	if svg := readFile(t, plot); strings.Count(svg, "<circle") != 8 || !strings.Contains(svg, "model.bin") || strings.Contains(svg, "NaN") {
+		t.Errorf("%s", svg)
+	}
+}
+
+// checkBytes holds bytes per token to all tensors, but for embeddings that do
+// not make the logits too.
+func checkBytes(t *testing.T, path string, got any) {
+	t.Helper()
+	f, err := format.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	want := 0.0
+	for _, tensor := range f.Tensors() {
+		want += float64(tensor.Size)
+	}
+	if _, untied := f.Tensor("output.weight"); untied {
+		embeddings, _ := f.Tensor("token_embd.weight")
+		want -= float64(embeddings.Size)
+	}
+	if got != want {
+		t.Errorf("%s: %v bytes a token, want %v", path, got, want)
+	}
+}
+
+// A table, a plot where there are several depths, and one warning where they
+// exceed what the model declares.
+func TestBenchText(t *testing.T) {
+	out, errs, err := mil(t, "", "bench", fixture(t, "mamba1-half", "q8_0"), "--depths", "0,8300", "--prompt", "0", "--gen", "1", "--runs", "1", "--threads", "1")
+	if err != nil || strings.Count(errs, "warning") != 1 || strings.Count(errs, "\n") != 1 {
+		t.Errorf("%q, %v", errs, err)
+	}
+	for _, want := range []string{"GB/s", "gen tok/s", "of reading", "1 threads", "generation tok/s over depth", "    8300 █"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "prompt tok/s over depth") {
+		t.Errorf("a plot of what was not timed:\n%s", out)
+	}
+}
+
+// The demo, where no model is named, on every instruction set there is.
+func TestBenchDemo(t *testing.T) {
+	var cpu struct {
+		Used, Why string
+		Threads   int
+		Sets      []struct {
+			Name, Needs string
+			Available   bool
+		}
+	}
+	out := must(t, "", "info", "--cpu", "--json")
+	if err := json.Unmarshal([]byte(out), &cpu); err != nil || cpu.Used == "" || cpu.Why == "" || cpu.Threads < 1 || len(cpu.Sets) == 0 {
+		t.Fatalf("%s: %v", out, err)
+	}
+	text := must(t, "", "info", "--cpu")
+	for _, s := range cpu.Sets {
+		if !strings.Contains(text, s.Name) || s.Needs == "" {
+			t.Errorf("no %s in\n%s", s.Name, text)
+		}
+		out, errs, err := mil(t, "", "bench", "--isa", s.Name, "--prompt", "20", "--gen", "2", "--runs", "1")
+		switch {
+		case s.Available && (err != nil || !strings.Contains(out, "demo") || !strings.Contains(out, s.Name)):
+			t.Errorf("%s: %q %q %v", s.Name, out, errs, err)
+		case !s.Available && (err == nil || !strings.Contains(err.Error(), "it has go")):
+			t.Errorf("%s: %v", s.Name, err)
+		}
+	}
+}
+
+func TestBenchRefuses(t *testing.T) {
+	for want, args := range map[string][]string{
+		"--prompt -1 is not":                         {"bench", "--prompt", "-1"},
+		"--runs 0 is not":                            {"bench", "--runs", "0"},
+		"--depths: -5 is not":                        {"bench", "--depths", "0,-5"},
+		"there is nothing to time":                   {"bench", "--prompt", "0", "--gen", "0"},
+		"--threads -1 is not":                        {"bench", "--threads", "-1"},
+		`instruction set "mmx" is not known`:         {"bench", "--isa", "mmx"},
+		"this processor has go":                      {"run", "--isa", "mmx", "Hello"},
+		"no such file":                               {"bench", "missing.bin"},
+		"is a folder":                                {"bench", "--plot", "."},
+		`unknown command "model.bin" for "mil info"`: {"info", "--cpu", "model.bin"},
+	} {
+		if _, _, err := mil(t, "", args...); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
