@@ -24,9 +24,15 @@ func PlanValues(p *Program) *Plan {
 			life[v].last = i
 		}
 	}
+	for _, v := range p.Outputs {
+		life[v].last = len(p.Nodes)
+	}
 	plan := &Plan{Offset: make([]int, len(p.Widths))}
 	var placed []Value
 	for v := range p.Widths {
+		if life[v].first < 0 {
+			continue // it belongs to the other part of a program that was cut
+		}
 		size := align(p.Widths[v] * p.Tokens)
 		at := 0
 		for moved := true; moved; { // first gap among the values alive at the same time

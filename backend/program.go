@@ -202,6 +202,9 @@ type Program struct {
 	Vocab  int
 	// Layers[i] is the index of layer i's first node; programs may be cut there.
 	Layers []int
+	// Outputs are values that must still be there after a pass, in the first
+	// part of a program that was cut.
+	Outputs []Value
 }
 
 // Recorder builds a program; model code calls its methods in order.

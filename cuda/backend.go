@@ -150,3 +150,13 @@ func (b *Backend) memoryError(err error, n int) error {
 var ErrMemory = errors.New("too little GPU memory")
 
 func megabytes(n uint64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+// Free implements [split.Device].
+func (b *Backend) Free() (int64, error) {
+	var free uint64
+	err := b.w.do(func() (err error) {
+		free, _, err = b.d.MemGetInfo()
+		return err
+	})
+	return int64(free), err
+}

@@ -41,8 +41,7 @@ type replay struct {
 // output is a value that a pass copies to the host, where a program is cut.
 type output struct {
 	value backend.Value
-	to    unsafe.Pointer // pinned, [Program.Tokens][width] float32
-	width int
+	to    []float32 // pinned, [Program.Tokens][width]
 }
 
 // longReplays is how many graphs of long passes are kept: one for whole chunks
@@ -51,14 +50,6 @@ const longReplays = 2
 
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
-	e, err := b.compile(p, nil)
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
-}
-
-func (b *Backend) compile(p *backend.Program, out []backend.Value) (*exec, error) {
 	if err := b.upload(p); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
@@ -77,12 +68,12 @@ func (b *Backend) compile(p *backend.Program, out []backend.Value) (*exec, error
 		if e.params, err = pinned[int32](b.d, paramTokens+p.Tokens); err != nil {
 			return err
 		}
-		for _, v := range out {
+		for _, v := range p.Outputs {
 			to, err := pinned[float32](b.d, p.Tokens*p.Widths[v])
 			if err != nil {
 				return err
 			}
-			e.outputs = append(e.outputs, output{v, unsafe.Pointer(&to[0]), p.Widths[v]})
+			e.outputs = append(e.outputs, output{v, to})
 		}
 		return nil
 	})
@@ -135,6 +126,9 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	return e.logits[:values], nil
 }
 
+// Output implements [split.Head].
+func (e *exec) Output(i int) []float32 { return e.outputs[i].to }
+
 // pass is one run of e.replay, on the worker's thread. It waits for the end, so
 // that the parameter block may be written again and faults show up where they
 // belong.
@@ -149,7 +143,8 @@ func (e *exec) pass() error {
 		}
 	}
 	for _, o := range e.outputs {
-		if err := d.MemcpyDtoHAsync(o.to, e.address(o.value), 4*o.width*int(e.params[paramCount]), stream); err != nil {
+		bytes := 4 * e.p.Widths[o.value] * int(e.params[paramCount])
+		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&o.to[0]), e.address(o.value), bytes, stream); err != nil {
 			return err
 		}
 	}
@@ -288,7 +283,7 @@ func (e *exec) Close() error {
 			errs = append(errs, e.b.d.MemFreeHost(unsafe.Pointer(&e.params[0])))
 		}
 		for _, o := range e.outputs {
-			errs = append(errs, e.b.d.MemFreeHost(o.to))
+			errs = append(errs, e.b.d.MemFreeHost(unsafe.Pointer(&o.to[0])))
 		}
 		errs = append(errs, e.freeLogits())
 		e.replays, e.arena, e.block, e.rows, e.params, e.outputs = nil, 0, 0, 0, nil, nil

@@ -32,44 +32,12 @@ const (
 	stagingSize = 8 << 20 // of each of the two buffers an upload goes through
 )
 
-// tensors lists a program's weights, some more than once.
-func tensors(p *backend.Program) []*backend.Tensor {
-	var out []*backend.Tensor
-	norm := func(n *backend.Norm) {
-		if n != nil {
-			out = append(out, n.Weight)
-		}
-	}
-	for _, n := range p.Nodes {
-		switch n := n.(type) {
-		case *backend.Embed:
-			out = append(out, n.Table)
-		case *backend.MatMul:
-			norm(n.Norm)
-			out = append(out, n.W...)
-		case *backend.GateUp:
-			norm(n.Norm)
-			out = append(out, n.Gate, n.Up)
-		case *backend.Conv:
-			out = append(out, n.W, n.Bias)
-		case *backend.Scan1:
-			out = append(out, n.A, n.D, n.DtBias)
-		case *backend.Scan2:
-			out = append(out, n.A, n.D, n.DtBias, n.NormWeight)
-		case *backend.Logits:
-			norm(n.Norm)
-			out = append(out, n.W)
-		}
-	}
-	return out
-}
-
 // upload copies the weights of a program that the device does not have yet.
 func (b *Backend) upload(p *backend.Program) error {
 	var pieces []piece
 	size := 0
 	fresh := map[place]int{}
-	for _, t := range tensors(p) {
+	for _, t := range weights(p) {
 		data, at, err := locate(t)
 		if err != nil {
 			return err
@@ -105,6 +73,13 @@ func (b *Backend) upload(p *backend.Program) error {
 		b.weights[at] = arena + uint64(off)
 	}
 	return nil
+}
+
+func weights(p *backend.Program) (out []*backend.Tensor) {
+	for _, n := range p.Nodes {
+		out = append(out, backend.Weights(n)...)
+	}
+	return out
 }
 
 // locate is a tensor's memory on the host and its key.

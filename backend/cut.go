@@ -1,0 +1,82 @@
+package backend
+
+import "slices"
+
+// Weights lists the tensors a node reads.
+func Weights(n Node) []*Tensor {
+	norm := func(n *Norm, w ...*Tensor) []*Tensor {
+		if n != nil {
+			w = append(w, n.Weight)
+		}
+		return w
+	}
+	switch n := n.(type) {
+	case *Embed:
+		return []*Tensor{n.Table}
+	case *MatMul:
+		return norm(n.Norm, slices.Clone(n.W)...)
+	case *GateUp:
+		return norm(n.Norm, n.Gate, n.Up)
+	case *Conv:
+		return []*Tensor{n.W, n.Bias}
+	case *Scan1:
+		return []*Tensor{n.A, n.D, n.DtBias}
+	case *Scan2:
+		return []*Tensor{n.A, n.D, n.DtBias, n.NormWeight}
+	case *Logits:
+		return norm(n.Norm, n.W)
+	}
+	return nil
+}
+
+// StatesOf lists the states a node reads or writes.
+func StatesOf(n Node) []*State {
+	switch n := n.(type) {
+	case *RopeStore:
+		return []*State{n.KCache, n.VCache}
+	case *Attend:
+		return []*State{n.KCache, n.VCache}
+	case *Conv:
+		return []*State{n.Window}
+	case *Scan1:
+		return []*State{n.H, n.Log}
+	case *Scan2:
+		return []*State{n.H, n.Log}
+	}
+	return nil
+}
+
+// Cut divides a program before layer: head's Outputs are the values that tail
+// reads, each through an [Embed] whose Table, [Tokens][width] float32, the caller
+// gives; tail's passes have the tokens 0, 1, 2, ...
+func Cut(p *Program, layer int, table func(v Value) *Tensor) (head, tail *Program) {
+	at := p.Layers[layer]
+	head = &Program{Tokens: p.Tokens, Logged: p.Logged, Nodes: p.Nodes[:at:at], Widths: p.Widths, Layers: p.Layers[:layer]}
+	tail = &Program{Tokens: p.Tokens, Logged: p.Logged, LogitRows: p.LogitRows, Widths: p.Widths, Vocab: p.Vocab}
+	written := map[Value]bool{}
+	for _, n := range head.Nodes {
+		written[n.Writes()] = true
+	}
+	for _, n := range p.Nodes[at:] {
+		for _, v := range n.Reads() {
+			if written[v] && !slices.Contains(head.Outputs, v) {
+				head.Outputs = append(head.Outputs, v)
+				tail.Nodes = append(tail.Nodes, &Embed{Out: v, Table: table(v)})
+			}
+		}
+	}
+	for _, i := range p.Layers[layer:] {
+		tail.Layers = append(tail.Layers, i-at+len(tail.Nodes))
+	}
+	tail.Nodes = append(tail.Nodes, p.Nodes[at:]...)
+	for _, part := range []*Program{head, tail} {
+		for _, n := range part.Nodes {
+			for _, s := range StatesOf(n) {
+				if !slices.Contains(part.States, s) {
+					part.States = append(part.States, s)
+				}
+			}
+		}
+	}
+	return head, tail
+}

@@ -1,0 +1,228 @@
+// Package split runs the first layers of a program on a device and the rest on
+// the host, for models that are larger than the device's memory.
+package split
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/quant"
+)
+
+// Device is a backend that takes a program's head. Its Map gives the host's own
+// memory (package host), so that both backends read one mapping.
+type Device interface {
+	backend.Backend
+	// Free is how many bytes of memory are free.
+	Free() (int64, error)
+}
+
+// Head is what a Device compiles from a program with Outputs.
+type Head interface {
+	backend.Exec
+	// Output is the program's i-th output in host memory, [Program.Tokens][width],
+	// its first rows written by every Run.
+	Output(i int) []float32
+}
+
+// All is the number of layers that leaves nothing on the host, Fit the one that
+// lets free memory decide.
+const (
+	All = 1 << 20
+	Fit = -1
+)
+
+// Backend implements [backend.Backend] on a device and the host.
+type Backend struct {
+	device Device
+	host   backend.Backend
+	layers int
+	// said is told, for every model, how many of its layers the device takes.
+	said func(layers, of int)
+	cuts map[*backend.State]int // of a model, known by its first state
+}
+
+// New splits programs after so many layers, or where [Fit] puts the cut. Both
+// backends are closed with it. report, which may be nil, is told once for every
+// model how many of its layers the device takes.
+func New(device Device, host backend.Backend, layers int, report func(layers, of int)) *Backend {
+	return &Backend{device, host, layers, report, map[*backend.State]int{}}
+}
+
+// Name implements [backend.Backend].
+func (b *Backend) Name() string { return b.device.Name() }
+
+// Map implements [backend.Backend].
+func (b *Backend) Map(memory []byte) (backend.Buffer, error) { return b.device.Map(memory) }
+
+// Alloc implements [backend.Backend]. Where the memory lies is known when a
+// program that uses it is compiled; only then is it there.
+func (b *Backend) Alloc(n int) (backend.Buffer, error) { return &promise{n}, nil }
+
+// Close implements [backend.Backend].
+func (b *Backend) Close() error { return errors.Join(b.device.Close(), b.host.Close()) }
+
+// Compile implements [backend.Backend]. It puts the program's states where their
+// layers are.
+func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
+	cut, err := b.cut(p)
+	if err != nil {
+		return nil, err
+	}
+	if cut >= len(p.Layers) || cut == 0 {
+		on := backend.Backend(b.device)
+		if cut == 0 {
+			on = b.host
+		}
+		if err := settle(p.States, on); err != nil {
+			return nil, err
+		}
+		return on.Compile(p)
+	}
+	tables := map[backend.Value]*backend.Tensor{}
+	head, tail := backend.Cut(p, cut, func(v backend.Value) *backend.Tensor {
+		tables[v] = &backend.Tensor{Name: fmt.Sprintf("value %d", v), Type: quant.F32, Rows: p.Tokens, Cols: p.Widths[v]}
+		return tables[v]
+	})
+	if err := errors.Join(settle(head.States, b.device), settle(tail.States, b.host)); err != nil {
+		return nil, err
+	}
+	e := &exec{tokens: make([]int32, p.Tokens)}
+	for i := range e.tokens {
+		e.tokens[i] = int32(i)
+	}
+	first, err := b.device.Compile(head)
+	if err != nil {
+		return nil, err
+	}
+	var ok bool
+	if e.head, ok = first.(Head); !ok {
+		return nil, errors.Join(fmt.Errorf("%s cannot run a part of a program", b.device.Name()), first.Close())
+	}
+	for i, v := range head.Outputs {
+		rows := e.head.Output(i)
+		memory := unsafe.Slice((*byte)(unsafe.Pointer(&rows[0])), 4*len(rows))
+		if tables[v].Buf, err = b.host.Map(memory); err != nil {
+			return nil, errors.Join(err, first.Close())
+		}
+	}
+	if e.tail, err = b.host.Compile(tail); err != nil {
+		return nil, errors.Join(err, first.Close())
+	}
+	return e, nil
+}
+
+// cut is how many layers of a program's model the device takes.
+func (b *Backend) cut(p *backend.Program) (int, error) {
+	if len(p.Layers) == 0 || len(p.States) == 0 {
+		return All, nil
+	}
+	n, ok := b.cuts[p.States[0]]
+	if ok {
+		return n, nil
+	}
+	n = min(b.layers, len(p.Layers))
+	if b.layers == Fit {
+		free, err := b.device.Free()
+		if err != nil {
+			return 0, err
+		}
+		n = Layers(p, free-free/16-reserve)
+	}
+	b.cuts[p.States[0]] = n
+	if b.said != nil {
+		b.said(n, len(p.Layers))
+	}
+	return n, nil
+}
+
+// reserve is left free for activations, kernels and what else is on the device.
+const reserve = 256 << 20
+
+// Layers is how many of a program's layers, with their weights and states, fit
+// so many bytes: all only when the head fits too. Planning needs no device.
+func Layers(p *backend.Program, bytes int64) int {
+	seen := map[any]bool{}
+	var used int64
+	// The table of tokens and the head may be one tensor.
+	add := func(from, to int) bool {
+		for _, n := range p.Nodes[from:to] {
+			for _, t := range backend.Weights(n) {
+				key := [2]any{t.Buf, t.Off}
+				if !seen[key] {
+					seen[key] = true
+					used += int64(t.Bytes())
+				}
+			}
+			for _, s := range backend.StatesOf(n) {
+				if !seen[s] {
+					seen[s] = true
+					used += int64(s.Bytes)
+				}
+			}
+		}
+		return used <= bytes
+	}
+	fits, from := 0, 0
+	for i := 1; i < len(p.Layers); i++ {
+		if !add(from, p.Layers[i]) {
+			return fits
+		}
+		fits, from = i, p.Layers[i]
+	}
+	if add(from, len(p.Nodes)) {
+		fits = len(p.Layers)
+	}
+	return fits
+}
+
+// settle gives states that have none yet memory of a backend.
+func settle(states []*backend.State, on backend.Backend) error {
+	for _, s := range states {
+		p, ok := s.Buf.(*promise)
+		if !ok {
+			continue
+		}
+		m, err := on.Alloc(p.size)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+		s.Buf = m
+	}
+	return nil
+}
+
+// promise is memory whose place is not known yet.
+type promise struct{ size int }
+
+var errPromise = errors.New("split: memory is used before a program that needs it is compiled")
+
+func (p *promise) Size() int               { return p.size }
+func (p *promise) Read(int, []byte) error  { return errPromise }
+func (p *promise) Write(int, []byte) error { return errPromise }
+func (p *promise) Zero() error             { return nil }
+func (p *promise) Free() error             { return nil }
+
+// exec is a program in two parts.
+type exec struct {
+	head   Head
+	tail   backend.Exec
+	tokens []int32 // 0, 1, 2, ...: the rows of what the head hands on
+}
+
+// Run implements [backend.Exec].
+func (e *exec) Run(p *backend.Params) ([]float32, error) {
+	first := *p
+	first.Logits = 0
+	if _, err := e.head.Run(&first); err != nil {
+		return nil, err
+	}
+	rest := *p
+	rest.Tokens = e.tokens[:len(p.Tokens)]
+	return e.tail.Run(&rest)
+}
+
+// Close implements [backend.Exec].
+func (e *exec) Close() error { return errors.Join(e.tail.Close(), e.head.Close()) }

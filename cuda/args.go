@@ -1,0 +1,72 @@
+package cuda
+
+// The kernels' argument structs, as kernels/*.cu and *.h have them: addresses
+// first, then 4-byte fields, so that Go and CUDA lay them out alike.
+
+type embedArgs struct {
+	table, out, params uint64
+	cols, kind         int32
+}
+
+// Forms a product's input is prepared in.
+const (
+	formFloat  = iota // float32
+	formInt8          // int8, and a scale for 32
+	formInt8Q8        // the same, 34 bytes for 32, as Q8_0 lies
+	formBrain         // bfloat16
+)
+
+type prepareArgs struct {
+	x, weight, out, scales, params uint64
+	cols, xStride, outStride, form int32
+	tokens, head                   int32
+	eps                            float32
+}
+
+type groupNormArgs struct {
+	x, weight    uint64
+	stride, size int32
+	eps          float32
+}
+
+type matVecArgs struct {
+	w                                   [4]uint64
+	x, scales, out, add, params         uint64
+	ends                                [4]int32
+	cols, xStride, outStride, addStride int32
+	tokens, head, kind, kind2           int32
+}
+
+type ropeArgs struct {
+	q, k, v, keys, values, freqs, params               uint64
+	stride                                             int32
+	heads, kvHeads, dim, pairs, width, positions, wide int32
+}
+
+type attendArgs struct {
+	q, keys, values, out, parts, params   uint64
+	qStride, outStride                    int32
+	heads, kvHeads, dim, width, positions int32
+	split, splits                         int32
+	scale                                 float32
+}
+
+type convArgs struct {
+	in, channelMap, w, bias, window, out, params uint64
+	channels, width, taps                        int32
+	inStride, outStride, tokens, logged          int32
+}
+
+type scan1Args struct {
+	x, dt, b, c, z, a, d, bias, h, log, out, params         uint64
+	xStride, dtStride, bStride, cStride, zStride, outStride int32
+	channels, states, xs, bs, cs                            int32
+	tokens, logged, lanes                                   int32
+}
+
+type scan2Args struct {
+	x, b, c, dt, z, a, d, bias, h, log, out, params         uint64
+	xStride, bStride, cStride, dtStride, zStride, outStride int32
+	heads, p, n, xs, bs, cs                                 int32
+	tokens, logged                                          int32
+}

@@ -1,0 +1,88 @@
+package cuda
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/quant"
+)
+
+// Attention's parts: positions of one, and how many there are at most before
+// they grow.
+const (
+	partPositions = 128
+	partsAtMost   = 256
+	queries       = 4 // heads of queries a block takes
+)
+
+// cacheShape is how a cache lies: [kv_head][positions][width].
+func cacheShape(h *backend.Heads) (positions, width int32) {
+	return int32(ceil(h.Context, 32) * 32), int32(ceil(h.Dim, 32) * 32)
+}
+
+func (pl *planner) caches(h *backend.Heads, k, v *backend.State) (keys, values uint64, err error) {
+	for _, s := range []*backend.State{k, v} {
+		if s.Bytes < h.CacheBytes() {
+			return 0, 0, fmt.Errorf("cache %s has %d bytes, %d are needed", s.Name, s.Bytes, h.CacheBytes())
+		}
+	}
+	if keys, err = pl.state(k); err != nil {
+		return 0, 0, err
+	}
+	values, err = pl.state(v)
+	return keys, values, err
+}
+
+func (pl *planner) ropeStore(n *backend.RopeStore) error {
+	if n.Q.V != n.K.V || n.K.V != n.V.V {
+		return fmt.Errorf("queries, keys and values to rotate are parts of several values")
+	}
+	a := ropeArgs{
+		freqs: constantOf(pl, n.Freqs), params: pl.params(),
+		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), wide: flag(n.KVType == quant.F32),
+	}
+	a.q, a.stride = pl.slice(n.Q)
+	a.k, _ = pl.slice(n.K)
+	a.v, _ = pl.slice(n.V)
+	a.positions, a.width = cacheShape(&n.Heads)
+	var err error
+	if a.keys, a.values, err = pl.caches(&n.Heads, n.KCache, n.VCache); err != nil {
+		return err
+	}
+	add(pl, "rope", [3]int{n.Heads.Heads + n.KVHeads, pl.tokens, 1}, 64, a)
+	return nil
+}
+
+func (pl *planner) attend(n *backend.Attend) error {
+	a := attendArgs{
+		out: pl.value(n.Out), outStride: int32(pl.p.Widths[n.Out]), params: pl.params(),
+		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), scale: float32(1 / math.Sqrt(float64(n.Dim))),
+	}
+	a.q, a.qStride = pl.slice(n.Q)
+	a.positions, a.width = cacheShape(&n.Heads)
+	var err error
+	if a.keys, a.values, err = pl.caches(&n.Heads, n.KCache, n.VCache); err != nil {
+		return err
+	}
+	lanes := 4 // of 8 dimensions
+	for lanes*8 < n.Dim {
+		lanes *= 2
+	}
+	if lanes > 32 {
+		return fmt.Errorf("heads of %d dimensions (at most 256)", n.Dim)
+	}
+	kernel := fmt.Sprintf("attend_%v_%d", n.KVType, lanes)
+	blocks := pl.tokens * ceil(n.Heads.Heads/n.KVHeads, queries)
+	if pl.tokens > backend.Verify { // enough tokens to fill the card: no parts
+		add(pl, kernel, [3]int{1, n.KVHeads, blocks}, 128, a)
+		return nil
+	}
+	split := max(partPositions, ceil(ceil(n.Context, partsAtMost), 32)*32)
+	splits := ceil(n.Context, split)
+	a.split, a.splits = int32(split), int32(splits)
+	a.parts = pl.area(areaParts, pl.tokens*n.Heads.Heads*splits*(int(a.width)+2)*4)
+	add(pl, kernel, [3]int{splits, n.KVHeads, blocks}, 128, a)
+	add(pl, "merge", [3]int{n.Heads.Heads, pl.tokens, 1}, 128, a)
+	return nil
+}

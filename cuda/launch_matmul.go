@@ -1,0 +1,169 @@
+package cuda
+
+import (
+	"fmt"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/quant"
+)
+
+const (
+	warps     = 4 // rows of a block of a matrix-vector product
+	prepared  = 1024
+	mostRows  = 8 // tokens of one launch's block
+	maxMatrix = 4 // matrices of one launch
+)
+
+// form is what a fast product takes of its activations, and whether there is
+// one for these columns: others go element by element.
+func form(t *backend.Tensor) (f int32, fast bool) {
+	switch t.Type {
+	case quant.F32, quant.F16, quant.BF16:
+		return formFloat, t.Cols%8 == 0
+	case quant.Q8_0:
+		if t.Cols%256 == 0 {
+			return formInt8Q8, true
+		}
+		return formFloat, false
+	case quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K:
+		return formInt8, true
+	}
+	return formFloat, false
+}
+
+// product is one launch of rows of one type.
+type product struct {
+	in     backend.Slice
+	norm   *backend.Norm
+	head   bool
+	tokens int // rows of in, at most
+	form   int32
+	ready  bool // the input was prepared in this form before
+}
+
+// input gives the activations' address, the values (bytes of int8) from token to
+// token, and the address of their scales.
+func (pl *planner) input(x product) (at uint64, stride int32, scales uint64, err error) {
+	cols := x.in.N
+	if x.form == formFloat && x.norm == nil && !x.head {
+		at, stride = pl.slice(x.in)
+		if at%16 == 0 && stride%4 == 0 {
+			return at, stride, 0, nil
+		}
+	}
+	var bytes int
+	switch x.form {
+	case formFloat:
+		stride, bytes = int32(cols+3)&^3, (cols+3)&^3*4
+	case formInt8:
+		stride, bytes = int32(cols), cols
+	case formInt8Q8:
+		stride, bytes = int32(cols/32*34), cols/32*34
+	}
+	at = pl.area(areaInput, bytes*x.tokens)
+	if x.form != formFloat {
+		scales = pl.area(areaScales, x.tokens*cols/32*8)
+	}
+	if x.ready {
+		return at, stride, scales, nil
+	}
+	a := prepareArgs{out: at, scales: scales, params: pl.params(), cols: int32(cols), outStride: int32(bytes), form: x.form, tokens: int32(pl.tokens), head: flag(x.head)}
+	a.x, a.xStride = pl.slice(x.in)
+	if x.norm != nil {
+		if a.weight, err = pl.tensor(x.norm.Weight); err != nil {
+			return 0, 0, 0, err
+		}
+		a.eps = x.norm.Eps
+	}
+	add(pl, "prepare", [3]int{x.tokens, 1, 1}, min(prepared, ceil(cols, 32)*32), a)
+	return at, stride, scales, nil
+}
+
+// size is how many tokens a warp takes, and how many such groups there are.
+func size(tokens int) (each, groups int) {
+	each = 1
+	for each < min(tokens, mostRows) {
+		each *= 2
+	}
+	return each, ceil(tokens, each)
+}
+
+func (pl *planner) matMul(n *backend.MatMul) error {
+	a := matVecArgs{out: pl.value(n.Out), outStride: int32(pl.p.Widths[n.Out])}
+	if n.Add != backend.None {
+		a.add, a.addStride = pl.value(n.Add), int32(pl.p.Widths[n.Add])
+	}
+	return pl.products(product{in: n.In, norm: n.Norm, tokens: pl.tokens}, a, n.W)
+}
+
+func (pl *planner) head(n *backend.Logits) error {
+	a := matVecArgs{out: pl.logits(), outStride: int32(pl.p.Vocab)}
+	return pl.products(product{in: n.In, norm: n.Norm, head: true, tokens: min(pl.tokens, pl.p.LogitRows)}, a, []*backend.Tensor{n.W})
+}
+
+// products multiplies by matrices whose rows follow each other: those of one
+// type in one launch.
+func (pl *planner) products(x product, a matVecArgs, w []*backend.Tensor) error {
+	a.params, a.tokens, a.head, a.cols = pl.params(), int32(pl.tokens), flag(x.head), int32(x.in.N)
+	for last := int32(-1); len(w) > 0; last = x.form {
+		f, fast := form(w[0])
+		n := 1
+		for fast && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
+			n++
+		}
+		x.form, x.ready = f, f == last
+		var err error
+		if a.x, a.xStride, a.scales, err = pl.input(x); err != nil {
+			return err
+		}
+		rows := 0
+		for i := range a.ends {
+			if i < n {
+				if a.w[i], err = pl.tensor(w[i]); err != nil {
+					return err
+				}
+				rows += w[i].Rows
+			}
+			a.ends[i] = int32(rows)
+		}
+		a.kind = int32(w[0].Type)
+		pl.product("matvec", w[0], fast, x.tokens, rows, a)
+		a.out += 4 * uint64(rows)
+		if a.add != 0 {
+			a.add += 4 * uint64(rows)
+		}
+		w = w[n:]
+	}
+	return nil
+}
+
+// product launches a kernel over rows of w's type.
+func (pl *planner) product(kernel string, w *backend.Tensor, fast bool, tokens, rows int, a matVecArgs) {
+	if !fast {
+		add(pl, kernel+"_any", [3]int{ceil(rows, warps), tokens, 1}, 32*warps, a)
+		return
+	}
+	each, groups := size(tokens)
+	add(pl, fmt.Sprintf("%s_%v_%d", kernel, w.Type, each), [3]int{ceil(rows, warps), groups, 1}, 32*warps, a)
+}
+
+func (pl *planner) gateUp(n *backend.GateUp) error {
+	f, fast := form(n.Gate)
+	if n.Up.Type != n.Gate.Type {
+		f, fast = formFloat, false
+	}
+	ws, err := pl.tensors(n.Gate, n.Up)
+	if err != nil {
+		return err
+	}
+	rows := int32(n.Gate.Rows)
+	a := matVecArgs{
+		w: [4]uint64{ws[0], ws[1]}, out: pl.value(n.Out), params: pl.params(), ends: [4]int32{rows, rows, rows, rows},
+		cols: int32(n.In.N), outStride: int32(pl.p.Widths[n.Out]), tokens: int32(pl.tokens), kind: int32(n.Gate.Type), kind2: int32(n.Up.Type),
+	}
+	if a.x, a.xStride, a.scales, err = pl.input(product{in: n.In, norm: n.Norm, tokens: pl.tokens, form: f}); err != nil {
+		return err
+	}
+	pl.product("gateup", n.Gate, fast, pl.tokens, n.Gate.Rows, a)
+	return nil
+}

@@ -1,0 +1,128 @@
+package cuda
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/conform"
+	"github.com/mil-run/mil/backend/host"
+)
+
+// paper is a backend that only plans, and checks what it planned.
+type paper struct {
+	backend.Backend
+	t     *testing.T
+	sizes map[string]int // of kernels' arguments
+}
+
+func (*paper) Map(b []byte) (backend.Buffer, error) { return host.Map(b), nil }
+func (*paper) Alloc(n int) (backend.Buffer, error)  { return host.Allocate(n) }
+func (p *paper) Compile(g *backend.Program) (backend.Exec, error) {
+	for _, tokens := range []int{1, 2, 3, 5, 8, 9, 16, 17, 64, 65, 100, 129, 150} {
+		if tokens > g.Tokens {
+			break
+		}
+		launches, err := plan(g, tokens, &paperMemory{program: g})
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range launches {
+			p.check(&l)
+		}
+	}
+	return &blank{g}, nil
+}
+
+func (p *paper) check(l *launch) {
+	size, ok := p.sizes[l.kernel]
+	switch {
+	case !ok:
+		p.t.Errorf("no kernel %s", l.kernel)
+	case size != l.size:
+		p.t.Errorf("%s takes %d bytes of arguments, gets %d", l.kernel, size, l.size)
+	}
+	for i := range 3 {
+		if l.grid[i] == 0 || l.block[i] == 0 || i > 0 && l.grid[i] > 65535 {
+			p.t.Errorf("%s: grid %v of blocks %v", l.kernel, l.grid, l.block)
+		}
+	}
+	if n := l.block[0] * l.block[1] * l.block[2]; n > 1024 || n%32 != 0 && n > 32 {
+		p.t.Errorf("%s: blocks of %v threads", l.kernel, l.block)
+	}
+}
+
+type blank struct{ p *backend.Program }
+
+func (b *blank) Run(p *backend.Params) ([]float32, error) {
+	return make([]float32, p.Logits*b.p.Vocab), nil
+}
+func (*blank) Close() error { return nil }
+
+// paperMemory gives addresses that nothing lies at.
+type paperMemory struct {
+	program *backend.Program
+	next    uint64
+}
+
+func (m *paperMemory) take(n int) uint64 {
+	m.next += 256
+	at := m.next
+	m.next += uint64(n+255) &^ 255
+	return at
+}
+func (m *paperMemory) tensor(t *backend.Tensor) (uint64, error) { return m.take(t.Bytes()), nil }
+func (m *paperMemory) state(s *backend.State) (uint64, error)   { return m.take(s.Bytes), nil }
+func (m *paperMemory) value(v backend.Value) uint64             { return 1<<40 + uint64(v)<<24 }
+func (m *paperMemory) params() uint64                           { return 256 }
+func (m *paperMemory) logits() uint64                           { return 512 }
+func (m *paperMemory) scratch(n int) uint64                     { return m.take(n) }
+func (m *paperMemory) constant(b []byte) uint64                 { return m.take(len(b)) }
+
+// arguments reads the size of every kernel's parameter from the PTX.
+func arguments(t *testing.T) map[string]int {
+	entry := regexp.MustCompile(`\.entry (\w+)\(\s*\.param \.align 8 \.b8 \w+\[(\d+)\]`)
+	out := map[string]int{}
+	for _, i := range images() {
+		if !bytes.HasSuffix(i.data, []byte{0}) {
+			t.Errorf("module %s is not ended by a zero byte", i.name)
+		}
+		for _, m := range entry.FindAllSubmatch(i.data, -1) {
+			name := string(m[1])
+			n, _ := strconv.Atoi(string(m[2]))
+			if had, ok := out[name]; ok && had != n {
+				t.Errorf("%s takes %d bytes in one module and %d in another", name, had, n)
+			}
+			out[name] = n
+		}
+	}
+	return out
+}
+
+// Every case of every backend is planned for every kind of pass: the kernels are
+// there and take the arguments they get.
+func TestPlan(t *testing.T) {
+	sizes := arguments(t)
+	if len(sizes) == 0 {
+		t.Fatal("no kernels")
+	}
+	for _, c := range conform.Cases() {
+		t.Run(c.Name, func(t *testing.T) {
+			if _, err := c.Compare(&paper{t: t, sizes: sizes}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestSize(t *testing.T) {
+	for tokens, want := range map[int]string{1: "1 1", 2: "2 1", 3: "4 1", 5: "8 1", 8: "8 1", 9: "8 2", 16: "8 2", 100: "8 13"} {
+		each, groups := size(tokens)
+		if got := fmt.Sprint(each, groups); got != want {
+			t.Errorf("%d tokens: %s, want %s", tokens, got, want)
+		}
+	}
+}
