@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const compiler = "clang-19"
+
+// flags make PTX of a CUDA source without headers or libraries. Contraction
+// stays off: kernels say where a product and a sum are fused.
+var flags = []string{
+	"-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "-std=c++17", "-O3",
+	"-ffp-contract=off", "-Wall", "-Werror", "-Wno-unknown-cuda-version", "-mllvm", "-pragma-unroll-threshold=1000000",
+}
+
+// unit is one module: a source compiled for one architecture.
+type unit struct {
+	name, source string
+	arch         int // 75 for sm_75
+	defines      []string
+}
+
+// newer lists the sources that need more than the oldest chip has.
+var newer = map[string]int{}
+
+// units lists the modules of dir's sources. Products with several tokens at a
+// time are modules of their own, so that they load only where they run.
+func units(dir string) ([]unit, error) {
+	sources, err := filepath.Glob(filepath.Join(dir, "*.cu"))
+	if err != nil {
+		return nil, err
+	}
+	var out []unit
+	for _, path := range sources {
+		source := filepath.Base(path)
+		name := strings.TrimSuffix(source, ".cu")
+		arch := 75
+		if a, ok := newer[name]; ok {
+			arch = a
+		}
+		out = append(out, unit{name: name, source: source, arch: arch})
+		if strings.HasPrefix(name, "matvec_") && name != "matvec_any" {
+			out = append(out, unit{name: name + "_few", source: source, arch: arch, defines: []string{"-DFEW"}})
+		}
+	}
+	return out, nil
+}
+
+// file is the compiled form's name.
+func (u *unit) file() string { return fmt.Sprintf("%s.sm_%d.ptx", u.name, u.arch) }
+
+func (u *unit) arguments() []string {
+	return append(append(append([]string(nil), flags...), fmt.Sprintf("--cuda-gpu-arch=sm_%d", u.arch)), u.defines...)
+}
+
+// header starts the compiled form: what it was made of.
+func (u *unit) header(dir string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, u.arguments())
+	headers, err := filepath.Glob(filepath.Join(dir, "*.h"))
+	if err != nil {
+		return "", err
+	}
+	for _, path := range append(headers, filepath.Join(dir, u.source)) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(h, filepath.Base(path), len(b))
+		h.Write(b)
+	}
+	return fmt.Sprintf("// %s; go run ./cuda/kernels/gen\n// made of %x\n", u.source, h.Sum(nil)), nil
+}
+
+func (u *unit) compile(dir string) ([]byte, error) {
+	head, err := u.header(dir)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(compiler, append(u.arguments(), "-S", "-o", "-", u.source)...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", u.source, err, stderr.String())
+	}
+	return append([]byte(head), text...), nil
+}

@@ -1,0 +1,3 @@
+#include "matvec_float.h"
+
+SIZES(bf16, Halves<true>)

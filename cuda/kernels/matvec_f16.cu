@@ -1,0 +1,3 @@
+#include "matvec_float.h"
+
+SIZES(f16, Halves<false>)

@@ -1,0 +1,65 @@
+// The Mamba-1 recurrence.
+#include "common.h"
+
+struct Scan1 {
+	u64 x, dt, b, c, z, a, d, bias, h, log, out, params;
+	i32 xStride, dtStride, bStride, cStride, zStride, outStride;
+	i32 channels, states, xs, bs, cs; // widths of x, b, c
+	i32 tokens, logged, lanes;        // lanes of a channel: a power of two, at least states
+};
+
+enum { GROUP = 8 };
+
+// One lane holds one state of one channel and takes it through the log's kept
+// tokens and the pass's. Inputs of several tokens are loaded before they are
+// used. Blocks of the sum over states have one order: lanes by halves.
+KERNEL BLOCK(128) scan1(Scan1 a) {
+	int lane = thread() % a.lanes, i = (blockX() * threads() + thread()) / a.lanes;
+	bool live = i < a.channels, holds = live && lane < a.states;
+	if (!live) i = a.channels - 1;
+	int k = holds ? lane : 0, N = a.states;
+	int source = i / N / (a.channels / a.xs) * N + i % N;
+	int bAt = (int)((long long)i * (a.bs / N) / a.channels) * N + k, cAt = (int)((long long)i * (a.cs / N) / a.channels) * N + k;
+	float A = ((const float *)a.a)[(u64)i * N + k], D = ((const float *)a.d)[i], bias = ((const float *)a.bias)[i];
+	float *h = (float *)a.h + (u64)i * N + k;
+	float s = holds ? *h : 0;
+	const float *log = (const float *)a.log;
+	int width = a.channels + a.xs + a.bs, replay = param(a.params, REPLAY);
+	for (int r = 0; r < replay; r++) {
+		const float *l = log + (u64)r * width;
+		float dt = l[i], x = l[a.channels + source], b = l[a.channels + a.xs + bAt];
+		s = exp(dt * A) * s + dt * x * b;
+	}
+	if (a.logged && replay && holds) *h = s;
+	for (int t = 0; t < a.tokens; t += GROUP) {
+		float dts[GROUP], xs[GROUP], bs[GROUP], cs[GROUP], zs[GROUP];
+		UNROLL for (int g = 0; g < GROUP; g++) {
+			u64 u = least(t + g, a.tokens - 1);
+			dts[g] = ((const float *)a.dt)[u * a.dtStride + i];
+			xs[g] = ((const float *)a.x)[u * a.xStride + source];
+			bs[g] = ((const float *)a.b)[u * a.bStride + bAt];
+			cs[g] = ((const float *)a.c)[u * a.cStride + cAt];
+			zs[g] = ((const float *)a.z)[u * a.zStride + i];
+		}
+		UNROLL for (int g = 0; g < GROUP; g++) {
+			if (t + g >= a.tokens) continue;
+			float dt = softplus(dts[g] + bias);
+			s = exp(dt * A) * s + dt * xs[g] * bs[g];
+			float y = holds ? s * cs[g] : 0;
+			for (int m = a.lanes / 2; m > 0; m /= 2) y += shuffle(y, m);
+			if (live && lane == 0) ((float *)a.out)[(u64)(t + g) * a.outStride + i] = (y + D * xs[g]) * silu(zs[g]);
+		}
+	}
+	if (!a.logged && holds) *h = s;
+}
+
+// keep1 keeps a logged pass's inputs once scan1 has read the last pass's.
+KERNEL BLOCK(256) keep1(Scan1 a) {
+	int i = blockX() * threads() + thread(), t = blockY(), width = a.channels + a.xs + a.bs;
+	if (i >= width) return;
+	float v;
+	if (i < a.channels) v = softplus(((const float *)a.dt)[(u64)t * a.dtStride + i] + ((const float *)a.bias)[i]);
+	else if (i < a.channels + a.xs) v = ((const float *)a.x)[(u64)t * a.xStride + i - a.channels];
+	else v = ((const float *)a.b)[(u64)t * a.bStride + i - a.channels - a.xs];
+	((float *)a.log)[(u64)t * width + i] = v;
+}
