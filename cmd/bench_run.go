@@ -105,6 +105,7 @@ func (b *bench) start(file *format.File, errs io.Writer) (err error) {
 	if declared := b.m.Config.Context; b.context > declared {
 		fmt.Fprintf(errs, "mil: warning: %s declares %d tokens of context, and %d are timed\n", b.b.Model, declared, b.context)
 	}
+	b.warn = errs
 	if b.s, err = b.benchFlags.start(b.m, b.context); err != nil {
 		return err
 	}

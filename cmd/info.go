@@ -53,14 +53,14 @@ type memoryInfo struct {
 }
 
 func infoCommand() *cobra.Command {
-	var asJSON, ofCPU bool
+	var asJSON, ofCPU, ofDevices bool
 	var context int
 	c := &cobra.Command{
 		Use:     "info MODEL",
-		Short:   "Show what a model file holds and the memory it will need, or what the processor can do",
-		Example: "  mil info model.bin\n  mil info --ctx 32768 --json model.bin\n  mil info --cpu",
+		Short:   "Show what a model file holds and the memory it will need, or what the processor and the GPUs can do",
+		Example: "  mil info model.bin\n  mil info --ctx 32768 --json model.bin\n  mil info --cpu\n  mil info --devices",
 		Args: func(c *cobra.Command, args []string) error {
-			if ofCPU {
+			if ofCPU || ofDevices {
 				return cobra.NoArgs(c, args)
 			}
 			return exactly("MODEL")(c, args)
@@ -68,6 +68,9 @@ func infoCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			if ofCPU {
 				return printCPU(c.OutOrStdout(), asJSON)
+			}
+			if ofDevices {
+				return printDevices(c.OutOrStdout(), asJSON)
 			}
 			if context < 0 || context > maxContext {
 				return fmt.Errorf("--ctx %d is not between 1 and %d", context, maxContext)
@@ -90,6 +93,8 @@ func infoCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().BoolVar(&ofCPU, "cpu", false, "show the instruction sets and threads that mil can use here; takes no MODEL")
+	c.Flags().BoolVar(&ofDevices, "devices", false, "show the GPUs that mil can use here; takes no MODEL")
+	c.MarkFlagsMutuallyExclusive("cpu", "devices")
 	c.Flags().IntVar(&context, "ctx", 0, "context to compute memory for (default the model's, at most 8192)")
 	return c
 }

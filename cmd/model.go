@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
@@ -63,7 +63,11 @@ type runFlags struct {
 	threads   int
 	isa       string
 	plainRope bool
-	backend   backend.Backend // what all of the command's sessions compute with
+
+	backendName string // auto, cpu or cuda
+	gpuLayers   int
+	backend     backend.Backend // what all of the command's sessions compute with
+	warn        io.Writer       // set before the first session starts
 }
 
 func (f *runFlags) add(set *pflag.FlagSet) {
@@ -76,6 +80,8 @@ func (f *runFlags) add(set *pflag.FlagSet) {
 func (f *runFlags) addMachine(set *pflag.FlagSet) {
 	set.IntVar(&f.threads, "threads", 0, "threads to compute with (default one a performance core)")
 	set.StringVar(&f.isa, "isa", "", "instruction set to compute with, of those mil info --cpu lists (default the best)")
+	set.StringVar(&f.backendName, "backend", "auto", "what computes: cpu, cuda, or auto for cuda where there is a card it can use")
+	set.IntVar(&f.gpuLayers, "gpu-layers", split.Fit, "layers the GPU computes, the CPU the rest; -1 as many as fit its memory")
 }
 
 // maxContext keeps sizes far from overflowing, maxThreads from absurd.
@@ -84,11 +90,12 @@ const (
 	maxThreads = 1 << 12
 )
 
-// session starts a session of the model on the CPU.
+// session starts a session of the model.
 func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, error) {
 	if f.context < 0 || f.context > maxContext {
 		return nil, fmt.Errorf("--ctx %d is not between 1 and %d", f.context, maxContext)
 	}
+	f.warn = warn
 	s, err := f.start(m, f.context)
 	if err == nil && f.context > m.Config.Context {
 		fmt.Fprintf(warn, "mil: warning: --ctx %d is more than the %d tokens the model declares\n", f.context, m.Config.Context)
@@ -109,12 +116,16 @@ func (f *runFlags) open() (err error) {
 	if f.threads < 0 || f.threads > maxThreads {
 		return fmt.Errorf("--threads %d is not between 1 and %d", f.threads, maxThreads)
 	}
-	if f.backend == nil {
-		if f.backend, err = cpu.NewISA(f.threads, f.isa); err != nil {
-			return fmt.Errorf("--isa: %w", err)
-		}
+	if err := f.checkBackend(); err != nil {
+		return err
 	}
-	return nil
+	if f.warn == nil {
+		f.warn = io.Discard
+	}
+	if f.backend == nil {
+		f.backend, err = f.openBackend()
+	}
+	return err
 }
 
 // close ends the backend, after the sessions.

@@ -1,0 +1,51 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/mil-run/mil/cuda"
+)
+
+func TestBackendFlags(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"run", "--backend", "vulkan", "hi"}, "--backend vulkan is none of auto, cpu, cuda"},
+		{[]string{"run", "--gpu-layers", "-2", "hi"}, "--gpu-layers -2 is not between 0 and 1048576"},
+		{[]string{"info", "--devices", "model.bin"}, "unknown command"},
+	} {
+		if _, _, err := mil(t, "", c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %s", c.args, err, c.want)
+		}
+	}
+}
+
+// Without a card CUDA stops with what to do, and auto says nothing.
+func TestNoDevice(t *testing.T) {
+	out, _, err := mil(t, "", "info", "--devices", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d cuda.Devices
+	if err := json.Unmarshal([]byte(out), &d); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Devices) > 0 {
+		t.Skip("there is a CUDA device here")
+	}
+	if d.Why == "" {
+		t.Error("no devices, and nothing says why")
+	}
+	_, _, err = mil(t, "", "run", "--backend", "cuda", "--max-tokens", "1", "hi")
+	if err == nil || !strings.HasPrefix(err.Error(), "--backend cuda: ") || !strings.HasSuffix(err.Error(), "use --backend cpu") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
+	if strings.HasPrefix(d.Why, "no ") { // not where a driver is broken or old
+		if _, errs, err := mil(t, "", "run", "--max-tokens", "1", "hi"); err != nil || errs != "" {
+			t.Errorf("auto: %q, %v", errs, err)
+		}
+	}
+}
