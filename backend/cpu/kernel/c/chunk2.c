@@ -10,6 +10,9 @@
 // Right operands lie in panels of 2*LANES columns, [panel][row][2*LANES].
 #include "math.h"
 
+// Subtracting zero is nothing, where adding it is an instruction (-0 + 0 is 0).
+#define splat(x) ((x) - (vf){0})
+
 #define W (2 * LANES)
 #if VB == 32
 #define M 4 // rows of a tile: there are 16 registers

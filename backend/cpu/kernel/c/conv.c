@@ -1,6 +1,9 @@
 // Depthwise causal convolution over rows of float32, followed by SiLU.
 #include "math.h"
 
+// Subtracting zero is nothing, where adding it is an instruction (-0 + 0 is 0).
+#define splat(x) ((x) - (vf){0})
+
 typedef struct {
 	float *out;
 	const float *x;       // the oldest row that the first token reads

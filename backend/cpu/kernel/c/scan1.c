@@ -3,6 +3,9 @@
 // across lanes.
 #include "math.h"
 
+// Subtracting zero is nothing, where adding it is an instruction (-0 + 0 is 0).
+#define splat(x) ((x) - (vf){0})
+
 typedef struct {
 	float *h;       // [n][16] states
 	const float *a; // [n][16] A, times log2 e

@@ -1,6 +1,9 @@
 // The Mamba-2 recurrence token by token, and what stands around it.
 #include "math.h"
 
+// Subtracting zero is nothing, where adding it is an instruction (-0 + 0 is 0).
+#define splat(x) ((x) - (vf){0})
+
 INLINE float fma1(float a, float b, float c) { return __builtin_elementwise_fma(a, b, c); }
 
 typedef struct {
