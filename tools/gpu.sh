@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Tests and measurements on a machine with an NVIDIA card and no Go.
+#
+#   tools/gpu.sh pack            build what runs there into dist/gpu.tar.xz
+#   tools/gpu.sh check OUT       there: conformance, fixtures, transcripts; logs into OUT
+#   tools/gpu.sh sanitize OUT    there: the conformance run under compute-sanitizer
+#   tools/gpu.sh bench OUT MODEL:MIX...   there: convert inflated models and time them
+#
+# check, sanitize and bench run in the repository's root beside dist/gpu.tar.xz.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+pack() {
+	export CGO_ENABLED=0 GOOS=linux GOARCH=amd64
+	local work
+	work=$(mktemp -d)
+	# The demo is in the working tree there: the command goes without it.
+	: >"$work/none"
+	printf '{"Replace":{"%s":"%s","%s":"%s"}}' "$PWD/demo/model.bin" "$work/none" "$PWD/demo/draft.bin" "$work/none" >"$work/overlay.json"
+	go build -overlay "$work/overlay.json" -ldflags '-s -w' -o "$work/mil" .
+	go test -c -overlay "$work/overlay.json" -ldflags '-s -w' -o "$work/cuda.test" ./cuda
+	pwd >"$work/root" # where tests look for testdata
+	[ -z "${INFLATE:-}" ] || cp "$INFLATE" "$work/inflate.py"
+	mkdir -p dist
+	(cd "$work" && tar c mil cuda.test root $(ls inflate.py 2>/dev/null)) | xz -9 >dist/gpu.tar.xz
+	rm -r "$work"
+	ls -l dist/gpu.tar.xz
+}
+
+bin=/tmp/mil-gpu
+
+unpack() {
+	mkdir -p $bin
+	python3 -c "import tarfile; tarfile.open('dist/gpu.tar.xz').extractall('$bin', filter='data')"
+	local root
+	root=$(cat $bin/root)
+	[ -e "$root" ] || { mkdir -p "$(dirname "$root")" && ln -s "$PWD" "$root"; }
+	nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.sm,clocks.mem --format=csv,noheader || true
+}
+
+check() {
+	unpack
+	$bin/mil info --devices
+	cd cuda
+	$bin/cuda.test -test.v -test.timeout 200s -test.run 'Conform|Fixtures|Commit|Split|Transcripts' >"$1/check.log" 2>&1 || true
+	grep -E '^ *--- FAIL|^panic|^(FAIL|PASS|ok)|_test.go' "$1/check.log" | head -150
+}
+
+sanitize() {
+	unpack
+	cd cuda
+	for tool in memcheck racecheck initcheck; do
+		echo "== $tool"
+		timeout 150 compute-sanitizer --tool $tool --error-exitcode 9 $bin/cuda.test -test.run Conform >"$1/$tool.log" 2>&1 || echo "exit $?"
+		grep -E '=========' "$1/$tool.log" | head -20
+		tail -3 "$1/$tool.log"
+	done
+}
+
+bench() {
+	unpack
+	local out=$1 spec shape mix
+	shift
+	for spec; do
+		shape=${spec%%:*} mix=${spec#*:}
+		if [ ! -e /tmp/inflated-$shape ]; then
+			time python3 $bin/inflate.py testdata/demo/hybrid-mamba2 /tmp/inflated-$shape --preset "$shape"
+		fi
+		[ -e /tmp/$shape-$mix.bin ] || $bin/mil convert /tmp/inflated-$shape -o /tmp/$shape-$mix.bin --type "$mix" >/dev/null
+		$bin/mil bench /tmp/$shape-$mix.bin --backend cuda --prompt 2048 --gen 128 --json | tee "$out/bench-$shape-$mix.json"
+	done
+}
+
+"$@"
