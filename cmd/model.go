@@ -213,6 +213,7 @@ func (f *chatFlags) open(c *cobra.Command, path string) (t *talker, err error) {
 	if t.file, err = openModel(path); err != nil {
 		return nil, err
 	}
+	t.file.ReadAhead()
 	if t.engine, err = chat.Open(t.file); err == nil {
 		t.Settings, err = f.settings(c, t.engine)
 	}

@@ -21,6 +21,7 @@ type File struct {
 
 	mapping mmap.MMap // nil when parsed from memory
 	file    *os.File
+	ahead   *ahead // nil before ReadAhead
 }
 
 // Open maps a file for reading and checks its header, which for a file of ours
@@ -109,9 +110,10 @@ func (f *File) parse() error {
 func (f *File) Close() error {
 	var err error
 	if f.mapping != nil {
+		f.ahead.end()
 		unwatch(f.data)
 		err = f.mapping.Unmap()
-		f.mapping = nil
+		f.mapping, f.ahead = nil, nil
 	}
 	if f.file != nil {
 		if e := f.file.Close(); err == nil {
