@@ -24,7 +24,7 @@ type tile struct {
 // heads'.
 type partial struct {
 	rows []kernel.Query // [kv_head][block][row]
-	o    []float32    // [kv_head][row][block][dims]
+	o    []float32      // [kv_head][row][block][dims]
 }
 
 // attention is backend.Attend. A short pass takes every block of the cache by

@@ -12,6 +12,9 @@ const (
 	Stride = 528 // float32 from row to row of queries and of scores
 )
 
+// blockAhead is how far, in bytes, a block of the cache is fetched ahead.
+const blockAhead = 4 << 10
+
 // attention are the kernels of attention and of its cache. Index 0 is for
 // float32, 1 for float16.
 type attention struct {
@@ -116,7 +119,7 @@ type Strips struct {
 // not nil. A row's bits do not depend on n.
 func (s *Set) Mul(wk *Worker, n int, a []float32, k int, b *Strips, strips int, c []float32, ld int, rows []Query) {
 	m := &wk.attend.mul
-	*m = mulArgs{b: unsafe.Pointer(&b.Data[0]), k: k, strips: strips, strip: b.Size, ld: 4 * ld, ahead: ahead}
+	*m = mulArgs{b: unsafe.Pointer(&b.Data[0]), k: k, strips: strips, strip: b.Size, ld: 4 * ld, ahead: blockAhead}
 	if b.Next != nil {
 		m.end = uintptr(unsafe.Pointer(&b.Data[0])) + uintptr(len(b.Data))
 		m.next = uintptr(unsafe.Pointer(&b.Next[0]))

@@ -38,45 +38,54 @@ typedef struct {
 	int64_t ahead;
 } MulArgs;
 
-// MUL is c (+)= a times b for G rows, NV vectors of columns at a time. Every sum
-// goes by rising k, so its bits do not depend on G.
-#define MUL(NAME, G, NV, SIZE, VECTOR)                                                    \
+// MUL is c (+)= a times b for G rows, NV vectors of columns at a time of S strips,
+// half of b apart where S is 2: memory gives more where it is read in several
+// places. Every sum goes by rising k, so its bits depend on none of these.
+#define MUL(NAME, G, NV, S, SIZE, VECTOR)                                                 \
 	KERNEL NAME##x##G(const MulArgs *p) {                                                 \
 		const char *b = p->b;                                                             \
 		char *c = (char *)p->c;                                                           \
 		const char *end = p->end, *next = p->next;                                        \
-		int64_t strips = p->strips;                                                       \
+		int64_t strips = p->strips, part = (strips + S - 1) / S;                          \
+		int64_t second = (S - 1) * part * p->strip, apart = (S - 1) * part * 4 * STRIP;   \
 		do {                                                                              \
+			if (S > 1 && part == 1 && strips % 2) second = apart = 0; /* the middle one has no other */ \
 			_Pragma("clang loop unroll(disable)")                                         \
 			for (int64_t col = 0; col < STRIP; col += NV * LANES) {                       \
-				vf acc[G][NV] = {0};                                                      \
+				vf acc[G][S * NV] = {0};                                                  \
 				if (p->rows) {                                                            \
 					char *at = c + 4 * col;                                               \
 					UNROLL for (int g = 0; g < G; g++, at += p->ld) {                     \
-						UNROLL for (int i = 0; i < NV; i++) acc[g][i] = load(vf, at + i * VB) * p->rows[g].factor; \
+						UNROLL for (int i = 0; i < S * NV; i++)                           \
+							acc[g][i] = load(vf, at + i / NV * apart + i % NV * VB) * p->rows[g].factor; \
 					}                                                                     \
 				}                                                                         \
 				const float *a = p->a;                                                    \
-				const char *w = b + col * SIZE, *far = b + p->ahead;                      \
-				if (b < end && far >= end) far = next + (far - end);                      \
+				const char *w = b + col * SIZE, *far = b + p->ahead, *far2 = far + second; \
+				if (b < end && far2 >= end) far2 = next + (far2 - end);                   \
 				int64_t k = p->k;                                                         \
 				do {                                                                      \
-					__builtin_prefetch(far);                                              \
-					if (SIZE == 4) __builtin_prefetch(far + 64);                          \
-					far += STRIP * SIZE;                                                  \
-					if (far == end) far = next;                                           \
-					if (G <= NV) {                                                        \
+					__builtin_prefetch(far2);                                             \
+					if (SIZE == 4) __builtin_prefetch(far2 + 64);                         \
+					if (S > 1) {                                                          \
+						__builtin_prefetch(far);                                          \
+						if (SIZE == 4) __builtin_prefetch(far + 64);                      \
+						far += STRIP * SIZE;                                              \
+					}                                                                     \
+					far2 += STRIP * SIZE;                                                 \
+					if (far2 == end) far2 = next;                                         \
+					if (G <= S * NV) {                                                    \
 						vf s[G];                                                          \
-						UNROLL for (int g = 0; g < G; g++) s[g] = spread(a + g * STRIDE);   \
-						UNROLL for (int i = 0; i < NV; i++) {                             \
-							vf v = VECTOR(w + i * LANES * SIZE);                          \
+						UNROLL for (int g = 0; g < G; g++) s[g] = spread(a + g * STRIDE); \
+						UNROLL for (int i = 0; i < S * NV; i++) {                         \
+							vf v = VECTOR(w + i / NV * second + i % NV * LANES * SIZE);   \
 							UNROLL for (int g = 0; g < G; g++) acc[g][i] = fma_(v, s[g], acc[g][i]); \
 						}                                                                 \
 					} else {                                                              \
 						vf v[NV];                                                         \
 						UNROLL for (int i = 0; i < NV; i++) v[i] = VECTOR(w + i * LANES * SIZE); \
 						UNROLL for (int g = 0; g < G; g++) {                              \
-							vf s = spread(a + g * STRIDE);                                  \
+							vf s = spread(a + g * STRIDE);                                \
 							UNROLL for (int i = 0; i < NV; i++) acc[g][i] = fma_(v[i], s, acc[g][i]); \
 						}                                                                 \
 					}                                                                     \
@@ -85,29 +94,31 @@ typedef struct {
 				} while (--k > 0);                                                        \
 				char *at = c + 4 * col;                                                   \
 				UNROLL for (int g = 0; g < G; g++, at += p->ld) {                         \
-					UNROLL for (int i = 0; i < NV; i++) store(at + i * VB, acc[g][i]);    \
+					UNROLL for (int i = 0; i < S * NV; i++) store(at + i / NV * apart + i % NV * VB, acc[g][i]); \
 				}                                                                         \
 			}                                                                             \
 			b += p->strip;                                                                \
 			c += 4 * STRIP;                                                               \
-		} while (--strips > 0);                                                           \
+		} while (--part > 0);                                                             \
 	}
-#define MULS(G, NV)                \
-	MUL(mulF32, G, NV, 4, f32s)    \
-	MUL(mulF16, G, NV, 2, f16s)
+#define MULS(G, NV, S)                \
+	MUL(mulF32, G, NV, S, 4, f32s)    \
+	MUL(mulF16, G, NV, S, 2, f16s)
 #if VB == 64
-#define WIDE 2
-#define NARROWER 2
-MULS(12, 2)
+MULS(12, 2, 1)
+MULS(6, 2, 1)
+MULS(4, 2, 2)
+MULS(3, 2, 2)
+MULS(2, 2, 2)
+MULS(1, 2, 2)
 #else
-#define WIDE (STRIP / LANES)
-#define NARROWER (16 / LANES)
+#define HALF (16 / LANES)
+MULS(6, HALF, 1)
+MULS(4, HALF, 1)
+MULS(3, HALF, 2)
+MULS(2, HALF, 2)
+MULS(1, HALF, 2)
 #endif
-MULS(1, WIDE)
-MULS(2, WIDE)
-MULS(3, WIDE)
-MULS(4, NARROWER)
-MULS(6, NARROWER)
 
 typedef struct {
 	float *s; // [n][STRIDE] scores, becoming weights
