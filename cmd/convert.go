@@ -15,12 +15,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/convert"
+	"github.com/mil-run/mil/convert/importance"
 	"github.com/mil-run/mil/quant"
 )
 
 func convertCommand() *cobra.Command {
 	var o convert.Options
-	var mix string
+	var mix, weights string
+	var overrides []string
 	c := &cobra.Command{
 		Use:   "convert CHECKPOINT",
 		Short: "Pack a checkpoint folder, or another GGUF file, into one model file",
@@ -37,12 +39,25 @@ and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
 		Example: `  mil convert models/M1-3B
   mil convert models/M1-3B -o m1.bin --type q8_0
   mil convert models/mamba-130m --tokenizer models/gpt-neox-20b
-  mil convert m1.bin -o m1-f32.bin --type f32`,
+  mil convert m1.bin -o m1-f32.bin --type f32
+  mil convert models/M1-3B --type q4_k --imatrix m1.imatrix --tensor-type 'blk.*.ssm_in.weight=q6_k'`,
 		Args: exactly("CHECKPOINT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
 			if o.Type, err = quant.ParseMix(mix); err != nil {
 				return fmt.Errorf("--type: %w", err)
+			}
+			for _, s := range overrides {
+				v, err := convert.ParseOverride(s)
+				if err != nil {
+					return fmt.Errorf("--tensor-type: %w", err)
+				}
+				o.Overrides = append(o.Overrides, v)
+			}
+			if weights != "" {
+				if o.Weights, err = importance.Open(weights); err != nil {
+					return fmt.Errorf("--imatrix: %w", err)
+				}
 			}
 			if o.Output == "" {
 				if o.Output, err = convert.DefaultOutput(args[0], o.Type); err != nil {
@@ -65,6 +80,8 @@ and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
 	c.Flags().StringVarP(&o.Output, "output", "o", "", "the file to write")
 	c.Flags().StringVar(&mix, "type", "q4_k_m", "how to store the weights")
 	c.Flags().StringVar(&o.Tokenizer, "tokenizer", "", "folder or tokenizer.json to take the tokenizer from")
+	c.Flags().StringArrayVar(&overrides, "tensor-type", nil, "PATTERN=TYPE stores the tensors so named, as in 'blk.*.ssm_in.weight=q8_0', in another type; may be given several times, the first that matches counts")
+	c.Flags().StringVar(&weights, "imatrix", "", "file of mil imatrix: columns that matter are kept nearer")
 	c.Flags().BoolVar(&o.Force, "force", false, "replace the file if it exists")
 	return c
 }
@@ -113,6 +130,9 @@ func printSummary(out io.Writer, path string, s *convert.Summary) error {
 	fmt.Fprintf(&b, "types         %s\n", strings.Join(types, ", "))
 	for _, f := range s.Fallbacks {
 		fmt.Fprintf(&b, "fallback      %s instead of %s, whose blocks do not fit rows of %d: %s\n", f.Got, f.Want, f.RowLen, some(f.Tensors))
+	}
+	if s.Weighted > 0 {
+		fmt.Fprintf(&b, "weighted      %d tensors, by the statistics of --imatrix\n", s.Weighted)
 	}
 	fmt.Fprintf(&b, "time          %.1f s\n", s.Time.Seconds())
 	_, err := io.WriteString(out, b.String())

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mil-run/mil/convert/importance"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -22,8 +23,10 @@ var ErrInterrupted = errors.New("interrupted; nothing was written")
 type Options struct {
 	Output    string // path of the file to write
 	Type      quant.Mix
-	Tokenizer string // folder or tokenizer.json, when the checkpoint has none or another is wanted
-	Force     bool   // replace Output if it exists
+	Overrides []Override             // the first that matches a tensor wins over Type
+	Weights   *importance.Statistics // which columns matter; nil: all the same
+	Tokenizer string                 // folder or tokenizer.json, when the checkpoint has none or another is wanted
+	Force     bool                   // replace Output if it exists
 	// Progress is called as values are written, with the tensor at hand.
 	Progress func(tensor string, done, total int64)
 }
@@ -36,6 +39,7 @@ type Summary struct {
 	Bytes     int64
 	Types     map[string]int64 // values stored in each type
 	Fallbacks []Fallback
+	Weighted  int // tensors whose columns were weighted
 	Time      time.Duration
 }
 

@@ -257,7 +257,7 @@ func TestChunks(t *testing.T) {
 	}}
 	spec, _ := quant.F32.Spec()
 	next := 0
-	err := x.pack(context.Background(), spec, func(b []byte, n int) error {
+	err := x.pack(context.Background(), spec, nil, func(b []byte, n int) error {
 		v := make([]float32, n)
 		spec.Unpack(v, b)
 		for _, got := range v {
@@ -272,7 +272,7 @@ func TestChunks(t *testing.T) {
 		t.Errorf("%v after %d values", err, next)
 	}
 	full := errors.New("disk full")
-	if err := x.pack(context.Background(), spec, func([]byte, int) error { return full }); err != full {
+	if err := x.pack(context.Background(), spec, nil, func([]byte, int) error { return full }); err != full {
 		t.Errorf("a failing file: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mil-run/mil/convert/importance"
 	"github.com/mil-run/mil/convert/source"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/quant"
@@ -27,7 +28,14 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 		w.Set(kv.key, kv.value)
 	}
 	sum := &Summary{Arch: p.arch, Tensors: len(p.tensors), Types: map[string]int64{}}
-	types := p.types(o.Type, sum)
+	types, err := p.types(o, sum)
+	if err != nil {
+		return nil, err
+	}
+	weights, err := p.weights(o.Weights, types, sum)
+	if err != nil {
+		return nil, err
+	}
 	for i, t := range p.tensors {
 		w.Add(t.name, types[i], t.dims...)
 	}
@@ -38,7 +46,7 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	var done int64
 	for i, t := range p.tensors {
 		spec, _ := types[i].Spec() // the mix names known types only
-		err := t.pack(ctx, spec, func(b []byte, values int) error {
+		err := t.pack(ctx, spec, weights[i], func(b []byte, values int) error {
 			if _, err := w.Write(b); err != nil {
 				return err
 			}
@@ -55,12 +63,17 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	return sum, w.Finish()
 }
 
-// types are the tensors' types in the mix; it counts them and the fallbacks.
-func (p *plan) types(mix quant.Mix, sum *Summary) []quant.Type {
+// types are the tensors' types, the mix's or what overrides say; it counts them
+// and the fallbacks.
+func (p *plan) types(o Options, sum *Summary) ([]quant.Type, error) {
+	if err := p.checkOverrides(o.Overrides); err != nil {
+		return nil, err
+	}
 	types := make([]quant.Type, len(p.tensors))
 	for i, t := range p.tensors {
 		info := quant.TensorInfo{Name: t.name, Layer: layerOf(t.name), Layers: p.layers, RowLen: t.cols, Rank: len(t.dims), Tied: p.tied}
-		want, got := mix.Want(info), mix.TypeFor(info)
+		want := o.want(info)
+		got := quant.Fallback(want, t.cols)
 		types[i] = got
 		if want != got {
 			sum.fallback(t.name, t.cols, want, got)
@@ -69,7 +82,32 @@ func (p *plan) types(mix quant.Mix, sum *Summary) []quant.Type {
 		sum.Params += n
 		sum.Types[got.String()] += n
 	}
-	return types
+	return types, nil
+}
+
+// weights are each tensor's columns' weights, nil for those kept as floats and
+// those the statistics say nothing of.
+func (p *plan) weights(s *importance.Statistics, types []quant.Type, sum *Summary) ([][]float32, error) {
+	all := make([][]float32, len(p.tensors))
+	if s == nil {
+		return all, nil
+	}
+	for i, t := range p.tensors {
+		if spec, _ := types[i].Spec(); spec.Block == 1 {
+			continue
+		}
+		var err error
+		if all[i], err = s.Weights(t.name, t.cols); err != nil {
+			return nil, err
+		}
+		if all[i] != nil {
+			sum.Weighted++
+		}
+	}
+	if sum.Weighted == 0 {
+		return nil, fmt.Errorf("%s: it says nothing of any tensor that is quantized", s.Path)
+	}
+	return all, nil
 }
 
 func (s *Summary) fallback(name string, cols int, want, got quant.Type) {

@@ -84,7 +84,7 @@ func (m Mix) TypeFor(t TensorInfo) Type { return Fallback(m.Want(t), t.RowLen) }
 func (m Mix) Want(t TensorInfo) Type {
 	kind := t.kind()
 	switch {
-	case t.Rank < 2 || slices.Contains(exact, kind) || strings.HasSuffix(kind, "_norm"):
+	case t.Exact():
 		return F32
 	case !m.mixed:
 		return m.base
@@ -111,6 +111,12 @@ func (m Mix) Want(t TensorInfo) Type {
 
 // exact are the kinds that stay f32 whatever their shape; "bias" is any bias.
 var exact = []string{"ssm_a", "ssm_d", "ssm_dt", "ssm_conv1d", "rope_freqs", "bias"}
+
+// Exact says whether t stays f32 in every mix, which is how models read it.
+func (t *TensorInfo) Exact() bool {
+	kind := t.kind()
+	return t.Rank < 2 || slices.Contains(exact, kind) || strings.HasSuffix(kind, "_norm")
+}
 
 // kind is the name without "blk.N." and ".weight"; every bias is "bias".
 func (t *TensorInfo) kind() string {

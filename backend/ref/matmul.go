@@ -165,6 +165,18 @@ func rmsNorm(dst, x, w []float32, eps float32) {
 	}
 }
 
+// show gives the observer, if there is one, what each matrix is multiplied by.
+func (e *exec) show(tokens int, x func(t int) []float32, ws ...*backend.Tensor) {
+	if e.observe == nil {
+		return
+	}
+	for _, w := range ws {
+		for t := range tokens {
+			e.observe(w, x(t))
+		}
+	}
+}
+
 // matMul is backend.MatMul.
 func (e *exec) matMul(n *backend.MatMul) (func(*backend.Params), error) {
 	input, err := e.input(n.In, n.Norm)
@@ -182,6 +194,7 @@ func (e *exec) matMul(n *backend.MatMul) (func(*backend.Params), error) {
 	return func(p *backend.Params) {
 		tokens := len(p.Tokens)
 		x := input(0, tokens)
+		e.show(tokens, x, n.W...)
 		off := 0
 		for _, m := range ms {
 			at := off
@@ -211,6 +224,7 @@ func (e *exec) gateUp(n *backend.GateUp) (func(*backend.Params), error) {
 	}
 	return func(p *backend.Params) {
 		x := input(0, len(p.Tokens))
+		e.show(len(p.Tokens), x, n.Gate, n.Up)
 		e.multiply(gate, len(p.Tokens), x, func(t, r int, v float32) { e.out(n.Out, t)[r] = silu(v) })
 		e.multiply(up, len(p.Tokens), x, func(t, r int, v float32) { e.out(n.Out, t)[r] *= v })
 	}, nil
@@ -231,6 +245,7 @@ func (e *exec) head(n *backend.Logits) (func(*backend.Params), error) {
 			return
 		}
 		x := input(len(p.Tokens)-p.Logits, p.Logits)
+		e.show(p.Logits, x, n.W)
 		e.multiply(m, p.Logits, x, func(t, r int, v float32) { e.logits[t*m.rows+r] = v })
 	}, nil
 }

@@ -14,6 +14,11 @@ import (
 
 // Backend implements [backend.Backend] on the host.
 type Backend struct {
+	// Observe, if set before programs are compiled, is given each token's input
+	// of every weight matrix it is multiplied by. The input is valid until
+	// Observe returns.
+	Observe func(w *backend.Tensor, input []float32)
+
 	pool *pool
 }
 
@@ -22,7 +27,7 @@ func New(threads int) *Backend {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return &Backend{newPool(threads)}
+	return &Backend{pool: newPool(threads)}
 }
 
 // Name implements [backend.Backend].
@@ -40,7 +45,7 @@ func (b *Backend) Alloc(n int) (backend.Buffer, error) { return host.Allocate(n)
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	plan := backend.PlanValues(p)
-	e := &exec{p: p, plan: plan, pool: b.pool, arena: make([]float32, plan.Floats)}
+	e := &exec{p: p, plan: plan, pool: b.pool, observe: b.Observe, arena: make([]float32, plan.Floats)}
 	e.logits = make([]float32, p.LogitRows*p.Vocab)
 	for range b.pool.threads {
 		e.scratch = append(e.scratch, &scratch{})
@@ -60,6 +65,7 @@ type exec struct {
 	p       *backend.Program
 	plan    *backend.Plan
 	pool    *pool
+	observe func(*backend.Tensor, []float32)
 	arena   []float32
 	logits  []float32
 	scratch []*scratch // one a thread

@@ -1,0 +1,243 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/eval"
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/whole"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/speculate"
+)
+
+// evalFlags say what is measured.
+type evalFlags struct {
+	runFlags
+	text, base, questions, svg string
+	special, needle, json      bool
+	lengths                    []int
+	asked                      int
+}
+
+func evalCommand() *cobra.Command {
+	var f evalFlags
+	c := &cobra.Command{
+		Use:   "eval [MODEL]",
+		Short: "Measure a model: perplexity, divergence from another, questions, a needle in a haystack",
+		Long: `Measure a model. Without MODEL it is the demo inside mil.
+
+-f FILE gives the perplexity of a text, in windows of --ctx tokens (512 without it)
+that overlap by half; --kl-base OTHER adds how far the predictions are from another
+model's, usually the same model in more bits. --qa FILE asks questions, JSON lines
+of "kind", "messages" and "answer", whose answer must come exactly. --needle hides a
+fact in texts of several lengths and at several depths, and asks for it.
+
+Intervals are of 95%, taking tokens and questions as independent.`,
+		Example: `  mil eval m1-q4_k_m.bin -f text.txt
+  mil eval m1-q4_k_m.bin -f text.txt --kl-base m1-bf16.bin
+  mil eval --qa questions.jsonl --json
+  mil eval m1.bin --needle --ctx 4096 --svg needle.svg`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			path := ""
+			if len(args) > 0 {
+				path = args[0]
+			}
+			defer f.close()
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			r, err := f.run(ctx, path, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if f.svg != "" {
+				err := whole.Write(f.svg, 0o666, func(w io.Writer) error { return r.Needle.SVG(w, "a needle in a haystack: "+r.Model) })
+				if err != nil {
+					return err
+				}
+			}
+			if f.json {
+				return r.writeJSON(c.OutOrStdout())
+			}
+			return r.print(c.OutOrStdout())
+		},
+	}
+	f.runFlags.add(c.Flags())
+	c.Flags().StringVarP(&f.text, "file", "f", "", "text to measure perplexity on")
+	c.Flags().StringVar(&f.base, "kl-base", "", "model file to measure the divergence from, on the same text")
+	c.Flags().BoolVar(&f.special, "special", false, "texts of special tokens in the file are those tokens")
+	c.Flags().StringVar(&f.questions, "qa", "", "JSON lines of questions with exact answers")
+	c.Flags().BoolVar(&f.needle, "needle", false, "find a fact in texts of several lengths, at several depths")
+	c.Flags().IntSliceVar(&f.lengths, "needle-lengths", nil, "tokens of those texts (default 256, doubled up to the context)")
+	c.Flags().IntVar(&f.asked, "needle-runs", 3, "texts for each length and depth")
+	c.Flags().StringVar(&f.svg, "svg", "", "file to draw the needle's grid in")
+	c.Flags().BoolVar(&f.json, "json", false, "print the results as JSON")
+	return c
+}
+
+// check refuses what makes no sense before anything is read.
+func (f *evalFlags) check() error {
+	switch {
+	case f.text == "" && f.questions == "" && !f.needle:
+		return errors.New("there is nothing to measure; give -f FILE, --qa FILE or --needle (see mil eval --help)")
+	case f.base != "" && f.text == "":
+		return errors.New("--kl-base needs a text: -f FILE")
+	case (f.svg != "" || f.lengths != nil) && !f.needle:
+		return errors.New("--svg and --needle-lengths belong to --needle")
+	case f.asked < 1 || f.asked > 1000:
+		return fmt.Errorf("--needle-runs %d is not between 1 and 1000", f.asked)
+	case f.context < 0 || f.context > maxContext:
+		return fmt.Errorf("--ctx %d is not between 1 and %d", f.context, maxContext)
+	}
+	return nil
+}
+
+// run measures what was asked for; progress goes to errs.
+func (f *evalFlags) run(ctx context.Context, path string, errs io.Writer) (*evalResult, error) {
+	var list []eval.Question
+	if f.questions != "" {
+		var err error
+		if list, err = eval.ReadQuestions(f.questions); err != nil {
+			return nil, err
+		}
+	}
+	file, err := openModel(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	e, err := chat.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	r := &evalResult{Model: file.Name()}
+	if path != "" {
+		r.Model = filepath.Base(path)
+	}
+	if f.text != "" {
+		if r.score, err = f.score(ctx, e, file, errs); err != nil {
+			return nil, err
+		}
+	}
+	if f.questions == "" && !f.needle {
+		return r, nil
+	}
+	if err := e.CanChat(); err != nil {
+		return nil, file.Named(err)
+	}
+	s, err := f.session(e.Model, errs)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if f.questions != "" {
+		report, end := tokenProgress(errs, "questions")
+		r.answers, err = eval.Ask(ctx, e, s, list, report)
+		if end(); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.questions, err)
+		}
+	}
+	if f.needle {
+		if len(f.lengths) == 0 {
+			f.lengths = eval.Lengths(s.Context())
+		}
+		if len(f.lengths) == 0 {
+			return nil, fmt.Errorf("a context of %d tokens is too short for --needle", s.Context())
+		}
+		report, end := tokenProgress(errs, "needles")
+		r.Needle, err = eval.Needle(ctx, e, s, f.lengths, f.asked, report)
+		if end(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// evalWindow is the window of perplexity without --ctx.
+const evalWindow = 512
+
+// score measures the model on the text.
+func (f *evalFlags) score(ctx context.Context, e *chat.Engine, file *format.File, errs io.Writer) (*eval.Score, error) {
+	t, err := readText(e, f.text, f.special)
+	if err != nil {
+		return nil, err
+	}
+	window := f.context
+	if window == 0 {
+		window = min(evalWindow, e.Model.Config.Context)
+	}
+	s, err := f.start(e.Model, window)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	var base *model.Session
+	if f.base != "" {
+		other, err := openFile(f.base)
+		if err != nil {
+			return nil, fmt.Errorf("--kl-base: %w", err)
+		}
+		defer other.Close()
+		o, err := chat.Open(other)
+		if err != nil {
+			return nil, fmt.Errorf("--kl-base: %w", err)
+		}
+		if speculate.Fits(e.Tokenizer, o.Tokenizer) != nil || e.Model.Config.Vocab != o.Model.Config.Vocab {
+			return nil, fmt.Errorf("--kl-base: %s has another vocabulary than %s", other.Name(), file.Name())
+		}
+		if base, err = f.start(o.Model, window); err != nil {
+			return nil, fmt.Errorf("--kl-base: %w", err)
+		}
+		defer base.Close()
+	}
+	report, end := tokenProgress(errs, "tokens")
+	score, err := eval.Measure(ctx, t, s, base, report)
+	if end(); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.text, err)
+	}
+	return score, nil
+}
+
+// readText reads a text file for a model.
+func readText(e *chat.Engine, path string, special bool) (eval.Text, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return eval.Text{}, err
+	}
+	return eval.NewText(e.Tokenizer, string(b), special), nil
+}
+
+// tokenProgress is a bar on a terminal, else nothing; end removes it.
+func tokenProgress(out io.Writer, what string) (report func(done, total int), end func()) {
+	if !isTerminal(out) {
+		return func(int, int) {}, func() {}
+	}
+	var bar *progressbar.ProgressBar
+	report = func(done, total int) {
+		if bar == nil {
+			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what),
+				progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+		}
+		_ = bar.Set(done) // a bar that cannot be drawn is no reason to stop
+	}
+	return report, func() {
+		if bar != nil {
+			_ = bar.Clear()
+		}
+	}
+}

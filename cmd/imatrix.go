@@ -1,0 +1,88 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/ref"
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/convert/importance"
+	"github.com/mil-run/mil/eval"
+	"github.com/mil-run/mil/model"
+)
+
+func imatrixCommand() *cobra.Command {
+	var text, output string
+	var window, threads int
+	var special, force bool
+	c := &cobra.Command{
+		Use:   "imatrix MODEL",
+		Short: "Gather from a text which columns of a model's weights matter, for convert --imatrix",
+		Long: `Read a text with a model and write down, for every weight matrix, the mean square
+of each column's input. Quantization with convert --imatrix keeps the columns of
+large inputs nearer to what they were, at no cost in size.
+
+The plain Go backend computes, since it sees every input as it is; it is slow, and
+some 10,000 tokens of text like what the model will read are enough.`,
+		Example: "  mil imatrix m1-f16.bin -f text.txt -o m1.imatrix\n  mil convert models/M1-3B --type q4_k --imatrix m1.imatrix",
+		Args:    exactly("MODEL"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if threads < 0 || threads > maxThreads {
+				return fmt.Errorf("--threads %d is not between 1 and %d", threads, maxThreads)
+			}
+			if window < 1 || window > maxContext {
+				return fmt.Errorf("--ctx %d is not between 1 and %d", window, maxContext)
+			}
+			file, err := openFile(args[0])
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			e, err := chat.Open(file)
+			if err != nil {
+				return err
+			}
+			t, err := readText(e, text, special)
+			if err != nil {
+				return err
+			}
+			stats := importance.New()
+			b := ref.New(threads)
+			b.Observe = func(w *backend.Tensor, x []float32) { stats.Add(w.Name, x) }
+			s, err := e.Model.NewSession(b, model.Options{Context: window})
+			if err != nil {
+				return file.Named(err)
+			}
+			defer s.Close()
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			report, end := tokenProgress(c.ErrOrStderr(), "reading")
+			err = eval.Read(ctx, t, s, report)
+			end()
+			if err != nil {
+				return file.Named(err)
+			}
+			if err := stats.Save(output, filepath.Base(text), window, force); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "wrote %s: %d matrices, %d tokens\n", output, stats.Len(), len(t.IDs))
+			return err
+		},
+	}
+	c.Flags().StringVarP(&text, "file", "f", "", "the text to read")
+	c.Flags().StringVarP(&output, "output", "o", "", "the file to write")
+	c.Flags().IntVar(&window, "ctx", 512, "tokens read at a time, each of which sees those before it")
+	c.Flags().IntVar(&threads, "threads", 0, "threads to compute with (default one a core)")
+	c.Flags().BoolVar(&special, "special", false, "texts of special tokens in the file are those tokens")
+	c.Flags().BoolVar(&force, "force", false, "replace the file if it exists")
+	c.MarkFlagRequired("file")
+	c.MarkFlagRequired("output")
+	return c
+}

@@ -1,0 +1,123 @@
+// Package eval measures models: perplexity of a text, divergence from another
+// model, questions with exact answers, a needle in a haystack.
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/tokenizer"
+)
+
+// ErrInterrupted is returned when the context ends before the measurement.
+var ErrInterrupted = errors.New("interrupted")
+
+// Text is what models are measured on.
+type Text struct {
+	Lead []int32 // what every window begins with: the token that begins a text
+	IDs  []int32
+}
+
+// NewText encodes a text. With special, texts of special tokens in it are
+// those tokens, as in a rendered conversation.
+func NewText(tok *tokenizer.Tokenizer, text string, special bool) Text {
+	return Text{
+		Lead: tok.Encode("", tokenizer.EncodeOptions{AddSpecial: true}),
+		IDs:  tok.Encode(text, tokenizer.EncodeOptions{ParseSpecial: special}),
+	}
+}
+
+// window is tokens [start,end) of a text, fed after its lead; [from,end) are
+// predicted.
+type window struct{ start, from, end int }
+
+// windows cuts n tokens into windows of at most size. Each predicts what
+// follows the last one, and begins overlap tokens before that. Without a lead
+// nothing predicts the first token.
+func windows(n, size, overlap int, lead bool) []window {
+	from := 0
+	if !lead {
+		from = 1
+	}
+	var list []window
+	for from < n {
+		start := max(0, from-overlap)
+		end := min(n, start+size)
+		list = append(list, window{start, from, end})
+		from = end
+	}
+	return list
+}
+
+// cut is the text's windows for a context of so many tokens.
+func (t *Text) cut(size int) ([]window, error) {
+	size -= len(t.Lead)
+	if size < 2 {
+		return nil, fmt.Errorf("windows of %d tokens are too short", size+len(t.Lead))
+	}
+	list := windows(len(t.IDs), size, size/2, len(t.Lead) > 0)
+	if len(list) == 0 {
+		return nil, errors.New("the text has nothing to predict")
+	}
+	return list, nil
+}
+
+// passTokens is how many tokens' logits are held at a time.
+const passTokens = 256
+
+// read feeds a window to every session and calls row with what each predicts
+// for ids [at, at+n): logits[i] is session i's [n][vocabulary].
+func (t *Text) read(ctx context.Context, w window, rows func(at, n int, logits [][]float32) error, sessions ...*model.Session) error {
+	for _, s := range sessions {
+		if err := s.Reset(); err != nil {
+			return err
+		}
+	}
+	// The last token is predicted and not fed.
+	in := append(append([]int32(nil), t.Lead...), t.IDs[w.start:w.end-1]...)
+	first := len(t.Lead) + w.from - w.start - 1 // predicts ids[from]
+	logits := make([][]float32, len(sessions))
+	for at := 0; at < len(in); {
+		if ctx.Err() != nil {
+			return ErrInterrupted
+		}
+		n, want := min(passTokens, len(in)-at), model.WantAll
+		if at < first {
+			n, want = min(n, first-at), model.WantNone
+		}
+		for i, s := range sessions {
+			var err error
+			if logits[i], err = s.Feed(in[at:at+n], want); err != nil {
+				return err
+			}
+		}
+		if want == model.WantAll {
+			if err := rows(w.from+at-first, n, logits); err != nil {
+				return err
+			}
+		}
+		at += n
+	}
+	return nil
+}
+
+// Read feeds a text in windows of the session's context, whole, for what a
+// backend observes on the way.
+func Read(ctx context.Context, t Text, s *model.Session, progress func(done, total int)) error {
+	list, err := t.cut(s.Context())
+	if err != nil {
+		return err
+	}
+	for _, w := range list {
+		err := t.read(ctx, w, func(at, n int, _ [][]float32) error {
+			progress(at+n, len(t.IDs))
+			return nil
+		}, s)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
