@@ -20,7 +20,7 @@ typedef struct {
 // near 0, where errors of slow decays would add up. Beyond 2^±126 it need not
 // be right.
 INLINE vf exp2_(vf t) {
-#ifdef __AVX512F__
+#if VB == 64
 	vf n = round_(t), f = t - n;
 #else
 	const vf magic = splat(0x1.8p23f); // its last bits become n
@@ -35,8 +35,6 @@ INLINE vf exp2_(vf t) {
 	y = fma_(y, f, splat(1));
 #if VB == 64
 	return (vf)_mm512_scalef_ps((__m512)y, (__m512)n);
-#elif defined(__AVX512F__)
-	return (vf)_mm256_scalef_ps((__m256)y, (__m256)n);
 #else
 	return (vf)((vi)y + ((vi)m << 23));
 #endif
