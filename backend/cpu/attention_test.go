@@ -182,8 +182,8 @@ func TestAttentionBits(t *testing.T) {
 	}
 }
 
-// What a pass leaves in the cache beyond its end is read by none that follows,
-// were it infinite.
+// What lies in the cache beyond a token's position does not reach it, were it
+// infinite.
 func TestAttentionReadsNothingUnseen(t *testing.T) {
 	h := backend.Heads{Heads: 4, KVHeads: 2, Dim: 32, Context: 200, KVType: quant.F16}
 	for _, s := range kernel.Sets() {
@@ -209,6 +209,18 @@ func TestAttentionReadsNothingUnseen(t *testing.T) {
 		}
 		if got := append(a.feed(t, 0, 16), a.feed(t, 16, 30)...); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, before %v", s.Name, got[:4], want[:4])
+		}
+		// A later token of the same pass has an infinite value.
+		table := e.p.Nodes[0].(*backend.Embed).Table
+		infinite := make([]byte, 4*h.KVHeads*h.Dim)
+		for i := 0; i < len(infinite); i += 4 {
+			infinite[i+2], infinite[i+3] = 0x80, 0x7f
+		}
+		if err := table.Buf.Write(4*((int(tokensAt(10, 1)[0])+1)*table.Cols)-len(infinite), infinite); err != nil {
+			t.Fatal(err)
+		}
+		if got, seen := a.feed(t, 0, 16), 10*projections; !slices.Equal(got[:seen], want[:seen]) {
+			t.Errorf("%s: an infinite value reached earlier tokens", s.Name)
 		}
 		b.Close()
 	}
