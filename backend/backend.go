@@ -15,8 +15,8 @@ const Verify = 16
 type Backend interface {
 	// Name is what --backend calls it.
 	Name() string
-	// Map makes host memory that outlives the backend readable to programs,
-	// without a copy where the backend can.
+	// Map makes host memory readable to programs, without a copy where the
+	// backend can. The memory must stay as it is until the buffer is freed.
 	Map(host []byte) (Buffer, error)
 	// Alloc returns n zeroed bytes.
 	Alloc(n int) (Buffer, error)

@@ -9,7 +9,6 @@ import (
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/host"
 )
 
 // Options of a backend.
@@ -19,9 +18,7 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-// Backend implements [backend.Backend] on one device. Weights stay where the
-// host has them until a program that reads them is compiled; then each is
-// copied to the device once.
+// Backend implements [backend.Backend] on one device.
 type Backend struct {
 	d       driver
 	w       *worker
@@ -30,9 +27,8 @@ type Backend struct {
 	stream  uintptr
 	modules *modules
 	plan    func(*backend.Program, int, memory) ([]launch, error)
-	weights map[place]uint64 // device addresses of tensors
-	owned   []uint64         // allocations that hold them
-	pinned  unsafe.Pointer   // see staging
+	weights map[*byte]*mapping // by the mapped memory's first byte
+	pinned  unsafe.Pointer     // see staging
 }
 
 // Open starts a backend on the first device that can run the kernels.
@@ -49,7 +45,7 @@ func open(d driver, images []image, plan func(*backend.Program, int, memory) ([]
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{d: d, o: o, plan: plan, w: newWorker(), weights: map[place]uint64{}}
+	b := &Backend{d: d, o: o, plan: plan, w: newWorker(), weights: map[*byte]*mapping{}}
 	if b.device, err = choose(devices); err != nil {
 		b.w.stop()
 		return nil, err
@@ -84,9 +80,6 @@ func (b *Backend) Name() string { return "cuda" }
 // Device is the card the backend runs on.
 func (b *Backend) Device() Device { return b.device }
 
-// Map implements [backend.Backend]. Nothing is copied before a program needs it.
-func (b *Backend) Map(memory []byte) (backend.Buffer, error) { return host.Map(memory), nil }
-
 // Alloc implements [backend.Backend].
 func (b *Backend) Alloc(n int) (backend.Buffer, error) {
 	m := &buffer{b: b, size: n}
@@ -107,8 +100,8 @@ func (b *Backend) Alloc(n int) (backend.Buffer, error) {
 func (b *Backend) Close() error {
 	err := b.w.do(func() error {
 		var errs []error
-		for _, p := range b.owned {
-			errs = append(errs, b.d.MemFree(p))
+		for _, m := range b.weights {
+			errs = append(errs, b.drop(m))
 		}
 		if b.pinned != nil {
 			errs = append(errs, b.d.MemFreeHost(b.pinned))

@@ -146,6 +146,11 @@ func TestUploadOnce(t *testing.T) {
 	if want := [][2]int64{{1024, 1024}}; !slices.Equal(told, want) {
 		t.Errorf("progress %v, want %v", told, want)
 	}
+	// What the memory holds may be something else once it was given back.
+	free := f.free
+	if err := p.Nodes[0].(*backend.Embed).Table.Buf.Free(); err != nil || f.free != free+1024 {
+		t.Errorf("%d bytes of weights were freed: %v", f.free-free, err)
+	}
 }
 
 // Pieces land where the arena has them, in however many parts they travel.
@@ -222,7 +227,7 @@ func TestErrors(t *testing.T) {
 			f := newFake()
 			b := testOpen(t, f)
 			c.change(f)
-			before := len(f.memory) + len(b.owned)
+			before := len(f.memory)
 			err := compile(b, t)
 			if c.want == "" {
 				if err != nil {
@@ -236,7 +241,11 @@ func TestErrors(t *testing.T) {
 			if f.capturing {
 				t.Error("the stream is still being captured")
 			}
-			if n := len(f.memory) - len(b.owned) - 1; n != before { // the state's, which is freed later
+			kept := 1 // the state's, which is freed later
+			for _, m := range b.weights {
+				kept += len(m.arenas)
+			}
+			if n := len(f.memory) - kept; n != before {
 				t.Errorf("%d allocations left behind", n-before)
 			}
 		})

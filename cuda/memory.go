@@ -15,11 +15,11 @@ type planMemory struct {
 }
 
 func (m *planMemory) tensor(t *backend.Tensor) (uint64, error) {
-	_, at, err := locate(t)
+	from, err := m.e.b.mappingOf(t)
 	if err != nil {
 		return 0, err
 	}
-	p, ok := m.e.b.weights[at]
+	p, ok := from.tensors[t.Off]
 	if !ok {
 		return 0, fmt.Errorf("%s is not on the device", t.Name)
 	}
@@ -38,6 +38,7 @@ func (m *planMemory) state(s *backend.State) (uint64, error) {
 }
 
 func (m *planMemory) value(v backend.Value) uint64 { return m.e.address(v) }
+func (m *planMemory) capability() int              { return m.e.b.device.cc }
 func (m *planMemory) params() uint64               { return m.e.block }
 func (m *planMemory) logits() uint64               { return m.e.rows }
 

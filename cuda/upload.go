@@ -13,13 +13,6 @@ import (
 	"github.com/mil-run/mil/backend/host"
 )
 
-// place is where the host has a tensor. The pointer keeps the memory from
-// being used for something else while the device has its copy.
-type place struct {
-	data  *byte
-	bytes int
-}
-
 // piece is a tensor on its way to the device: its bytes go to arena+off.
 type piece struct {
 	data []byte
@@ -34,33 +27,49 @@ const (
 
 // upload copies the weights of a program that the device does not have yet.
 func (b *Backend) upload(p *backend.Program) error {
+	todo := map[*mapping][]*backend.Tensor{}
+	for _, n := range p.Nodes {
+		for _, t := range backend.Weights(n) {
+			m, err := b.mappingOf(t)
+			if err != nil {
+				return err
+			}
+			if _, ok := m.tensors[t.Off]; !ok {
+				todo[m] = append(todo[m], t)
+			}
+		}
+	}
+	for m, tensors := range todo {
+		if err := b.uploadTo(m, tensors); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// uploadTo copies tensors of a mapping into one new allocation.
+func (b *Backend) uploadTo(m *mapping, tensors []*backend.Tensor) error {
 	var pieces []piece
 	size := 0
-	fresh := map[place]int{}
-	for _, t := range weights(p) {
-		data, at, err := locate(t)
+	fresh := map[int]int{} // offset in the mapping -> in the arena
+	for _, t := range tensors {
+		if _, ok := fresh[t.Off]; ok {
+			continue
+		}
+		data, err := host.Tensor(t)
 		if err != nil {
 			return err
 		}
-		if _, ok := b.weights[at]; ok {
-			continue
-		}
-		if _, ok := fresh[at]; ok {
-			continue
-		}
-		fresh[at] = size
+		fresh[t.Off] = size
 		pieces = append(pieces, piece{data, size})
 		size = (size + len(data) + tensorSlack + tensorAlign - 1) &^ (tensorAlign - 1)
-	}
-	if len(pieces) == 0 {
-		return nil
 	}
 	var arena uint64
 	err := b.w.do(func() (err error) {
 		if arena, err = b.allocate(size); err != nil {
 			return fmt.Errorf("for the weights: %w", err)
 		}
-		b.owned = append(b.owned, arena)
+		m.arenas = append(m.arenas, arena)
 		return b.d.StreamSynchronize(b.stream)
 	})
 	if err != nil {
@@ -69,29 +78,10 @@ func (b *Backend) upload(p *backend.Program) error {
 	if err := b.copyPieces(arena, size, pieces); err != nil {
 		return fmt.Errorf("copy the weights to the device: %w", err)
 	}
-	for at, off := range fresh {
-		b.weights[at] = arena + uint64(off)
+	for off, at := range fresh {
+		m.tensors[off] = arena + uint64(at)
 	}
 	return nil
-}
-
-func weights(p *backend.Program) (out []*backend.Tensor) {
-	for _, n := range p.Nodes {
-		out = append(out, backend.Weights(n)...)
-	}
-	return out
-}
-
-// locate is a tensor's memory on the host and its key.
-func locate(t *backend.Tensor) ([]byte, place, error) {
-	data, err := host.Tensor(t)
-	if err != nil {
-		return nil, place{}, err
-	}
-	if len(data) == 0 {
-		return nil, place{}, fmt.Errorf("%s is empty", t.Name)
-	}
-	return data, place{&data[0], len(data)}, nil
 }
 
 // copyPieces fills an arena through two pinned buffers in turn: while one

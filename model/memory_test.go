@@ -25,7 +25,10 @@ func (b *poorBuffer) Free() error { b.of.used--; return nil }
 
 var errPoor = errors.New("no memory")
 
-func (p *poor) Map([]byte) (backend.Buffer, error) { return &poorBuffer{of: p}, nil }
+func (p *poor) Map([]byte) (backend.Buffer, error) {
+	p.used++
+	return &poorBuffer{of: p}, nil
+}
 
 // Alloc fails with a nil pointer in the interface, as backends may.
 func (p *poor) Alloc(int) (backend.Buffer, error) {

@@ -100,6 +100,7 @@ func (s *Session) Close() error {
 			errs = append(errs, st.Buf.Free())
 		}
 	}
+	errs = append(errs, s.weights.Free())
 	return errors.Join(errs...)
 }
 

@@ -57,6 +57,9 @@ func Floats(n int) []float32 {
 // Bytes is the memory itself.
 func (b *Buffer) Bytes() []byte { return b.data }
 
+// Host gives the buffer itself, also where another backend's buffer embeds it.
+func (b *Buffer) Host() *Buffer { return b }
+
 // Size implements [backend.Buffer].
 func (b *Buffer) Size() int { return len(b.data) }
 
@@ -92,7 +95,7 @@ func (b *Buffer) Free() error {
 
 // Tensor is a weight's memory.
 func Tensor(t *backend.Tensor) ([]byte, error) {
-	b, ok := t.Buf.(*Buffer)
+	h, ok := t.Buf.(interface{ Host() *Buffer })
 	if !ok {
 		return nil, fmt.Errorf("%s lies in another backend's memory", t.Name)
 	}
@@ -103,6 +106,7 @@ func Tensor(t *backend.Tensor) ([]byte, error) {
 	if t.Cols%s.Block != 0 {
 		return nil, fmt.Errorf("%s: rows of %d cannot be %s", t.Name, t.Cols, s.Name)
 	}
+	b := h.Host()
 	end := t.Off + t.Bytes()
 	if t.Off < 0 || end > len(b.data) {
 		return nil, fmt.Errorf("%s ends %d bytes past its buffer", t.Name, end-len(b.data))
