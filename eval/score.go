@@ -37,7 +37,7 @@ func Measure(ctx context.Context, t Text, s, base *model.Session, progress func(
 		}
 		sessions = append(sessions, base)
 	}
-	list, err := t.cut(s.Context())
+	list, err := t.cut(s.Context(), true)
 	if err != nil {
 		return nil, err
 	}

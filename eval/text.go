@@ -51,13 +51,22 @@ func windows(n, size, overlap int, lead bool) []window {
 	return list
 }
 
-// cut is the text's windows for a context of so many tokens.
-func (t *Text) cut(size int) ([]window, error) {
+// cut is the text's windows for a context of so many tokens; each begins half
+// of it, or where that is not wanted the least, before what it predicts.
+func (t *Text) cut(size int, half bool) ([]window, error) {
 	size -= len(t.Lead)
 	if size < 2 {
 		return nil, fmt.Errorf("windows of %d tokens are too short", size+len(t.Lead))
 	}
-	list := windows(len(t.IDs), size, size/2, len(t.Lead) > 0)
+	lead := len(t.Lead) > 0
+	overlap := 0
+	switch {
+	case half:
+		overlap = size / 2
+	case !lead:
+		overlap = 1
+	}
+	list := windows(len(t.IDs), size, overlap, lead)
 	if len(list) == 0 {
 		return nil, errors.New("the text has nothing to predict")
 	}
@@ -106,7 +115,7 @@ func (t *Text) read(ctx context.Context, w window, rows func(at, n int, logits [
 // Read feeds a text in windows of the session's context, whole, for what a
 // backend observes on the way.
 func Read(ctx context.Context, t Text, s *model.Session, progress func(done, total int)) error {
-	list, err := t.cut(s.Context())
+	list, err := t.cut(s.Context(), false)
 	if err != nil {
 		return err
 	}
