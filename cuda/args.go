@@ -16,17 +16,19 @@ const (
 	formBrain         // bfloat16
 )
 
-type prepareArgs struct {
-	x, weight, out, scales, params uint64
-	cols, xStride, outStride, form int32
-	tokens, head                   int32
-	eps                            float32
+// quantizedArgs is where int8 activations go.
+type quantizedArgs struct {
+	out, scales          uint64
+	stride, form, blocks int32
+	_                    int32
 }
 
-type groupNormArgs struct {
-	x, weight    uint64
-	stride, size int32
-	eps          float32
+type prepareArgs struct {
+	x, weight, params uint64
+	to                quantizedArgs
+	cols, xStride     int32
+	tokens, head      int32
+	eps               float32
 }
 
 type matVecArgs struct {
@@ -45,6 +47,7 @@ type ropeArgs struct {
 
 type attendArgs struct {
 	q, keys, values, out, parts, params   uint64
+	to                                    quantizedArgs
 	qStride, outStride                    int32
 	heads, kvHeads, dim, width, positions int32
 	split, splits                         int32
@@ -69,4 +72,21 @@ type scan2Args struct {
 	xStride, bStride, cStride, dtStride, zStride, outStride int32
 	heads, p, n, xs, bs, cs                                 int32
 	tokens, logged                                          int32
+}
+
+type after1Args struct {
+	scan                    scan1Args
+	conv                    convArgs
+	to                      quantizedArgs
+	logBlocks, windowBlocks int32
+}
+
+type after2Args struct {
+	scan                    scan2Args
+	conv                    convArgs
+	to                      quantizedArgs
+	weight                  uint64
+	groups, size            int32
+	logBlocks, windowBlocks int32
+	eps                     float32
 }

@@ -21,6 +21,7 @@ type memory interface {
 	tensor(*backend.Tensor) (uint64, error) // 256-aligned, 256 readable bytes behind it
 	state(*backend.State) (uint64, error)
 	value(backend.Value) uint64  // float32 [tokens][width]
+	capability() int             // of the device, 75 for 7.5
 	params() uint64              // the parameter block, see the constants below
 	logits() uint64              // float32 [rows][vocabulary]
 	scratch(bytes int) uint64    // zeroed, living as long as the plan

@@ -83,6 +83,9 @@ func (pl *planner) attend(n *backend.Attend) error {
 	a.split, a.splits = int32(split), int32(splits)
 	a.parts = pl.area(areaParts, pl.tokens*n.Heads.Heads*splits*(int(a.width)+2)*4)
 	add(pl, kernel, [3]int{splits, n.KVHeads, blocks}, 128, a)
+	if n.Dim%32 == 0 {
+		a.to = pl.quantized(n.Out)
+	}
 	add(pl, "merge", [3]int{n.Heads.Heads, pl.tokens, 1}, 128, a)
 	return nil
 }

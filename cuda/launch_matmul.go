@@ -39,6 +39,7 @@ type product struct {
 	tokens int // rows of in, at most
 	form   int32
 	ready  bool // the input was prepared in this form before
+	tiles  bool // tensor cores
 }
 
 // input gives the activations' address, the values (bytes of int8) from token to
@@ -55,19 +56,25 @@ func (pl *planner) input(x product) (at uint64, stride int32, scales uint64, err
 	switch x.form {
 	case formFloat:
 		stride, bytes = int32(cols+3)&^3, (cols+3)&^3*4
+	case formBrain:
+		stride, bytes = int32(cols), 2*cols
 	case formInt8:
 		stride, bytes = int32(cols), cols
 	case formInt8Q8:
 		stride, bytes = int32(cols/32*34), cols/32*34
 	}
 	at = pl.area(areaInput, bytes*x.tokens)
-	if x.form != formFloat {
+	if x.form == formInt8 || x.form == formInt8Q8 {
 		scales = pl.area(areaScales, x.tokens*cols/32*8)
 	}
 	if x.ready {
 		return at, stride, scales, nil
 	}
-	a := prepareArgs{out: at, scales: scales, params: pl.params(), cols: int32(cols), outStride: int32(bytes), form: x.form, tokens: int32(pl.tokens), head: flag(x.head)}
+	pl.ready = backend.None
+	a := prepareArgs{
+		to:     quantizedArgs{out: at, scales: scales, stride: int32(bytes), form: x.form, blocks: int32(cols / 32)},
+		params: pl.params(), cols: int32(cols), tokens: int32(pl.tokens), head: flag(x.head),
+	}
 	a.x, a.xStride = pl.slice(x.in)
 	if x.norm != nil {
 		if a.weight, err = pl.tensor(x.norm.Weight); err != nil {
@@ -77,6 +84,33 @@ func (pl *planner) input(x product) (at uint64, stride int32, scales uint64, err
 	}
 	add(pl, "prepare", [3]int{x.tokens, 1, 1}, min(prepared, ceil(cols, 32)*32), a)
 	return at, stride, scales, nil
+}
+
+// quantized is where the node that writes v should also leave it as int8, when
+// the next node multiplies it so; the form is formFloat when not.
+func (pl *planner) quantized(v backend.Value) quantizedArgs {
+	var a quantizedArgs
+	if pl.at+1 == len(pl.p.Nodes) || pl.tokens > backend.Verify {
+		return a
+	}
+	n, ok := pl.p.Nodes[pl.at+1].(*backend.MatMul)
+	width := pl.p.Widths[v]
+	if !ok || n.In.V != v || n.In.N != width || n.Norm != nil || width%32 != 0 {
+		return a
+	}
+	f, _ := form(n.W[0])
+	if f == formFloat {
+		return a
+	}
+	stride := width
+	if f == formInt8Q8 {
+		stride = width / 32 * 34
+	}
+	pl.ready, pl.form = v, f
+	return quantizedArgs{
+		out: pl.area(areaInput, stride*pl.tokens), scales: pl.area(areaScales, pl.tokens*width/32*8),
+		stride: int32(stride), form: f, blocks: int32(width / 32),
+	}
 }
 
 // size is how many tokens a warp takes, and how many such groups there are.
@@ -105,11 +139,18 @@ func (pl *planner) head(n *backend.Logits) error {
 // type in one launch.
 func (pl *planner) products(x product, a matVecArgs, w []*backend.Tensor) error {
 	a.params, a.tokens, a.head, a.cols = pl.params(), int32(pl.tokens), flag(x.head), int32(x.in.N)
-	for last := int32(-1); len(w) > 0; last = x.form {
+	last := int32(-1) // form of what the input area holds
+	if pl.ready == x.in.V && x.norm == nil && x.in.N == pl.p.Widths[x.in.V] {
+		last = pl.form
+	}
+	for ; len(w) > 0; last = x.form {
 		f, fast := form(w[0])
 		n := 1
-		for fast && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
+		for (fast || pl.tiles(w[0], x.tokens)) && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
 			n++
+		}
+		if x.tiles = pl.tiles(w[0], x.tokens); x.tiles {
+			f = formBrain
 		}
 		x.form, x.ready = f, f == last
 		var err error
@@ -127,7 +168,7 @@ func (pl *planner) products(x product, a matVecArgs, w []*backend.Tensor) error 
 			a.ends[i] = int32(rows)
 		}
 		a.kind = int32(w[0].Type)
-		pl.product("matvec", w[0], fast, x.tokens, rows, a)
+		pl.product(w[0], nil, fast, x, rows, a)
 		a.out += 4 * uint64(rows)
 		if a.add != 0 {
 			a.add += 4 * uint64(rows)
@@ -137,14 +178,40 @@ func (pl *planner) products(x product, a matVecArgs, w []*backend.Tensor) error 
 	return nil
 }
 
-// product launches a kernel over rows of w's type.
-func (pl *planner) product(kernel string, w *backend.Tensor, fast bool, tokens, rows int, a matVecArgs) {
-	if !fast {
-		add(pl, kernel+"_any", [3]int{ceil(rows, warps), tokens, 1}, 32*warps, a)
-		return
+// tiles reports whether tensor cores multiply: quantized weights by more tokens
+// than must have the bits of one.
+func (pl *planner) tiles(w *backend.Tensor, tokens int) bool {
+	spec, _ := w.Type.Spec()
+	return pl.capability() >= tensorCores && tokens > backend.Verify && spec.Block > 1 && w.Cols%64 == 0
+}
+
+const (
+	tensorCores = 80  // the oldest chip gemm kernels are for
+	tileRows    = 128 // of a gemm's block; a gate's are half gate, half up
+	tilePitch   = 144 // bytes of a row of a stage in shared memory
+	enough      = 200 // blocks that fill a card
+)
+
+// product launches a kernel over rows of w's type; up is set where w is a gate.
+func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int, a matVecArgs) {
+	vector, tiled, each := "matvec", "gemm", tileRows
+	if up != nil {
+		vector, tiled, each = "gateup", "gemmgate", tileRows/2
 	}
-	each, groups := size(tokens)
-	add(pl, fmt.Sprintf("%s_%v_%d", kernel, w.Type, each), [3]int{ceil(rows, warps), groups, 1}, 32*warps, a)
+	switch {
+	case x.tiles:
+		tokens := 128
+		if ceil(rows, each)*ceil(x.tokens, tokens) < enough {
+			tokens = 64
+		}
+		add(pl, fmt.Sprintf("%s_%v_%d", tiled, w.Type, tokens), [3]int{ceil(rows, each), ceil(x.tokens, tokens), 1}, 256, a)
+		pl.launches[len(pl.launches)-1].shared = uint32(2 * (tileRows + tokens) * tilePitch)
+	case !fast:
+		add(pl, vector+"_any", [3]int{ceil(rows, warps), x.tokens, 1}, 32*warps, a)
+	default:
+		each, groups := size(x.tokens)
+		add(pl, fmt.Sprintf("%s_%v_%d", vector, w.Type, each), [3]int{ceil(rows, warps), groups, 1}, 32*warps, a)
+	}
 }
 
 func (pl *planner) gateUp(n *backend.GateUp) error {
@@ -161,9 +228,13 @@ func (pl *planner) gateUp(n *backend.GateUp) error {
 		w: [4]uint64{ws[0], ws[1]}, out: pl.value(n.Out), params: pl.params(), ends: [4]int32{rows, rows, rows, rows},
 		cols: int32(n.In.N), outStride: int32(pl.p.Widths[n.Out]), tokens: int32(pl.tokens), kind: int32(n.Gate.Type), kind2: int32(n.Up.Type),
 	}
-	if a.x, a.xStride, a.scales, err = pl.input(product{in: n.In, norm: n.Norm, tokens: pl.tokens, form: f}); err != nil {
+	x := product{in: n.In, norm: n.Norm, tokens: pl.tokens, form: f}
+	if x.tiles = fast && pl.tiles(n.Gate, x.tokens); x.tiles {
+		x.form = formBrain
+	}
+	if a.x, a.xStride, a.scales, err = pl.input(x); err != nil {
 		return err
 	}
-	pl.product("gateup", n.Gate, fast, pl.tokens, n.Gate.Rows, a)
+	pl.product(n.Gate, n.Up, fast, x, n.Gate.Rows, a)
 	return nil
 }

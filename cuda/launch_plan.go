@@ -14,8 +14,9 @@ import (
 func plan(p *backend.Program, tokens int, m memory) ([]launch, error) {
 	pl := &planner{memory: m, p: p, tokens: tokens, constants: map[any]uint64{}}
 	for pass := range 2 {
-		pl.launches = pl.launches[:0]
+		pl.launches, pl.ready = pl.launches[:0], backend.None
 		for i, n := range p.Nodes {
+			pl.at = i
 			if err := pl.node(n); err != nil {
 				return nil, fmt.Errorf("node %d: %w", i, err)
 			}
@@ -47,6 +48,11 @@ type planner struct {
 	needs     [areas]int // bytes
 	areas     [areas]uint64
 	constants map[any]uint64 // by the node's slice they copy
+
+	at     int           // the node
+	ready  backend.Value // what areaInput holds as int8 already, or None, and in which form
+	form   int32
+	window *convArgs // of a convolution whose window has yet to move on
 }
 
 // area is scratch memory that lasts from one launch to those that read it.

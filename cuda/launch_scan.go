@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mil-run/mil/backend"
 )
@@ -21,8 +22,34 @@ func (pl *planner) conv(n *backend.Conv) error {
 		return err
 	}
 	add(pl, "conv", [3]int{ceil(n.W.Rows, 256), pl.tokens, 1}, 256, a)
-	add(pl, "window", [3]int{ceil(n.In.N, 256), 1, 1}, 256, a)
+	if pl.scanReads(n.In.V) {
+		pl.window = &a
+	} else {
+		add(pl, "window", [3]int{ceil(n.In.N, 256), 1, 1}, 256, a)
+	}
 	return nil
+}
+
+// scanReads reports whether a scan comes before the next convolution and reads
+// v, so that v is still there when it runs and the window can move on then.
+func (pl *planner) scanReads(v backend.Value) bool {
+	for _, n := range pl.p.Nodes[pl.at+1:] {
+		switch n.(type) {
+		case *backend.Conv:
+			return false
+		case *backend.Scan1, *backend.Scan2:
+			return slices.Contains(n.Reads(), v)
+		}
+	}
+	return false
+}
+
+// takeWindow gives the window to move on, and the blocks that takes.
+func (pl *planner) takeWindow() (a convArgs, blocks int) {
+	if pl.window != nil {
+		a, pl.window = *pl.window, nil
+	}
+	return a, ceil(int(a.width), 256)
 }
 
 func (pl *planner) scan1(n *backend.Scan1) error {
@@ -53,8 +80,15 @@ func (pl *planner) scan1(n *backend.Scan1) error {
 		return err
 	}
 	add(pl, "scan1", [3]int{ceil(n.Z.N*int(a.lanes), 128), 1, 1}, 128, a)
+	after := after1Args{scan: a, to: pl.quantized(n.Out)}
+	log, window := 0, 0
 	if pl.p.Logged {
-		add(pl, "keep1", [3]int{ceil(backend.Scan1LogWidth(n.Z.N, n.X.N, n.B.N), 256), pl.tokens, 1}, 256, a)
+		log = ceil(backend.Scan1LogWidth(n.Z.N, n.X.N, n.B.N), 256)
+	}
+	after.conv, window = pl.takeWindow()
+	after.logBlocks, after.windowBlocks = int32(log), int32(window)
+	if blocks := log + window + ceil(int(after.to.blocks), 8); blocks > 0 {
+		add(pl, "after1", [3]int{blocks, 1, 1}, 256, after)
 	}
 	return nil
 }
@@ -92,9 +126,17 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 		return err
 	}
 	add(pl, fmt.Sprintf("scan2_%d", states), [3]int{ceil(n.P, scan2Rows), n.Heads, 1}, scan2Rows*scan2Lanes, a)
-	if pl.p.Logged {
-		add(pl, "keep2", [3]int{ceil(backend.Scan2LogWidth(n.Heads, n.X.N, n.B.N), 256), pl.tokens, 1}, 256, a)
+	size := n.Heads * n.P / n.NormGroups
+	after := after2Args{scan: a, weight: ws[3], groups: int32(n.NormGroups), size: int32(size), eps: n.NormEps}
+	if size%32 == 0 {
+		after.to = pl.quantized(n.Out)
 	}
-	add(pl, "groupnorm", [3]int{n.NormGroups, pl.tokens, 1}, 256, groupNormArgs{a.out, ws[3], a.outStride, int32(n.Heads * n.P / n.NormGroups), n.NormEps})
+	log, window := 0, 0
+	if pl.p.Logged {
+		log = ceil(backend.Scan2LogWidth(n.Heads, n.X.N, n.B.N), 256)
+	}
+	after.conv, window = pl.takeWindow()
+	after.logBlocks, after.windowBlocks = int32(log), int32(window)
+	add(pl, "after2", [3]int{n.NormGroups*pl.tokens + log + window, 1, 1}, 256, after)
 	return nil
 }

@@ -77,6 +77,7 @@ func (m *paperMemory) take(n int) uint64 {
 func (m *paperMemory) tensor(t *backend.Tensor) (uint64, error) { return m.take(t.Bytes()), nil }
 func (m *paperMemory) state(s *backend.State) (uint64, error)   { return m.take(s.Bytes), nil }
 func (m *paperMemory) value(v backend.Value) uint64             { return 1<<40 + uint64(v)<<24 }
+func (m *paperMemory) capability() int                          { return 80 }
 func (m *paperMemory) params() uint64                           { return 256 }
 func (m *paperMemory) logits() uint64                           { return 512 }
 func (m *paperMemory) scratch(n int) uint64                     { return m.take(n) }

@@ -5,6 +5,7 @@
 
 struct Attend {
 	u64 q, keys, values, out, parts, params; // parts: [token][head][split][width+2]
+	Quantized to;                            // of merge, where its form is not FLOAT
 	i32 qStride, outStride;
 	i32 heads, kvHeads, dim, width, positions;
 	i32 split, splits; // positions of a part; parts a launch has blocks for, 0: one block does all
@@ -132,6 +133,8 @@ KERNEL BLOCK(128) merge(Attend a) {
 			v = fma(part[d], f, v);
 			s = fma(part[a.width + 1], f, s);
 		}
-		((float *)a.out)[(u64)t * a.outStride + head * a.dim + d] = v / s;
+		v /= s;
+		((float *)a.out)[(u64)t * a.outStride + head * a.dim + d] = v;
+		if (a.to.form != FLOAT) quantize(a.to, t, (head * a.dim + d) / 32, v);
 	}
 }

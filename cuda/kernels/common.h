@@ -15,6 +15,7 @@ typedef int i32;
 #define DEVICE static __attribute__((device)) __attribute__((always_inline)) inline
 #define SHARED __attribute__((shared))
 #define BLOCK(n) __attribute__((launch_bounds(n)))
+#define BLOCKS(n, blocks) __attribute__((launch_bounds(n, blocks)))
 #define UNROLL _Pragma("unroll")
 
 struct __attribute__((aligned(16))) Quad { u32 x, y, z, w; };
@@ -196,4 +197,31 @@ DEVICE float weight(int type, const u8 *row, int i) {
 		return f16(*(const u16 *)(b + 208)) * (float)(i8)b[192 + k / 16] * (float)(q - 32);
 	}
 	}
+}
+
+// Forms of a product's input.
+enum { FLOAT = 0, INT8 = 1, INT8_34 = 2, BRAIN = 3 };
+
+// Quantized is where int8 activations go: rows of stride bytes, and for each 32
+// {scale, scale*sum}. INT8_34 keeps two zero bytes before each 32, where Q8_0
+// has its scale.
+struct Quantized {
+	u64 out, scales;
+	i32 stride, form, blocks; // blocks of 32 a row
+};
+
+// quantize writes a warp's 32 values as block b of token t.
+DEVICE void quantize(const Quantized &a, int t, int b, float v) {
+	int lane = thread() % 32;
+	float peak = most<32>(v < 0 ? -v : v);
+	int q = peak > 0 ? (int)__builtin_rintf(v * (127 / peak)) : 0;
+	float total = sum<32>((float)q), d = peak / 127;
+	u8 *out = (u8 *)a.out + (u64)t * a.stride;
+	if (lane == 0) ((Pair *)a.scales)[(u64)t * a.blocks + b] = Pair{d, d * total};
+	if (a.form == INT8) {
+		out[b * 32 + lane] = (u8)q;
+		return;
+	}
+	out[b * 34 + 2 + lane] = (u8)q;
+	if (lane < 2) out[b * 34 + lane] = 0;
 }

@@ -92,8 +92,8 @@ template <class Type, int T> DEVICE void gateup(const MatVec &a) {
 }
 
 #define SIZE(TYPE, STRUCT, T)                                                        \
-	KERNEL BLOCK(WARPS * 32) matvec_##TYPE##_##T(MatVec a) { matvec<STRUCT, T>(a); } \
-	KERNEL BLOCK(WARPS * 32) gateup_##TYPE##_##T(MatVec a) { gateup<STRUCT, T>(a); }
+	KERNEL BLOCKS(WARPS * 32, T > 4 ? 4 : T > 1 ? 6 : 8) matvec_##TYPE##_##T(MatVec a) { matvec<STRUCT, T>(a); } \
+	KERNEL BLOCKS(WARPS * 32, T > 4 ? 4 : T > 1 ? 6 : 8) gateup_##TYPE##_##T(MatVec a) { gateup<STRUCT, T>(a); }
 
 // One token has a module of its own: it is what generating loads.
 #ifdef FEW

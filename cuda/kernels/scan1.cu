@@ -1,5 +1,5 @@
 // The Mamba-1 recurrence.
-#include "common.h"
+#include "conv.h"
 
 struct Scan1 {
 	u64 x, dt, b, c, z, a, d, bias, h, log, out, params;
@@ -53,13 +53,37 @@ KERNEL BLOCK(128) scan1(Scan1 a) {
 	if (!a.logged && holds) *h = s;
 }
 
-// keep1 keeps a logged pass's inputs once scan1 has read the last pass's.
-KERNEL BLOCK(256) keep1(Scan1 a) {
-	int i = blockX() * threads() + thread(), t = blockY(), width = a.channels + a.xs + a.bs;
-	if (i >= width) return;
-	float v;
-	if (i < a.channels) v = softplus(((const float *)a.dt)[(u64)t * a.dtStride + i] + ((const float *)a.bias)[i]);
-	else if (i < a.channels + a.xs) v = ((const float *)a.x)[(u64)t * a.xStride + i - a.channels];
-	else v = ((const float *)a.b)[(u64)t * a.bStride + i - a.channels - a.xs];
-	((float *)a.log)[(u64)t * width + i] = v;
+struct After1 {
+	Scan1 scan;
+	Conv conv;    // whose window moves on; width 0: none
+	Quantized to; // of the scan's outputs, where the form is not FLOAT
+	i32 logBlocks, windowBlocks; // blocks of 256 threads
+};
+
+// after1 is what must wait until the scan has read its log and the convolution
+// its window: it logs the pass's inputs, moves the window on, and quantizes the
+// outputs. A block does a part of one of them.
+KERNEL BLOCK(256) after1(After1 f) {
+	const Scan1 &a = f.scan;
+	int block = blockX();
+	if (block < f.logBlocks) {
+		int i = block * 256 + thread(), width = a.channels + a.xs + a.bs;
+		if (i >= width) return;
+		for (int t = 0; t < a.tokens; t++) {
+			float v;
+			if (i < a.channels) v = softplus(((const float *)a.dt)[(u64)t * a.dtStride + i] + ((const float *)a.bias)[i]);
+			else if (i < a.channels + a.xs) v = ((const float *)a.x)[(u64)t * a.xStride + i - a.channels];
+			else v = ((const float *)a.b)[(u64)t * a.bStride + i - a.channels - a.xs];
+			((float *)a.log)[(u64)t * width + i] = v;
+		}
+		return;
+	}
+	block -= f.logBlocks;
+	if (block < f.windowBlocks) {
+		window(f.conv, block * 256 + thread());
+		return;
+	}
+	int b = (block - f.windowBlocks) * 8 + thread() / 32;
+	if (b >= f.to.blocks) return;
+	for (int t = 0; t < a.tokens; t++) quantize(f.to, t, b, ((const float *)a.out)[(u64)t * a.outStride + b * 32 + thread() % 32]);
 }

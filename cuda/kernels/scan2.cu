@@ -1,5 +1,5 @@
 // The Mamba-2 recurrence.
-#include "common.h"
+#include "conv.h"
 
 struct Scan2 {
 	u64 x, b, c, dt, z, a, d, bias, h, log, out, params;
@@ -76,13 +76,50 @@ KERNEL BLOCK(ROWS * LANES) scan2_64(Scan2 a) { scan<8>(a); }
 KERNEL BLOCK(ROWS * LANES) scan2_128(Scan2 a) { scan<16>(a); }
 KERNEL BLOCK(ROWS * LANES) scan2_256(Scan2 a) { scan<32>(a); }
 
-// keep2 keeps a logged pass's inputs once the scan has read the last pass's.
-KERNEL BLOCK(256) keep2(Scan2 a) {
-	int i = blockX() * threads() + thread(), t = blockY(), width = a.heads + a.xs + a.bs;
-	if (i >= width) return;
-	float v;
-	if (i < a.heads) v = softplus(((const float *)a.dt)[(u64)t * a.dtStride + i] + ((const float *)a.bias)[i]);
-	else if (i < a.heads + a.xs) v = ((const float *)a.x)[(u64)t * a.xStride + i - a.heads];
-	else v = ((const float *)a.b)[(u64)t * a.bStride + i - a.heads - a.xs];
-	((float *)a.log)[(u64)t * width + i] = v;
+struct After2 {
+	Scan2 scan;
+	Conv conv;    // whose window moves on; width 0: none
+	Quantized to; // of the normalized outputs, where the form is not FLOAT
+	u64 weight;   // of the norm
+	i32 groups, size; // of the norm
+	i32 logBlocks, windowBlocks; // blocks of 256 threads
+	float eps;
+};
+
+// after2 is what must wait for the scan: it normalizes the outputs in place,
+// group by group, and quantizes them; it logs the pass's inputs and moves the
+// convolution's window on. A block does a part of one of them.
+KERNEL BLOCK(256) after2(After2 f) {
+	SHARED static float shared[32];
+	const Scan2 &a = f.scan;
+	int block = blockX();
+	if (block < f.groups * a.tokens) {
+		int t = block / f.groups, g = block % f.groups;
+		float *x = (float *)a.out + (u64)t * a.outStride + g * f.size;
+		const float *w = (const float *)f.weight + g * f.size;
+		float s = 0;
+		for (int i = thread(); i < f.size; i += threads()) s = fma(x[i], x[i], s);
+		s = sumBlock(s, shared);
+		float scale = 1 / __builtin_sqrtf(s / (float)f.size + f.eps);
+		for (int i = thread(); i < f.size; i += threads()) {
+			float v = x[i] * scale * w[i];
+			x[i] = v;
+			if (f.to.form != FLOAT) quantize(f.to, t, (g * f.size + i) / 32, v);
+		}
+		return;
+	}
+	block -= f.groups * a.tokens;
+	if (block < f.logBlocks) {
+		int i = block * 256 + thread(), width = a.heads + a.xs + a.bs;
+		if (i >= width) return;
+		for (int t = 0; t < a.tokens; t++) {
+			float v;
+			if (i < a.heads) v = softplus(((const float *)a.dt)[(u64)t * a.dtStride + i] + ((const float *)a.bias)[i]);
+			else if (i < a.heads + a.xs) v = ((const float *)a.x)[(u64)t * a.xStride + i - a.heads];
+			else v = ((const float *)a.b)[(u64)t * a.bStride + i - a.heads - a.xs];
+			((float *)a.log)[(u64)t * width + i] = v;
+		}
+		return;
+	}
+	window(f.conv, (block - f.logBlocks) * 256 + thread());
 }

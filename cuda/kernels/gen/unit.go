@@ -26,8 +26,9 @@ type unit struct {
 	defines      []string
 }
 
-// newer lists the sources that need more than the oldest chip has.
-var newer = map[string]int{}
+// tensorCores is the oldest chip with the instructions that products with many
+// tokens use.
+const tensorCores = 80
 
 // units lists the modules of dir's sources. Products with several tokens at a
 // time are modules of their own, so that they load only where they run.
@@ -41,8 +42,8 @@ func units(dir string) ([]unit, error) {
 		source := filepath.Base(path)
 		name := strings.TrimSuffix(source, ".cu")
 		arch := 75
-		if a, ok := newer[name]; ok {
-			arch = a
+		if strings.HasPrefix(name, "gemm_") {
+			arch = tensorCores
 		}
 		out = append(out, unit{name: name, source: source, arch: arch})
 		if strings.HasPrefix(name, "matvec_") && name != "matvec_any" {

@@ -1,0 +1,30 @@
+// The causal convolution's inputs, and its window.
+#pragma once
+#include "common.h"
+
+struct Conv {
+	u64 in, map, w, bias, window, out, params;
+	i32 channels, width, taps; // width of In; channels of Out
+	i32 inStride, outStride, tokens, logged;
+};
+
+// at is channel c's input of token t of the pass, before it a row of the window
+// that starts at row Replay.
+DEVICE float at(const Conv &a, int replay, int t, int c) {
+	if (t < 0) return ((const float *)a.window)[(u64)(a.taps - 1 + t + replay) * a.width + c];
+	return ((const float *)a.in)[(u64)t * a.inStride + c];
+}
+
+// window moves the window's channel c on after conv has read it. Rows only move
+// towards the front, so their order is safe.
+DEVICE void window(const Conv &a, int c) {
+	if (c >= a.width) return;
+	int replay = param(a.params, REPLAY), history = a.taps - 1;
+	float *w = (float *)a.window;
+	if (a.logged) {
+		for (int k = 0; k < history; k++) w[(u64)k * a.width + c] = w[(u64)(replay + k) * a.width + c];
+		for (int t = 0; t < a.tokens; t++) w[(u64)(history + t) * a.width + c] = at(a, 0, t, c);
+		return;
+	}
+	for (int k = 0; k < history; k++) w[(u64)k * a.width + c] = at(a, replay, a.tokens + k - history, c);
+}

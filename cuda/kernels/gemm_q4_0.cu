@@ -1,0 +1,3 @@
+#include "gemm.h"
+
+GEMM(q4_0, TileQ4)

@@ -1,0 +1,3 @@
+#include "gemm.h"
+
+GEMM(q4_k, TileQ4K)

@@ -1,0 +1,3 @@
+#include "gemm.h"
+
+GEMM(q5_k, TileQ5K)

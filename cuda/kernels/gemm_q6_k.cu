@@ -1,0 +1,3 @@
+#include "gemm.h"
+
+GEMM(q6_k, TileQ6K)

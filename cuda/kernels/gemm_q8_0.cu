@@ -1,0 +1,3 @@
+#include "gemm.h"
+
+GEMM(q8_0, TileQ8)
