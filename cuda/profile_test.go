@@ -1,0 +1,146 @@
+package cuda
+
+import (
+	"cmp"
+	flags "flag"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/model"
+)
+
+var (
+	profileModel  = flags.String("profile", "", "model file whose passes TestProfile takes apart")
+	profileTokens = flags.Int("profile-tokens", 1, "tokens of the pass that is taken apart")
+	profileDepth  = flags.Int("profile-depth", 0, "tokens of context before it")
+)
+
+// spy keeps the execs that a session compiles.
+type spy struct {
+	*Backend
+	execs []*exec
+}
+
+func (s *spy) Compile(p *backend.Program) (backend.Exec, error) {
+	e, err := s.Backend.Compile(p)
+	if err == nil {
+		s.execs = append(s.execs, e.(*exec))
+	}
+	return e, err
+}
+
+// Where a pass's time goes: every kernel alone, fifty times in a graph, beside
+// the whole pass. What the kernels do not account for are the gaps between them.
+func TestProfile(t *testing.T) {
+	if *profileModel == "" {
+		t.Skip("no -profile MODEL")
+	}
+	s := &spy{Backend: device(t)}
+	f, err := format.Open(*profileModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	on, err := m.NewSession(s, model.Options{Context: *profileDepth + 512})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer on.Close()
+	t.Logf("session ready after %v", time.Since(start).Round(time.Millisecond))
+	if *profileDepth > 0 {
+		if _, err := on.Feed(make([]int32, *profileDepth), model.WantNone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := *profileTokens
+	if n > backend.Verify && *profileDepth == 0 {
+		if _, err := on.Feed(make([]int32, n), model.WantNone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := s.execs[0]
+	if n > backend.Verify {
+		e = s.execs[1]
+	}
+	pass := func(rows int) time.Duration {
+		var all []time.Duration
+		for range 30 {
+			start := time.Now()
+			if _, err := e.Run(&backend.Params{Tokens: make([]int32, n), Pos: *profileDepth, Logits: rows}); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, time.Since(start))
+		}
+		slices.Sort(all)
+		return all[len(all)/2]
+	}
+	silent, whole := pass(0), pass(1)
+	launches, err := plan(e.p, n, &planMemory{e: e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type cost struct {
+		name  string
+		count int
+		each  time.Duration
+	}
+	costs := map[string]*cost{}
+	var sum time.Duration
+	for i := range launches {
+		l := &launches[i]
+		name := fmt.Sprintf("%s %v x %v", l.kernel, l.grid, l.block)
+		c := costs[name]
+		if c == nil {
+			c = &cost{name: name, each: alone(t, e, l)}
+			costs[name] = c
+		}
+		c.count++
+		sum += c.each
+	}
+	list := make([]*cost, 0, len(costs))
+	for _, c := range costs {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b *cost) int { return cmp.Compare(time.Duration(b.count)*b.each, time.Duration(a.count)*a.each) })
+	t.Logf("%d tokens at depth %d: pass %v, with a row of logits %v; %d launches, alone %v", n, *profileDepth, silent, whole, len(launches), sum)
+	for _, c := range list {
+		t.Logf("%5.1f%% %4d x %8v = %8v  %s", 100*float64(c.count)*float64(c.each)/float64(sum), c.count, c.each, time.Duration(c.count)*c.each, c.name)
+	}
+}
+
+// alone is a launch's time when it follows itself.
+func alone(t *testing.T, e *exec, l *launch) time.Duration {
+	const copies = 50
+	many := slices.Repeat([]launch{*l}, copies)
+	best := time.Hour
+	err := e.b.w.do(func() error {
+		g, err := e.record(1, many)
+		if err != nil {
+			return err
+		}
+		for range 4 {
+			start := time.Now()
+			if err := e.b.d.GraphLaunch(g, e.b.stream); err != nil {
+				return err
+			}
+			if err := e.b.d.StreamSynchronize(e.b.stream); err != nil {
+				return err
+			}
+			best = min(best, time.Since(start)/copies)
+		}
+		return e.b.d.GraphExecDestroy(g)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return best
+}
