@@ -40,7 +40,7 @@ func (pl *planner) ropeStore(n *backend.RopeStore) error {
 	}
 	a := ropeArgs{
 		freqs: constantOf(pl, n.Freqs), params: pl.params(),
-		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), wide: flag(n.KVType == quant.F32),
+		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), wide: bit(n.KVType == quant.F32),
 	}
 	a.q, a.stride = pl.slice(n.Q)
 	a.k, _ = pl.slice(n.K)

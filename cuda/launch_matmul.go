@@ -73,7 +73,7 @@ func (pl *planner) input(x product) (at uint64, stride int32, scales uint64, err
 	pl.ready = backend.None
 	a := prepareArgs{
 		to:     quantizedArgs{out: at, scales: scales, stride: int32(bytes), form: x.form, blocks: int32(cols / 32)},
-		params: pl.params(), cols: int32(cols), tokens: int32(pl.tokens), head: flag(x.head),
+		params: pl.params(), cols: int32(cols), tokens: int32(pl.tokens), head: bit(x.head),
 	}
 	a.x, a.xStride = pl.slice(x.in)
 	if x.norm != nil {
@@ -138,7 +138,7 @@ func (pl *planner) head(n *backend.Logits) error {
 // products multiplies by matrices whose rows follow each other: those of one
 // type in one launch.
 func (pl *planner) products(x product, a matVecArgs, w []*backend.Tensor) error {
-	a.params, a.tokens, a.head, a.cols = pl.params(), int32(pl.tokens), flag(x.head), int32(x.in.N)
+	a.params, a.tokens, a.head, a.cols = pl.params(), int32(pl.tokens), bit(x.head), int32(x.in.N)
 	last := int32(-1) // form of what the input area holds
 	if pl.ready == x.in.V && x.norm == nil && x.in.N == pl.p.Widths[x.in.V] {
 		last = pl.form

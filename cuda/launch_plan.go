@@ -137,7 +137,7 @@ func (pl *planner) embed(n *backend.Embed) error {
 
 func ceil(a, b int) int { return (a + b - 1) / b }
 
-func flag(b bool) int32 {
+func bit(b bool) int32 {
 	if b {
 		return 1
 	}

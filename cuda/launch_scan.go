@@ -15,7 +15,7 @@ func (pl *planner) conv(n *backend.Conv) error {
 	a := convArgs{
 		channelMap: constantOf(pl, n.Map), w: ws[0], bias: ws[1], out: pl.value(n.Out), params: pl.params(),
 		channels: int32(n.W.Rows), width: int32(n.In.N), taps: int32(n.Taps),
-		outStride: int32(pl.p.Widths[n.Out]), tokens: int32(pl.tokens), logged: flag(pl.p.Logged),
+		outStride: int32(pl.p.Widths[n.Out]), tokens: int32(pl.tokens), logged: bit(pl.p.Logged),
 	}
 	a.in, a.inStride = pl.slice(n.In)
 	if a.window, err = pl.state(n.Window); err != nil {
@@ -60,7 +60,7 @@ func (pl *planner) scan1(n *backend.Scan1) error {
 	a := scan1Args{
 		a: ws[0], d: ws[1], bias: ws[2], out: pl.value(n.Out), outStride: int32(pl.p.Widths[n.Out]), params: pl.params(),
 		channels: int32(n.Z.N), states: int32(n.N), xs: int32(n.X.N), bs: int32(n.B.N), cs: int32(n.C.N),
-		tokens: int32(pl.tokens), logged: flag(pl.p.Logged), lanes: 1,
+		tokens: int32(pl.tokens), logged: bit(pl.p.Logged), lanes: 1,
 	}
 	for int(a.lanes) < n.N {
 		a.lanes *= 2
@@ -105,7 +105,7 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 	a := scan2Args{
 		a: ws[0], d: ws[1], bias: ws[2], out: pl.value(n.Out), outStride: int32(pl.p.Widths[n.Out]), params: pl.params(),
 		heads: int32(n.Heads), p: int32(n.P), n: int32(n.N), xs: int32(n.X.N), bs: int32(n.B.N), cs: int32(n.C.N),
-		tokens: int32(pl.tokens), logged: flag(pl.p.Logged),
+		tokens: int32(pl.tokens), logged: bit(pl.p.Logged),
 	}
 	states := scan2Lanes
 	for states < n.N {
