@@ -6,7 +6,9 @@
 #   tools/gpu.sh sanitize OUT    there: the conformance run under compute-sanitizer
 #   tools/gpu.sh bench OUT MODEL:MIX...   there: convert inflated models and time them
 #
-# check, sanitize and bench run in the repository's root beside dist/gpu.tar.xz.
+#   tools/gpu.sh profile OUT MODEL TOKENS [DEPTH]   there: what each kernel of a pass costs
+#
+# What runs there runs in the repository's root beside dist/gpu.tar.xz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,13 +18,37 @@ pack() {
 	work=$(mktemp -d)
 	# The demo is in the working tree there: the command goes without it.
 	: >"$work/none"
-	printf '{"Replace":{"%s":"%s","%s":"%s"}}' "$PWD/demo/model.bin" "$work/none" "$PWD/demo/draft.bin" "$work/none" >"$work/overlay.json"
-	go build -overlay "$work/overlay.json" -ldflags '-s -w' -o "$work/mil" .
+	# One binary is both: the tests, and the command where it is called mil.
+	cat >"$work/main_test.go" <<-'GO'
+		package cuda_test
+
+		import (
+			"fmt"
+			"os"
+			"path/filepath"
+			"testing"
+
+			"github.com/mil-run/mil/cmd"
+		)
+
+		func TestMain(m *testing.M) {
+			if filepath.Base(os.Args[0]) != "mil" {
+				os.Exit(m.Run())
+			}
+			if err := cmd.Execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
+				fmt.Fprintln(os.Stderr, "mil:", err)
+				os.Exit(1)
+			}
+		}
+	GO
+	printf '{"Replace":{"%s":"%s","%s":"%s","%s":"%s"}}' "$PWD/demo/model.bin" "$work/none" "$PWD/demo/draft.bin" "$work/none" \
+		"$PWD/cuda/main_test.go" "$work/main_test.go" >"$work/overlay.json"
 	go test -c -overlay "$work/overlay.json" -ldflags '-s -w' -o "$work/cuda.test" ./cuda
 	pwd >"$work/root" # where tests look for testdata
 	[ -z "${INFLATE:-}" ] || cp "$INFLATE" "$work/inflate.py"
 	mkdir -p dist
-	(cd "$work" && tar c mil cuda.test root $(ls inflate.py 2>/dev/null)) | xz -9 >dist/gpu.tar.xz
+	(cd "$work" && tar c cuda.test root $(ls inflate.py 2>/dev/null)) | xz -9 >"$work/packed"
+	mv "$work/packed" dist/gpu.tar.xz
 	rm -r "$work"
 	ls -l dist/gpu.tar.xz
 }
@@ -32,6 +58,7 @@ bin=/tmp/mil-gpu
 unpack() {
 	mkdir -p $bin
 	python3 -c "import tarfile; tarfile.open('dist/gpu.tar.xz').extractall('$bin', filter='data')"
+	ln -sf cuda.test $bin/mil
 	local root
 	root=$(cat $bin/root)
 	[ -e "$root" ] || { mkdir -p "$(dirname "$root")" && ln -s "$PWD" "$root"; }
@@ -43,7 +70,7 @@ check() {
 	$bin/mil info --devices
 	cd cuda
 	$bin/cuda.test -test.v -test.timeout 200s -test.run 'Conform|Fixtures|Commit|Split|Transcripts' >"$1/check.log" 2>&1 || true
-	grep -E '^ *--- FAIL|^panic|^(FAIL|PASS|ok)|_test.go' "$1/check.log" | head -150
+	grep -E '^ *--- FAIL|^panic|^(FAIL|PASS|ok)|error|word' "$1/check.log" | head -60
 }
 
 sanitize() {
@@ -67,8 +94,16 @@ bench() {
 			time python3 $bin/inflate.py testdata/demo/hybrid-mamba2 /tmp/inflated-$shape --preset "$shape"
 		fi
 		[ -e /tmp/$shape-$mix.bin ] || $bin/mil convert /tmp/inflated-$shape -o /tmp/$shape-$mix.bin --type "$mix" >/dev/null
-		$bin/mil bench /tmp/$shape-$mix.bin --backend cuda --prompt 2048 --gen 128 --json | tee "$out/bench-$shape-$mix.json"
+		echo "$spec converted after $SECONDS s"
+		$bin/mil bench /tmp/$shape-$mix.bin --backend cuda --prompt 2048 --gen 128 --json >"$out/bench-$shape-$mix.json"
+		echo "$spec $(grep -E "tok_s" "$out/bench-$shape-$mix.json" | tr -d "\n")"
 	done
+}
+
+# profile OUT MODEL TOKENS [DEPTH]
+profile() {
+	$bin/cuda.test -test.v -test.run TestProfile -profile "$2" -profile-tokens "$3" -profile-depth "${4:-0}" |
+		tee "$1/profile-$(basename "$2" .bin)-$3-${4:-0}.log" | grep profile_test | head -40
 }
 
 "$@"
