@@ -1,14 +1,16 @@
 package cuda
 
 import (
+	"compress/gzip"
 	"embed"
 	"fmt"
+	"io"
 	"strings"
 )
 
-// compiled is the kernels as PTX, NAME.sm_ARCH.ptx; kernels/gen makes it.
+// compiled is the kernels as PTX, NAME.sm_ARCH.ptx.gz; kernels/gen makes it.
 //
-//go:embed kernels/*.ptx
+//go:embed kernels/*.ptx.gz
 var compiled embed.FS
 
 // image is one module of kernels.
@@ -26,11 +28,19 @@ func images() []image {
 	}
 	var out []image
 	for _, f := range files {
-		data, err := compiled.ReadFile("kernels/" + f.Name())
+		packed, err := compiled.Open("kernels/" + f.Name())
 		if err != nil {
 			panic(err)
 		}
-		name, arch, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".ptx"), ".sm_")
+		z, err := gzip.NewReader(packed)
+		if err != nil {
+			panic(err)
+		}
+		data, err := io.ReadAll(z)
+		if err != nil {
+			panic(err)
+		}
+		name, arch, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".ptx.gz"), ".sm_")
 		var cc int
 		if _, err := fmt.Sscan(arch, &cc); err != nil {
 			panic("cuda: " + f.Name() + " names no architecture")

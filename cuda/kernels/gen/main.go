@@ -1,4 +1,5 @@
-// Command gen compiles the CUDA kernels to PTX, which is committed beside them:
+// Command gen compiles the CUDA kernels to PTX, which is committed beside them,
+// compressed:
 //
 //	go run ./cuda/kernels/gen          all of them
 //	go run ./cuda/kernels/gen scan2    those whose module's name begins so
@@ -24,7 +25,7 @@ func main() {
 		}
 		text, err := u.compile(dir)
 		if err == nil {
-			err = os.WriteFile(dir+"/"+u.file(), text, 0o644)
+			err = os.WriteFile(dir+"/"+u.file(), pack(text), 0o644)
 		}
 		if err != nil {
 			fatal(err)

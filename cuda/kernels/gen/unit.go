@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -54,7 +55,7 @@ func units(dir string) ([]unit, error) {
 }
 
 // file is the compiled form's name.
-func (u *unit) file() string { return fmt.Sprintf("%s.sm_%d.ptx", u.name, u.arch) }
+func (u *unit) file() string { return fmt.Sprintf("%s.sm_%d.ptx.gz", u.name, u.arch) }
 
 func (u *unit) arguments() []string {
 	return append(append(append([]string(nil), flags...), fmt.Sprintf("--cuda-gpu-arch=sm_%d", u.arch)), u.defines...)
@@ -93,4 +94,13 @@ func (u *unit) compile(dir string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w\n%s", u.source, err, stderr.String())
 	}
 	return append([]byte(head), text...), nil
+}
+
+// pack compresses text, alike whenever it is done.
+func pack(text []byte) []byte {
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	_, _ = z.Write(text) // memory takes it all
+	_ = z.Close()
+	return b.Bytes()
 }
