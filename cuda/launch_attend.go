@@ -74,6 +74,10 @@ func (pl *planner) attend(n *backend.Attend) error {
 	}
 	kernel := fmt.Sprintf("attend_%v_%d", n.KVType, lanes)
 	blocks := pl.tokens * ceil(n.Heads.Heads/n.KVHeads, queries)
+	if w := int(a.width); pl.tokens > backend.Verify && pl.capability() >= tensorCores && n.KVType == quant.F16 && (w == 32 || w == 64 || w == 128) {
+		add(pl, fmt.Sprintf("prompt_attend_%d", w), [3]int{ceil(pl.tokens, 64), n.Heads.Heads, 1}, 128, a)
+		return nil
+	}
 	if pl.tokens > backend.Verify { // enough tokens to fill the card: no parts
 		add(pl, kernel, [3]int{1, n.KVHeads, blocks}, 128, a)
 		return nil

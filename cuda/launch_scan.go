@@ -125,7 +125,11 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 	if a.log, err = pl.state(n.Log); err != nil {
 		return err
 	}
-	add(pl, fmt.Sprintf("scan2_%d", states), [3]int{ceil(n.P, scan2Rows), n.Heads, 1}, scan2Rows*scan2Lanes, a)
+	kernel := "scan2"
+	if !pl.p.Logged {
+		kernel = "scan2_long"
+	}
+	add(pl, fmt.Sprintf("%s_%d", kernel, states), [3]int{ceil(n.P, scan2Rows), n.Heads, 1}, scan2Rows*scan2Lanes, a)
 	size := n.Heads * n.P / n.NormGroups
 	after := after2Args{scan: a, weight: ws[3], groups: int32(n.NormGroups), size: int32(size), eps: n.NormEps}
 	if size%32 == 0 {

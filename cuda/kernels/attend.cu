@@ -1,16 +1,7 @@
 // Causal attention over a cache (rope.cu says how it lies), split over the
 // context at fixed positions: parts are merged in their order, so a token's
 // bits depend on its position alone.
-#include "common.h"
-
-struct Attend {
-	u64 q, keys, values, out, parts, params; // parts: [token][head][split][width+2]
-	Quantized to;                            // of merge, where its form is not FLOAT
-	i32 qStride, outStride;
-	i32 heads, kvHeads, dim, width, positions;
-	i32 split, splits; // positions of a part; parts a launch has blocks for, 0: one block does all
-	float scale;
-};
+#include "attend.h"
 
 enum { QUERIES = 4, LIMIT = 256 }; // queries of a block; positions scored together
 

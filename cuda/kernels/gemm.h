@@ -4,34 +4,9 @@
 // activations come as bfloat16; sums are float32.
 #pragma once
 #include "matvec.h"
+#include "tensor.h"
 
 enum { DEEP = 64, PITCH = DEEP + 8 }; // columns of a stage; of a row in shared memory
-
-DEVICE u32 shared32(const void *p) { return (u32)(u64)(__attribute__((address_space(3))) const void *)p; }
-
-DEVICE void copyAsync(u32 to, const void *from) {
-	asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
-}
-DEVICE void put(u32 to, const u32 *v) {
-	asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(to), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3]) : "memory");
-}
-DEVICE void copied() { asm volatile("cp.async.wait_all;" ::: "memory"); }
-
-DEVICE void matrices(u32 (&r)[4], u32 at) {
-	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
-}
-
-DEVICE void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-	asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-		: "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
-// two packs a pair of bfloat16, the first low.
-DEVICE u32 two(float a, float b) {
-	u32 r;
-	asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(b), "f"(a));
-	return r;
-}
 
 // number is byte i of w, at most 255, as a float: below 2^23 the last bits of a
 // float are the integer.
@@ -43,8 +18,8 @@ DEVICE float number(u32 w, int i) { return bits(0x4b000000 | (w >> (8 * i) & 255
 
 // scaled packs 4 values of w as scale*value+add.
 DEVICE void scaled(u32 *out, u32 w, float scale, float add) {
-	out[0] = two(fma(number(w, 0), scale, add), fma(number(w, 1), scale, add));
-	out[1] = two(fma(number(w, 2), scale, add), fma(number(w, 3), scale, add));
+	out[0] = pairBrain(fma(number(w, 0), scale, add), fma(number(w, 1), scale, add));
+	out[1] = pairBrain(fma(number(w, 2), scale, add), fma(number(w, 3), scale, add));
 }
 
 DEVICE u32 loose(const u8 *p) { return half(p) | half(p + 2) << 16; }
@@ -218,7 +193,7 @@ template <class Type, int N, bool GATE> DEVICE void gemm(const MatVec &a) {
 			u32 m[4][4], b[N / 2][4];
 			UNROLL for (int i = 0; i < 4; i++) matrices(m[i], at + i * 16 * PITCH * 2 + d * 32);
 			UNROLL for (int j = 0; j < N / 2; j++) matrices(b[j], bt + j * 16 * PITCH * 2 + d * 32);
-			UNROLL for (int i = 0; i < 4; i++) UNROLL for (int j = 0; j < N; j++) mma(acc[i][j], m[i], b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]);
+			UNROLL for (int i = 0; i < 4; i++) UNROLL for (int j = 0; j < N; j++) mmaBrain(acc[i][j], m[i], b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]);
 		}
 		if (k + 1 < steps) {
 			weights(k + 1, 1 - stage);

@@ -43,7 +43,7 @@ func units(dir string) ([]unit, error) {
 		source := filepath.Base(path)
 		name := strings.TrimSuffix(source, ".cu")
 		arch := 75
-		if strings.HasPrefix(name, "gemm_") {
+		if strings.HasPrefix(name, "gemm_") || strings.HasPrefix(name, "prompt_") {
 			arch = tensorCores
 		}
 		out = append(out, unit{name: name, source: source, arch: arch})

@@ -1,0 +1,91 @@
+// Causal attention of many tokens on tensor cores, over caches of float16: a
+// block is 64 tokens of one head, a warp 16 of them, and walks the context 64
+// positions at a time with a running maximum and sum. Queries and weights of
+// values are float16 in two parts, which keeps float32's precision to 2^-21.
+#include "attend.h"
+#include "tensor.h"
+
+enum { KEYS = 64 };
+
+template <int D> DEVICE void prompt(const Attend &a) {
+	struct __attribute__((aligned(16))) Row { u16 v[D + 8]; };
+	SHARED static Row keys[KEYS], values[KEYS];
+	int lane = thread() % 32, warp = thread() / 32, head = blockY(), kv = head / (a.heads / a.kvHeads);
+	int pos = param(a.params, POS), tokens = param(a.params, TOKENS), t0 = blockX() * 64, row = t0 + warp * 16 + lane / 4;
+	const float scale = a.scale * 1.44269504f; // exponentials are of 2
+	u32 qh[D / 16][4], ql[D / 16][4];
+	UNROLL for (int k = 0; k < D / 16; k++) UNROLL for (int i = 0; i < 4; i++) {
+		int t = least(row + i % 2 * 8, tokens - 1), d = k * 16 + i / 2 * 8 + lane % 4 * 2;
+		const float *q = (const float *)a.q + (u64)t * a.qStride + head * a.dim + d;
+		split(d < a.dim ? q[0] * scale : 0, d + 1 < a.dim ? q[1] * scale : 0, qh[k][i], ql[k][i]);
+	}
+	float o[D / 8][4], peak[2] = {-1e30f, -1e30f}, total[2] = {0, 0};
+	UNROLL for (int i = 0; i < D / 8; i++) UNROLL for (int c = 0; c < 4; c++) o[i][c] = 0;
+	u64 base = (u64)kv * a.positions * D;
+	int last = pos + least(t0 + 63, tokens - 1);
+	for (int block = 0; block <= last; block += KEYS) {
+		sync();
+		UNROLL for (int i = 0; i < KEYS * D / 8 / 128; i++) {
+			int c = thread() + i * 128, p = c / (D / 8), d = c % (D / 8) * 8;
+			u64 from = base + (u64)least(block + p, a.positions - 1) * D + d;
+			copyAsync(shared32(&keys[p].v[d]), (const u16 *)a.keys + from);
+			copyAsync(shared32(&values[p].v[d]), (const u16 *)a.values + from);
+		}
+		copied();
+		sync();
+		float s[KEYS / 8][4];
+		UNROLL for (int i = 0; i < KEYS / 8; i++) UNROLL for (int c = 0; c < 4; c++) s[i][c] = 0;
+		UNROLL for (int k = 0; k < D / 16; k++) UNROLL for (int j = 0; j < KEYS / 16; j++) {
+			u32 b[4];
+			matrices(b, shared32(&keys[j * 16 + lane / 16 * 8 + lane % 8].v[k * 16 + lane / 8 % 2 * 8]));
+			UNROLL for (int i = 0; i < 2; i++) {
+				mmaHalf(s[j * 2 + i], qh[k], b[2 * i], b[2 * i + 1]);
+				mmaHalf(s[j * 2 + i], ql[k], b[2 * i], b[2 * i + 1]);
+			}
+		}
+		UNROLL for (int r = 0; r < 2; r++) {
+			int seen = pos + row + r * 8 - block; // the last position of the block the token sees
+			float m = peak[r];
+			UNROLL for (int j = 0; j < KEYS / 8; j++) UNROLL for (int c = 0; c < 2; c++) {
+				float &v = s[j][r * 2 + c];
+				if (j * 8 + lane % 4 * 2 + c > seen) v = -1e30f;
+				m = higher(m, v);
+			}
+			m = most<4>(m);
+			float f = exp2(peak[r] - m), sums = 0;
+			peak[r] = m;
+			UNROLL for (int j = 0; j < KEYS / 8; j++) UNROLL for (int c = 0; c < 2; c++) {
+				float &v = s[j][r * 2 + c];
+				v = exp2(v - m);
+				sums += v;
+			}
+			total[r] = total[r] * f + sum<4>(sums);
+			UNROLL for (int i = 0; i < D / 8; i++) UNROLL for (int c = 0; c < 2; c++) o[i][r * 2 + c] *= f;
+		}
+		UNROLL for (int k = 0; k < KEYS / 16; k++) {
+			u32 ph[4], pl[4];
+			UNROLL for (int i = 0; i < 4; i++) split(s[k * 2 + i / 2][i % 2 * 2], s[k * 2 + i / 2][i % 2 * 2 + 1], ph[i], pl[i]);
+			UNROLL for (int j = 0; j < D / 16; j++) {
+				u32 b[4];
+				turned(b, shared32(&values[k * 16 + lane % 16].v[j * 16 + lane / 16 * 8]));
+				UNROLL for (int i = 0; i < 2; i++) {
+					mmaHalf(o[j * 2 + i], ph, b[2 * i], b[2 * i + 1]);
+					mmaHalf(o[j * 2 + i], pl, b[2 * i], b[2 * i + 1]);
+				}
+			}
+		}
+	}
+	UNROLL for (int r = 0; r < 2; r++) {
+		int t = row + r * 8;
+		if (t >= tokens) continue;
+		float *out = (float *)a.out + (u64)t * a.outStride + head * a.dim;
+		UNROLL for (int i = 0; i < D / 8; i++) UNROLL for (int c = 0; c < 2; c++) {
+			int d = i * 8 + lane % 4 * 2 + c;
+			if (d < a.dim) out[d] = o[i][r * 2 + c] / total[r];
+		}
+	}
+}
+
+KERNEL BLOCK(128) prompt_attend_32(Attend a) { prompt<32>(a); }
+KERNEL BLOCK(128) prompt_attend_64(Attend a) { prompt<64>(a); }
+KERNEL BLOCK(128) prompt_attend_128(Attend a) { prompt<128>(a); }
