@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -121,7 +122,7 @@ func (b *bench) start(file *format.File, errs io.Writer) (err error) {
 	if set != nil {
 		b.b.ISA = set.Name
 	}
-	if b.b.Threads = b.threads; b.threads == 0 {
+	if b.b.Threads = min(b.threads, runtime.GOMAXPROCS(0)); b.threads == 0 {
 		b.b.Threads, _ = cpu.DefaultThreads()
 	}
 	b.machine = probe.New(b.b.Threads, set)

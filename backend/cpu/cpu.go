@@ -7,6 +7,7 @@ package cpu
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu/kernel"
@@ -37,6 +38,7 @@ func NewISA(threads int, isa string) (backend.Backend, error) {
 	if threads <= 0 {
 		threads, _ = DefaultThreads()
 	}
+	threads = min(threads, runtime.GOMAXPROCS(0)) // more would only wait for each other
 	k := kernel.Best()
 	if isa != "" && isa != "go" {
 		var err error
