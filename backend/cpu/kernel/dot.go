@@ -41,12 +41,12 @@ func (d *dots) init(s *Set) {
 	d.pack = s.must("packDot")
 }
 
-// dotArgs is Args of c/dot.c; of c/float.c too, whose sums are absent.
+// dotArgs is Args of c/dot.c.
 type dotArgs struct {
 	w            unsafe.Pointer
 	stride, rows int
 	blocks       int
-	a, sums      unsafe.Pointer
+	a            unsafe.Pointer
 	out          unsafe.Pointer
 	ahead        int
 }
@@ -61,12 +61,12 @@ type floatDotArgs struct {
 }
 
 type packArgs struct {
-	x       unsafe.Pointer
-	n       int
-	a, sums unsafe.Pointer
-	T, t    int
-	g       unsafe.Pointer
-	G       int
+	x    unsafe.Pointer
+	n    int
+	a    unsafe.Pointer
+	T, t int
+	g    unsafe.Pointer
+	G    int
 }
 
 // Input holds the activations of up to 16 tokens in the layouts the dots read.
@@ -82,7 +82,7 @@ type Input struct {
 
 type inputGroup struct {
 	first, tokens int
-	a, sums       []byte
+	a             []byte
 }
 
 // Plan prepares for packing tokens of n values each for weights of type t.
@@ -110,8 +110,7 @@ func (in *Input) Plan(s *Set, t quant.Type, tokens, n int) {
 	for i := range in.groups {
 		g := &in.groups[i]
 		size := g.tokens * in.bytes()
-		at := g.tokens * in.activations()
-		g.a, g.sums = buf[:at], buf[at:size]
+		g.a = buf[:size]
 		buf = buf[size:]
 	}
 	if len(in.args) < tokens {
@@ -119,21 +118,12 @@ func (in *Input) Plan(s *Set, t quant.Type, tokens, n int) {
 	}
 }
 
-// activations is the size of a token's packed values.
-func (in *Input) activations() int {
-	if in.float {
-		return in.n * 4
-	}
-	return (in.n + 63) / 64 * 80
-}
-
 // bytes is the size of all a token packs to, in whole cache lines.
 func (in *Input) bytes() int {
-	b := in.activations()
-	if !in.float {
-		b += (in.n + 255) / 256 * 64
+	if in.float {
+		return (4*in.n + 63) &^ 63
 	}
-	return (b + 63) &^ 63
+	return (in.n + 255) / 256 * 448
 }
 
 // Pack packs token t's values. Different tokens may be packed at once.
@@ -148,7 +138,7 @@ func (in *Input) Pack(t int, x []float32) {
 			return
 		}
 		a := &in.args[t]
-		*a = packArgs{x: unsafe.Pointer(&x[0]), n: in.n, a: unsafe.Pointer(&g.a[0]), sums: unsafe.Pointer(&g.sums[0]), T: g.tokens, t: t - g.first}
+		*a = packArgs{x: unsafe.Pointer(&x[0]), n: in.n, a: unsafe.Pointer(&g.a[0]), T: g.tokens, t: t - g.first}
 		in.s.pack(unsafe.Pointer(a))
 		return
 	}
@@ -223,7 +213,7 @@ func (s *Set) Dot(wk *Worker, t quant.Type, w []byte, stride, lo, hi int, in *In
 				wk.fdot = floatDotArgs{w: unsafe.Pointer(&w[r*stride]), stride: stride, rows: n, n: in.n, a: unsafe.Pointer(&g.a[0]), out: unsafe.Pointer(&out[0]), ahead: ahead}
 				run(unsafe.Pointer(&wk.fdot))
 			} else {
-				wk.dot = dotArgs{w: unsafe.Pointer(&w[r*stride]), stride: stride, rows: n, blocks: in.n / spec.Block, a: unsafe.Pointer(&g.a[0]), sums: unsafe.Pointer(&g.sums[0]), out: unsafe.Pointer(&out[0]), ahead: ahead}
+				wk.dot = dotArgs{w: unsafe.Pointer(&w[r*stride]), stride: stride, rows: n, blocks: in.n / spec.Block, a: unsafe.Pointer(&g.a[0]), out: unsafe.Pointer(&out[0]), ahead: ahead}
 				run(unsafe.Pointer(&wk.dot))
 			}
 			for i := range n {

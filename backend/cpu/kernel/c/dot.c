@@ -1,154 +1,295 @@
 // Dot products of quantized rows with int8 activations, for passes of a few
 // tokens. Rows of weights lie as the file has them.
 //
-// Lane 2d+b of 16 holds dword d of block b of a pair of blocks. Activations of
-// T tokens lie together, pair by pair: T times 64 int8 in that order, T times
-// the two blocks' float32 scales, T times fix, which is -16 times each block's
-// sum, int32. sums holds, for each 256 values, T times 16 float32: scale times
-// the sum of 16 values.
+// A step takes 256 values: 8 blocks b of 32, each in halves h of 16, each of 4
+// dwords d. Lane 8(b%2) + 4h + b/2 of 16 belongs to half h of block b, and
+// vector d of four holds its dword d. So a lane adds up one half block in
+// integers, and meets its scale once. The activations of T tokens lie together,
+// step by step: T times 256 int8 in that order, T times 16 float32 scales, T
+// times 16 sums (scale times the lane's sum of int8), T times 16 int32 that are
+// -128 times the lane's sum.
 #include "vec.h"
 
 typedef struct {
 	const uint8_t *w;
 	int64_t stride, rows; // bytes from row to row
 	int64_t blocks;       // of a row
-	const char *a, *sums;
+	const char *a;
 	float *out;    // [row][T]
 	int64_t ahead; // bytes from the weights in use to those prefetched
 } Args;
 
-// STEP multiplies vector i of a pair for every token; n is the integer sums.
-#define STEP(T, n, ws)                                                                \
-	UNROLL for (int t = 0; t < T; t++) {                                              \
-		vi a = load(vi, q + 64 * t + i * VB);                                         \
-		acc[t].v[i] = fma_(tofloat(n), (ws) * (vf)splat2(q + 64 * T + 8 * t), acc[t].v[i]); \
+// The activations of token t: vector i of dword d, of the scales, ...
+#define VALUES(t, d, i) load(vi, q + 256 * (t) + 64 * (d) + (i) * VB)
+#define SCALE(T, t, i) load(vf, q + 256 * T + 64 * (t) + (i) * VB)
+#define SUM(T, t, i) load(vf, q + 320 * T + 64 * (t) + (i) * VB)
+#define BIAS(T, t, i) load(vi, q + 384 * T + 64 * (t) + (i) * VB)
+#define STEP 448
+
+#define ROWS(NAME, T, BODY)                                                \
+	KERNEL NAME##x##T(const Args *p) {                                     \
+		const uint8_t *row = p->w;                                         \
+		float *out = p->out;                                               \
+		int64_t rows = p->rows;                                            \
+		do {                                                               \
+			const uint8_t *w = row;                                        \
+			const char *q = p->a;                                          \
+			Acc acc[T] = {0};                                              \
+			int64_t k = p->blocks;                                         \
+			BODY                                                           \
+			UNROLL for (int t = 0; t < T; t++) out[t] = total(acc[t]);     \
+			out += T;                                                      \
+			row += p->stride;                                              \
+		} while (--rows > 0);                                              \
 	}
 
-// Blocks of 32 signed weights with one scale, two blocks a step: a and b.
-#define SIMPLE(NAME, T, BYTES, SCALE, WEIGHTS)                                        \
-	KERNEL NAME##x##T(const Args *p) {                                                \
-		const uint8_t *row = p->w;                                                    \
-		float *out = p->out;                                                          \
-		int64_t rows = p->rows;                                                       \
-		do {                                                                          \
-			const uint8_t *a_ = row;                                                  \
-			const char *q = p->a;                                                     \
-			Acc acc[T] = {0};                                                         \
-			int64_t k = p->blocks;                                                    \
-			do {                                                                      \
-				/* what the last block has no pair for meets zeros */                 \
-				const uint8_t *b_ = k > 1 ? a_ + BYTES : a_;                          \
-				__builtin_prefetch(a_ + p->ahead);                                    \
-				vf ws = splat2f(f16(a_) * SCALE, f16(b_) * SCALE);                    \
-				UNROLL for (int i = 0; i < N16; i++) {                                \
-					vq v = biased(WEIGHTS(a_ + 2, b_ + 2, i));                        \
-					STEP(T, dotS(FIX ? splat2(q + 72 * T + 8 * t) : (vi){0}, v, a), ws) \
-				}                                                                     \
-				q += 80 * T;                                                          \
-				a_ += 2 * BYTES;                                                      \
-				k -= 2;                                                               \
-			} while (k > 0);                                                          \
-			UNROLL for (int t = 0; t < T; t++) out[t] = total(acc[t]);                \
-			out += T;                                                                 \
-			row += p->stride;                                                         \
-		} while (--rows > 0);                                                         \
-	}
-
-INLINE vq q8_0(const uint8_t *a, const uint8_t *b, int i) { return interleave(a + i * VB / 2, b + i * VB / 2); }
-
-// Values 0 to 15 are the low nibbles of the 16 bytes, 16 to 31 the high ones.
-// A weight comes out 16 times too large, since that needs no subtraction.
-INLINE vq q4_0(const uint8_t *a, const uint8_t *b, int i) {
-#if N16 == 1
-	vq4 z = __builtin_convertvector(load(vu4, a), vq4) | __builtin_convertvector(load(vu4, b), vq4) << 32;
-	vq v = __builtin_shufflevector(z << 4, z, 0, 1, 2, 3, 4, 5, 6, 7);
-#else
-	int part = i % (N16 / 2) * VB / 2;
-	vq z = interleave(a + part, b + part), v = i < N16 / 2 ? z << 4 : z;
-#endif
-	return (v & BYTES_OF(0xf0)) ^ BYTES_OF(0x80);
-}
-
-// Super-blocks of 256 weights 0 to 63, four pairs of blocks with a scale for
-// each block or half block, and a constant (SUMS) that meets the sums of a.
-#define SUPER(NAME, T, BYTES, PROLOGUE, WEIGHTS, SCALES)                              \
-	KERNEL NAME##x##T(const Args *p) {                                                \
-		const uint8_t *row = p->w;                                                    \
-		float *out = p->out;                                                          \
-		int64_t rows = p->rows;                                                       \
-		do {                                                                          \
-			const uint8_t *w = row;                                                   \
-			const char *q = p->a, *m = p->sums;                                       \
-			Acc acc[T] = {0};                                                         \
-			int64_t k = p->blocks;                                                    \
-			do {                                                                      \
-				__builtin_prefetch(w + p->ahead);                                     \
-				__builtin_prefetch(w + p->ahead + 64);                                \
-				if (BYTES > 144) __builtin_prefetch(w + p->ahead + 128);              \
-				PROLOGUE                                                              \
-				UNROLL for (int t = 0; t < T; t++) {                                  \
-					UNROLL for (int i = 0; i < N16; i++)                              \
-						acc[t].v[i] = fma_(SUMS(i), load(vf, m + 64 * t + i * VB), acc[t].v[i]); \
-				}                                                                     \
-				UNROLL for (int j = 0; j < 4; j++, q += 80 * T) {                     \
-					UNROLL for (int i = 0; i < N16; i++) {                            \
-						vq v = WEIGHTS;                                               \
-						vf ws = SCALES;                                               \
-						STEP(T, dotU((vi){0}, v, a), ws)                              \
-					}                                                                 \
-				}                                                                     \
-				w += BYTES;                                                           \
-				m += 64 * T;                                                          \
-			} while (--k > 0);                                                        \
-			UNROLL for (int t = 0; t < T; t++) out[t] = total(acc[t]);                \
-			out += T;                                                                 \
-			row += p->stride;                                                         \
-		} while (--rows > 0);                                                         \
-	}
-
-#define PROLOGUE45 \
-	vf16 sm = scales45(w); \
-	vf8 sc = SHUFFLE(sm, sm, 0, 1, 2, 3, 4, 5, 6, 7), mn = SHUFFLE(sm, sm, 8, 9, 10, 11, 12, 13, 14, 15);
-#define SUMS(i) doubled(mn, i)
-
-// Each 32 bytes hold a pair of blocks, in low and high nibbles.
-INLINE vq q4_k(const uint8_t *qs, int j, int i) {
-	vq x = widen(qs + 32 * j + i * VB / 2);
-	return (x | x << 28) & BYTES_OF(0x0f);
-}
-#define Q4_K(T) SUPER(dotQ4_K, T, 144, PROLOGUE45, q4_k(w + 16, j, i), pair(sc, j))
-
-// Bit j of qh's 32 bytes is the fifth bit of block j.
-INLINE vq q5_k(const uint8_t *w, int j, int i) {
-	vq h = widen(w + 16 + i * VB / 2);
-	h |= h << 31;
-	h = j == 0 ? h << 4 : j == 1 ? h << 2 : j == 2 ? h : h >> 2;
-	return q4_k(w + 48, j, i) | (h & BYTES_OF(0x10));
-}
-#define Q5_K(T) SUPER(dotQ5_K, T, 176, PROLOGUE45, q5_k(w, j, i), pair(sc, j))
-
-// Each half of 128 weights: low 4 bits in 64 bytes, high 2 bits in 32.
-INLINE vq q6_k(const uint8_t *w, int j, int i) {
-	const uint8_t *ql = w + j / 2 * 64 + i * VB / 2, *qh = w + 128 + j / 2 * 32 + i * VB / 2;
-	vq x = interleave(ql, ql + 32), h = widen(qh);
-	h |= h << 30;
-	return j % 2 ? (x >> 4 & BYTES_OF(0x0f)) | (h & BYTES_OF(0x30)) : (x & BYTES_OF(0x0f)) | (h << 4 & BYTES_OF(0x30));
-}
-#define PROLOGUE6 vf16 sc = __builtin_convertvector(load(vc16, w + 192), vf16) * f16(w + 208);
-#define Q6_K(T) SUPER(dotQ6_K, T, 210, PROLOGUE6, q6_k(w, j, i), halves(sc, j, i))
-
-// As many tokens at a time as the registers hold sums for.
-#define SIMPLE_(T) SIMPLE(dotQ8_0, T, 34, 1.0f, q8_0) SIMPLE(dotQ4_0, T, 18, 0.0625f, q4_0) Q4_K(T)
-SIMPLE_(1) Q5_K(1)
-SIMPLE_(2) Q5_K(2)
-SIMPLE_(4)
+// turn transposes 4 rows of 4 dwords in each 128 bits.
+typedef struct { vi v[4]; } Four;
+INLINE Four turn(vi a, vi b, vi c, vi d) {
 #if VB == 64
-Q5_K(4)
-SIMPLE_(8) Q5_K(8)
+	__m512i e = _mm512_unpacklo_epi32((__m512i)a, (__m512i)b), f = _mm512_unpackhi_epi32((__m512i)a, (__m512i)b);
+	__m512i g = _mm512_unpacklo_epi32((__m512i)c, (__m512i)d), h = _mm512_unpackhi_epi32((__m512i)c, (__m512i)d);
+	return (Four){{(vi)_mm512_unpacklo_epi64(e, g), (vi)_mm512_unpackhi_epi64(e, g), (vi)_mm512_unpacklo_epi64(f, h), (vi)_mm512_unpackhi_epi64(f, h)}};
+#elif VB == 32
+	__m256i e = _mm256_unpacklo_epi32((__m256i)a, (__m256i)b), f = _mm256_unpackhi_epi32((__m256i)a, (__m256i)b);
+	__m256i g = _mm256_unpacklo_epi32((__m256i)c, (__m256i)d), h = _mm256_unpackhi_epi32((__m256i)c, (__m256i)d);
+	return (Four){{(vi)_mm256_unpacklo_epi64(e, g), (vi)_mm256_unpackhi_epi64(e, g), (vi)_mm256_unpacklo_epi64(f, h), (vi)_mm256_unpackhi_epi64(f, h)}};
+#else
+	vi e = SHUFFLE(a, b, 0, 4, 1, 5), f = SHUFFLE(a, b, 2, 6, 3, 7), g = SHUFFLE(c, d, 0, 4, 1, 5), h = SHUFFLE(c, d, 2, 6, 3, 7);
+	return (Four){{SHUFFLE(e, g, 0, 1, 4, 5), SHUFFLE(e, g, 2, 3, 6, 7), SHUFFLE(f, h, 0, 1, 4, 5), SHUFFLE(f, h, 2, 3, 6, 7)}};
+#endif
+}
+
+// Vector i holds of 512 bits all, of 256 bits the blocks with b%2 = i, of 128
+// bits half i%2 of the blocks with b%2 = i/2.
+#if VB == 64
+typedef uint8_t vhalf __attribute__((vector_size(32)));
+INLINE vi join(const uint8_t *a, const uint8_t *b) { return (vi)SHUFFLE((vq4)load(vhalf, a), (vq4)load(vhalf, b), 0, 1, 2, 3, 4, 5, 6, 7); }
+#define BLOCKS(P, i, k) join(P(2 * k), P(2 * k + 1))
+#elif VB == 32
+#define BLOCKS(P, i, k) load(vi, P(2 * k + i))
+#else
+#define BLOCKS(P, i, k) load(vi, P(2 * k + i / 2) + 16 * (i % 2))
 #endif
 
-#undef SUMS
-#define SUMS(i) (part(sc, i) * -32)
+// Eight float16 are put together as integers and converted at once.
+typedef uint16_t vs8 __attribute__((vector_size(16)));
+typedef _Float16 vh8 __attribute__((vector_size(16)));
+#define HALF(w) load(uint16_t, w)
+
+// Q8_0 and Q4_0: signed weights, a scale for each block. W(b) is block b.
+#define SIGNED(T, W, SIZE, FACTOR, UNPACKED)                               \
+	{                                                                      \
+		vs8 h8 = {HALF(W(0)), HALF(W(1)), HALF(W(2)), HALF(W(3)), HALF(W(4)), HALF(W(5)), HALF(W(6)), HALF(W(7))}; \
+		vf8 d8 = __builtin_convertvector((vh8)h8, vf8) * FACTOR;           \
+		UNROLL for (int i = 0; i < N16; i++) {                             \
+			vf s = lanes(d8, i);                                           \
+			Four v = UNPACKED(W, i);                                       \
+			UNROLL for (int t = 0; t < T; t++) {                           \
+				vi n = FIX ? BIAS(T, t, i) : (vi){0};                      \
+				UNROLL for (int d = 0; d < 4; d++) n = dotS(n, biased((vq)v.v[d]), VALUES(t, d, i)); \
+				acc[t].v[i] = fma_(tofloat(n), s * SCALE(T, t, i), acc[t].v[i]); \
+			}                                                              \
+		}                                                                  \
+	}
+// lanes gives each lane its block's element: vector i of 16.
+INLINE vf lanes(vf8 s, int i) { return part(SHUFFLE(s, s, 0, 2, 4, 6, 0, 2, 4, 6, 1, 3, 5, 7, 1, 3, 5, 7), i); }
+
+#define Q8(W, i) turn(BLOCKS(W##q, i, 0), BLOCKS(W##q, i, 1), BLOCKS(W##q, i, 2), BLOCKS(W##q, i, 3))
+// A step's blocks lie behind each other; those past the row's end, which meet
+// zeros, are its last.
+#define ALL(b) (w + (b) * SIZE)
+#define ALLq(b) (ALL(b) + 2)
+#define SOME(b) (w + ((b) < k ? (b) : k - 1) * SIZE)
+#define SOMEq(b) (SOME(b) + 2)
+#define SIGNED_BODY(T, FACTOR, UNPACKED)                                   \
+	for (; k >= 8; k -= 8) {                                               \
+		UNROLL for (int l = 0; l < 8 * SIZE; l += 64) __builtin_prefetch(w + p->ahead + l); \
+		SIGNED(T, ALL, SIZE, FACTOR, UNPACKED)                             \
+		q += STEP * T;                                                     \
+		w += 8 * SIZE;                                                     \
+	}                                                                      \
+	if (k > 0) SIGNED(T, SOME, SIZE, FACTOR, UNPACKED)
+
+// Q4_0's block: values 0 to 15 are the low nibbles of 16 bytes, 16 to 31 the
+// high ones. A weight comes out 16 times too large: that needs no subtraction.
+#define NIBBLES(P, b) load(vu4, P(b))
+#if VB == 64
+INLINE vi wide(vu4 a, vu4 b) {
+	vu8 x = SHUFFLE(a << 4, a, 0, 1, 2, 3, 4, 5, 6, 7), y = SHUFFLE(b << 4, b, 0, 1, 2, 3, 4, 5, 6, 7);
+	return (vi)SHUFFLE(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+#define HALVES(P, i, k) wide(NIBBLES(P, 2 * k), NIBBLES(P, 2 * k + 1))
+#elif VB == 32
+INLINE vi wide(vu4 a) { return (vi)SHUFFLE(a << 4, a, 0, 1, 2, 3, 4, 5, 6, 7); }
+#define HALVES(P, i, k) wide(NIBBLES(P, 2 * k + i))
+#else
+#define HALVES(P, i, k) (vi)(i % 2 ? NIBBLES(P, 2 * k + i / 2) : NIBBLES(P, 2 * k + i / 2) << 4)
+#endif
+INLINE vi high(vi x) { return (vi)(((vq)x & BYTES_OF(0xf0)) ^ BYTES_OF(0x80)); }
+#define Q4(W, i) turn(high(HALVES(W##q, i, 0)), high(HALVES(W##q, i, 1)), high(HALVES(W##q, i, 2)), high(HALVES(W##q, i, 3)))
+
+// Where registers are few, what one vector was made from is read again for the
+// next.
+#if VB == 16
+#define FORGET __asm__ volatile("" ::: "memory");
+#else
+#define FORGET
+#endif
+
+// Super-blocks of 256 weights 0 to 63: sc and mn are 16 lanes of scales and of
+// what meets the activations' sums.
+#define SUPER(T, BYTES, PROLOGUE, UNPACKED)                                \
+	do {                                                                   \
+		UNROLL for (int l = 0; l < BYTES; l += 64) __builtin_prefetch(w + p->ahead + l); \
+		PROLOGUE                                                           \
+		UNROLL for (int i = 0; i < N16; i++) {                             \
+			Four v = UNPACKED;                                             \
+			vf s = SC(i), m = MN(i);                                       \
+			FORGET                                                         \
+			UNROLL for (int t = 0; t < T; t++) {                           \
+				vi n = {0};                                                \
+				UNROLL for (int d = 0; d < 4; d++) n = dotU(n, (vq)v.v[d], VALUES(t, d, i)); \
+				acc[t].v[i] = fma_(m, SUM(T, t, i), acc[t].v[i]);          \
+				acc[t].v[i] = fma_(tofloat(n), s * SCALE(T, t, i), acc[t].v[i]); \
+			}                                                              \
+		}                                                                  \
+		q += STEP * T;                                                     \
+		w += BYTES;                                                        \
+	} while (--k > 0);
+
+#define PROLOGUE45                                                         \
+	vf16 sm = scales45(w);                                                 \
+	vf8 s8 = SHUFFLE(sm, sm, 0, 1, 2, 3, 4, 5, 6, 7), m8 = SHUFFLE(sm, sm, 8, 9, 10, 11, 12, 13, 14, 15);
+#define SC(i) lanes(s8, i)
+#define MN(i) lanes(m8, i)
+
+// chunk k of 32 bytes holds block 2k in the low nibbles and 2k+1 in the high.
+#define AND(x, m) (vi)((vq)(x) & BYTES_OF(m))
+INLINE Four q4_k(const uint8_t *w, int i) {
+#if VB == 64
+	vi a = load(vi, w), b = load(vi, w + 64);
+	const vu up = {0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4};
+#define DWORDS(s) AND(SHUFFLE(a, b, s, 8 + s, 16 + s, 24 + s, 4 + s, 12 + s, 20 + s, 28 + s, s, 8 + s, 16 + s, 24 + s, 4 + s, 12 + s, 20 + s, 28 + s) >> (vi)up, 0x0f)
+	return (Four){{DWORDS(0), DWORDS(1), DWORDS(2), DWORDS(3)}};
+#else
+	const uint8_t *x = w + (VB == 16 ? i % 2 * 16 : 0);
+	int up = VB == 16 ? i / 2 : i;
+	Four v = turn(load(vi, x), load(vi, x + 32), load(vi, x + 64), load(vi, x + 96));
+	UNROLL for (int d = 0; d < 4; d++) v.v[d] = AND(up ? v.v[d] >> 4 : v.v[d], 0x0f);
+	return v;
+#endif
+}
+
+// pick gives each lane the dword 4h+d of the 8 at w.
+#if VB == 64
+#define PICK(x, d) SHUFFLE(x, x, d, d, d, d, 4 + d, 4 + d, 4 + d, 4 + d, d, d, d, d, 4 + d, 4 + d, 4 + d, 4 + d)
+#define EIGHT(w, i) load(vi8, w)
+#elif VB == 32
+#define PICK(x, d) SHUFFLE(x, x, d, d, d, d, 4 + d, 4 + d, 4 + d, 4 + d)
+#define EIGHT(w, i) load(vi8, w)
+#else
+#define PICK(x, d) SHUFFLE(x, x, d, d, d, d)
+#define EIGHT(w, i) load(vi, (w) + i % 2 * 16)
+#endif
+// shifts gives each lane the number for its block: n[b].
+INLINE vi shifts(vi8 n, int i) {
+	vi16 all = SHUFFLE(n, n, 0, 2, 4, 6, 0, 2, 4, 6, 1, 3, 5, 7, 1, 3, 5, 7);
+#if N16 == 1
+	return all;
+#elif N16 == 2
+	return i ? SHUFFLE(all, all, 8, 9, 10, 11, 12, 13, 14, 15) : SHUFFLE(all, all, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+	return i / 2 ? SHUFFLE(all, all, 8, 9, 10, 11) : SHUFFLE(all, all, 0, 1, 2, 3);
+#endif
+}
+
+// Bit b of qh's 32 bytes is the fifth bit of block b; it goes to bit 4.
+INLINE Four q5_k(const uint8_t *w, int i) {
+	Four v = q4_k(w + 48, i);
+	vu left = (vu)shifts((vi8){4, 3, 2, 1, 0, 0, 0, 0}, i), right = (vu)shifts((vi8){0, 0, 0, 0, 0, 1, 2, 3}, i);
+#define FIFTH(d) v.v[d] |= AND((vu)PICK(EIGHT(w + 16, i), d) << left >> right, 0x10)
+	FIFTH(0);
+	FIFTH(1);
+	FIFTH(2);
+	FIFTH(3);
+	return v;
+}
+
+// Q6_K: halves of 128; blocks 0 and 1 of a half are the low nibbles of the
+// first and the second 32 bytes of ql, 2 and 3 the high ones; bits 2(b%4) of
+// qh's 32 bytes are the upper two, which go to bit 4.
+INLINE Four q6_k(const uint8_t *w, int i) {
+	Four v;
+	vu left = (vu)shifts((vi8){4, 2, 0, 0, 4, 2, 0, 0}, i), right = (vu)shifts((vi8){0, 0, 0, 2, 0, 0, 0, 2}, i);
+#if VB == 64
+	vi a = load(vi, w), b = load(vi, w + 64), h = load(vi, w + 128);
+	const vu up = {0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4};
+#define LOWS(d) SHUFFLE(a, b, d, d, 16 + d, 16 + d, 4 + d, 4 + d, 20 + d, 20 + d, 8 + d, 8 + d, 24 + d, 24 + d, 12 + d, 12 + d, 28 + d, 28 + d)
+#define HIGHS(d) SHUFFLE(h, h, d, d, 8 + d, 8 + d, 4 + d, 4 + d, 12 + d, 12 + d, d, d, 8 + d, 8 + d, 4 + d, 4 + d, 12 + d, 12 + d)
+#else
+#if VB == 32
+	const vu up = {0, 4, 0, 4, 0, 4, 0, 4};
+	vi a = load(vi, w + 32 * i), b = load(vi, w + 64 + 32 * i), g = load(vi, w + 128), h = load(vi, w + 160);
+#define LOWS(d) SHUFFLE(a, b, d, d, 8 + d, 8 + d, 4 + d, 4 + d, 12 + d, 12 + d)
+#define HIGHS(d) SHUFFLE(g, h, d, d, 8 + d, 8 + d, 4 + d, 4 + d, 12 + d, 12 + d)
+#else
+	const vu up = {0, 4, 0, 4};
+	const uint8_t *x = w + 32 * (i / 2) + 16 * (i % 2), *y = w + 128 + 16 * (i % 2);
+	vi a = load(vi, x), b = load(vi, x + 64), g = load(vi, y), h = load(vi, y + 32);
+#define LOWS(d) SHUFFLE(a, b, d, d, 4 + d, 4 + d)
+#define HIGHS(d) SHUFFLE(g, h, d, d, 4 + d, 4 + d)
+#endif
+#endif
+#define SIX(d) v.v[d] = AND((vu)LOWS(d) >> (vu)up, 0x0f) | AND((vu)HIGHS(d) << left >> right, 0x30)
+	SIX(0);
+	SIX(1);
+	SIX(2);
+	SIX(3);
+	return v;
+}
+#define PROLOGUE6                                                          \
+	vf16 n16 = __builtin_convertvector(load(vc16, w + 192), vf16) * f16(w + 208); \
+	n16 = SHUFFLE(n16, n16, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+
+#define SIZE 34
+#define Q8_0(T) ROWS(dotQ8_0, T, SIGNED_BODY(T, 1.0f, Q8))
+Q8_0(1)
+Q8_0(2)
+#if VB != 32
+Q8_0(4)
+#endif
+#if VB == 64
+Q8_0(8)
+#endif
+#undef SIZE
+#define SIZE 18
+#define Q4_0(T) ROWS(dotQ4_0, T, SIGNED_BODY(T, 0.0625f, Q4))
+Q4_0(1)
+Q4_0(2)
+#if VB != 32
+Q4_0(4)
+#endif
+#if VB == 64
+Q4_0(8)
+#endif
+
+#define Q4_K(T) ROWS(dotQ4_K, T, SUPER(T, 144, PROLOGUE45, q4_k(w + 16, i)))
+#define Q5_K(T) ROWS(dotQ5_K, T, SUPER(T, 176, PROLOGUE45, q5_k(w, i)))
+Q4_K(1) Q5_K(1)
+Q4_K(2)
+#if VB >= 32
+Q5_K(2)
+#endif
+#if VB == 64
+Q4_K(4) Q5_K(4)
+Q4_K(8) Q5_K(8)
+#endif
+#undef SC
+#undef MN
+#define SC(i) part(n16, i)
+#define MN(i) (part(n16, i) * -32)
+#define Q6_K(T) ROWS(dotQ6_K, T, SUPER(T, 210, PROLOGUE6, q6_k(w, i)))
 Q6_K(1)
 #if VB >= 32
 Q6_K(2)

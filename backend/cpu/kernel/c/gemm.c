@@ -65,17 +65,10 @@
 	}
 
 // Signed weights, one scale a block, passed through biased.
-INLINE vi dotS2(vi acc, vq w, vi a) {
-#if defined(__x86_64__) && !FIX
-	return acc + dotS((vi){0}, w, a);
-#else
-	return dotU(acc, w, a);
-#endif
-}
 HEAD(gemmS)
 vi n[G][2];
 EACH n[t][g] = FIX ? SPLAT(q + 36 * G + 4 * t) : (vi){0};
-PRODUCTS(dotS2, 0, 8)
+PRODUCTS(dotS, 0, 8)
 SCALED(16 * VB)
 TAIL(18 * VB)
 

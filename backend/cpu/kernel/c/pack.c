@@ -5,16 +5,13 @@ typedef struct {
 	const float *x;
 	int64_t n; // values, a multiple of 32
 	// For dots: T tokens together, of which this is one (see dot.c).
-	char *a, *sums;
+	char *a;
 	int64_t T, t;
 	// For products of tiles: groups of G tokens, of which this is one (see
 	// gemm.c).
 	char *g;
 	int64_t G;
 } Args;
-
-typedef int32_t vi16 __attribute__((vector_size(64)));
-typedef int8_t vc4 __attribute__((vector_size(4)));
 
 INLINE float largest(vf16 v) {
 	vf8 h = __builtin_elementwise_max(SHUFFLE(v, v, 0, 1, 2, 3, 4, 5, 6, 7), SHUFFLE(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
@@ -44,31 +41,36 @@ INLINE Block quantize(const float *x) {
 	return (Block){__builtin_convertvector(i, vc16), __builtin_convertvector(j, vc16), m / 127, sum(i), sum(j)};
 }
 
-// packDot writes a token's activations for dot.c.
+// packDot writes a token's activations for dot.c; what the last step lacks is
+// zeros.
 KERNEL packDot(const Args *p) {
 	const float *x = p->x;
-	char *a = p->a, *sums = p->sums;
+	char *a = p->a;
 	int64_t T = p->T, t = p->t, n = p->n;
-	int64_t k = 0;
 	do {
-		char *q = a + 64 * t, *s = a + 64 * T + 8 * t, *f = s + 8 * T;
-		Block u = quantize(x), v = {0};
-		if (n - k > 32) v = quantize(x + 32);
-		store(q, SHUFFLE((vu4)u.q0, (vu4)v.q0, 0, 4, 1, 5));
-		store(q + 16, SHUFFLE((vu4)u.q0, (vu4)v.q0, 2, 6, 3, 7));
-		store(q + 32, SHUFFLE((vu4)u.q1, (vu4)v.q1, 0, 4, 1, 5));
-		store(q + 48, SHUFFLE((vu4)u.q1, (vu4)v.q1, 2, 6, 3, 7));
-		store(s, u.scale);
-		store(s + 4, v.scale);
-		store(f, -16 * (u.s0 + u.s1));
-		store(f + 4, -16 * (v.s0 + v.s1));
-		vf4 sum = {u.scale * (float)u.s0, u.scale * (float)u.s1, v.scale * (float)v.s0, v.scale * (float)v.s1};
-		store(sums + 64 * t + (k / 64 & 3) * 16, sum);
-		a += 80 * T;
-		x += 64;
-		k += 64;
-		if ((k & 255) == 0) sums += 64 * T;
-	} while (k < n);
+		for (int b = 0; b < 8; b++) {
+			Block u = {0};
+			if (n > 0) u = quantize(x);
+			x += 32;
+			n -= 32;
+			int lane = 4 * (b % 2 * 8 + b / 2); // in bytes, of half 0; half 1 is 16 on
+			char *q = a + 256 * t + lane, *s = a + 256 * T + 64 * t + lane;
+			vu4 h = (vu4)u.q0, g = (vu4)u.q1;
+			UNROLL for (int d = 0; d < 4; d++) {
+				store(q + 64 * d, h[d]);
+				store(q + 64 * d + 16, g[d]);
+			}
+			store(s, u.scale);
+			store(s + 16, u.scale);
+			s += 64 * T;
+			store(s, u.scale * (float)u.s0);
+			store(s + 16, u.scale * (float)u.s1);
+			s += 64 * T;
+			store(s, -128 * u.s0);
+			store(s + 16, -128 * u.s1);
+		}
+		a += 448 * T;
+	} while (n > 0);
 }
 
 // packGemm writes a token's activations for gemm.c.

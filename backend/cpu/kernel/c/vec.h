@@ -1,8 +1,7 @@
 // Vectors of the width the target has, and the few operations that differ.
 //
 // Every sum of the kernels is made in 16 lanes whatever the width: N16 vectors
-// of LANES lanes stand for them. So all instruction sets give the same bits
-// (but see dotS).
+// of LANES lanes stand for them. So all instruction sets give the same bits.
 #pragma once
 #include <stdint.h>
 #if defined(__x86_64__)
@@ -24,8 +23,12 @@
 typedef float vf __attribute__((vector_size(VB)));
 typedef int32_t vi __attribute__((vector_size(VB)));
 typedef uint64_t vq __attribute__((vector_size(VB)));
+typedef uint32_t vu __attribute__((vector_size(VB)));
 typedef uint32_t vuh __attribute__((vector_size(VB / 2))); // half as wide
 typedef uint32_t vu4 __attribute__((vector_size(16)));
+typedef uint32_t vu8 __attribute__((vector_size(32)));
+typedef int32_t vi8 __attribute__((vector_size(32)));
+typedef int32_t vi16 __attribute__((vector_size(64)));
 typedef uint64_t vq4 __attribute__((vector_size(32)));
 typedef float vf4 __attribute__((vector_size(16)));
 typedef float vf8 __attribute__((vector_size(32)));
@@ -50,19 +53,11 @@ typedef struct { vf v[N16]; } Acc;
 
 INLINE float f16(const void *p) { return (float)load(_Float16, p); }
 
-// splat2 repeats two dwords over all lanes.
-INLINE vi splat2(const void *p) { return (vi)((vq){0} + load(uint64_t, p)); }
-INLINE vf splat2f(float a, float b) {
-	vf4 x = {a, b};
-#if VB == 64
-	return SHUFFLE(x, x, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1);
-#elif VB == 32
-	return SHUFFLE(x, x, 0, 1, 0, 1, 0, 1, 0, 1);
-#else
-	return SHUFFLE(x, x, 0, 1, 0, 1);
-#endif
+// splat repeats a float; as an integer, since 0 + x is an addition for floats.
+INLINE vf splat(float x) {
+	union { float f; int32_t i; } u = {x};
+	return (vf)((vi){0} + u.i);
 }
-INLINE vf splat(float x) { return (vf){0} + x; }
 INLINE vf tofloat(vi x) { return __builtin_convertvector(x, vf); }
 
 // fma_ is a*b + c, rounded once.
@@ -83,16 +78,6 @@ INLINE float total(Acc a) {
 	return (x[0] + x[2]) + (x[1] + x[3]);
 }
 
-// pair repeats elements 2j and 2j+1 of s over all lanes.
-#if VB == 64
-#define PAIR_(s, a) SHUFFLE(s, s, a, a + 1, a, a + 1, a, a + 1, a, a + 1, a, a + 1, a, a + 1, a, a + 1, a, a + 1)
-#elif VB == 32
-#define PAIR_(s, a) SHUFFLE(s, s, a, a + 1, a, a + 1, a, a + 1, a, a + 1)
-#else
-#define PAIR_(s, a) SHUFFLE(s, s, a, a + 1, a, a + 1)
-#endif
-INLINE vf pair(vf8 s, int j) { return j == 0 ? PAIR_(s, 0) : j == 1 ? PAIR_(s, 2) : j == 2 ? PAIR_(s, 4) : PAIR_(s, 6); }
-
 // part is vector i of 16 lanes.
 INLINE vf part(vf16 s, int i) {
 #if N16 == 1
@@ -103,20 +88,6 @@ INLINE vf part(vf16 s, int i) {
 	return i == 0 ? SHUFFLE(s, s, 0, 1, 2, 3) : i == 1 ? SHUFFLE(s, s, 4, 5, 6, 7) : i == 2 ? SHUFFLE(s, s, 8, 9, 10, 11) : SHUFFLE(s, s, 12, 13, 14, 15);
 #endif
 }
-
-// doubled is vector i of the 16 lanes in which each element of s stands twice.
-INLINE vf doubled(vf8 s, int i) { return part(SHUFFLE(s, s, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), i); }
-
-// halves is vector i of the scales of pair j, where s has one for each half
-// block: the lanes of dwords 0 to 3 take the first, the others the second.
-#define HALVES_(s, a) SHUFFLE(s, s, a, a + 2, a, a + 2, a, a + 2, a, a + 2, a + 1, a + 3, a + 1, a + 3, a + 1, a + 3, a + 1, a + 3)
-INLINE vf halves(vf16 s, int j, int i) { return part(j == 0 ? HALVES_(s, 0) : j == 1 ? HALVES_(s, 4) : j == 2 ? HALVES_(s, 8) : HALVES_(s, 12), i); }
-
-// widen reads LANES/2 dwords, each to the low half of a quadword.
-INLINE vq widen(const uint8_t *p) { return __builtin_convertvector(load(vuh, p), vq); }
-
-// interleave gives quadword i the dwords i of a and of b.
-INLINE vq interleave(const uint8_t *a, const uint8_t *b) { return widen(a) | widen(b) << 32; }
 
 // dotU adds to each lane the sum of its four products of bytes of w, 0 to 127,
 // and signed bytes of a.
@@ -135,24 +106,22 @@ INLINE vi dotU(vi acc, vq w, vi a) {
 #endif
 }
 
-// dotS is the same for signed bytes of w, passed through biased, and no sum
-// before. Where the machine wants them unsigned they are 128 too large, and
-// fix, -16 times the sum of the block's a in each of its 8 lanes, makes up: the
-// lanes together are exact, each alone is not.
+// dotS is the same for signed bytes of w, passed through biased. Where the
+// machine wants them unsigned (FIX) they are 128 too large, and acc must begin
+// with -128 times the sum of the lane's a.
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 #define FIX 1
 #else
 #define FIX 0
 #endif
 INLINE vq biased(vq w) { return FIX ? w ^ BYTES_OF(0x80) : w; }
-INLINE vi dotS(vi fix, vq w, vi a) {
-
+INLINE vi dotS(vi acc, vq w, vi a) {
 #if FIX || defined(__ARM_NEON)
-	return dotU(fix, w, a);
+	return dotU(acc, w, a);
 #else
 	__m256i s = _mm256_sign_epi8((__m256i)a, (__m256i)w);
 	s = _mm256_maddubs_epi16(_mm256_abs_epi8((__m256i)w), s);
-	return (vi)_mm256_madd_epi16(s, _mm256_set1_epi16(1));
+	return acc + (vi)_mm256_madd_epi16(s, _mm256_set1_epi16(1));
 #endif
 }
 

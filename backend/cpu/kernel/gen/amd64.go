@@ -41,12 +41,12 @@ func (fn *function) writeAMD64(b *bytes.Buffer, name string) error {
 			case size == 7 != long:
 				return fmt.Errorf("%s has %d bytes", in.text, size)
 			}
-		case in.text == "pushq %rbp":
+		case stacked(in.text, "pushq") != "":
 			depth += 8
-			emit = "PUSHQ BP"
-		case in.text == "popq %rbp":
+			emit = "PUSHQ " + stacked(in.text, "pushq")
+		case stacked(in.text, "popq") != "":
 			depth -= 8
-			emit = "POPQ BP"
+			emit = "POPQ " + stacked(in.text, "popq")
 		case op == "retq":
 			if depth != 0 {
 				return fmt.Errorf("returns at depth %d", depth)
@@ -72,10 +72,16 @@ func (fn *function) writeAMD64(b *bytes.Buffer, name string) error {
 	return nil
 }
 
+// stacked gives Go's name of the register that an instruction pushes or pops:
+// the ones that take a byte, in Go's encoding as in the compiler's.
+func stacked(text, op string) string {
+	return map[string]string{"%rax": "AX", "%rbp": "BP", "%rbx": "BX", "%rcx": "CX"}[strings.TrimPrefix(text, op+" ")]
+}
+
 // framed reports whether the function moves the stack pointer.
 func (fn *function) framed() bool {
 	for _, in := range fn.list {
-		if in.text == "pushq %rbp" || adjust.MatchString(in.text) {
+		if stacked(in.text, "pushq") != "" || adjust.MatchString(in.text) {
 			return true
 		}
 	}

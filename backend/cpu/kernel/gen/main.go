@@ -42,7 +42,7 @@ var targets = []target{
 	// The 256-bit form of AVX-512 VNNI is the same program in another encoding.
 	{"vnni256", "amd64", with(x86, "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni", "-DNARROW")},
 	{"avx512", "amd64", with(x86, "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni", "-mprefer-vector-width=512")},
-	{"neon", "arm64", []string{"--target=aarch64-linux-gnu", "-march=armv8.2-a+dotprod+fp16", "-ffixed-x18", "-ffixed-x28"}},
+	{"neon", "arm64", []string{"--target=aarch64-linux-gnu", "-march=armv8.2-a+dotprod+fp16", "-ffixed-x18", "-ffixed-x28", "-mllvm", "-disable-machine-licm"}},
 }
 
 func with(base []string, more ...string) []string {
