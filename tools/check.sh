@@ -33,6 +33,13 @@ done
 step tests
 go test -timeout 60m ./...
 
+step "arm64 kernels under qemu"
+if ! command -v qemu-aarch64-static >/dev/null; then
+  apt-get update -q >/dev/null && apt-get install -qy qemu-user-static >/dev/null
+fi
+GOARCH=arm64 go test -c -o /tmp/mil-kernels-arm64 ./backend/cpu/kernel
+(cd backend/cpu/kernel && qemu-aarch64-static /tmp/mil-kernels-arm64 -test.short)
+
 step "race detector, where goroutines share memory"
 if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
   apt-get update -q >/dev/null && apt-get install -qy gcc libc6-dev >/dev/null

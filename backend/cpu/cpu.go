@@ -102,7 +102,7 @@ type exec struct {
 }
 
 // scratch is a thread's own memory, grown as nodes ask for it.
-type scratch struct{ rows, acc, k, v []float32 }
+type scratch struct{ rows, acc []float32 }
 
 func grow(s *[]float32, n int) []float32 {
 	if cap(*s) < n {

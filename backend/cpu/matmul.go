@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"math"
-
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/backend/host"
@@ -31,7 +29,6 @@ func newMatrix(t *backend.Tensor) (*matrix, error) {
 type inputs struct {
 	few  kernel.Input
 	many kernel.Batch
-	norm []float32 // [tokens][n], for types that take float32 in place
 }
 
 // product multiplies matrices with the rows of one input.
@@ -113,7 +110,7 @@ func (p *product) pack(thread, lo, hi int) {
 		x := e.row(p.in, p.first+t)
 		if p.norm != nil {
 			buf := grow(&e.scratch[thread].rows, p.in.N)
-			rmsNorm(buf, x, p.w, p.norm.Eps)
+			e.k.RMSNorm(e.workers[thread], buf, x, p.w, p.norm.Eps)
 			x = buf
 		}
 		if p.tokens <= backend.Verify {
@@ -133,18 +130,6 @@ func (p *product) multiply(thread, lo, hi int) {
 	}
 	out, ld, add := p.batch(p.m)
 	e.k.Gemm(e.workers[thread], m.t, m.data, m.stride, lo, hi, &e.inputs.many, out, ld, add)
-}
-
-// rmsNorm is dst = x * w / sqrt(mean(x²) + eps).
-func rmsNorm(dst, x, w []float32, eps float32) {
-	var ss float64
-	for _, v := range x {
-		ss += float64(v) * float64(v)
-	}
-	scale := float32(1 / math.Sqrt(ss/float64(len(x))+float64(eps)))
-	for i, v := range x {
-		dst[i] = v * scale * w[i]
-	}
 }
 
 // matMul is backend.MatMul.
@@ -226,25 +211,4 @@ func (e *exec) head(n *backend.Logits) (func(*backend.Params), error) {
 			p.run(len(q.Tokens)-q.Logits, q.Logits)
 		}
 	}, nil
-}
-
-func silu(x float32) float32 { return x / (1 + exp(-x)) }
-
-func exp(x float32) float32 { return float32(math.Exp(float64(x))) }
-
-// softplus is log(1+exp(x)), which is x to float32's last bit above 20.
-func softplus(x float32) float32 {
-	if x > 20 {
-		return x
-	}
-	return float32(math.Log1p(math.Exp(float64(x))))
-}
-
-func dot(a, b []float32) float32 {
-	b = b[:len(a)]
-	var s float32
-	for i, v := range a {
-		s = float32(v*b[i]) + s
-	}
-	return s
 }
