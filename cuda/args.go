@@ -27,6 +27,7 @@ type prepareArgs struct {
 	x, weight, params uint64
 	to                quantizedArgs
 	cols, xStride     int32
+	share             int32
 	tokens, head      int32
 	eps               float32
 }

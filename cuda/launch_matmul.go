@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	warps     = 4 // rows of a block of a matrix-vector product
-	prepared  = 1024
-	mostRows  = 8 // tokens of one launch's block
-	maxMatrix = 4 // matrices of one launch
+	warps     = 4   // rows of a block of a matrix-vector product
+	prepared  = 256 // threads of a block of prepare
+	mostRows  = 8   // tokens of one launch's block
+	maxMatrix = 4   // matrices of one launch
 )
 
 // form is what a fast product takes of its activations, and whether there is
@@ -82,7 +82,12 @@ func (pl *planner) input(x product) (at uint64, stride int32, scales uint64, err
 		}
 		a.eps = x.norm.Eps
 	}
-	add(pl, "prepare", [3]int{x.tokens, 1, 1}, min(prepared, ceil(cols, 32)*32), a)
+	// For a few tokens a block takes as few columns as it has threads.
+	a.share = prepared
+	if x.tokens > backend.Verify {
+		a.share = int32(ceil(cols, 32) * 32)
+	}
+	add(pl, "prepare", [3]int{ceil(cols, int(a.share)), x.tokens, 1}, prepared, a)
 	return at, stride, scales, nil
 }
 

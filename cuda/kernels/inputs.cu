@@ -19,16 +19,17 @@ struct Prepare {
 	u64 x, weight; // float32; weight 0: not normalized
 	u64 params;
 	Quantized to; // as float32 and bfloat16 too
-	i32 cols, xStride;
+	i32 cols, xStride, share; // columns of a block, a multiple of 32
 	i32 tokens, head; // head 1: rows are the pass's last, as many as logits are wanted
 	float eps;
 };
 
 // prepare normalizes a token's channels and writes them as float32, as int8 with
-// one scale for 32 values, or as bfloat16; a block a token.
-KERNEL BLOCK(1024) prepare(Prepare a) {
+// one scale for 32 values, or as bfloat16; blocks of share columns for each
+// token, which all add up the whole token's squares.
+KERNEL BLOCK(256) prepare(Prepare a) {
 	SHARED static float shared[32];
-	int t = blockX(), from = t;
+	int t = blockY(), from = t;
 	if (a.head) {
 		int rows = param(a.params, LOGITS);
 		if (t >= rows) return;
@@ -38,12 +39,17 @@ KERNEL BLOCK(1024) prepare(Prepare a) {
 	float scale = 1;
 	if (w) {
 		float s = 0;
-		for (int i = thread(); i < a.cols; i += threads()) s = fma(x[i], x[i], s);
+		for (int i = thread(); i < a.cols; i += 256 * 8) {
+			float v[8];
+			UNROLL for (int g = 0; g < 8; g++) v[g] = i + g * 256 < a.cols ? x[i + g * 256] : 0;
+			UNROLL for (int g = 0; g < 8; g++) s = fma(v[g], v[g], s);
+		}
 		s = sumBlock(s, shared);
 		scale = 1 / __builtin_sqrtf(s / (float)a.cols + a.eps);
 	}
 	u8 *out = (u8 *)a.to.out + (u64)t * a.to.stride;
-	for (int i = thread(); i < (a.cols + 31) / 32 * 32; i += threads()) {
+	int end = least((blockX() + 1) * a.share, (a.cols + 31) / 32 * 32);
+	for (int i = blockX() * a.share + thread(); i < end; i += 256) {
 		float v = 0;
 		if (i < a.cols) {
 			v = x[i];

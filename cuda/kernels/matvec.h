@@ -35,16 +35,17 @@ DEVICE Token tokenAt(const MatVec &a, int t, int bytes) {
 }
 
 template <class Type, int R, int T> DEVICE void row(const MatVec &a, const u8 *const *w, float (&acc)[R][T], int first, int tokens) {
+	const int ahead = T > 1 ? Type::ahead / R : Type::ahead; // steps in flight, as registers allow
 	const int lane = thread() % 32, steps = Type::steps(a.cols);
 	UNROLL for (int r = 0; r < R; r++) UNROLL for (int t = 0; t < T; t++) acc[r][t] = 0;
-	for (int s = 0; s < steps; s += Type::ahead / R) {
-		typename Type::Weights v[Type::ahead / R][R];
-		UNROLL for (int i = 0; i < Type::ahead / R; i++)
+	for (int s = 0; s < steps; s += ahead) {
+		typename Type::Weights v[ahead][R];
+		UNROLL for (int i = 0; i < ahead; i++)
 			UNROLL for (int r = 0; r < R; r++) if (Type::inside(s + i, lane, a.cols)) Type::load(v[i][r], w[r], s + i, lane);
 		UNROLL for (int t = 0; t < T; t++) {
 			if (t >= tokens) continue;
 			Token x = tokenAt(a, first + t, Type::bytes);
-			UNROLL for (int i = 0; i < Type::ahead / R; i++)
+			UNROLL for (int i = 0; i < ahead; i++)
 				if (Type::inside(s + i, lane, a.cols)) {
 					typename Type::Input in;
 					Type::fetch(in, x, s + i, lane);
@@ -92,8 +93,8 @@ template <class Type, int T> DEVICE void gateup(const MatVec &a) {
 }
 
 #define SIZE(TYPE, STRUCT, T)                                                        \
-	KERNEL BLOCKS(WARPS * 32, T > 4 ? 4 : T > 1 ? 6 : 8) matvec_##TYPE##_##T(MatVec a) { matvec<STRUCT, T>(a); } \
-	KERNEL BLOCKS(WARPS * 32, T > 4 ? 4 : T > 1 ? 6 : 8) gateup_##TYPE##_##T(MatVec a) { gateup<STRUCT, T>(a); }
+	KERNEL BLOCKS(WARPS * 32, T > 4 ? 3 : T > 1 ? 4 : 6) matvec_##TYPE##_##T(MatVec a) { matvec<STRUCT, T>(a); } \
+	KERNEL BLOCKS(WARPS * 32, T > 4 ? 3 : 4) gateup_    ##TYPE##_##T(MatVec a) { gateup<STRUCT, T>(a); }
 
 // One token has a module of its own: it is what generating loads.
 #ifdef FEW
