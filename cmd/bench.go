@@ -23,6 +23,7 @@ type benchmark struct {
 	MACsPerToken  int64         `json:"macs_per_token"`  // multiply-adds of a prompt's token with weights
 	ReadGBs       float64       `json:"read_gb_s"`
 	Int8GMACs     float64       `json:"int8_gmac_s"`
+	Backend       string        `json:"backend"` // on cuda nothing is compared with the processor's rates
 	ISA           string        `json:"isa"`
 	Threads       int           `json:"threads"`
 	Results       []benchResult `json:"results"`
@@ -135,6 +136,9 @@ func (f *benchFlags) check() error {
 
 func (b *benchmark) print(out io.Writer) error {
 	fmt.Fprintf(out, "%s (%s): %.1f MB of weights and %.2f G multiply-adds a token\n", repl.Visible(b.Model), b.Architecture, float64(b.BytesPerToken)/1e6, float64(b.MACsPerToken)/1e9)
+	if b.Backend == "cuda" {
+		fmt.Fprintln(out, "computed by the GPU")
+	}
 	fmt.Fprintf(out, "this machine, %d threads, %s: reads %.1f GB/s, makes %.0f G multiply-adds of int8 a second\n\n", b.Threads, b.ISA, b.ReadGBs, b.Int8GMACs)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "depth\tprompt tok/s\tspread\tof int8\tgen tok/s\tspread\tof reading\t")
@@ -156,5 +160,9 @@ func speed(tokens int, rate, spread, share float64) string {
 	if tokens == 0 {
 		return "-\t-\t-"
 	}
-	return fmt.Sprintf("%.1f\t%.0f%%\t%.0f%%", rate, 100*spread, 100*share)
+	of := "-"
+	if share > 0 {
+		of = fmt.Sprintf("%.0f%%", 100*share)
+	}
+	return fmt.Sprintf("%.1f\t%.0f%%\t%s", rate, 100*spread, of)
 }

@@ -70,7 +70,11 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 		return benchmark{}, file.Named(err)
 	}
 	b.b.ReadGBs, b.b.Int8GMACs = b.machine.ReadRate/1e9, b.machine.MultiplyRate/1e9
+	b.b.Backend = b.backend.Name()
 	for i := range b.b.Results {
+		if b.b.Backend == "cuda" {
+			break
+		}
 		r := &b.b.Results[i]
 		r.PromptShare = r.PromptTokS * float64(b.b.MACsPerToken) / b.machine.MultiplyRate
 		r.GenShare = r.GenTokS * float64(r.ReadBytes) / b.machine.ReadRate
