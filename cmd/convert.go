@@ -81,7 +81,7 @@ and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
 	c.Flags().StringVar(&mix, "type", "q4_k_m", "how to store the weights")
 	c.Flags().StringVar(&o.Tokenizer, "tokenizer", "", "folder or tokenizer.json to take the tokenizer from")
 	c.Flags().StringArrayVar(&overrides, "tensor-type", nil, "PATTERN=TYPE stores the tensors so named, as in 'blk.*.ssm_in.weight=q8_0', in another type; may be given several times, the first that matches counts")
-	c.Flags().StringVar(&weights, "imatrix", "", "file of mil imatrix: columns that matter are kept nearer")
+	c.Flags().StringVar(&weights, "imatrix", "", "file of mil imatrix: quantize for the inputs it tells of")
 	c.Flags().BoolVar(&o.Force, "force", false, "replace the file if it exists")
 	return c
 }
@@ -132,7 +132,7 @@ func printSummary(out io.Writer, path string, s *convert.Summary) error {
 		fmt.Fprintf(&b, "fallback      %s instead of %s, whose blocks do not fit rows of %d: %s\n", f.Got, f.Want, f.RowLen, some(f.Tensors))
 	}
 	if s.Weighted > 0 {
-		fmt.Fprintf(&b, "weighted      %d tensors, by the statistics of --imatrix\n", s.Weighted)
+		fmt.Fprintf(&b, "weighted      %d tensors, for the inputs --imatrix tells of\n", s.Weighted)
 	}
 	fmt.Fprintf(&b, "time          %.1f s\n", s.Time.Seconds())
 	_, err := io.WriteString(out, b.String())

@@ -25,9 +25,10 @@ func imatrixCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "imatrix MODEL",
 		Short: "Gather from a text which columns of a model's weights matter, for convert --imatrix",
-		Long: `Read a text with a model and write down, for every weight matrix, the mean square
-of each column's input. Quantization with convert --imatrix keeps the columns of
-large inputs nearer to what they were, at no cost in size.
+		Long: `Read a text with a model and write down what each weight matrix is multiplied by:
+the squares of every column's inputs, and their products with its neighbours'.
+Quantization with convert --imatrix then errs where it costs least, at no cost in
+size. The file takes one kilobyte for each column of each matrix.
 
 The plain Go backend computes, since it sees every input as it is; it is slow, and
 some 10,000 tokens of text like what the model will read are enough.`,

@@ -24,7 +24,7 @@ type Options struct {
 	Output    string // path of the file to write
 	Type      quant.Mix
 	Overrides []Override             // the first that matches a tensor wins over Type
-	Weights   *importance.Statistics // which columns matter; nil: all the same
+	Weights   *importance.Statistics // what matrices are multiplied by; nil: unknown
 	Tokenizer string                 // folder or tokenizer.json, when the checkpoint has none or another is wanted
 	Force     bool                   // replace Output if it exists
 	// Progress is called as values are written, with the tensor at hand.
@@ -39,7 +39,7 @@ type Summary struct {
 	Bytes     int64
 	Types     map[string]int64 // values stored in each type
 	Fallbacks []Fallback
-	Weighted  int // tensors whose columns were weighted
+	Weighted  int // tensors packed for known inputs
 	Time      time.Duration
 }
 

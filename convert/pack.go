@@ -28,8 +28,8 @@ type packed struct {
 }
 
 // pack reads the tensor in chunks of rows, packs them on all cores, and hands
-// them to emit in order. weights has one value a column, or is nil.
-func (t *tensor) pack(ctx context.Context, spec *quant.Spec, weights []float32, emit func(b []byte, values int) error) error {
+// them to emit in order. in may be nil.
+func (t *tensor) pack(ctx context.Context, spec *quant.Spec, in *quant.Inputs, emit func(b []byte, values int) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	rows := max(1, min(chunkValues/t.cols, (t.rows+3)/4))
 	queue := make(chan chan packed, runtime.GOMAXPROCS(0))
@@ -46,7 +46,7 @@ func (t *tensor) pack(ctx context.Context, spec *quant.Spec, weights []float32, 
 				return
 			}
 			n := min(rows, t.rows-row)
-			wg.Go(func() { out <- t.chunk(spec, weights, row, n) })
+			wg.Go(func() { out <- t.chunk(spec, in, row, n) })
 		}
 	})
 	var bad badValues
@@ -76,7 +76,7 @@ func (t *tensor) pack(ctx context.Context, spec *quant.Spec, weights []float32, 
 }
 
 // chunk reads and packs rows [row, row+n).
-func (t *tensor) chunk(spec *quant.Spec, weights []float32, row, n int) packed {
+func (t *tensor) chunk(spec *quant.Spec, in *quant.Inputs, row, n int) packed {
 	v := make([]float32, n*t.cols)
 	if err := t.read(row, n, v); err != nil {
 		return packed{err: err}
@@ -85,8 +85,8 @@ func (t *tensor) chunk(spec *quant.Spec, weights []float32, row, n int) packed {
 		return packed{bad: bad}
 	}
 	dst := make([]byte, n*spec.RowBytes(t.cols))
-	if weights != nil {
-		spec.PackWeighted(dst, v, weights)
+	if in != nil {
+		spec.PackWeighted(dst, v, *in)
 	} else {
 		spec.Pack(dst, v)
 	}

@@ -32,7 +32,7 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	weights, err := p.weights(o.Weights, types, sum)
+	weighted, err := p.weighted(o.Weights, types, sum)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,12 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	var done int64
 	for i, t := range p.tensors {
 		spec, _ := types[i].Spec() // the mix names known types only
-		err := t.pack(ctx, spec, weights[i], func(b []byte, values int) error {
+		var in *quant.Inputs
+		if weighted[i] {
+			known := o.Weights.Inputs(t.name)
+			in = &known
+		}
+		err := t.pack(ctx, spec, in, func(b []byte, values int) error {
 			if _, err := w.Write(b); err != nil {
 				return err
 			}
@@ -85,29 +90,28 @@ func (p *plan) types(o Options, sum *Summary) ([]quant.Type, error) {
 	return types, nil
 }
 
-// weights are each tensor's columns' weights, nil for those kept as floats and
-// those the statistics say nothing of.
-func (p *plan) weights(s *importance.Statistics, types []quant.Type, sum *Summary) ([][]float32, error) {
-	all := make([][]float32, len(p.tensors))
+// weighted says which tensors are packed for the inputs they are known to have.
+func (p *plan) weighted(s *importance.Statistics, types []quant.Type, sum *Summary) ([]bool, error) {
+	list := make([]bool, len(p.tensors))
 	if s == nil {
-		return all, nil
+		return list, nil
 	}
 	for i, t := range p.tensors {
 		if spec, _ := types[i].Spec(); spec.Block == 1 {
 			continue
 		}
 		var err error
-		if all[i], err = s.Weights(t.name, t.cols); err != nil {
+		if list[i], err = s.Has(t.name, t.cols); err != nil {
 			return nil, err
 		}
-		if all[i] != nil {
+		if list[i] {
 			sum.Weighted++
 		}
 	}
 	if sum.Weighted == 0 {
 		return nil, fmt.Errorf("%s: it says nothing of any tensor that is quantized", s.Path)
 	}
-	return all, nil
+	return list, nil
 }
 
 func (s *Summary) fallback(name string, cols int, want, got quant.Type) {

@@ -24,8 +24,8 @@ func packQ4_0(dst []byte, src []float32) {
 	}
 }
 
-func weighQ4_0(dst []byte, src, weights []float32) {
-	putQ4_0((*[18]byte)(dst), (*[32]float32)(src), half(weighScale(src, weights, -8, 7)))
+func weighQ4_0(dst []byte, f *fit) {
+	putQ4_0((*[18]byte)(dst), (*[32]float32)(f.x), half(weighScale(f.x, f.w, -8, 7)))
 }
 
 func putQ4_0(b *[18]byte, x *[32]float32, d uint16) {

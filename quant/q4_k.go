@@ -21,9 +21,9 @@ func packQ4_K(dst []byte, src []float32) {
 	}
 }
 
-func weighQ4_K(dst []byte, src, weights []float32) {
+func weighQ4_K(dst []byte, f *fit) {
 	var a affine
-	a.weigh((*[256]float32)(src), (*[256]float32)(weights), 15)
+	a.weigh(f, 15)
 	a.putQ4_K((*[144]byte)(dst))
 }
 

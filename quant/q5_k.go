@@ -21,9 +21,9 @@ func packQ5_K(dst []byte, src []float32) {
 	}
 }
 
-func weighQ5_K(dst []byte, src, weights []float32) {
+func weighQ5_K(dst []byte, f *fit) {
 	var a affine
-	a.weigh((*[256]float32)(src), (*[256]float32)(weights), 31)
+	a.weigh(f, 31)
 	a.putQ5_K((*[176]byte)(dst))
 }
 

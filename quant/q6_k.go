@@ -24,9 +24,9 @@ func packQ6_K(dst []byte, src []float32) {
 	}
 }
 
-func weighQ6_K(dst []byte, src, weights []float32) {
+func weighQ6_K(dst []byte, f *fit) {
 	var s scaled
-	s.weigh((*[256]float32)(src), (*[256]float32)(weights))
+	s.weigh(f)
 	s.put((*[210]byte)(dst))
 }
 

@@ -25,9 +25,9 @@ func packQ8_0(dst []byte, src []float32) {
 	}
 }
 
-func weighQ8_0(dst []byte, src, weights []float32) {
-	d := weighScale(src, weights, -127, 127)
-	putQ8_0((*[34]byte)(dst), (*[32]float32)(src), half(max(d, -d)))
+func weighQ8_0(dst []byte, f *fit) {
+	d := weighScale(f.x, f.w, -127, 127)
+	putQ8_0((*[34]byte)(dst), (*[32]float32)(f.x), half(max(d, -d)))
 }
 
 func putQ8_0(b *[34]byte, x *[32]float32, d uint16) {

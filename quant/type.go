@@ -32,8 +32,8 @@ type Spec struct {
 	Pack func(dst []byte, src []float32)
 	// Unpack decodes src into dst, whose length is a multiple of Block.
 	Unpack func(dst []float32, src []byte)
-	// weigh packs one block of tame values by weighted squares; nil for floats.
-	weigh func(dst []byte, src, weights []float32)
+	// weigh packs one block of tame values for its inputs; nil for floats.
+	weigh func(dst []byte, f *fit)
 }
 
 // RowBytes is the size of a row of n values; n is a multiple of Block.

@@ -2,32 +2,49 @@ package quant
 
 import "math"
 
+// CovWidth is how many neighbouring columns' inputs are known together.
+const CovWidth = 256
+
+// Inputs says what a matrix's columns are multiplied by.
+type Inputs struct {
+	// Square is the mean square of each column's inputs, not negative.
+	Square []float32
+	// Cov, if not nil, is the mean product of the inputs of every two columns
+	// of each CovWidth: [columns/CovWidth][CovWidth][CovWidth], symmetric.
+	Cov []float32
+}
+
 // PackWeighted is Pack with the square of each value's error multiplied by its
-// weight: weights holds one row's, not negative, and src whole rows. No block
-// comes out worse by that measure than Pack makes it; a block whose weights
-// are all zero, or are no numbers, is what Pack makes it.
-func (s *Spec) PackWeighted(dst []byte, src, weights []float32) {
+// column's Square, and where Cov is known the levels of the K types then moved
+// so that the squared error of whole products falls; src is whole rows. No
+// block comes out worse by that measure than Pack makes it; a block whose
+// squares are all zero, or are no numbers, is what Pack makes it.
+func (s *Spec) PackWeighted(dst []byte, src []float32, in Inputs) {
 	s.Pack(dst, src)
 	if s.weigh == nil {
 		return
 	}
+	cols := len(in.Square)
 	block := make([]byte, s.Bytes)
 	y := make([]float32, s.Block)
-	at := 0
-	for len(src) >= s.Block {
-		x, w, b := src[:s.Block], weights[at:at+s.Block], dst[:s.Bytes]
-		src, dst = src[s.Block:], dst[s.Bytes:]
-		if at += s.Block; at == len(weights) {
+	for at := 0; len(src) >= s.Block; at += s.Block {
+		if at == cols {
 			at = 0
 		}
-		if !usable(w) || !(peak(x) <= mostQ4_0) {
+		x, b := src[:s.Block], dst[:s.Bytes]
+		src, dst = src[s.Block:], dst[s.Bytes:]
+		f := fit{x: x, w: in.Square[at : at+s.Block]}
+		if in.Cov != nil && s.Block == CovWidth {
+			f.cov = in.Cov[at*CovWidth : (at+CovWidth)*CovWidth]
+		}
+		if !usable(f.w) || !(peak(x) <= mostQ4_0) {
 			continue
 		}
 		s.Unpack(y, b)
-		plain := weightedError(x, y, w)
-		s.weigh(block, x, w)
+		plain := f.cost(y)
+		s.weigh(block, &f)
 		s.Unpack(y, block)
-		if weightedError(x, y, w) < plain {
+		if f.cost(y) < plain {
 			copy(b, block)
 		}
 	}
@@ -45,14 +62,65 @@ func usable(w []float32) bool {
 	return sum > 0 && sum <= math.MaxFloat32
 }
 
-// weightedError is the sum of w*(y-x)².
-func weightedError(x, y, w []float32) float64 {
-	var sum float64
-	for i, v := range x {
+// fit is one block's values and what makes their errors count.
+type fit struct {
+	x, w []float32
+	cov  []float32 // [CovWidth][CovWidth], or nil
+}
+
+// cost is the squared error of products with y in the place of x.
+func (f *fit) cost(y []float32) (cost float64) {
+	for i, v := range f.x {
 		e := float64(y[i]) - float64(v)
-		sum += float64(float64(w[i]) * float64(e*e))
+		if f.cov == nil {
+			cost += float64(float64(f.w[i]) * float64(e*e))
+			continue
+		}
+		var g float64
+		for j, c := range f.cov[i*CovWidth : (i+1)*CovWidth] {
+			g += float64(float64(c) * (float64(y[j]) - float64(f.x[j])))
+		}
+		cost += float64(e * g)
 	}
-	return sum
+	return cost
+}
+
+// balance moves levels by one where that lessens the cost most, until nothing
+// does. Group g of 16 values is step[g]*q - least[g], q within 0..top.
+func (f *fit) balance(q *[256]uint8, step, least *[16]float32, top int) {
+	if f.cov == nil {
+		return
+	}
+	var g [256]float64 // half the cost's slope by each value
+	for i, v := range f.x {
+		e := float64(float32(step[i/16]*float32(q[i]))-least[i/16]) - float64(v)
+		for j, c := range f.cov[i*CovWidth : (i+1)*CovWidth] {
+			g[j] += float64(float64(c) * e)
+		}
+	}
+	for range balanceMoves {
+		best, at, by := 0.0, -1, 0
+		for i := range g {
+			d, n := float64(step[i/16]), 1
+			if d*g[i] > 0 {
+				d, n = -d, -1
+			}
+			if to := int(q[i]) + n; to < 0 || to > top {
+				continue
+			}
+			if change := d * (2*g[i] + float64(d*float64(f.cov[i*CovWidth+i]))); change < best {
+				best, at, by = change, i, n
+			}
+		}
+		if at < 0 {
+			return
+		}
+		d := float64(step[at/16]) * float64(by)
+		for j, c := range f.cov[at*CovWidth : (at+1)*CovWidth] {
+			g[j] += float64(float64(c) * d)
+		}
+		q[at] = uint8(int(q[at]) + by)
+	}
 }
 
 // Fits by weights search more than those without: they are made once, from an
@@ -60,6 +128,8 @@ func weightedError(x, y, w []float32) float64 {
 const (
 	weighSteps  = 16 // scales tried for a group
 	weighRounds = 3  // of fitting levels and scale to each other
+
+	balanceMoves = 512 // of a block at most, by one level
 )
 
 // weighScale is the d for which d*q, q within lo..hi, comes nearest to x by
@@ -109,7 +179,8 @@ func weighLevels(x, w []float32, inv float32, lo, hi int) (xq, qq float64) {
 }
 
 // weigh is fit by weighted squares.
-func (s *scaled) weigh(x, w *[256]float32) {
+func (s *scaled) weigh(f *fit) {
+	x, w := (*[256]float32)(f.x), (*[256]float32)(f.w)
 	var scale [16]float32
 	top := float32(0)
 	for g := range scale {
@@ -147,6 +218,12 @@ func (s *scaled) weigh(x, w *[256]float32) {
 			s.q[16*g+i] = uint8(clamp(round(float32(v*inv)), -32, 31) + 32)
 		}
 	}
+	var step, least [16]float32
+	for g, sc := range s.sc {
+		step[g] = d * float32(sc)
+		least[g] = 32 * step[g]
+	}
+	f.balance(&s.q, &step, &least, 63)
 }
 
 // weightedSums are what a least-squares fit of d*q - m to weighted values
@@ -223,7 +300,8 @@ func weighLine(x, w *[32]float32, top int) (d, m float32) {
 
 // weigh is fit by weighted squares: after each group's own line, the six-bit
 // scales and minimums next to those are tried, and d and m refitted, in turn.
-func (a *affine) weigh(x, w *[256]float32, top int) {
+func (a *affine) weigh(f *fit, top int) {
+	x, w := (*[256]float32)(f.x), (*[256]float32)(f.w)
 	var scale, least [8]float32
 	var topScale, topLeast float32
 	for g := range scale {
@@ -243,12 +321,16 @@ func (a *affine) weigh(x, w *[256]float32, top int) {
 		}
 	}
 	d, m := F16ToF32(a.d), F16ToF32(a.m)
+	var steps, mins [16]float32
 	for g := range a.sc {
-		inv, min := inverse(d*float32(a.sc[g])), m*float32(a.mn[g])
+		step, least := d*float32(a.sc[g]), m*float32(a.mn[g])
+		steps[2*g], steps[2*g+1], mins[2*g], mins[2*g+1] = step, step, least, least
+		inv := inverse(step)
 		for i, v := range x[32*g : 32*g+32] {
-			a.q[32*g+i] = uint8(clamp(round(float32((v+min)*inv)), 0, top))
+			a.q[32*g+i] = uint8(clamp(round(float32((v+least)*inv)), 0, top))
 		}
 	}
+	f.balance(&a.q, &steps, &mins, top)
 }
 
 // neighbours moves every group's scale and minimum to the best among

@@ -23,13 +23,19 @@ func TestPackBits(t *testing.T) {
 	}
 }
 
+// weightedError is the sum of w*(y-x)².
+func weightedError(x, y, w []float32) float64 {
+	f := fit{x: x, w: w}
+	return f.cost(y)
+}
+
 // skewed draws weights as activations have them: a few columns of many times
 // the mean.
 func skewed(r *rand.Rand) float32 { return float32(math.Exp(1.5 * r.NormFloat64())) }
 
 func packWeighted(s *Spec, x, w []float32) ([]byte, []float32) {
 	b := make([]byte, s.RowBytes(len(x)))
-	s.PackWeighted(b, x, w)
+	s.PackWeighted(b, x, Inputs{Square: w})
 	y := make([]float32, len(x))
 	s.Unpack(y, b)
 	return b, y
@@ -127,9 +133,59 @@ func BenchmarkPackWeighted(b *testing.B) {
 		b.Run(s.Name, func(b *testing.B) {
 			dst := make([]byte, s.RowBytes(len(x)))
 			for b.Loop() {
-				s.PackWeighted(dst, x, w)
+				s.PackWeighted(dst, x, Inputs{Square: w})
 			}
 			b.ReportMetric(float64(b.N)*float64(len(x))/1e6/b.Elapsed().Seconds(), "Mvalues/s")
 		})
+	}
+}
+
+// correlated is the mean products of inputs that share much, and their squares.
+func correlated(cols int) Inputs {
+	const samples = 600
+	in := Inputs{Square: make([]float32, cols), Cov: make([]float32, cols*CovWidth)}
+	r := rand.New(rand.NewPCG(11, 1))
+	v := make([]float32, cols)
+	for range samples {
+		shared := gauss(r)
+		for i := range v {
+			v[i] = 0.5*shared*float32(i%7-3) + 0.5*gauss(r)
+		}
+		for i := range v {
+			first := i &^ (CovWidth - 1)
+			for j := range CovWidth {
+				in.Cov[i*CovWidth+j] += v[i] * v[first+j] / samples
+			}
+			in.Square[i] += v[i] * v[i] / samples
+		}
+	}
+	return in
+}
+
+// Where inputs go together, the squared error of products falls much below
+// Pack's, and below what squares alone give.
+func TestProductsCount(t *testing.T) {
+	const cols, rows = 512, 16
+	x, in := fill(cols*rows, 12, student), correlated(cols)
+	for typ, least := range map[Type]float64{Q6_K: 0.7, Q5_K: 0.7, Q4_K: 0.7} {
+		s, _ := typ.Spec()
+		total := func(y []float32) (sum float64) {
+			for at := 0; at < len(x); at += CovWidth {
+				c := at % cols
+				f := fit{x: x[at : at+CovWidth], w: in.Square[c : c+CovWidth], cov: in.Cov[c*CovWidth : (c+CovWidth)*CovWidth]}
+				sum += f.cost(y[at : at+CovWidth])
+			}
+			return sum
+		}
+		b, y := make([]byte, s.RowBytes(len(x))), make([]float32, len(x))
+		s.PackWeighted(b, x, in)
+		s.Unpack(y, b)
+		_, squares := packWeighted(s, x, in.Square)
+		plain := total(roundTrip(s, x))
+		fell := 1 - total(y)/plain
+		t.Logf("%s: squared errors of products fall by %.1f%%, by squares alone %.1f%%", typ, 100*fell, 100-100*total(squares)/plain)
+		if fell < least {
+			t.Errorf("%s: squared errors of products fall by %.1f%%, want %.0f%%", typ, 100*fell, 100*least)
+		}
 	}
 }
