@@ -8,11 +8,8 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// some passes: single tokens, a few, many, and going back between them.
-var (
-	short = []Pass{{1, 0}, {2, 1}, {5, 2}, {16, 3}, {3, 16}}
-	mixed = []Pass{{1, 0}, {4, 1}, {3, 2}, {37, 3}, {2, 0}, {16, 1}, {1, 9}, {100, 1}, {1, 0}}
-)
+// mixed is single tokens, a few, many, and going back between them.
+var mixed = []Pass{{1, 0}, {4, 1}, {3, 2}, {37, 3}, {2, 0}, {16, 1}, {1, 9}, {100, 1}, {1, 0}}
 
 // Cases is the whole table.
 func Cases() []Case {
