@@ -48,6 +48,9 @@ func (e *Engine) Converse(s *model.Session, set Settings) *Conversation {
 	return &Conversation{e: e, s: s, set: set, decoder: speculate.New(s, set.Sampling, set.Draft)}
 }
 
+// Costs are the decoder's; see [speculate.Decoder.Costs].
+func (c *Conversation) Costs() (pass map[int]float64, draft float64) { return c.decoder.Costs() }
+
 // Settings are the present settings.
 func (c *Conversation) Settings() Settings { return c.set }
 

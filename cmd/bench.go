@@ -47,6 +47,8 @@ type benchResult struct {
 // benchFlags are the command's.
 type benchFlags struct {
 	runFlags
+	draftFlags
+	messages          string
 	depths            []int
 	prompt, gen, runs int
 	plot              string
@@ -65,7 +67,8 @@ the demo inside mil runs. Figures are medians over the runs, after a warm-up;
 docs/performance.md describes the method.`,
 		Example: `  mil bench
   mil bench model.bin --depths 0,4096,16384 --plot speed.svg
-  mil bench a.bin b.gguf --json`,
+  mil bench a.bin b.gguf --json
+  mil bench model.bin --draft small.bin --gen 128`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -74,6 +77,12 @@ docs/performance.md describes the method.`,
 				args = []string{""}
 			}
 			defer f.close()
+			if f.draft != "" {
+				return f.drafts(c, args)
+			}
+			if f.messages != "" {
+				return errors.New("--messages goes with --draft")
+			}
 			var list []benchmark
 			for _, path := range args {
 				b, err := f.model(path, c.ErrOrStderr())
@@ -100,6 +109,8 @@ docs/performance.md describes the method.`,
 	}
 	set := c.Flags()
 	f.addMachine(set)
+	f.draftFlags.add(set)
+	set.StringVar(&f.messages, "messages", "", "with --draft: file with a JSON object {\"messages\": [...]} a line (default twenty tales)")
 	set.IntSliceVar(&f.depths, "depths", []int{0}, "tokens of context before what is timed, separated by commas")
 	set.IntVar(&f.prompt, "prompt", 512, "tokens of the prompt, 0 times none")
 	set.IntVar(&f.gen, "gen", 64, "tokens to generate, 0 times none")

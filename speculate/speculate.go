@@ -146,6 +146,18 @@ func (d *Decoder) Stats() Stats {
 	return s
 }
 
+// Costs are the measured times in seconds of passes by their number of tokens,
+// and of drafting a token; the newest count most.
+func (d *Decoder) Costs() (pass map[int]float64, draft float64) {
+	pass = map[int]float64{}
+	for n, seconds := range d.costs.pass {
+		if seconds > 0 {
+			pass[n] = seconds
+		}
+	}
+	return pass, d.costs.draft
+}
+
 // Begin goes on after a prompt: logits are those of its last token.
 func (d *Decoder) Begin(logits []float32) { d.logits = logits }
 

@@ -1,0 +1,240 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/chat/repl"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/speculate"
+)
+
+// draftBenchmark is what `mil bench --draft` prints for a model: greedy replies
+// with and without the draft, in turn.
+type draftBenchmark struct {
+	Model   string       `json:"model"`
+	Draft   string       `json:"draft"`
+	K       int          `json:"k"` // -1 adapts
+	Replies []draftReply `json:"replies"`
+	// Speedup is the time of all replies without the draft over that with it.
+	Speedup       float64 `json:"speedup"`
+	PlainTokS     float64 `json:"plain_tok_s"`
+	DraftTokS     float64 `json:"draft_tok_s"`
+	Acceptance    float64 `json:"acceptance"`
+	TokensPerPass float64 `json:"tokens_per_pass"`
+	// PassCost is the time of a pass by its number of tokens, and DraftCost that of
+	// drafting a token, over a pass of one token.
+	PassCost  map[int]float64 `json:"pass_cost"`
+	DraftCost float64         `json:"draft_cost"`
+	KCounts   map[int]int     `json:"k_counts"` // passes by tokens proposed
+}
+
+type draftReply struct {
+	Tokens        int     `json:"tokens"`
+	PlainTokS     float64 `json:"plain_tok_s"`
+	DraftTokS     float64 `json:"draft_tok_s"`
+	Speedup       float64 `json:"speedup"`
+	Acceptance    float64 `json:"acceptance"`
+	TokensPerPass float64 `json:"tokens_per_pass"`
+	Same          bool    `json:"same"` // the texts, as they must be
+}
+
+// drafts compares every model with and without the draft.
+func (f *benchFlags) drafts(c *cobra.Command, paths []string) error {
+	list := []*draftBenchmark{}
+	for _, path := range paths {
+		b, err := f.draftModel(path, c.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		list = append(list, b)
+		if !f.asJSON {
+			if err := b.print(c.OutOrStdout()); err != nil {
+				return err
+			}
+		}
+	}
+	if f.asJSON {
+		return printJSON(c.OutOrStdout(), list)
+	}
+	return nil
+}
+
+// draftModel times one model with the draft.
+func (f *benchFlags) draftModel(path string, errs io.Writer) (*draftBenchmark, error) {
+	prompts, err := readPrompts(f.messages)
+	if err != nil {
+		return nil, err
+	}
+	file, err := openModel(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	e, err := chat.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.CanChat(); err != nil {
+		return nil, file.Named(err)
+	}
+	s, err := f.session(e.Model, errs)
+	if err != nil {
+		return nil, file.Named(err)
+	}
+	defer s.Close()
+	greedy := chat.Settings{MaxTokens: f.gen}
+	d, err := f.draftFlags.open(&f.runFlags, e, s, greedy.Sampling)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	with := greedy
+	with.Draft = d.Options
+	b := &draftBenchmark{Model: file.Name(), Draft: f.draft, K: f.k, PassCost: map[int]float64{}, KCounts: map[int]int{}}
+	progress := isTerminal(errs)
+	var total struct{ plain, draft time.Duration }
+	var all speculate.Stats
+	tokens := 0
+	// One conversation decodes with the draft throughout, so that what it learns
+	// in one reply it knows in the next.
+	plain, drafted := e.Converse(s, greedy), e.Converse(s, with)
+	for i, messages := range append([][]chat.Message{prompts[0]}, prompts...) {
+		one, err := answer(plain, s, messages)
+		if err != nil {
+			return nil, err
+		}
+		two, err := answer(drafted, s, messages)
+		if err != nil {
+			return nil, err
+		}
+		if progress {
+			fmt.Fprintf(errs, "\rreply %d of %d\033[K", i, len(prompts))
+		}
+		if i == 0 {
+			continue // warm-up
+		}
+		st := two.Stats.Speculation
+		r := draftReply{Tokens: one.Stats.GeneratedTokens, PlainTokS: one.Stats.GenerationSpeed(), DraftTokS: two.Stats.GenerationSpeed(),
+			Acceptance: st.Rate(), TokensPerPass: st.PerPass(), Same: one.Text == two.Text}
+		r.Speedup = one.Stats.GenerationTime.Seconds() / two.Stats.GenerationTime.Seconds()
+		b.Replies = append(b.Replies, r)
+		total.plain += one.Stats.GenerationTime
+		total.draft += two.Stats.GenerationTime
+		tokens += one.Stats.GeneratedTokens - 1
+		all.Passes += st.Passes
+		all.Tokens += st.Tokens
+		all.Proposed += st.Proposed
+		all.Accepted += st.Accepted
+		for k, n := range st.K {
+			b.KCounts[k] += n
+		}
+	}
+	if progress {
+		fmt.Fprint(errs, "\r\033[K")
+	}
+	b.Speedup = total.plain.Seconds() / total.draft.Seconds()
+	b.PlainTokS, b.DraftTokS = float64(tokens)/total.plain.Seconds(), float64(tokens)/total.draft.Seconds()
+	b.Acceptance, b.TokensPerPass = all.Rate(), all.PerPass()
+	alone, _ := plain.Costs()
+	costs, draftCost := drafted.Costs()
+	costs[1] = alone[1]
+	for n, seconds := range costs {
+		b.PassCost[n] = seconds / costs[1]
+	}
+	b.DraftCost = draftCost / costs[1]
+	return b, nil
+}
+
+// answer makes a greedy reply to messages from nothing.
+func answer(c *chat.Conversation, s *model.Session, messages []chat.Message) (chat.Reply, error) {
+	c.Load(messages)
+	return c.Reply(context.Background(), func(string) {})
+}
+
+// readPrompts reads JSON lines of {"messages": [...]}, or a JSON list of them;
+// "" is twenty requests for a tale.
+func readPrompts(path string) ([][]chat.Message, error) {
+	if path == "" {
+		return tales(), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var out [][]chat.Message
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, maxPrompt)
+	for n := 1; s.Scan(); n++ {
+		var line struct {
+			Messages []chat.Message `json:"messages"`
+		}
+		if err := json.Unmarshal(s.Bytes(), &line); err != nil || len(line.Messages) == 0 {
+			return nil, fmt.Errorf("%s: line %d is no JSON object with messages", path, n)
+		}
+		out = append(out, line.Messages)
+	}
+	if err := s.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s: there are no messages", path)
+	}
+	return out, nil
+}
+
+func tales() (out [][]chat.Message) {
+	names := []string{"Leo", "Milo", "Bea", "Dot", "Opal", "Rosa", "Hugo", "Otis", "Tess", "Bruno"}
+	animals := []string{"fox", "hare", "wolf", "badger", "goat", "swan", "mole", "otter", "lion", "deer"}
+	for i := range names {
+		out = append(out,
+			[]chat.Message{{Role: "user", Content: "Tell me a tale about a " + animals[i] + " named " + names[i] + "."}},
+			[]chat.Message{{Role: "user", Content: "Can you tell me a story about a gentle " + animals[(i+3)%10] + "?"}})
+	}
+	return out
+}
+
+func (b *draftBenchmark) print(out io.Writer) error {
+	fmt.Fprintf(out, "%s with draft %s, greedy, %d replies:\n", repl.Visible(b.Model), repl.Visible(b.Draft), len(b.Replies))
+	fmt.Fprintf(out, "  without  %.1f tok/s\n  with     %.1f tok/s, %.2f times\n", b.PlainTokS, b.DraftTokS, b.Speedup)
+	fmt.Fprintf(out, "  %.0f%% of the proposed tokens accepted, %.2f tokens a pass; drafting a token costs %.3f passes\n", 100*b.Acceptance, b.TokensPerPass, b.DraftCost)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "tokens a pass\t")
+	var sizes []int
+	for n := range b.PassCost {
+		sizes = append(sizes, n)
+	}
+	slices.Sort(sizes)
+	for _, n := range sizes {
+		fmt.Fprintf(w, "%d\t", n)
+	}
+	fmt.Fprint(w, "\ncost\t")
+	for _, n := range sizes {
+		fmt.Fprintf(w, "%.2f\t", b.PassCost[n])
+	}
+	fmt.Fprint(w, "\npasses\t")
+	for _, n := range sizes {
+		fmt.Fprintf(w, "%d\t", b.KCounts[n-1])
+	}
+	fmt.Fprintln(w)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for i, r := range b.Replies {
+		if !r.Same {
+			fmt.Fprintf(out, "  reply %d differs with the draft: a fault worth a report\n", i+1)
+		}
+	}
+	return nil
+}
