@@ -49,6 +49,7 @@ type Session struct {
 	step    backend.Exec
 	prompt  backend.Exec
 	all     backend.Exec
+	params  backend.Params
 	failure error // a session that failed within a pass cannot go on
 }
 
@@ -158,7 +159,13 @@ func (s *Session) compile(n int, want Want) (err error) {
 
 func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 	if len(tokens) <= backend.Verify {
-		rows := map[Want]int{WantNone: 0, WantLast: 1, WantAll: len(tokens)}[want]
+		rows := 0
+		switch want {
+		case WantLast:
+			rows = 1
+		case WantAll:
+			rows = len(tokens)
+		}
 		out, err := s.run(s.step, tokens, rows)
 		s.logged = len(tokens)
 		return out, err
@@ -193,7 +200,8 @@ func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 
 // run is one pass; what the last one logged and was not taken back is replayed.
 func (s *Session) run(e backend.Exec, tokens []int32, rows int) ([]float32, error) {
-	out, err := e.Run(&backend.Params{Tokens: tokens, Pos: len(s.tokens), Replay: s.logged, Logits: rows})
+	s.params = backend.Params{Tokens: tokens, Pos: len(s.tokens), Replay: s.logged, Logits: rows}
+	out, err := e.Run(&s.params)
 	s.tokens = append(s.tokens, tokens...)
 	s.logged = 0
 	return out, err
