@@ -242,13 +242,12 @@ func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
 		}
 	}
 	graph, endErr := d.StreamEndCapture(stream) // also after an error: the stream must leave the capture
-	if err != nil {
-		if endErr == nil {
-			endErr = d.GraphDestroy(graph)
-		}
+	switch {
+	case err != nil && endErr == nil:
+		return 0, errors.Join(err, d.GraphDestroy(graph))
+	case err != nil:
 		return 0, err
-	}
-	if endErr != nil {
+	case endErr != nil:
 		return 0, endErr
 	}
 	exec, err := d.GraphInstantiate(graph)
