@@ -70,15 +70,18 @@ type fit struct {
 
 // cost is the squared error of products with y in the place of x.
 func (f *fit) cost(y []float32) (cost float64) {
+	var errs [CovWidth]float64
 	for i, v := range f.x {
 		e := float64(y[i]) - float64(v)
 		if f.cov == nil {
 			cost += float64(float64(f.w[i]) * float64(e*e))
 			continue
 		}
-		var g float64
-		for j, c := range f.cov[i*CovWidth : (i+1)*CovWidth] {
-			g += float64(float64(c) * (float64(y[j]) - float64(f.x[j])))
+		errs[i] = e
+		row := f.cov[i*CovWidth : i*CovWidth+i+1]
+		g := float64(float64(row[i]) * e)
+		for j, c := range row[:i] { // and the same mirrored
+			g += float64(2 * float64(c) * errs[j])
 		}
 		cost += float64(e * g)
 	}

@@ -79,8 +79,13 @@ func (s *Statistics) Has(name string, cols int) (bool, error) {
 	return slices.ContainsFunc(e.sums, func(v float64) bool { return v > 0 }), nil
 }
 
+// together is how far products of different columns are believed: a text is
+// only some of what a model reads, and inputs that always went together in it
+// need not elsewhere.
+const together = 0.9
+
 // Inputs are those of a matrix that Has knows, squares over their mean and the
-// products in proportion. A column that no input touched counts as the mean
+// products, a little lessened, in proportion. A column that no input touched counts as the mean
 // does, so that all such columns count the same.
 func (s *Statistics) Inputs(name string) (in quant.Inputs) {
 	e := s.entries[name]
@@ -106,7 +111,7 @@ func (s *Statistics) Inputs(name string) (in quant.Inputs) {
 	for i := range e.sums {
 		first := i &^ (quant.CovWidth - 1)
 		for j := first; j < i; j++ {
-			v := float32(float64(e.cov[i*quant.CovWidth+j-first]) / mean)
+			v := float32(together * float64(e.cov[i*quant.CovWidth+j-first]) / mean)
 			in.Cov[i*quant.CovWidth+j-first] = v
 			in.Cov[j*quant.CovWidth+i-first] = v
 		}

@@ -11,5 +11,8 @@ for name, answer in (("eval.jsonl", "answer"), ("hybrid-mamba1/transcripts.jsonl
         c = json.loads(line)
         if c.get("kind") not in ("needle64", "needle256"):  # little else than filler
             conversations.append(rendered(c["messages"] + [{"role": "assistant", "content": c[answer]}]))
+# In an order that mixes the kinds, so that any beginning has of all of them.
+n = len(conversations)
+conversations = [conversations[i * 97 % n] for i in range(n)]
 for i, name in enumerate(("heldout", "calibration")):
     open("eval/%s.txt" % name, "w").write("".join(conversations[i::2]))
