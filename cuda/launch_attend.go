@@ -90,6 +90,6 @@ func (pl *planner) attend(n *backend.Attend) error {
 	if n.Dim%32 == 0 {
 		a.to = pl.quantized(n.Out)
 	}
-	add(pl, "merge", [3]int{n.Heads.Heads, pl.tokens, 1}, 128, a)
+	add(pl, "merge", [3]int{n.Heads.Heads, pl.tokens, 1}, 512, a)
 	return nil
 }

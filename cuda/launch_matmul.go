@@ -215,7 +215,11 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 		add(pl, vector+"_any", [3]int{ceil(rows, warps), x.tokens, 1}, 32*warps, a)
 	default:
 		each, groups := size(x.tokens)
-		add(pl, fmt.Sprintf("%s_%v_%d", vector, w.Type, each), [3]int{ceil(rows, warps), groups, 1}, 32*warps, a)
+		perBlock := warps
+		if each > 1 && up == nil && x.form == formFloat {
+			perBlock *= 2 // float types take two rows a warp
+		}
+		add(pl, fmt.Sprintf("%s_%v_%d", vector, w.Type, each), [3]int{ceil(rows, perBlock), groups, 1}, 32*warps, a)
 	}
 }
 

@@ -3,7 +3,7 @@
 // bits depend on its position alone.
 #include "attend.h"
 
-enum { QUERIES = 4, LIMIT = 256 }; // queries of a block; positions scored together
+enum { QUERIES = 4, LIMIT = 256, AHEAD = 4 }; // queries of a block; positions scored together; rows a lane has on their way
 
 // Eight takes 8 dimensions of a cached row.
 template <bool wide> DEVICE void eight(float (&v)[8], u64 cache, u64 at) {
@@ -44,15 +44,19 @@ template <int L, bool wide> DEVICE void attend(const Attend &a) {
 	for (int block = first; block < end; block += LIMIT) {
 		int n = least(LIMIT, end - block);
 		sync();
-		for (int p = at; p < (n + 4 * P - 1) / (4 * P) * (4 * P); p += 4 * P) {
-			float k[8], s[QUERIES];
-			eight<wide>(k, a.keys, base + (u64)(block + least(p, n - 1)) * a.width);
-			UNROLL for (int i = 0; i < QUERIES; i++) {
-				s[i] = 0;
-				UNROLL for (int c = 0; c < 8; c++) s[i] = fma(q[i][c], lane * 8 + c < a.dim ? k[c] : 0, s[i]);
-				s[i] = sum<L>(s[i]);
+		for (int p0 = at; p0 < (n + 4 * P - 1) / (4 * P) * (4 * P); p0 += 4 * P * AHEAD) {
+			float k[AHEAD][8];
+			UNROLL for (int g = 0; g < AHEAD; g++) eight<wide>(k[g], a.keys, base + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
+			UNROLL for (int g = 0; g < AHEAD; g++) {
+				int p = p0 + g * 4 * P;
+				float s[QUERIES];
+				UNROLL for (int i = 0; i < QUERIES; i++) {
+					s[i] = 0;
+					UNROLL for (int c = 0; c < 8; c++) s[i] = fma(q[i][c], lane * 8 + c < a.dim ? k[g][c] : 0, s[i]);
+					s[i] = sum<L>(s[i]);
+				}
+				if (lane == 0 && p < n) UNROLL for (int i = 0; i < QUERIES; i++) score[i][p] = s[i];
 			}
-			if (lane == 0 && p < n) UNROLL for (int i = 0; i < QUERIES; i++) score[i][p] = s[i];
 		}
 		sync();
 		if (warp < QUERIES) { // a warp a query
@@ -76,12 +80,13 @@ template <int L, bool wide> DEVICE void attend(const Attend &a) {
 		}
 		sync();
 		UNROLL for (int i = 0; i < QUERIES; i++) UNROLL for (int c = 0; c < 8; c++) acc[i][c] *= factors[i];
-		for (int p = at; p < n; p += 4 * P) {
-			float v[8];
-			eight<wide>(v, a.values, base + (u64)(block + p) * a.width);
-			UNROLL for (int i = 0; i < QUERIES; i++) {
-				float w = score[i][p];
-				UNROLL for (int c = 0; c < 8; c++) acc[i][c] = fma(w, v[c], acc[i][c]);
+		for (int p0 = at; p0 < n; p0 += 4 * P * AHEAD) {
+			float v[AHEAD][8];
+			UNROLL for (int g = 0; g < AHEAD; g++) eight<wide>(v[g], a.values, base + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
+			UNROLL for (int g = 0; g < AHEAD; g++) UNROLL for (int i = 0; i < QUERIES; i++) {
+				int p = p0 + g * 4 * P;
+				float w = p < n ? score[i][p] : 0;
+				UNROLL for (int c = 0; c < 8; c++) acc[i][c] = fma(w, v[g][c], acc[i][c]);
 			}
 		}
 	}
@@ -109,23 +114,38 @@ ATTEND(8)
 ATTEND(16)
 ATTEND(32)
 
-// merge adds a head's parts in their order; a block a head and token.
-KERNEL BLOCK(128) merge(Attend a) {
-	int head = blockX(), t = blockY(), n = (param(a.params, POS) + t) / a.split + 1;
-	const float *p = (const float *)a.parts + ((u64)t * a.heads + head) * a.splits * (a.width + 2);
-	float peak = -1e30f;
-	for (int i = thread() % 32; i < n; i += 32) peak = higher(peak, p[(u64)i * (a.width + 2) + a.width]);
+enum { PARTS = 512, SIDES = 4 };
+
+// merge adds a head's parts, at most PARTS: every fourth in order, then the four
+// sums; a block a head and token, 128 threads a sum.
+KERNEL BLOCK(128 * SIDES) merge(Attend a) {
+	SHARED static float factor[PARTS], side[SIDES][128], shared[32];
+	int head = blockX(), t = blockY(), n = (param(a.params, POS) + t) / a.split + 1, stride = a.width + 2;
+	const float *p = (const float *)a.parts + ((u64)t * a.heads + head) * a.splits * stride;
+	float peak = -1e30f, s = 0;
+	for (int i = thread() % 32; i < n; i += 32) peak = higher(peak, p[(u64)i * stride + a.width]);
 	peak = most<32>(peak);
-	for (int d = thread(); d < a.dim; d += threads()) {
-		float v = 0, s = 0;
-		for (int i = 0; i < n; i++) {
-			const float *part = p + (u64)i * (a.width + 2);
-			float f = exp(part[a.width] - peak);
-			v = fma(part[d], f, v);
-			s = fma(part[a.width + 1], f, s);
+	for (int i = thread(); i < n; i += 128 * SIDES) {
+		float f = exp(p[(u64)i * stride + a.width] - peak);
+		factor[i] = f;
+		s = fma(p[(u64)i * stride + a.width + 1], f, s);
+	}
+	s = sumBlock(s, shared);
+	for (int d0 = 0; d0 < a.dim; d0 += 128) {
+		int d = d0 + thread() % 128, mine = thread() / 128;
+		float v = 0;
+		if (d < a.dim) {
+			_Pragma("unroll 8") for (int i = mine; i < n; i += SIDES) v = fma(p[(u64)i * stride + d], factor[i], v);
 		}
-		v /= s;
-		((float *)a.out)[(u64)t * a.outStride + head * a.dim + d] = v;
-		if (a.to.form != FLOAT) quantize(a.to, t, (head * a.dim + d) / 32, v);
+		side[mine][thread() % 128] = v;
+		sync();
+		if (mine == 0 && d < a.dim) {
+			v = 0;
+			UNROLL for (int i = 0; i < SIDES; i++) v += side[i][thread()];
+			v /= s;
+			((float *)a.out)[(u64)t * a.outStride + head * a.dim + d] = v;
+			if (a.to.form != FLOAT) quantize(a.to, t, (head * a.dim + d) / 32, v);
+		}
+		sync();
 	}
 }

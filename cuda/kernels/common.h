@@ -98,6 +98,11 @@ DEVICE Pair pair(const void *p) {
 	asm volatile("ld.global.nc.v2.f32 {%0,%1}, [%2];" : "=f"(r.x), "=f"(r.y) : "l"(p));
 	return r;
 }
+DEVICE u32 whole(const void *p) {
+	u32 r;
+	asm volatile("ld.global.nc.u32 %0, [%1];" : "=r"(r) : "l"(p));
+	return r;
+}
 DEVICE u32 half(const void *p) {
 	u16 r;
 	asm volatile("ld.global.nc.u16 %0, [%1];" : "=h"(r) : "l"(p));

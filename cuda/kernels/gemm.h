@@ -22,7 +22,13 @@ DEVICE void scaled(u32 *out, u32 w, float scale, float add) {
 	out[1] = pairBrain(fma(number(w, 2), scale, add), fma(number(w, 3), scale, add));
 }
 
-DEVICE u32 loose(const u8 *p) { return half(p) | half(p + 2) << 16; }
+// loose reads n words at an even address as the whole words they lie in.
+template <int n> DEVICE void loose(u32 (&out)[n], const u8 *p) {
+	const u32 *w = (const u32 *)((u64)p & ~3ull);
+	u32 shift = (u32)((u64)p & 2) * 8, v[n + 1];
+	UNROLL for (int i = 0; i <= n; i++) v[i] = whole(w + i);
+	UNROLL for (int i = 0; i < n; i++) asm("shf.r.wrap.b32 %0, %1, %2, %3;" : "=r"(out[i]) : "r"(v[i]), "r"(v[i + 1]), "r"(shift));
+}
 
 struct TileQ8 {
 	static const bool mixed = false;
@@ -31,7 +37,7 @@ struct TileQ8 {
 	DEVICE void load(Raw &r, const u8 *row, int k, int h) {
 		const u8 *p = row + (k * 2 + h) * 34;
 		r.d = half(p);
-		UNROLL for (int i = 0; i < 8; i++) r.q[i] = loose(p + 2 + 4 * i);
+		loose(r.q, p + 2);
 	}
 	DEVICE void unpack(const Raw &r, u32 *out, int, int) {
 		float d = f16((u16)r.d);
@@ -46,7 +52,7 @@ struct TileQ4 {
 	DEVICE void load(Raw &r, const u8 *row, int k, int h) {
 		const u8 *p = row + (k * 2 + h) * 18;
 		r.d = half(p);
-		UNROLL for (int i = 0; i < 4; i++) r.q[i] = loose(p + 2 + 4 * i);
+		loose(r.q, p + 2);
 	}
 	DEVICE void unpack(const Raw &r, u32 *out, int, int) {
 		float d = f16((u16)r.d);
@@ -112,10 +118,8 @@ struct TileQ6K {
 	DEVICE void load(Raw &r, const u8 *row, int k, int h) {
 		const u8 *p = row + k / 4 * 210;
 		int n = k % 4 / 2, part = k % 2 * 2 + h;
-		UNROLL for (int i = 0; i < 8; i++) {
-			r.q[i] = loose(p + n * 64 + h * 32 + 4 * i);
-			r.high[i] = loose(p + 128 + n * 32 + 4 * i);
-		}
+		loose(r.q, p + n * 64 + h * 32);
+		loose(r.high, p + 128 + n * 32);
 		r.scales = half(p + 192 + n * 8 + part * 2);
 		r.d = half(p + 208);
 	}

@@ -4,9 +4,10 @@
 // order in which its parts and then the lanes are added, so a token's bits are
 // the same whatever shares its pass.
 //
-// A type gives: steps, how many a warp takes along a row; Weights, a
+// A type gives: steps, how many a warp takes along a row; rows of a warp; Weights, a
 // lane's part of a step in registers; load, and dot with one token's part.
-// Several steps are loaded before the first is used, to keep reads in flight.
+// Several steps are loaded before the first is used, to keep reads in flight:
+// faster, on an H100, than loading a step again as soon as it is used.
 #pragma once
 #include "common.h"
 
@@ -62,22 +63,30 @@ template <int T> DEVICE int liveTokens(const MatVec &a, int first) {
 	return n < T ? n : T;
 }
 
-// matvec is Out = W·x (+ Add).
+// matvec is Out = W·x (+ Add); where several tokens share a pass, a type's rows
+// of them share what is read of the activations.
 template <class Type, int T> DEVICE void matvec(const MatVec &a) {
-	int r = blockX() * WARPS + thread() / 32, first = blockY() * T, n = liveTokens<T>(a, first);
-	if (r >= a.ends[3] || n <= 0) return;
-	int m = (r >= a.ends[0]) + (r >= a.ends[1]) + (r >= a.ends[2]);
-	u64 w = m == 0 ? a.w[0] : m == 1 ? a.w[1] : m == 2 ? a.w[2] : a.w[3];
-	int begin = m == 0 ? 0 : m == 1 ? a.ends[0] : m == 2 ? a.ends[1] : a.ends[2];
-	const u8 *p[1] = {(const u8 *)w + (u64)(r - begin) * Type::rowBytes(a.cols)};
-	float acc[1][T];
-	row<Type, 1, T>(a, p, acc, first, n);
-	int lane = thread() % 32;
-	UNROLL for (int t = 0; t < T; t++) if (t < n && t == lane) {
-		float v = acc[0][t];
-		if (a.add) v = ((const float *)a.add)[(u64)(first + t) * a.addStride + r] + v;
-		((float *)a.out)[(u64)(first + t) * a.outStride + r] = v;
+	const int R = T > 1 ? Type::rows : 1;
+	int row0 = (blockX() * WARPS + thread() / 32) * R, first = blockY() * T, n = liveTokens<T>(a, first);
+	if (row0 >= a.ends[3] || n <= 0) return;
+	const u8 *p[R];
+	UNROLL for (int i = 0; i < R; i++) {
+		int r = least(row0 + i, a.ends[3] - 1), m = (r >= a.ends[0]) + (r >= a.ends[1]) + (r >= a.ends[2]);
+		u64 w = m == 0 ? a.w[0] : m == 1 ? a.w[1] : m == 2 ? a.w[2] : a.w[3];
+		int begin = m == 0 ? 0 : m == 1 ? a.ends[0] : m == 2 ? a.ends[1] : a.ends[2];
+		p[i] = (const u8 *)w + (u64)(r - begin) * Type::rowBytes(a.cols);
 	}
+	float acc[R][T];
+	row<Type, R, T>(a, p, acc, first, n);
+	int lane = thread() % 32;
+	UNROLL for (int t = 0; t < T; t++) if (t < n && t == lane)
+		UNROLL for (int i = 0; i < R; i++) {
+			int r = row0 + i;
+			if (r >= a.ends[3]) continue;
+			float v = acc[i][t];
+			if (a.add) v = ((const float *)a.add)[(u64)(first + t) * a.addStride + r] + v;
+			((float *)a.out)[(u64)(first + t) * a.outStride + r] = v;
+		}
 }
 
 // gateup is Out = silu(Gate·x) * (Up·x).

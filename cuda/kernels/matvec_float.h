@@ -4,7 +4,7 @@
 #include "matvec.h"
 
 struct Floats {
-	static const int bytes = 4;
+	static const int bytes = 4, rows = 2;
 	DEVICE int steps(int cols) { return (cols + 255) / 256; }
 	struct Input { float v[8]; };
 	DEVICE bool inside(int s, int lane, int cols) { return s * 256 + lane * 8 < cols; }

@@ -7,7 +7,7 @@
 // are part of: activations lie like the weights, 34 bytes a block, with zeros
 // where those have their scales, so that every word belongs to one block.
 struct Q8 {
-	static const int bytes = 1, ahead = 4;
+	static const int bytes = 1, rows = 1, ahead = 4;
 	struct Weights {
 		Quad q;
 		float d0, d1; // scales of the block the 16 bytes begin in, and the next
@@ -50,7 +50,7 @@ struct KInput {
 };
 
 struct K {
-	static const int bytes = 1;
+	static const int bytes = 1, rows = 1;
 	typedef KInput Input;
 	DEVICE int steps(int cols) { return (cols + 1023) / 1024; }
 	DEVICE bool inside(int s, int lane, int cols) { return s * 1024 + lane / 8 * 256 < cols; }
@@ -125,7 +125,7 @@ struct Q5K : K {
 // Q6K: one block of 256 a step, eight values a lane: a word of low bits, whose
 // nibbles are 64 values apart. Blocks lie at even addresses.
 struct Q6K {
-	static const int bytes = 1, ahead = 4;
+	static const int bytes = 1, rows = 1, ahead = 4;
 	struct Weights {
 		u32 q, h;
 		float s0, s1;
@@ -167,7 +167,7 @@ struct Q6K {
 
 // Q4: eight blocks a step, four lanes a block, a word of nibbles 16 values apart.
 struct Q4 {
-	static const int bytes = 1, ahead = 4;
+	static const int bytes = 1, rows = 1, ahead = 4;
 	struct Weights {
 		u32 q;
 		float d;
