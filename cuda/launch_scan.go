@@ -66,7 +66,7 @@ func (pl *planner) scan1(n *backend.Scan1) error {
 		a.lanes *= 2
 	}
 	if a.lanes > 32 {
-		return fmt.Errorf("Mamba with %d states a channel (at most 32)", n.N)
+		return fmt.Errorf("a Mamba scan with %d states a channel (at most 32)", n.N)
 	}
 	a.x, a.xStride = pl.slice(n.X)
 	a.dt, a.dtStride = pl.slice(n.Dt)
@@ -112,7 +112,7 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 		states *= 2
 	}
 	if states > 256 {
-		return fmt.Errorf("Mamba-2 with %d states a row (at most 256)", n.N)
+		return fmt.Errorf("a Mamba-2 scan with %d states a row (at most 256)", n.N)
 	}
 	a.x, a.xStride = pl.slice(n.X)
 	a.b, a.bStride = pl.slice(n.B)
