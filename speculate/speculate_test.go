@@ -21,7 +21,7 @@ func session(t testing.TB, f *format.File, context int) *model.Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := m.NewSession(cpu.New(0), model.Options{Context: context})
+	s, err := m.NewSession(cpu.New(1), model.Options{Context: context}) // such small models are faster on one thread
 	if err != nil {
 		t.Fatal(err)
 	}
