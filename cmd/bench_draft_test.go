@@ -22,6 +22,11 @@ func TestBenchDraft(t *testing.T) {
 			t.Errorf("draft %s: %v\n%s", draft, err, out)
 		}
 	}
+	// Drawn text follows the seed where K is fixed.
+	args := []string{"run", "--backend", "cpu", "--seed", "7", "--temp", "1.2", "--draft", "demo", "--draft-k", "4", "--max-tokens", "40", "Tell me a story."}
+	if a, b := must(t, "", args...), must(t, "", args...); a != b {
+		t.Errorf("one seed and K, two texts: %q, %q", a, b)
+	}
 	for want, args := range map[string][]string{
 		"--messages goes with --draft": {"bench", "--messages", messages},
 		"nowhere":                      {"bench", "--draft", "demo", "--messages", "nowhere"},

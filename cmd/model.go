@@ -156,7 +156,7 @@ func (f *chatFlags) add(set *pflag.FlagSet) {
 	set.Float32Var(&f.topP, "top-p", 0, "draw from the best tokens whose probabilities sum to P, 0 or 1 from all"+from)
 	set.Float32Var(&f.minP, "min-p", 0, "draw from tokens at least P times as probable as the best"+from)
 	set.Float32Var(&f.repeat, "repeat-penalty", 0, "make the last 64 tokens less likely, 1 does not"+from)
-	set.Uint64Var(&f.seed, "seed", 0, "seed of the random numbers; the same seed gives the same text (default a new one)")
+	set.Uint64Var(&f.seed, "seed", 0, "seed of the random numbers; the same seed gives the same text, with a draft where --draft-k is fixed (default a new one)")
 	set.StringArrayVar(&f.stop, "stop", nil, "text that ends a reply; may be given several times")
 	set.IntVar(&f.maxTokens, "max-tokens", 0, "longest reply in tokens, 0 up to the context's end")
 	set.StringVar(&f.system, "system", "", "system message")

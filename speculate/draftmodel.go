@@ -46,15 +46,16 @@ func (m *Model) Draft(timeline []int32, most int, worth func(int, float64) bool)
 	if len(timeline)+most > m.s.Context() {
 		return Proposal{}, nil // the draft's context is the smaller one
 	}
-	for _, id := range timeline {
+	if err := m.follow(timeline); err != nil {
+		return Proposal{}, err
+	}
+	news := timeline[len(m.s.Tokens()):]
+	for _, id := range news {
 		if int(id) >= m.s.Vocab() {
 			return Proposal{}, nil // it has no row for what was said
 		}
 	}
-	if err := m.follow(timeline); err != nil {
-		return Proposal{}, err
-	}
-	logits, err := m.s.Feed(timeline[len(m.s.Tokens()):], model.WantLast)
+	logits, err := m.s.Feed(news, model.WantLast)
 	if err != nil {
 		return Proposal{}, err
 	}

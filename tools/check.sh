@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds, checks and tests everything. Needs Go and bash; the linter comes as a
-# Go module at a pinned version, and a C compiler (for the race detector alone)
-# from the system's packages where there is none.
+# Go module at a pinned version; a C compiler (for the race detector alone) and
+# qemu (for the arm64 kernels) from the system's packages where there are none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
@@ -37,8 +37,10 @@ step "arm64 kernels under qemu"
 if ! command -v qemu-aarch64-static >/dev/null; then
   apt-get update -q >/dev/null && apt-get install -qy qemu-user-static >/dev/null
 fi
-GOARCH=arm64 go test -c -o /tmp/mil-kernels-arm64 ./backend/cpu/kernel
-(cd backend/cpu/kernel && qemu-aarch64-static /tmp/mil-kernels-arm64 -test.short)
+kernels=$(mktemp)
+GOARCH=arm64 go test -c -o "$kernels" ./backend/cpu/kernel
+(cd backend/cpu/kernel && qemu-aarch64-static "$kernels" -test.short)
+rm "$kernels"
 
 step "race detector, where goroutines share memory"
 if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
