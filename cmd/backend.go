@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -16,8 +18,42 @@ import (
 	"github.com/mil-run/mil/cuda"
 )
 
-// openBackend starts what --backend names. With auto a machine without an
-// NVIDIA driver or card says nothing, one whose card cannot be used says why.
+// accelerator is a backend beside the processor's.
+type accelerator struct {
+	name   string // as in --backend
+	open   func(progress func(done, total int64)) (split.Device, error)
+	absent func(error) bool        // nothing is wrong: this machine has none
+	remedy func(error) (do string) // about one that does not open
+}
+
+// accelerators are the GPU backends, in the order in which auto tries them.
+var accelerators = []accelerator{
+	{
+		name: "cuda",
+		open: func(progress func(done, total int64)) (split.Device, error) {
+			b, err := cuda.Open(cuda.Options{Progress: progress})
+			if err != nil {
+				return nil, err // and no nil pointer in an interface
+			}
+			return b, nil
+		},
+		absent: func(err error) bool { return errors.Is(err, cuda.ErrAbsent) || errors.Is(err, cuda.ErrNoDevice) },
+		remedy: func(err error) string {
+			switch {
+			case errors.Is(err, cuda.ErrAbsent):
+				return "install NVIDIA's driver or use --backend cpu"
+			case errors.Is(err, cuda.ErrOld):
+				return "update NVIDIA's driver or use --backend cpu"
+			case errors.Is(err, cuda.ErrNoDevice):
+				return "see nvidia-smi and CUDA_VISIBLE_DEVICES, or use --backend cpu"
+			}
+			return "use --backend cpu"
+		},
+	},
+}
+
+// openBackend starts what --backend names. With auto a machine without a GPU
+// says nothing, one whose GPU cannot be used says why.
 func (f *runFlags) openBackend() (backend.Backend, error) {
 	host, err := cpu.NewISA(f.threads, f.isa)
 	if err != nil {
@@ -26,43 +62,41 @@ func (f *runFlags) openBackend() (backend.Backend, error) {
 	if f.backendName == "cpu" || f.gpuLayers == 0 && f.backendName == "auto" {
 		return host, nil
 	}
-	progress := uploadProgress(f.warn)
-	device, err := cuda.Open(cuda.Options{Progress: progress})
-	switch {
-	case err == nil:
-		return split.New(device, host, f.gpuLayers, func(layers, of int) {
-			if layers < of && f.gpuLayers == split.Fit {
-				fmt.Fprintf(f.warn, "mil: the GPU's free memory takes %d of %d layers; the CPU computes the rest\n", layers, of)
-			}
-		}), nil
-	case f.backendName == "cuda":
-		host.Close()
-		return nil, fmt.Errorf("--backend cuda: %w; %s", err, remedy(err))
-	case !errors.Is(err, cuda.ErrAbsent) && !errors.Is(err, cuda.ErrNoDevice):
-		fmt.Fprintf(f.warn, "mil: the GPU is not used: %v\n", err)
+	for _, a := range accelerators {
+		if f.backendName != "auto" && f.backendName != a.name {
+			continue
+		}
+		device, err := a.open(uploadProgress(f.warn))
+		switch {
+		case err == nil:
+			return split.New(device, host, f.gpuLayers, func(layers, of int) {
+				if layers < of && f.gpuLayers == split.Fit {
+					fmt.Fprintf(f.warn, "mil: the GPU's free memory takes %d of %d layers; the CPU computes the rest\n", layers, of)
+				}
+			}), nil
+		case f.backendName == a.name:
+			host.Close()
+			return nil, fmt.Errorf("--backend %s: %w; %s", a.name, err, a.remedy(err))
+		case !a.absent(err):
+			fmt.Fprintf(f.warn, "mil: the GPU is not used: %v\n", err)
+		}
 	}
 	return host, nil
 }
 
-// remedy is what to do about a GPU that does not open.
-func remedy(err error) string {
-	switch {
-	case errors.Is(err, cuda.ErrAbsent):
-		return "install NVIDIA's driver or use --backend cpu"
-	case errors.Is(err, cuda.ErrOld):
-		return "update NVIDIA's driver or use --backend cpu"
-	case errors.Is(err, cuda.ErrNoDevice):
-		return "see nvidia-smi and CUDA_VISIBLE_DEVICES, or use --backend cpu"
+// backendNames are what --backend takes.
+func backendNames() []string {
+	names := []string{"auto", "cpu"}
+	for _, a := range accelerators {
+		names = append(names, a.name)
 	}
-	return "use --backend cpu"
+	return names
 }
 
 // checkBackend refuses flags that name nothing.
 func (f *runFlags) checkBackend() error {
-	switch f.backendName {
-	case "auto", "cpu", "cuda":
-	default:
-		return fmt.Errorf("--backend %s is none of auto, cpu, cuda", f.backendName)
+	if names := backendNames(); !slices.Contains(names, f.backendName) {
+		return fmt.Errorf("--backend %s is none of %s", f.backendName, strings.Join(names, ", "))
 	}
 	if f.gpuLayers < split.Fit || f.gpuLayers > split.All {
 		return fmt.Errorf("--gpu-layers %d is not between 0 and %d", f.gpuLayers, split.All)

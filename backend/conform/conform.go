@@ -115,6 +115,29 @@ func (c *Case) program(w *weights, tokens int) *backend.Program {
 	return b.Program()
 }
 
+// Bound is the largest relative error a backend may make in a pass. Products
+// with activations of int8 err by 0.6% for normal deviates, and some cases
+// multiply twice.
+func (c *Case) Bound() float64 {
+	if c.Quantized {
+		return 2e-2
+	}
+	return 1e-5
+}
+
+// Check is an error where the backend fails at the case or errs by more than
+// the bound.
+func (c *Case) Check(on backend.Backend) error {
+	e, err := c.Compare(on)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", c.Name, err)
+	case !(e <= c.Bound()):
+		return fmt.Errorf("%s: relative error %.1e, at most %.0e is right", c.Name, e, c.Bound())
+	}
+	return nil
+}
+
 // Compare runs the case on a backend and on the naive one and returns the
 // largest relative error of a pass's outputs (norm of difference over norm).
 func (c *Case) Compare(on backend.Backend) (float64, error) {
@@ -162,6 +185,7 @@ func (c *Case) run(on backend.Backend) ([][]float32, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer buf.Free()
 	for _, t := range w.list {
 		t.Buf = buf
 	}
