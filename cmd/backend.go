@@ -93,8 +93,11 @@ func backendNames() []string {
 	return names
 }
 
-// checkBackend refuses flags that name nothing.
-func (f *runFlags) checkBackend() error {
+// checkMachine refuses flags that name nothing.
+func (f *runFlags) checkMachine() error {
+	if f.threads < 0 || f.threads > maxThreads {
+		return fmt.Errorf("--threads %d is not between 1 and %d", f.threads, maxThreads)
+	}
 	if names := backendNames(); !slices.Contains(names, f.backendName) {
 		return fmt.Errorf("--backend %s is none of %s", f.backendName, strings.Join(names, ", "))
 	}

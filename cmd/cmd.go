@@ -22,6 +22,7 @@ on this machine, offline. A model is one file, made by mil convert.`,
   cat notes.txt | mil run model.bin "Summarise:"`,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -29,7 +30,7 @@ on this machine, offline. A model is one file, made by mil convert.`,
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.AddCommand(chatCommand(), runCommand(), convertCommand(), infoCommand(), tokenizeCommand(), logitsCommand(), verifyCommand(), evalCommand(), imatrixCommand(), benchCommand())
+	root.AddCommand(chatCommand(), runCommand(), convertCommand(), infoCommand(), tokenizeCommand(), logitsCommand(), verifyCommand(), evalCommand(), imatrixCommand(), benchCommand(), selftestCommand())
 	return root.Execute()
 }
 

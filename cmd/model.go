@@ -113,10 +113,7 @@ func (f *runFlags) start(m *model.Model, context int) (*model.Session, error) {
 
 // open starts the backend, where that is still to be done.
 func (f *runFlags) open() (err error) {
-	if f.threads < 0 || f.threads > maxThreads {
-		return fmt.Errorf("--threads %d is not between 1 and %d", f.threads, maxThreads)
-	}
-	if err := f.checkBackend(); err != nil {
+	if err := f.checkMachine(); err != nil {
 		return err
 	}
 	if f.warn == nil {

@@ -1,0 +1,202 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/backend/split"
+	"github.com/mil-run/mil/chat/repl"
+	"github.com/mil-run/mil/cuda"
+	"github.com/mil-run/mil/internal/probe"
+)
+
+// selftest is what `mil selftest --json` prints.
+type selftest struct {
+	Version  string         `json:"version"`
+	Platform string         `json:"platform"` // toolchain, system and architecture
+	CPU      string         `json:"cpu"`
+	Threads  int            `json:"threads"`
+	Devices  cuda.Devices   `json:"devices"`
+	Backends []backendCheck `json:"backends"`
+	OK       bool           `json:"ok"`
+}
+
+// backendCheck is one backend's part.
+type backendCheck struct {
+	Backend     string   `json:"backend"`
+	ISA         string   `json:"isa,omitempty"`        // the CPU's instruction set
+	NotTested   string   `json:"not_tested,omitempty"` // why, where nothing is wrong
+	Conformance tally    `json:"conformance"`          // cases in which every node came out as plain Go makes it
+	Transcripts tally    `json:"transcripts"`          // replies of the demo, word for word
+	PromptTokS  float64  `json:"prompt_tok_s"`
+	GenTokS     float64  `json:"gen_tok_s"`
+	Failures    []string `json:"failures,omitempty"`
+}
+
+type tally struct {
+	Right int `json:"right"`
+	Of    int `json:"of"`
+}
+
+func (t tally) String() string { return fmt.Sprintf("%d of %d", t.Right, t.Of) }
+
+// selftestFlags are the command's.
+type selftestFlags struct {
+	runFlags
+	asJSON bool
+	note   func(string) // progress
+}
+
+func selftestCommand() *cobra.Command {
+	var f selftestFlags
+	c := &cobra.Command{
+		Use:   "selftest",
+		Short: "Check on this machine that every backend computes what it should",
+		Long: `Check on this machine that every backend computes what it should: each kind of
+node with each type of weights against plain Go, the demo's replies word for
+word, and the demo's speed. It takes some seconds a backend and prints a table to
+paste into a bug report. The exit status is 1 where something fails. The CPU is
+checked on every instruction set it has.`,
+		Example: "  mil selftest\n  mil selftest --backend cuda\n  mil selftest --backend cpu --isa avx2 --json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			f.warn = io.Discard
+			f.note = func(string) {}
+			if errs := c.ErrOrStderr(); isTerminal(errs) {
+				f.note = func(s string) { fmt.Fprintf(errs, "\r\x1b[K%s", s) }
+			}
+			targets, err := f.targets()
+			if err != nil {
+				return err
+			}
+			s := selftest{Version: version(), Platform: platform(), CPU: probe.ProcessorName(), Threads: f.threads, Devices: cuda.List(), OK: true}
+			if s.Threads == 0 {
+				s.Threads, _ = cpu.DefaultThreads()
+			}
+			for _, t := range targets {
+				r := f.check(t)
+				s.OK = s.OK && len(r.Failures) == 0
+				s.Backends = append(s.Backends, r)
+			}
+			f.note("")
+			if f.asJSON {
+				err = printJSON(c.OutOrStdout(), s)
+			} else {
+				err = s.print(c.OutOrStdout())
+			}
+			if err == nil && !s.OK {
+				err = errors.New("the self-test failed; please report it with the table above")
+			}
+			return err
+		},
+	}
+	set := c.Flags()
+	set.IntVar(&f.threads, "threads", 0, "threads to compute with (default one a performance core)")
+	set.StringVar(&f.isa, "isa", "", "check the CPU on this instruction set alone")
+	set.StringVar(&f.backendName, "backend", "auto", "what to check: "+strings.Join(backendNames()[1:], ", ")+", or auto for all there are")
+	set.BoolVar(&f.asJSON, "json", false, "print JSON")
+	return c
+}
+
+// target is a backend to check.
+type target struct {
+	runFlags
+	open func() (backend.Backend, error)
+	// absent says that the error of open means nothing; remedy what to do about it.
+	absent func(error) bool
+	remedy func(error) string
+}
+
+// targets are the backends that the flags name.
+func (f *selftestFlags) targets() ([]target, error) {
+	f.gpuLayers = split.Fit
+	if err := f.checkMachine(); err != nil {
+		return nil, err
+	}
+	var list []target
+	add := func(name, isa string, open func() (backend.Backend, error)) *target {
+		t := target{runFlags: f.runFlags, open: open}
+		t.backendName, t.isa = name, isa
+		list = append(list, t)
+		return &list[len(list)-1]
+	}
+	if f.backendName == "cpu" || f.backendName == "auto" {
+		sets := []string{f.isa}
+		if f.isa == "" {
+			sets = setNames()
+		}
+		for _, isa := range sets {
+			if _, err := kernel.ByName(isa); err != nil && isa != "go" {
+				return nil, fmt.Errorf("--isa: %w", err)
+			}
+			add("cpu", isa, func() (backend.Backend, error) { return cpu.NewISA(f.threads, isa) })
+		}
+	}
+	for _, a := range accelerators {
+		if f.backendName == a.name || f.backendName == "auto" && f.isa == "" {
+			t := add(a.name, "", func() (backend.Backend, error) { return a.open(nil) })
+			t.remedy = a.remedy
+			if f.backendName == "auto" {
+				t.absent = a.absent
+			}
+		}
+	}
+	return list, nil
+}
+
+// setNames are the processor's instruction sets, or plain Go where there are
+// no kernels for it.
+func setNames() []string {
+	var names []string
+	for _, s := range kernel.Sets() {
+		names = append(names, s.Name)
+	}
+	if names == nil {
+		names = []string{"go"}
+	}
+	return names
+}
+
+// print is the table.
+func (s *selftest) print(out io.Writer) error {
+	fmt.Fprintf(out, "mil %s, %s, %d threads\n", s.Version, s.Platform, s.Threads)
+	if s.CPU != "" {
+		fmt.Fprintln(out, repl.Visible(s.CPU))
+	}
+	if err := printDevices(out, false); err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nbackend\tconformance\ttranscripts\tprompt tok/s\tgen tok/s\t")
+	var failures []string
+	for _, r := range s.Backends {
+		name := strings.TrimSpace(r.Backend + " " + r.ISA)
+		if r.NotTested != "" {
+			fmt.Fprintf(w, "%s\tnot tested: %s\n", name, repl.Visible(r.NotTested))
+			continue
+		}
+		verdict := "ok"
+		if len(r.Failures) > 0 {
+			verdict = "FAILED"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\t%.1f\t%s\n", name, r.Conformance, r.Transcripts, r.PromptTokS, r.GenTokS, verdict)
+		for _, e := range r.Failures {
+			failures = append(failures, name+": "+e)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, e := range failures {
+		fmt.Fprintln(out, repl.Visible(strings.ReplaceAll(e, "\n", "; ")))
+	}
+	return nil
+}

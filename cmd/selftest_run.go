@@ -1,0 +1,114 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/mil-run/mil/backend/conform"
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/demo"
+)
+
+// What the benchmark times, after a warm-up: short, since it shows what is far
+// off and no more.
+const (
+	selftestPrompt = 512
+	selftestGen    = 64
+	selftestRuns   = 3
+)
+
+// check checks one backend.
+func (f *selftestFlags) check(t target) backendCheck {
+	r := backendCheck{Backend: t.backendName, ISA: t.isa}
+	if err := f.conformance(t, &r); err != nil {
+		switch {
+		case t.absent != nil && t.absent(err):
+			r.NotTested = err.Error()
+		case t.remedy != nil:
+			r.fail(fmt.Errorf("%w; %s", err, t.remedy(err)))
+		default:
+			r.fail(err)
+		}
+		return r
+	}
+	b := benchFlags{runFlags: t.runFlags, depths: []int{0}, prompt: selftestPrompt, gen: selftestGen, runs: selftestRuns}
+	defer b.close()
+	f.note(r.Backend + ": the demo's transcripts")
+	if err := r.replies(&b.runFlags); err != nil {
+		r.fail(err)
+		return r
+	}
+	f.note(r.Backend + ": the demo's speed")
+	m, err := b.model("", io.Discard)
+	if err != nil {
+		r.fail(err)
+		return r
+	}
+	r.PromptTokS, r.GenTokS = m.Results[0].PromptTokS, m.Results[0].GenTokS
+	return r
+}
+
+func (r *backendCheck) fail(err error) { r.Failures = append(r.Failures, err.Error()) }
+
+// conformance runs the table of cases. Its error says that the backend does
+// not open.
+func (f *selftestFlags) conformance(t target, r *backendCheck) error {
+	b, err := t.open()
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	cases := conform.Cases()
+	r.Conformance.Of = len(cases)
+	for i := range cases {
+		f.note(fmt.Sprintf("%s %s: case %d of %d", r.Backend, r.ISA, i+1, len(cases)))
+		if err := cases[i].Check(b); err != nil {
+			r.fail(err)
+			continue
+		}
+		r.Conformance.Right++
+	}
+	return nil
+}
+
+// replies compares the demo's greedy replies with the transcripts.
+func (r *backendCheck) replies(f *runFlags) error {
+	file, err := demo.Open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	e, err := chat.Open(file)
+	if err != nil {
+		return err
+	}
+	s, err := f.start(e.Model, 0)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for _, want := range demo.Transcripts() {
+		r.Transcripts.Of++
+		if err := s.Reset(); err != nil {
+			return err
+		}
+		// A backend that computes nonsense need not find the reply's end.
+		c := e.Converse(s, chat.Settings{MaxTokens: 64})
+		var list []chat.Message
+		for _, m := range want.Messages {
+			list = append(list, chat.Message(m))
+		}
+		c.Load(list)
+		got, err := c.Reply(context.Background(), func(string) {})
+		switch {
+		case err != nil:
+			r.fail(err)
+		case got.Text != want.Text:
+			r.fail(fmt.Errorf("a transcript: %q came instead of %q", got.Text, want.Text))
+		default:
+			r.Transcripts.Right++
+		}
+	}
+	return nil
+}
