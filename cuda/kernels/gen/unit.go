@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -23,13 +26,13 @@ var flags = []string{
 // unit is one module: a source compiled for one architecture.
 type unit struct {
 	name, source string
-	arch         int // 75 for sm_75
+	arch         string // 75 for sm_75
 	defines      []string
 }
 
-// tensorCores is the oldest chip with the instructions that products with many
-// tokens use.
-const tensorCores = 80
+// oldest gives, by the first part of a module's name, the oldest chip with the
+// instructions that its kernels use; 75 for the others.
+var oldest = map[string]string{"gemm": "80", "prompt": "80", "tiles": "80", "wide": "90a"}
 
 // units lists the modules of dir's sources. Products with several tokens at a
 // time are modules of their own, so that they load only where they run.
@@ -42,10 +45,8 @@ func units(dir string) ([]unit, error) {
 	for _, path := range sources {
 		source := filepath.Base(path)
 		name := strings.TrimSuffix(source, ".cu")
-		arch := 75
-		if strings.HasPrefix(name, "gemm_") || strings.HasPrefix(name, "prompt_") {
-			arch = tensorCores
-		}
+		family, _, _ := strings.Cut(name, "_")
+		arch := cmp.Or(oldest[family], "75")
 		out = append(out, unit{name: name, source: source, arch: arch})
 		if strings.HasPrefix(name, "matvec_") && name != "matvec_any" {
 			out = append(out, unit{name: name + "_few", source: source, arch: arch, defines: []string{"-DFEW"}})
@@ -55,30 +56,35 @@ func units(dir string) ([]unit, error) {
 }
 
 // file is the compiled form's name.
-func (u *unit) file() string { return fmt.Sprintf("%s.sm_%d.ptx.gz", u.name, u.arch) }
+func (u *unit) file() string { return fmt.Sprintf("%s.sm_%s.ptx.gz", u.name, u.arch) }
 
 func (u *unit) arguments() []string {
-	return append(append(append([]string(nil), flags...), fmt.Sprintf("--cuda-gpu-arch=sm_%d", u.arch)), u.defines...)
+	return append(append(append([]string(nil), flags...), fmt.Sprintf("--cuda-gpu-arch=sm_%s", u.arch)), u.defines...)
 }
 
-// header starts the compiled form: what it was made of.
+// header starts the compiled form: what it was made of, the source and the
+// headers it includes.
 func (u *unit) header(dir string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, u.arguments())
-	headers, err := filepath.Glob(filepath.Join(dir, "*.h"))
-	if err != nil {
-		return "", err
-	}
-	for _, path := range append(headers, filepath.Join(dir, u.source)) {
-		b, err := os.ReadFile(path)
+	names := []string{u.source}
+	for i := 0; i < len(names); i++ { // what a file includes follows it
+		b, err := os.ReadFile(filepath.Join(dir, names[i]))
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintln(h, filepath.Base(path), len(b))
+		fmt.Fprintln(h, names[i], len(b))
 		h.Write(b)
+		for _, m := range include.FindAllSubmatch(b, -1) {
+			if name := string(m[1]); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
 	}
 	return fmt.Sprintf("// %s; go run ./cuda/kernels/gen\n// made of %x\n", u.source, h.Sum(nil)), nil
 }
+
+var include = regexp.MustCompile(`(?m)^#include "([^"]+)"`)
 
 func (u *unit) compile(dir string) ([]byte, error) {
 	head, err := u.header(dir)
