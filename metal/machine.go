@@ -59,6 +59,7 @@ type binding struct {
 	index  uint32 // [[buffer(index)]]
 	memory memory
 	off    int
+	bytes  int // from off on that the kernel may touch
 }
 
 // maxArgs is what Metal copies of an argument at most.
