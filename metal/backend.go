@@ -1,0 +1,69 @@
+package metal
+
+import (
+	"errors"
+
+	"github.com/mil-run/mil/backend"
+)
+
+// Why there may be no Metal here. Both say that nothing is wrong with this
+// machine: it has none, or no GPU is visible.
+var (
+	ErrAbsent   = errors.New("no Metal")
+	ErrNoDevice = errors.New("Metal sees no GPU")
+)
+
+// ErrMemory is wrapped when the memory does not suffice.
+var ErrMemory = errors.New("too little GPU memory")
+
+// Backend implements [backend.Backend] on one machine.
+type Backend struct {
+	m       machine
+	weights map[*byte]*mapping // by the mapped memory's first byte
+}
+
+// Open starts a backend on the system's GPU.
+func Open() (*Backend, error) {
+	o, err := openSystem()
+	if err != nil {
+		return nil, err
+	}
+	g, err := newGPU(o, module)
+	if err != nil {
+		return nil, err
+	}
+	return newBackend(g), nil
+}
+
+// newBackend computes on any machine, which is closed with it.
+func newBackend(m machine) *Backend { return &Backend{m, map[*byte]*mapping{}} }
+
+// Name implements [backend.Backend].
+func (b *Backend) Name() string { return "metal" }
+
+// Alloc implements [backend.Backend].
+func (b *Backend) Alloc(n int) (backend.Buffer, error) {
+	m, err := b.m.allocate(n)
+	if err != nil {
+		return nil, err
+	}
+	return newBuffer(b, m), nil
+}
+
+// Free implements [split.Device]: bytes that may still be used without pushing
+// out what else runs here.
+func (b *Backend) Free() (int64, error) {
+	l := b.m.limits()
+	return max(0, l.working-l.allocated), nil
+}
+
+// Close frees what was wrapped and gives the GPU back. Execs and buffers must have
+// been closed before.
+func (b *Backend) Close() error {
+	var errs []error
+	for _, m := range b.weights {
+		errs = append(errs, m.free())
+	}
+	clear(b.weights)
+	return errors.Join(append(errs, b.m.close())...)
+}

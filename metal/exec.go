@@ -1,0 +1,186 @@
+package metal
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/mil-run/mil/backend"
+)
+
+// exec is a program with the memory of its own. What a pass of so many tokens
+// dispatches is made at the first such pass; position, counts and tokens lie in
+// the parameter block, so that every pass encodes the same.
+type exec struct {
+	b       *Backend
+	p       *backend.Program
+	layout  *backend.Plan
+	memory  [areas]memory
+	passes  map[int][]dispatch // by tokens
+	outputs [][]float32
+}
+
+// mostPasses is how many numbers of tokens are kept planned.
+const mostPasses = 32
+
+// Compile implements [backend.Backend].
+func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
+	e := &exec{b: b, p: p, layout: backend.PlanValues(p), passes: map[int][]dispatch{}}
+	err := e.allocate()
+	if err == nil {
+		// Short programs mostly run single tokens, long ones whole chunks: what
+		// cannot run here is known before the first pass.
+		tokens := p.Tokens
+		if tokens <= backend.Verify {
+			tokens = 1
+		}
+		_, err = e.pass(tokens)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("metal: %w", err), e.Close())
+	}
+	return e, nil
+}
+
+func (e *exec) allocate() error {
+	for a, bytes := range map[area]int{
+		areaParams: 4 * (paramTokens + e.p.Tokens),
+		areaValues: 4 * e.layout.Floats,
+		areaLogits: 4 * e.p.LogitRows * e.p.Vocab,
+	} {
+		if err := e.need(a, bytes); err != nil {
+			return err
+		}
+	}
+	for _, v := range e.p.Outputs {
+		at := e.layout.Offset[v]
+		e.outputs = append(e.outputs, floats(e.memory[areaValues])[at:at+e.p.Tokens*e.p.Widths[v]])
+	}
+	return nil
+}
+
+// need makes an area at least so long. One that has to grow moves, and what was
+// planned with it is forgotten.
+func (e *exec) need(a area, bytes int) error {
+	if m := e.memory[a]; m != nil {
+		if len(m.bytes()) >= bytes {
+			return nil
+		}
+		clear(e.passes)
+		e.memory[a] = nil
+		if err := m.free(); err != nil {
+			return err
+		}
+	}
+	var err error
+	e.memory[a], err = e.b.m.allocate(max(bytes, 16))
+	return err
+}
+
+// pass gives the dispatches of a pass of so many tokens.
+func (e *exec) pass(tokens int) ([]dispatch, error) {
+	if d, ok := e.passes[tokens]; ok {
+		return d, nil
+	}
+	s, err := plan(e.p, tokens)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(e.need(areaScratch, s.scratch), e.need(areaConstants, len(s.constants))); err != nil {
+		return nil, err
+	}
+	copy(e.memory[areaConstants].bytes(), s.constants)
+	d := make([]dispatch, len(s.launches))
+	for i := range s.launches {
+		if d[i], err = e.dispatch(&s.launches[i]); err != nil {
+			return nil, fmt.Errorf("launch %d, %s: %w", i, s.launches[i].kernel, err)
+		}
+	}
+	if len(e.passes) == mostPasses {
+		clear(e.passes)
+	}
+	e.passes[tokens] = d
+	return d, nil
+}
+
+// dispatch finds a launch's kernel and memories.
+func (e *exec) dispatch(l *launch) (dispatch, error) {
+	d := dispatch{kernel: l.kernel, grid: l.grid, block: l.block, args: l.args, argsIndex: indexArgs}
+	var err error
+	if d.function, err = e.b.m.function(l.kernel); err != nil {
+		return d, err
+	}
+	params := e.memory[areaParams]
+	d.buffers = append(d.buffers, binding{index: indexParams, memory: params, bytes: len(params.bytes())})
+	for i, r := range l.refs {
+		m, off, err := e.find(r)
+		if err != nil {
+			return d, err
+		}
+		d.buffers = append(d.buffers, binding{index: uint32(indexRefs + i), memory: m, off: off, bytes: r.bytes})
+	}
+	return d, nil
+}
+
+// find is where a ref's memory lies.
+func (e *exec) find(r ref) (memory, int, error) {
+	switch {
+	case r.tensor != nil:
+		return e.b.place(r.tensor)
+	case r.state != nil:
+		m, ok := r.state.Buf.(*buffer)
+		switch {
+		case !ok || m.b != e.b || m.m == nil:
+			return nil, 0, fmt.Errorf("state %s lies in another backend's memory", r.state.Name)
+		case m.Size() < r.state.Bytes:
+			return nil, 0, fmt.Errorf("state %s holds %d bytes, %d are needed", r.state.Name, m.Size(), r.state.Bytes)
+		}
+		return m.m, 0, nil
+	}
+	return e.memory[r.area], r.off, nil
+}
+
+// Run implements [backend.Exec]. Logits are read where the GPU wrote them.
+func (e *exec) Run(p *backend.Params) ([]float32, error) {
+	n := len(p.Tokens)
+	if n == 0 || n > e.p.Tokens || p.Logits > min(n, e.p.LogitRows) {
+		return nil, fmt.Errorf("metal: a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, e.p.Tokens, e.p.LogitRows)
+	}
+	dispatches, err := e.pass(n)
+	if err != nil {
+		return nil, fmt.Errorf("metal: %w", err)
+	}
+	params := words(e.memory[areaParams])
+	params[paramPos], params[paramReplay] = int32(p.Pos), int32(p.Replay)
+	params[paramLogits], params[paramCount] = int32(p.Logits), int32(n)
+	copy(params[paramTokens:], p.Tokens)
+	if err := e.b.m.run(dispatches); err != nil {
+		return nil, fmt.Errorf("metal: %w", err)
+	}
+	return floats(e.memory[areaLogits])[:p.Logits*e.p.Vocab], nil
+}
+
+// Output implements [split.Head].
+func (e *exec) Output(i int) []float32 { return e.outputs[i] }
+
+// Close implements [backend.Exec].
+func (e *exec) Close() error {
+	var errs []error
+	for a, m := range e.memory {
+		if m != nil {
+			errs = append(errs, m.free())
+			e.memory[a] = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func floats(m memory) []float32 {
+	b := m.bytes()
+	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4)
+}
+
+func words(m memory) []int32 {
+	b := m.bytes()
+	return unsafe.Slice((*int32)(unsafe.Pointer(&b[0])), len(b)/4)
+}
