@@ -1,0 +1,193 @@
+package metal
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/conform"
+	"github.com/mil-run/mil/quant"
+)
+
+// agreed is a row of CONTRACT.md's table.
+type agreed struct {
+	name  *regexp.Regexp
+	size  int // of the argument struct
+	refs  int
+	block uint32
+}
+
+var argSizes = map[string]uintptr{
+	"embedArgs": unsafe.Sizeof(embedArgs{}), "normArgs": unsafe.Sizeof(normArgs{}), "matVecArgs": unsafe.Sizeof(matVecArgs{}),
+	"ropeArgs": unsafe.Sizeof(ropeArgs{}), "attendArgs": unsafe.Sizeof(attendArgs{}), "convArgs": unsafe.Sizeof(convArgs{}),
+	"scan1Args": unsafe.Sizeof(scan1Args{}), "scan2Args": unsafe.Sizeof(scan2Args{}),
+	"after1Args": unsafe.Sizeof(after1Args{}), "after2Args": unsafe.Sizeof(after2Args{}),
+}
+
+// contract reads the table.
+func contract(t *testing.T) (rows []agreed) {
+	t.Helper()
+	text, err := os.ReadFile("CONTRACT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	holes := strings.NewReplacer("TYPE", "(f32|f16|bf16|q8_0|q6_k|q5_k|q4_k|q4_0)", "KV", "(f16|f32)")
+	number := regexp.MustCompile(`_[TLND]$`)
+	var refs int
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 6 || argSizes[strings.TrimSpace(cells[2])] == 0 {
+			continue
+		}
+		if memories := strings.TrimSpace(cells[3]); memories != "as above" {
+			refs = len(strings.Split(memories, ","))
+		}
+		block, err := strconv.ParseUint(strings.TrimSpace(cells[5]), 10, 32)
+		if err != nil {
+			t.Fatalf("CONTRACT.md: %s: %v", line, err)
+		}
+		for name := range strings.SplitSeq(cells[1], ",") {
+			name = holes.Replace(number.ReplaceAllString(strings.TrimSpace(name), `_[0-9]+`))
+			rows = append(rows, agreed{regexp.MustCompile("^" + name + "$"), int(argSizes[strings.TrimSpace(cells[2])]), refs, uint32(block)})
+		}
+	}
+	if len(rows) < 15 {
+		t.Fatalf("CONTRACT.md has %d kernels", len(rows))
+	}
+	return rows
+}
+
+// paper is a machine that runs nothing and checks what it is to run.
+type paper struct {
+	t       *testing.T
+	kernels []agreed
+	names   []string // of functions
+	buffer  int
+}
+
+type sheet struct {
+	p    *paper
+	data []byte
+}
+
+func (s *sheet) bytes() []byte { return s.data }
+func (s *sheet) free() error   { s.data = nil; return nil }
+
+func (p *paper) limits() limits {
+	return limits{buffer: p.buffer, working: 1 << 40, threads: 1024, threadgroup: 32 << 10, page: 1 << 14}
+}
+
+func (p *paper) function(name string) (function, error) {
+	p.names = append(p.names, name)
+	return function(len(p.names) - 1), nil
+}
+
+func (p *paper) allocate(n int) (memory, error)   { return &sheet{p, make([]byte, n)}, nil }
+func (p *paper) wrap(data []byte) (memory, error) { return &sheet{p, data}, nil }
+func (p *paper) close() error                     { return nil }
+
+func (p *paper) run(dispatches []dispatch) error {
+	for i := range dispatches {
+		if err := p.check(&dispatches[i]); err != nil {
+			return fmt.Errorf("%s: %w", dispatches[i].kernel, err)
+		}
+	}
+	return nil
+}
+
+func (p *paper) check(d *dispatch) error {
+	if p.names[d.function] != d.kernel {
+		return fmt.Errorf("runs %s", p.names[d.function])
+	}
+	for i := range 3 {
+		if d.grid[i] == 0 || d.block[i] == 0 {
+			return fmt.Errorf("grid %v of %v", d.grid, d.block)
+		}
+	}
+	found := false
+	for _, a := range p.kernels {
+		if !a.name.MatchString(d.kernel) {
+			continue
+		}
+		found = true
+		if a.size != len(d.args) || a.refs != len(d.buffers)-1 || d.block != [3]uint32{a.block, 1, 1} {
+			return fmt.Errorf("%d bytes of arguments, %d memories, blocks of %v; agreed are %d, %d and %d", len(d.args), len(d.buffers)-1, d.block, a.size, a.refs, a.block)
+		}
+	}
+	if !found {
+		return fmt.Errorf("CONTRACT.md has no such kernel")
+	}
+	if d.threadgroup != 0 || d.argsIndex != 0 {
+		return fmt.Errorf("arguments at %d, %d bytes of threadgroup memory", d.argsIndex, d.threadgroup)
+	}
+	for i, b := range d.buffers {
+		if n := len(b.memory.bytes()); int(b.index) != i+1 || b.off < 0 || b.bytes <= 0 || b.off+b.bytes > n || b.off%2 != 0 {
+			return fmt.Errorf("memory %d, bound at %d: %d+%d of %d bytes", i, b.index, b.off, b.bytes, n)
+		}
+	}
+	return nil
+}
+
+// Every case of every backend is planned for every kind of pass: the kernels are
+// those that were agreed upon, with the arguments agreed upon, within memory.
+func TestPlan(t *testing.T) {
+	rows := contract(t)
+	for _, c := range conform.Cases() {
+		t.Run(c.Name, func(t *testing.T) {
+			// What the machine does not compute does not compare; only errors count.
+			if _, err := c.Compare(newBackend(&paper{t: t, kernels: rows, buffer: 1 << 30})); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Passes of all sizes find what they need, in whatever order they come.
+func TestSizesOfPasses(t *testing.T) {
+	b := newBackend(&paper{t: t, kernels: contract(t), buffer: 1 << 30})
+	e, err := b.Compile(testProgram(t, b, 300))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for n := range 100 {
+		tokens := (n*89 + 299) % 300
+		if _, err := e.Run(&backend.Params{Tokens: make([]int32, tokens+1), Logits: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range []backend.Params{{}, {Tokens: make([]int32, 301)}, {Tokens: []int32{1}, Logits: 2}} {
+		if _, err := e.Run(&p); err == nil {
+			t.Errorf("%d tokens and %d rows of logits ran", len(p.Tokens), p.Logits)
+		}
+	}
+}
+
+// testProgram is attention over a table, and a head.
+func testProgram(t *testing.T, b *Backend, tokens int) *backend.Program {
+	t.Helper()
+	data := make([]byte, 4*(10*192+7*64))
+	buf, err := b.Map(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := backend.NewRecorder(tokens, min(tokens, 2))
+	h := backend.Heads{Heads: 2, KVHeads: 1, Dim: 32, Context: 1000, KVType: quant.F16}
+	states := make([]*backend.State, 2)
+	for i := range states {
+		states[i] = r.State(&backend.State{Name: fmt.Sprint("cache ", i), Bytes: h.CacheBytes()})
+		if states[i].Buf, err = b.Alloc(h.CacheBytes()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x := r.Embed(&backend.Tensor{Name: "table", Type: quant.F32, Rows: 10, Cols: 192, Buf: buf})
+	r.RopeStore(&backend.RopeStore{Heads: h, Q: r.Cut(x, 0, 64), K: r.Cut(x, 64, 32), V: r.Cut(x, 96, 32), Freqs: make([]float64, 16), KCache: states[0], VCache: states[1]})
+	y := r.Attend(&backend.Attend{Heads: h, Q: r.Cut(x, 0, 64), KCache: states[0], VCache: states[1]})
+	r.Logits(r.All(y), nil, &backend.Tensor{Name: "head", Type: quant.F32, Rows: 7, Cols: 64, Buf: buf, Off: 4 * 10 * 192})
+	return r.Program()
+}
