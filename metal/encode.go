@@ -13,11 +13,10 @@ const mostBuffers = 30
 // encoder is what the compute command encoder has been told, so that nothing is
 // said twice.
 type encoder struct {
-	id          id
-	pipeline    id
-	buffers     [mostBuffers + 1]id
-	offsets     [mostBuffers + 1]int
-	threadgroup uint32
+	id       id
+	pipeline id
+	buffers  [mostBuffers + 1]id
+	offsets  [mostBuffers + 1]int
 }
 
 // run implements [machine]: one command buffer with one encoder, whose dispatches
@@ -60,10 +59,7 @@ func (g *gpu) check(d *dispatch) error {
 	if n := int(d.block[0] * d.block[1] * d.block[2]); n > g.pipelines[d.function].threads {
 		return fmt.Errorf("kernel %s: threadgroups of %d threads, %s takes %d", d.kernel, n, g.name, g.pipelines[d.function].threads)
 	}
-	if int(d.threadgroup) > g.limit.threadgroup {
-		return fmt.Errorf("kernel %s: %d bytes of threadgroup memory, %s has %d", d.kernel, d.threadgroup, g.name, g.limit.threadgroup)
-	}
-	if len(d.args) > maxArgs {
+	if len(d.args) == 0 || len(d.args) > maxArgs {
 		return fmt.Errorf("kernel %s: %d bytes of arguments", d.kernel, len(d.args))
 	}
 	for _, b := range d.buffers {
@@ -94,13 +90,6 @@ func (g *gpu) encode(d *dispatch) {
 		}
 		e.buffers[b.index], e.offsets[b.index] = buffer, b.off
 	}
-	if len(d.args) > 0 {
-		g.tell(e.id, g.names.setBytes, aPointer(unsafe.Pointer(&d.args[0])), aWord(len(d.args)), aWord(int(d.argsIndex)))
-		e.buffers[d.argsIndex] = 0
-	}
-	if d.threadgroup != e.threadgroup {
-		g.tell(e.id, g.names.setThreadgroupMemory, aWord(int(d.threadgroup)), aWord(0))
-		e.threadgroup = d.threadgroup
-	}
+	g.tell(e.id, g.names.setBytes, aPointer(unsafe.Pointer(&d.args[0])), aWord(len(d.args)), aWord(indexArgs))
 	g.tell(e.id, g.names.dispatch, aSize(d.grid), aSize(d.block))
 }

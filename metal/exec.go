@@ -105,7 +105,7 @@ func (e *exec) pass(tokens int) ([]dispatch, error) {
 
 // dispatch finds a launch's kernel and memories.
 func (e *exec) dispatch(l *launch) (dispatch, error) {
-	d := dispatch{kernel: l.kernel, grid: l.grid, block: l.block, args: l.args, argsIndex: indexArgs}
+	d := dispatch{kernel: l.kernel, grid: l.grid, block: l.block, args: l.args}
 	var err error
 	if d.function, err = e.b.m.function(l.kernel); err != nil {
 		return d, err

@@ -52,10 +52,9 @@ func newGPU(o objc, m modules) (*gpu, error) {
 			return fmt.Errorf("%s gives no command queue", g.name)
 		}
 		g.limit = limits{
-			buffer:      int(g.tell(g.device, g.names.maxBufferLength)),
-			working:     int64(g.tell(g.device, g.names.recommendedMaxWorkingSetSize)),
-			threadgroup: int(g.tell(g.device, g.names.maxThreadgroupMemoryLength)),
-			page:        os.Getpagesize(),
+			buffer:  int(g.tell(g.device, g.names.maxBufferLength)),
+			working: int64(g.tell(g.device, g.names.recommendedMaxWorkingSetSize)),
+			page:    os.Getpagesize(),
 		}
 		return nil
 	})
@@ -121,6 +120,7 @@ func (b *sharedBuffer) free() error {
 	return nil
 }
 
+// allocate implements [machine]; newBufferWithLength clears what it gives.
 func (g *gpu) allocate(n int) (memory, error) {
 	if n > g.limit.buffer {
 		return nil, g.memoryError(n)
@@ -131,7 +131,6 @@ func (g *gpu) allocate(n int) (memory, error) {
 			return g.memoryError(n)
 		}
 		b.data = unsafe.Slice((*byte)(pointer(g.tell(b.id, g.names.contents))), max(n, 1))[:n]
-		clear(b.data)
 		return nil
 	})
 	if err != nil {

@@ -79,7 +79,7 @@ func (s *sheet) bytes() []byte { return s.data }
 func (s *sheet) free() error   { s.data = nil; return nil }
 
 func (p *paper) limits() limits {
-	return limits{buffer: p.buffer, working: 1 << 40, threads: 1024, threadgroup: 32 << 10, page: 1 << 14}
+	return limits{buffer: p.buffer, working: 1 << 40, page: 1 << 14}
 }
 
 func (p *paper) function(name string) (function, error) {
@@ -121,9 +121,6 @@ func (p *paper) check(d *dispatch) error {
 	}
 	if !found {
 		return fmt.Errorf("CONTRACT.md has no such kernel")
-	}
-	if d.threadgroup != 0 || d.argsIndex != 0 {
-		return fmt.Errorf("arguments at %d, %d bytes of threadgroup memory", d.argsIndex, d.threadgroup)
 	}
 	for i, b := range d.buffers {
 		if n := len(b.memory.bytes()); int(b.index) != i+1 || b.off < 0 || b.bytes <= 0 || b.off+b.bytes > n || b.off%2 != 0 {

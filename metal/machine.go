@@ -27,12 +27,10 @@ type function uintptr
 
 // limits of a machine.
 type limits struct {
-	buffer      int   // bytes of one memory at most
-	working     int64 // bytes that may be in use at once without harm
-	allocated   int64 // of them, in use now
-	threads     int   // of a threadgroup
-	threadgroup int   // bytes of threadgroup memory
-	page        int   // bytes wrap cuts memory by
+	buffer    int   // bytes of one memory at most
+	working   int64 // bytes that may be in use at once without harm
+	allocated int64 // of them, in use now
+	page      int   // bytes wrap cuts memory by
 }
 
 // memory is shared by a machine and the host.
@@ -44,14 +42,12 @@ type memory interface {
 
 // dispatch is one kernel on its way to a machine.
 type dispatch struct {
-	function    function
-	kernel      string    // for messages
-	grid        [3]uint32 // threadgroups
-	block       [3]uint32 // threads of one
-	threadgroup uint32    // bytes of threadgroup memory at index 0, or 0
-	buffers     []binding
-	args        []byte // the argument struct, at most maxArgs, copied at index argsIndex
-	argsIndex   uint32
+	function function
+	kernel   string    // for messages
+	grid     [3]uint32 // threadgroups
+	block    [3]uint32 // threads of one
+	buffers  []binding
+	args     []byte // the argument struct, at index 0, at most maxArgs
 }
 
 // binding is memory, from off on, as a kernel's argument.

@@ -5,14 +5,14 @@ type selectors struct {
 	alloc, new, release, initWithBytes, utf8String, localizedDescription selector
 
 	name, supportsFamily, hasUnifiedMemory, recommendedMaxWorkingSetSize, currentAllocatedSize,
-	maxBufferLength, maxThreadgroupMemoryLength selector
+	maxBufferLength selector
 
 	newCommandQueue, newBufferWithLength, newBufferWithBytesNoCopy, contents selector
 
 	setFastMathEnabled, setLanguageVersion, newLibraryWithSource, newFunctionWithName,
 	newComputePipelineState, maxTotalThreads, threadExecutionWidth selector
 
-	commandBuffer, computeCommandEncoder, setPipeline, setBuffer, setBufferOffset, setBytes, setThreadgroupMemory,
+	commandBuffer, computeCommandEncoder, setPipeline, setBuffer, setBufferOffset, setBytes,
 	dispatch, endEncoding, commit, waitUntilCompleted, status, err selector
 }
 
@@ -30,7 +30,6 @@ func (s *selectors) all() map[string]*selector {
 		"recommendedMaxWorkingSetSize":   &s.recommendedMaxWorkingSetSize,
 		"currentAllocatedSize":           &s.currentAllocatedSize,
 		"maxBufferLength":                &s.maxBufferLength,
-		"maxThreadgroupMemoryLength":     &s.maxThreadgroupMemoryLength,
 		"newCommandQueue":                &s.newCommandQueue,
 		"newBufferWithLength:options:":   &s.newBufferWithLength,
 		"newBufferWithBytesNoCopy:length:options:deallocator:": &s.newBufferWithBytesNoCopy,
@@ -48,7 +47,6 @@ func (s *selectors) all() map[string]*selector {
 		"setBuffer:offset:atIndex:":                   &s.setBuffer,
 		"setBufferOffset:atIndex:":                    &s.setBufferOffset,
 		"setBytes:length:atIndex:":                    &s.setBytes,
-		"setThreadgroupMemoryLength:atIndex:":         &s.setThreadgroupMemory,
 		"dispatchThreadgroups:threadsPerThreadgroup:": &s.dispatch,
 		"endEncoding":                                 &s.endEncoding,
 		"commit":                                      &s.commit,
