@@ -5,10 +5,16 @@
 // stand in [Params], so nothing is recorded again as the context grows.
 package backend
 
+import "errors"
+
 // Verify is the most tokens a pass may hold and still be taken back in part.
 // Up to this many tokens, a token's bits do not depend on how many others
 // share its pass.
 const Verify = 16
+
+// ErrKVType is wrapped by Compile where a backend cannot keep keys and values in
+// the type a program wants.
+var ErrKVType = errors.New("keys and values cannot be kept so here")
 
 // Backend owns memory and turns programs into something that runs.
 // A Backend is not safe for two goroutines at once.

@@ -83,18 +83,22 @@ type GateUp struct {
 // key-value head h / (Heads/KVHeads).
 type Heads struct {
 	Heads, KVHeads, Dim int
-	Context             int        // positions the cache holds
-	KVType              quant.Type // F16 or F32
+	Context             int // positions the cache holds
+	// KVType is how keys and values are stored: F32, F16, or Q8_0, whose blocks
+	// are 32 dimensions of a head at one position, the last one filled up with
+	// zeros. A backend that cannot keep one says so
+	// with [ErrKVType] when it compiles.
+	KVType quant.Type
 }
 
 // CacheBytes is the size of one layer's keys, or values. How they lie in it is
 // the backend's own affair; Context and Dim are rounded up to whole blocks of 32.
 func (h *Heads) CacheBytes() int {
-	size := 2
-	if h.KVType == quant.F32 {
-		size = 4
+	s, ok := h.KVType.Spec()
+	if !ok {
+		panic("backend: a cache of " + h.KVType.String())
 	}
-	return (h.Context + 31) / 32 * 32 * h.KVHeads * ((h.Dim + 31) / 32 * 32) * size
+	return (h.Context + 31) / 32 * 32 * h.KVHeads * s.RowBytes((h.Dim+31)/32*32)
 }
 
 // RopeStore turns adjacent pairs of q and k by position*Freqs[pair], q in

@@ -217,7 +217,11 @@ func (b *bench) depth(depth int) (benchResult, error) {
 	}
 	r.PromptTokS, r.PromptSpread = median(prompts)
 	r.GenTokS, r.GenSpread = median(gens)
-	kv, state := b.m.Memory(b.context)
+	o, err := b.options(b.context)
+	if err != nil {
+		return r, err
+	}
+	kv, state := b.m.Memory(o)
 	r.ReadBytes = b.b.BytesPerToken + kv/int64(b.context)*int64(depth+b.gen/2) + state
 	return r, nil
 }

@@ -127,6 +127,8 @@ func TestMistakes(t *testing.T) {
 		{"", []string{"run", "--ctx", "-1", "x"}, "--ctx -1"},
 		{"", []string{"run", "--ctx", "99999999999", "x"}, "--ctx 99999999999"},
 		{"", []string{"run", "--threads", "-2", "x"}, "--threads -2"},
+		{"", []string{"run", "--kv", "q4_0", "x"}, "--kv q4_0 is neither f16 nor q8_0"},
+		{"", []string{"info", llama, "--kv", "f32"}, "--kv f32"},
 		{"", []string{"run", "--temp", "-1", "x"}, "temperature -1"},
 		{"", []string{"run", "--temp", "NaN", "x"}, "temperature NaN"},
 		{"", []string{"run", "--top-p", "1.5", "x"}, "top-p 1.5"},
@@ -243,10 +245,18 @@ func TestInfo(t *testing.T) {
 		AttentionLayers []int `json:"attention_layers"`
 		Parameters      int64
 		Vocab           int
-		Memory          struct{ Context int }
+		Memory          struct {
+			Context int
+			KVCache int64 `json:"kv_cache"`
+		}
 	}
 	if err := json.Unmarshal([]byte(out), &i); err != nil || i.Architecture != "mambainllama" || i.Layers == 0 || len(i.AttentionLayers) == 0 || i.Memory.Context != 100 {
 		t.Errorf("%s: %+v, %v", out, i, err)
+	}
+	f16 := i.Memory.KVCache
+	out = must(t, "", "info", fixture(t, "mamba1-half", "q8_0"), "--json", "--ctx", "100", "--kv", "q8_0")
+	if err := json.Unmarshal([]byte(out), &i); err != nil || i.Memory.KVCache*64 != f16*34 {
+		t.Errorf("the KV cache takes %d bytes as q8_0, %d as f16, %v", i.Memory.KVCache, f16, err)
 	}
 	if out := must(t, "", "info", fixture(t, "pure-mamba2", "q4_k_m")); !strings.Contains(out, "mamba2") {
 		t.Error(out)

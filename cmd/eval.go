@@ -40,7 +40,7 @@ func evalCommand() *cobra.Command {
 
 -f FILE gives the perplexity of a text, in windows of --ctx tokens (512 without it)
 that overlap by half; --kl-base OTHER adds how far the predictions are from another
-model's, usually the same model in more bits. --qa FILE asks questions, JSON lines
+model's, usually the same model in more bits (--kv does not change that one). --qa FILE asks questions, JSON lines
 of "kind", "messages" and "answer", whose answer must come exactly. --needle hides a
 fact in texts of several lengths and at several depths, and asks for it.
 
@@ -200,7 +200,8 @@ func (f *evalFlags) score(ctx context.Context, e *chat.Engine, file *format.File
 		if speculate.Fits(e.Tokenizer, o.Tokenizer) != nil || e.Model.Config.Vocab != o.Model.Config.Vocab {
 			return nil, fmt.Errorf("--kl-base: %s has another vocabulary than %s", other.Name(), file.Name())
 		}
-		if base, err = f.start(o.Model, window); err != nil {
+		// --kv is not the base's: what it costs is seen with one file as both.
+		if base, err = f.startWith(o.Model, model.Options{Context: window, PlainRope: f.plainRope}); err != nil {
 			return nil, fmt.Errorf("--kl-base: %w", err)
 		}
 		defer base.Close()

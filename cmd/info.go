@@ -54,7 +54,8 @@ type memoryInfo struct {
 
 func infoCommand() *cobra.Command {
 	var asJSON, ofCPU, ofDevices bool
-	var context int
+	var o model.Options
+	var kv string
 	c := &cobra.Command{
 		Use:     "info MODEL",
 		Short:   "Show what a model file holds and the memory it will need, or what the processor and the GPUs can do",
@@ -72,8 +73,12 @@ func infoCommand() *cobra.Command {
 			if ofDevices {
 				return printDevices(c.OutOrStdout(), asJSON)
 			}
-			if context < 0 || context > maxContext {
-				return fmt.Errorf("--ctx %d is not between 1 and %d", context, maxContext)
+			if o.Context < 0 || o.Context > maxContext {
+				return fmt.Errorf("--ctx %d is not between 1 and %d", o.Context, maxContext)
+			}
+			var err error
+			if o.KV, err = kvType(kv); err != nil {
+				return err
 			}
 			f, err := openFile(args[0])
 			if err != nil {
@@ -84,7 +89,7 @@ func infoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			i := describe(f, e, context)
+			i := describe(f, e, o)
 			if asJSON {
 				return printJSON(c.OutOrStdout(), i)
 			}
@@ -95,7 +100,8 @@ func infoCommand() *cobra.Command {
 	c.Flags().BoolVar(&ofCPU, "cpu", false, "show the instruction sets and threads that mil can use here; takes no MODEL")
 	c.Flags().BoolVar(&ofDevices, "devices", false, "show the GPUs that mil can use here; takes no MODEL")
 	c.MarkFlagsMutuallyExclusive("cpu", "devices")
-	c.Flags().IntVar(&context, "ctx", 0, "context to compute memory for (default the model's, at most 8192)")
+	c.Flags().IntVar(&o.Context, "ctx", 0, "context to compute memory for (default the model's, at most 8192)")
+	c.Flags().StringVar(&kv, "kv", "", "type of the KV cache to compute memory for: f16 or q8_0")
 	return c
 }
 
@@ -105,10 +111,10 @@ func printJSON(out io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-func describe(f *format.File, e *chat.Engine, context int) info {
+func describe(f *format.File, e *chat.Engine, o model.Options) info {
 	cfg, t := e.Model.Config, e.Tokenizer
-	if context == 0 {
-		context = min(cfg.Context, model.DefaultContext)
+	if o.Context == 0 {
+		o.Context = min(cfg.Context, model.DefaultContext)
 	}
 	i := info{File: f.Name(), Architecture: cfg.Arch, Name: cfg.Name, Layers: cfg.Layers, AttentionLayers: cfg.AttentionLayers(),
 		DModel: cfg.DModel, Parameters: e.Model.Parameters(), Bytes: int64(len(f.Mapping())), Types: map[string]int64{},
@@ -120,8 +126,8 @@ func describe(f *format.File, e *chat.Engine, context int) info {
 		i.Tokenizer.NoChat = err.Error()
 	}
 	i.Tokenizer.Model, _, _ = f.KV().String("tokenizer.ggml.model")
-	i.Memory = memoryInfo{Context: context, Weights: i.Bytes}
-	i.Memory.KVCache, i.Memory.State = e.Model.Memory(context)
+	i.Memory = memoryInfo{Context: o.Context, Weights: i.Bytes}
+	i.Memory.KVCache, i.Memory.State = e.Model.Memory(o)
 	i.Memory.Total = i.Memory.Weights + i.Memory.KVCache + i.Memory.State
 	for _, t := range f.Tensors() {
 		i.Types[t.Type.String()] += int64(t.Values())

@@ -18,6 +18,7 @@ import (
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/quant"
 )
 
 // splitModel takes the model from the positional arguments: the first is one
@@ -63,6 +64,7 @@ type runFlags struct {
 	threads   int
 	isa       string
 	plainRope bool
+	kv        string // type of the KV cache: f16, q8_0, or "" for the model's own
 
 	backendName string // auto, cpu or cuda
 	gpuLayers   int
@@ -80,6 +82,7 @@ func (f *runFlags) add(set *pflag.FlagSet) {
 func (f *runFlags) addMachine(set *pflag.FlagSet) {
 	set.IntVar(&f.threads, "threads", 0, "threads to compute with (default one a performance core)")
 	set.StringVar(&f.isa, "isa", "", "instruction set to compute with, of those mil info --cpu lists (default the best)")
+	set.StringVar(&f.kv, "kv", "", "keep keys and values of attention as f16 or as q8_0, half the size (default f16, float32 beside float32 weights)")
 	set.StringVar(&f.backendName, "backend", "auto", "what computes: cpu, cuda, or auto for cuda where there is a card it can use")
 	set.IntVar(&f.gpuLayers, "gpu-layers", split.Fit, "layers the GPU computes, the CPU the rest; -1 as many as fit its memory")
 }
@@ -105,10 +108,37 @@ func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, erro
 
 // start makes a session of so many tokens (0: the model's own).
 func (f *runFlags) start(m *model.Model, context int) (*model.Session, error) {
+	o, err := f.options(context)
+	if err != nil {
+		return nil, err
+	}
+	return f.startWith(m, o)
+}
+
+func (f *runFlags) startWith(m *model.Model, o model.Options) (*model.Session, error) {
 	if err := f.open(); err != nil {
 		return nil, err
 	}
-	return m.NewSession(f.backend, model.Options{Context: context, PlainRope: f.plainRope})
+	return m.NewSession(f.backend, o)
+}
+
+// options are those of a session of so many tokens.
+func (f *runFlags) options(context int) (model.Options, error) {
+	kv, err := kvType(f.kv)
+	return model.Options{Context: context, PlainRope: f.plainRope, KV: kv}, err
+}
+
+// kvType is what --kv names.
+func kvType(name string) (quant.Type, error) {
+	switch name {
+	case "":
+		return quant.F32, nil // the model's own
+	case "f16":
+		return quant.F16, nil
+	case "q8_0":
+		return quant.Q8_0, nil
+	}
+	return 0, fmt.Errorf("--kv %s is neither f16 nor q8_0", name)
 }
 
 // open starts the backend, where that is still to be done.

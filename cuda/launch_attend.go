@@ -22,6 +22,9 @@ func cacheShape(h *backend.Heads) (positions, width int32) {
 }
 
 func (pl *planner) caches(h *backend.Heads, k, v *backend.State) (keys, values uint64, err error) {
+	if h.KVType != quant.F16 && h.KVType != quant.F32 {
+		return 0, 0, fmt.Errorf("%w: as %v on a GPU; use --kv f16 or --backend cpu", backend.ErrKVType, h.KVType)
+	}
 	for _, s := range []*backend.State{k, v} {
 		if s.Bytes < h.CacheBytes() {
 			return 0, 0, fmt.Errorf("cache %s has %d bytes, %d are needed", s.Name, s.Bytes, h.CacheBytes())

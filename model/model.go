@@ -177,7 +177,7 @@ func (b *builder) state(name string, bytes int) *backend.State {
 
 // record builds the program for passes of so many tokens.
 func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[string]*backend.State, o Options) *backend.Program {
-	b := &builder{Recorder: backend.NewRecorder(tokens, logitRows), m: m, c: &m.Config, buf: buf, states: states, o: o, kvType: m.KVType()}
+	b := &builder{Recorder: backend.NewRecorder(tokens, logitRows), m: m, c: &m.Config, buf: buf, states: states, o: o, kvType: m.kvType(o)}
 	x := b.Embed(b.w("token_embd.weight"))
 	for i := range m.Config.Layers {
 		b.prefix = fmt.Sprintf("blk.%d.", i)
@@ -193,10 +193,12 @@ func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[str
 	return b.Program()
 }
 
-// KVType is how keys and values are kept: float32 beside float32 weights,
-// float16 otherwise.
-func (m *Model) KVType() quant.Type {
-	if m.float {
+// kvType is how a session keeps keys and values.
+func (m *Model) kvType(o Options) quant.Type {
+	switch {
+	case o.KV != quant.F32:
+		return o.KV
+	case m.float:
 		return quant.F32
 	}
 	return quant.F16
@@ -211,12 +213,11 @@ func (m *Model) Parameters() int64 {
 	return n
 }
 
-// Memory is what a session of so many positions needs beside the file's
-// weights: the caches of the attention layers and the recurrent state, which
-// does not grow with the context.
-func (m *Model) Memory(context int) (kv, recurrent int64) {
+// Memory is what a session needs beside the file's weights: the caches of the
+// attention layers and the recurrent state, which does not grow with the context.
+func (m *Model) Memory(o Options) (kv, recurrent int64) {
 	states := map[string]*backend.State{}
-	m.record(backend.Verify, 1, nil, states, Options{Context: context})
+	m.record(backend.Verify, 1, nil, states, o)
 	for _, s := range states {
 		if isCache(s.Name) {
 			kv += int64(s.Bytes)

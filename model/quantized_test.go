@@ -3,8 +3,10 @@ package model_test
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
+	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
@@ -59,6 +61,37 @@ func TestQuantizedArithmetic(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Keys and values kept as q8_0 cost little, and the fast path stays as near to
+// the plain one as without.
+func TestKVType(t *testing.T) {
+	tale := transcript(t)
+	for _, demo := range []string{"hybrid-mamba1", "hybrid-mamba2"} {
+		f, _ := testutil.Convert(t, testutil.Data("demo", demo), "q8_0")
+		half, o := model.Options{Context: 256}, model.Options{Context: 256, KV: quant.Q8_0}
+		want := logits(t, plain(t, f, o), tale, false)
+		for _, step := range []bool{false, true} {
+			e := testutil.RelativeError(logits(t, session(t, f, o), tale, step), want)
+			t.Logf("%s, step %t: fast from plain %.1e", demo, step, e)
+			if !(e < 1e-2) {
+				t.Errorf("%s, step %t: the fast path is %.2g from the plain one", demo, step, e)
+			}
+		}
+		e := testutil.RelativeError(want, logits(t, plain(t, f, half), tale, false))
+		t.Logf("%s: q8_0 from f16 %.1e", demo, e)
+		if !(e > 0 && e < 1e-2) {
+			t.Errorf("%s: q8_0 is %.2g from f16", demo, e)
+		}
+	}
+	f, _ := testutil.Convert(t, testutil.Data("demo", "hybrid-mamba1"), "q8_0")
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.NewSession(cpu.New(1), model.Options{KV: quant.Q4_0}); err == nil || !strings.Contains(err.Error(), "q4_0") {
+		t.Errorf("a cache of q4_0: %v", err)
 	}
 }
 

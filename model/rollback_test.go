@@ -10,16 +10,18 @@ import (
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/quant"
 )
 
 // Feeding, committing and going back in any order leaves exactly the state of
 // having fed the kept tokens one at a time: the next logits agree to the bit.
 func TestCommitEqualsInOrder(t *testing.T) {
-	for _, name := range testutil.Fixtures(t) {
+	for i, name := range testutil.Fixtures(t) {
 		t.Run(name, func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
 			r := rand.New(rand.NewPCG(1, 2))
-			s, plain := session(t, f, model.Options{Context: 512}), session(t, f, model.Options{Context: 512})
+			o := model.Options{Context: 512, KV: []quant.Type{quant.F16, quant.Q8_0}[i%2]}
+			s, plain := session(t, f, o), session(t, f, o)
 			for range 25 {
 				k := 1 + r.IntN(backend.Verify)
 				draft := make([]int32, k)
@@ -85,11 +87,12 @@ func TestThreadsDoNotMatter(t *testing.T) {
 // on the bits of a session that is fed the surviving timeline anew in the same
 // passes.
 func TestSnapshots(t *testing.T) {
-	for _, name := range []string{"mamba1-convfirst", "mamba2-repeatfirst", "pure-mamba1", "pure-mamba2", "zephyr"} {
+	for i, name := range []string{"mamba1-convfirst", "mamba2-repeatfirst", "pure-mamba1", "pure-mamba2", "zephyr"} {
 		t.Run(name, func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
 			r := rand.New(rand.NewPCG(3, 4))
-			s := session(t, f, model.Options{Context: 4096})
+			kv := []quant.Type{quant.Q8_0, quant.F16}[i%2]
+			s := session(t, f, model.Options{Context: 4096, KV: kv})
 			random := func(n int) []int32 {
 				out := make([]int32, n)
 				for i := range out {
@@ -128,7 +131,7 @@ func TestSnapshots(t *testing.T) {
 			if err := s.Restore(snap); !errors.Is(err, model.ErrSnapshot) {
 				t.Errorf("a snapshot of another conversation: %v", err)
 			}
-			fresh := session(t, f, model.Options{Context: 64})
+			fresh := session(t, f, model.Options{Context: 64, KV: kv})
 			ids := random(20)
 			if err := s.Reset(); err != nil {
 				t.Fatal(err)

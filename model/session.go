@@ -8,6 +8,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/quant"
 )
 
 // Options of a session.
@@ -16,6 +17,9 @@ type Options struct {
 	// PlainRope leaves the positions unstretched, whatever the file says, as the
 	// authors' own inference script does.
 	PlainRope bool
+	// KV is how keys and values are kept: F16 or Q8_0. F32, the zero value, leaves
+	// it to the model: float32 beside float32 weights, float16 otherwise.
+	KV quant.Type
 }
 
 // DefaultContext is the longest context taken without being asked for.
@@ -64,6 +68,9 @@ func (m *Model) NewSession(b backend.Backend, o Options) (s *Session, err error)
 func (m *Model) newSession(b backend.Backend, o Options) (*Session, error) {
 	if o.Context <= 0 {
 		o.Context = min(m.Config.Context, DefaultContext)
+	}
+	if o.KV != quant.F32 && o.KV != quant.F16 && o.KV != quant.Q8_0 {
+		return nil, fmt.Errorf("keys and values are kept as f16 or q8_0, not as %v", o.KV)
 	}
 	s := &Session{m: m, b: b, o: o, states: map[string]*backend.State{}}
 	var err error

@@ -40,7 +40,7 @@ func Cases() []Case {
 	for _, h := range []backend.Heads{
 		{Heads: 4, KVHeads: 2, Dim: 64}, {Heads: 6, KVHeads: 1, Dim: 32}, {Heads: 3, KVHeads: 3, Dim: 20}, {Heads: 8, KVHeads: 2, Dim: 128},
 	} {
-		for _, kv := range []quant.Type{quant.F16, quant.F32} {
+		for _, kv := range []quant.Type{quant.F16, quant.F32, quant.Q8_0} {
 			h := h
 			h.KVType, h.Context = kv, 401
 			add(fmt.Sprintf("attention %d/%d heads of %d, %v", h.Heads, h.KVHeads, h.Dim, kv), (h.Heads+2*h.KVHeads)*h.Dim,

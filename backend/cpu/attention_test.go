@@ -122,7 +122,7 @@ func TestAttention(t *testing.T) {
 		if testing.Short() && h.Heads > 10 {
 			continue
 		}
-		for _, kv := range []quant.Type{quant.F16, quant.F32} {
+		for _, kv := range []quant.Type{quant.F16, quant.F32, quant.Q8_0} {
 			h.Context, h.KVType = context, kv
 			var want [][]float32
 			follow := func(a *attentionTest, result func(i int, out []float32)) {
@@ -153,7 +153,12 @@ func TestAttention(t *testing.T) {
 // A token's bits depend neither on the number of tokens that share its pass nor
 // on the threads nor on the set, also where the pass lies across blocks.
 func TestAttentionBits(t *testing.T) {
-	h := backend.Heads{Heads: 12, KVHeads: 2, Dim: 64, Context: 1100, KVType: quant.F16}
+	for _, kv := range []quant.Type{quant.F16, quant.Q8_0} {
+		attentionBits(t, backend.Heads{Heads: 12, KVHeads: 2, Dim: 64, Context: 1100, KVType: kv})
+	}
+}
+
+func attentionBits(t *testing.T, h backend.Heads) {
 	for _, pos := range []int{0, 25, 505, 1015} {
 		var want []float32
 		for _, s := range kernel.Sets() {
@@ -173,7 +178,7 @@ func TestAttentionBits(t *testing.T) {
 						got = append(got, a.feed(t, pos+i, min(n, backend.Verify-i))...)
 					}
 					if !slices.Equal(got, want) {
-						t.Errorf("%s, %d threads: %d tokens a pass at %d give other bits", s.Name, threads, n, pos)
+						t.Errorf("%s, %v, %d threads: %d tokens a pass at %d give other bits", s.Name, h.KVType, threads, n, pos)
 					}
 				}
 				b.Close()
@@ -185,7 +190,12 @@ func TestAttentionBits(t *testing.T) {
 // What lies in the cache beyond a token's position does not reach it, were it
 // infinite.
 func TestAttentionReadsNothingUnseen(t *testing.T) {
-	h := backend.Heads{Heads: 4, KVHeads: 2, Dim: 32, Context: 200, KVType: quant.F16}
+	for _, kv := range []quant.Type{quant.F16, quant.Q8_0} {
+		nothingUnseen(t, backend.Heads{Heads: 4, KVHeads: 2, Dim: 32, Context: 200, KVType: kv})
+	}
+}
+
+func nothingUnseen(t *testing.T, h backend.Heads) {
 	for _, s := range kernel.Sets() {
 		b, err := NewISA(1, s.Name)
 		if err != nil {
@@ -227,19 +237,20 @@ func TestAttentionReadsNothingUnseen(t *testing.T) {
 }
 
 func TestAttentionAllocatesNothing(t *testing.T) {
-	h := backend.Heads{Heads: 12, KVHeads: 4, Dim: 64, Context: 2000, KVType: quant.F16}
 	b := New(2)
 	defer b.Close()
-	a := newAttentionTest(t, b, h, 100)
-	for _, n := range []int{1, 16, 100} {
-		p := &backend.Params{Tokens: tokensAt(0, n), Pos: 1400}
-		if got := testing.AllocsPerRun(20, func() {
-			p.Pos++
-			if _, err := a.run.Run(p); err != nil {
-				t.Fatal(err)
+	for _, kv := range []quant.Type{quant.F16, quant.Q8_0} {
+		a := newAttentionTest(t, b, backend.Heads{Heads: 12, KVHeads: 4, Dim: 64, Context: 2000, KVType: kv}, 100)
+		for _, n := range []int{1, 16, 100} {
+			p := &backend.Params{Tokens: tokensAt(0, n), Pos: 1400}
+			if got := testing.AllocsPerRun(20, func() {
+				p.Pos++
+				if _, err := a.run.Run(p); err != nil {
+					t.Fatal(err)
+				}
+			}); got != 0 {
+				t.Errorf("%v, %d tokens: %v allocations", kv, n, got)
 			}
-		}); got != 0 {
-			t.Errorf("%d tokens: %v allocations", n, got)
 		}
 	}
 }

@@ -13,11 +13,11 @@ import (
 // a block's heads one after the other, so that a head of a block is read from
 // front to end and a short context touches little memory. A head of a block is
 // strips of kernel.Strip columns: of keys [positions/32][dim][32], of values
-// [dims/32][position][32], both counts rounded up.
+// [dims/32][position][32], both counts rounded up. A strip of int8 is tiles,
+// [dims/32] of keys, [positions/32] of values.
 type cache struct {
 	data     []byte
-	half     bool // float16 rather than float32
-	size     int  // bytes of a value
+	layout   kernel.Layout
 	values   bool
 	kvHeads  int
 	dim      int
@@ -29,29 +29,30 @@ func newCaches(h backend.Heads, k, v *backend.State) (keys, values *cache, err e
 	if h.Dim > kernel.Block {
 		return nil, nil, fmt.Errorf("heads of %d dimensions; attention takes up to %d", h.Dim, kernel.Block)
 	}
-	if keys, err = newCache(h, k); err != nil {
+	if keys, err = newCache(h, k, kernel.Int8Keys); err != nil {
 		return nil, nil, err
 	}
-	if values, err = newCache(h, v); err != nil {
+	if values, err = newCache(h, v, kernel.Int8Values); err != nil {
 		return nil, nil, err
 	}
 	values.values = true
 	return keys, values, nil
 }
 
-func newCache(h backend.Heads, s *backend.State) (*cache, error) {
+// newCache takes a state as a cache; int8 is its layout where that is stored.
+func newCache(h backend.Heads, s *backend.State, int8 kernel.Layout) (*cache, error) {
 	b, err := host.State(s)
 	if err != nil {
 		return nil, err
 	}
-	c := &cache{data: b, half: h.KVType == quant.F16, size: 4, kvHeads: h.KVHeads, dim: h.Dim, dims: roundUp(h.Dim), position: roundUp(h.Context)}
-	if c.half {
-		c.size = 2
+	layout, ok := map[quant.Type]kernel.Layout{quant.F32: kernel.Float32, quant.F16: kernel.Float16, quant.Q8_0: int8}[h.KVType]
+	if !ok {
+		return nil, fmt.Errorf("%w: as %v", backend.ErrKVType, h.KVType)
 	}
 	if len(b) < h.CacheBytes() {
 		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, len(b), h.CacheBytes())
 	}
-	return c, nil
+	return &cache{data: b, layout: layout, kvHeads: h.KVHeads, dim: h.Dim, dims: roundUp(h.Dim), position: roundUp(h.Context)}, nil
 }
 
 func roundUp(n int) int { return (n + kernel.Strip - 1) / kernel.Strip * kernel.Strip }
@@ -59,12 +60,12 @@ func roundUp(n int) int { return (n + kernel.Strip - 1) / kernel.Strip * kernel.
 // block sets s to one head of block b.
 func (c *cache) block(s *kernel.Strips, b, head int) {
 	n := min(kernel.Block, c.position-b*kernel.Block)
-	dims := c.dim // keys leave the space of the dimensions that fill a strip unused
-	s.Size = kernel.Strip * c.dim * c.size
+	columns, rows := n, c.dim // keys leave the space of the dimensions that fill a strip unused
 	if c.values {
-		dims = c.dims
-		s.Size = kernel.Strip * n * c.size
+		columns, rows = c.dims, n
 	}
-	at := (b*kernel.Block*c.kvHeads + head*n) * c.dims * c.size
-	s.Half, s.Data, s.Next = c.half, c.data[at:at+n*dims*c.size], nil
+	s.Layout, s.Next = c.layout, nil
+	s.Size = c.layout.StripBytes(rows)
+	at := (b*kernel.Block*c.kvHeads + head*n) / kernel.Strip * c.layout.StripBytes(c.dims)
+	s.Data = c.data[at : at+columns/kernel.Strip*s.Size]
 }

@@ -3,7 +3,6 @@ package ref
 import (
 	"fmt"
 	"math"
-	"unsafe"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/host"
@@ -11,55 +10,46 @@ import (
 )
 
 // cache reads and writes one layer's keys or values,
-// [position][kv_head][dim] of float16 or float32.
+// [position][kv_head][width] of the cache's type.
 type cache struct {
 	backend.Heads
-	f16 []uint16
-	f32 []float32
+	spec  *quant.Spec
+	width int // Dim, rounded up to whole blocks
+	data  []byte
 }
 
 func newCache(h backend.Heads, s *backend.State) (*cache, error) {
-	c := &cache{Heads: h}
+	spec, ok := h.KVType.Spec()
+	if !ok || h.KVType != quant.F32 && h.KVType != quant.F16 && h.KVType != quant.Q8_0 {
+		return nil, fmt.Errorf("%w: as %v", backend.ErrKVType, h.KVType)
+	}
 	b, err := host.State(s)
 	if err != nil {
 		return nil, err
 	}
-	n := h.Context * h.KVHeads * h.Dim
-	switch {
-	case h.KVType == quant.F16 && len(b) >= 2*n:
-		c.f16 = unsafe.Slice((*uint16)(unsafe.Pointer(&b[0])), n)
-	case h.KVType == quant.F32 && len(b) >= 4*n:
-		c.f32 = unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), n)
-	default:
-		return nil, fmt.Errorf("a cache of %d bytes for %d %v values", len(b), n, h.KVType)
+	c := &cache{Heads: h, spec: spec, width: (h.Dim + spec.Block - 1) / spec.Block * spec.Block, data: b}
+	if n := h.Context * h.KVHeads * spec.RowBytes(c.width); len(b) < n {
+		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, len(b), n)
 	}
 	return c, nil
 }
 
-func (c *cache) store(pos, head int, x []float32) {
-	at := (pos*c.KVHeads + head) * c.Dim
-	if c.f32 != nil {
-		copy(c.f32[at:at+c.Dim], x)
-		return
-	}
-	dst := c.f16[at : at+c.Dim]
-	for i, v := range x {
-		dst[i] = quant.F32ToF16(v)
-	}
+// row is a head at a position.
+func (c *cache) row(pos, head int) []byte {
+	size := c.spec.RowBytes(c.width)
+	return c.data[(pos*c.KVHeads+head)*size:][:size]
 }
 
-// load unpacks positions [pos, pos+n) of one head to dst [n][dim].
+// store packs x; row [width] is scratch.
+func (c *cache) store(pos, head int, x, row []float32) {
+	clear(row[copy(row, x):])
+	c.spec.Pack(c.row(pos, head), row)
+}
+
+// load unpacks positions [pos, pos+n) of one head to dst [n][width].
 func (c *cache) load(dst []float32, pos, n, head int) {
 	for p := range n {
-		at := ((pos+p)*c.KVHeads + head) * c.Dim
-		row := dst[p*c.Dim : (p+1)*c.Dim]
-		if c.f32 != nil {
-			copy(row, c.f32[at:at+c.Dim])
-			continue
-		}
-		for i, h := range c.f16[at : at+c.Dim] {
-			row[i] = quant.F16ToF32(h)
-		}
+		c.spec.Unpack(dst[p*c.width:(p+1)*c.width], c.row(pos+p, head))
 	}
 }
 
@@ -77,6 +67,7 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 	return func(p *backend.Params) {
 		e.pool.each(len(p.Tokens), 1, func(thread, lo, hi int) {
 			cs := grow(&e.scratch[thread].acc, 2*len(n.Freqs))
+			row := grow(&e.scratch[thread].rows, kc.width)
 			for t := lo; t < hi; t++ {
 				pos := p.Pos + t
 				for i, f := range n.Freqs {
@@ -89,8 +80,8 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 				}
 				for h := range n.KVHeads {
 					rotate(k[h*n.Dim:(h+1)*n.Dim], cs)
-					kc.store(pos, h, k[h*n.Dim:(h+1)*n.Dim])
-					vc.store(pos, h, v[h*n.Dim:(h+1)*n.Dim])
+					kc.store(pos, h, k[h*n.Dim:(h+1)*n.Dim], row)
+					vc.store(pos, h, v[h*n.Dim:(h+1)*n.Dim], row)
 				}
 			}
 		})
@@ -143,8 +134,8 @@ func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
 
 // attendBlock is tokens [first, first+count) of one key-value head's group.
 func (e *exec) attendBlock(n *backend.Attend, s *scratch, kc, vc *cache, head, group, first, count, pos int, scale float32) {
-	d := n.Dim
-	k, v := grow(&s.k, keyBlock*d), grow(&s.v, keyBlock*d)
+	d, w := n.Dim, kc.width
+	k, v := grow(&s.k, keyBlock*w), grow(&s.v, keyBlock*w)
 	score := grow(&s.rows, keyBlock)
 	run := grow(&s.acc, 2*count*group) // maximum and sum of each query
 	for i := range count * group {
@@ -167,7 +158,7 @@ func (e *exec) attendBlock(n *backend.Attend, s *scratch, kc, vc *cache, head, g
 			out := e.out(n.Out, t)[h*d : (h+1)*d]
 			peak := run[2*i]
 			for j := range seen {
-				score[j] = dot(q, k[j*d:(j+1)*d]) * scale
+				score[j] = dot(q, k[j*w:j*w+d]) * scale
 				peak = max(peak, score[j])
 			}
 			if run[2*i] != peak {
@@ -179,11 +170,11 @@ func (e *exec) attendBlock(n *backend.Attend, s *scratch, kc, vc *cache, head, g
 			}
 			sum := run[2*i+1]
 			for j := range seen {
-				w := exp(score[j] - peak)
-				sum += w
-				row := v[j*d : (j+1)*d]
+				e := exp(score[j] - peak)
+				sum += e
+				row := v[j*w : j*w+d]
 				for c, x := range row[:len(out)] {
-					out[c] = float32(w*x) + out[c]
+					out[c] = float32(e*x) + out[c]
 				}
 			}
 			run[2*i+1] = sum

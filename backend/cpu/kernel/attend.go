@@ -15,11 +15,38 @@ const (
 // blockAhead is how far, in bytes, a block of the cache is fetched ahead.
 const blockAhead = 4 << 10
 
-// attention are the kernels of attention and of its cache. Index 0 is for
-// float32, 1 for float16.
+// Layout is how a block of a cache lies.
+type Layout int
+
+// Layouts of blocks. A strip of int8 is tiles of 32 of its rows (attend8.go).
+const (
+	Float32 Layout = iota
+	Float16
+	Int8Keys
+	Int8Values
+	layouts
+)
+
+// StripBytes is the size of a strip of so many rows.
+func (l Layout) StripBytes(rows int) int {
+	if l == Float32 || l == Float16 {
+		return rows * Strip * l.size()
+	}
+	return (rows + Strip - 1) / Strip * Tile
+}
+
+// size is the bytes of a float.
+func (l Layout) size() int {
+	if l == Float16 {
+		return 2
+	}
+	return 4
+}
+
+// attention are the kernels of attention and of its cache.
 type attention struct {
-	mul                    [2][]mul
-	store                  [2]func(unsafe.Pointer)
+	mul                    [layouts][]mul
+	store                  [2]func(unsafe.Pointer) // of floats
 	softmax, merge, rotate func(unsafe.Pointer)
 }
 
@@ -30,23 +57,16 @@ type mul struct {
 }
 
 func (a *attention) init(s *Set) {
-	for i, t := range []string{"F32", "F16"} {
+	for i, t := range []string{"F32", "F16", "K8", "V8"} {
 		for rows, suffix := range map[int]string{1: "x1", 2: "x2", 3: "x3", 4: "x4", 6: "x6", 12: "x12"} {
 			if f := s.kernel("mul" + t + suffix); f != nil {
 				a.mul[i] = append(a.mul[i], mul{rows, f})
 			}
 		}
 		slices.SortFunc(a.mul[i], func(x, y mul) int { return y.rows - x.rows })
-		a.store[i] = s.must("store" + t)
 	}
+	a.store = [2]func(unsafe.Pointer){s.must("storeF32"), s.must("storeF16")}
 	a.softmax, a.merge, a.rotate = s.must("softmax"), s.must("merge"), s.must("rotate")
-}
-
-func precision(half bool) int {
-	if half {
-		return 1
-	}
-	return 0
 }
 
 // Query is the softmax of one query as far as it has come.
@@ -66,6 +86,7 @@ type mulArgs struct {
 	rows      unsafe.Pointer
 	end, next uintptr
 	ahead     int
+	work      unsafe.Pointer
 }
 
 type softmaxArgs struct {
@@ -103,15 +124,17 @@ type attendArgs struct {
 	merge   mergeArgs
 	rotate  rotateArgs
 	store   storeArgs
+	work    [12 * Strip]float32 // of values' weights
+	cell    cell
 }
 
-// Strips is a block of a cache's keys or values: strips of [rows][Strip]
-// float16 or float32, one after the other.
+// Strips is a block of a cache's keys or values: strips of [rows][Strip] one
+// after the other.
 type Strips struct {
-	Half bool
-	Data []byte // the block's
-	Size int    // bytes from strip to strip
-	Next []byte // what will be read after it, or nil
+	Layout Layout
+	Data   []byte // the block's
+	Size   int    // bytes from strip to strip
+	Next   []byte // what will be read after it, or nil
 }
 
 // Mul multiplies n rows of a, [n][Stride], k columns of each, with strips
@@ -119,13 +142,13 @@ type Strips struct {
 // not nil. A row's bits do not depend on n.
 func (s *Set) Mul(wk *Worker, n int, a []float32, k int, b *Strips, strips int, c []float32, ld int, rows []Query) {
 	m := &wk.attend.mul
-	*m = mulArgs{b: unsafe.Pointer(&b.Data[0]), k: k, strips: strips, strip: b.Size, ld: 4 * ld, ahead: blockAhead}
+	*m = mulArgs{b: unsafe.Pointer(&b.Data[0]), k: k, strips: strips, strip: b.Size, ld: 4 * ld, ahead: blockAhead, work: unsafe.Pointer(&wk.attend.work)}
 	if b.Next != nil {
 		m.end = uintptr(unsafe.Pointer(&b.Data[0])) + uintptr(len(b.Data))
 		m.next = uintptr(unsafe.Pointer(&b.Next[0]))
 	}
 	for at := 0; at < n; {
-		f := s.mulFor(b.Half, n-at)
+		f := s.mulFor(b.Layout, n-at)
 		m.a, m.c = unsafe.Pointer(&a[at*Stride]), unsafe.Pointer(&c[at*ld])
 		if rows != nil {
 			m.rows = unsafe.Pointer(&rows[at])
@@ -136,8 +159,8 @@ func (s *Set) Mul(wk *Worker, n int, a []float32, k int, b *Strips, strips int, 
 }
 
 // mulFor is the product for the most rows up to n.
-func (s *Set) mulFor(half bool, n int) *mul {
-	list := s.mul[precision(half)]
+func (s *Set) mulFor(layout Layout, n int) *mul {
+	list := s.mul[layout]
 	i := 0
 	for list[i].rows > n {
 		i++
@@ -173,11 +196,13 @@ func (s *Set) Rotate(wk *Worker, x []float32, dim int, cos, sin []float32) {
 
 // Store writes position pos of a block, its key and its value.
 func (s *Set) Store(wk *Worker, k, v []float32, keys, values *Strips, pos int) {
-	size := 4
-	if keys.Half {
-		size = 2
+	if keys.Layout == Int8Keys {
+		wk.attend.cell.key(k, keys, pos)
+		wk.attend.cell.value(v, values, pos)
+		return
 	}
+	size := keys.Layout.size()
 	wk.attend.store = storeArgs{k: unsafe.Pointer(&k[0]), v: unsafe.Pointer(&v[0]), dim: len(k), strip: values.Size,
 		toK: unsafe.Pointer(&keys.Data[pos/Strip*keys.Size+pos%Strip*size]), toV: unsafe.Pointer(&values.Data[pos*Strip*size])}
-	s.store[precision(keys.Half)](unsafe.Pointer(&wk.attend.store))
+	s.store[keys.Layout](unsafe.Pointer(&wk.attend.store))
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,23 +14,29 @@ import (
 
 // strips packs a matrix [rows][columns] as strips, and gives the values they
 // hold.
-func strips(half bool, rows, columns int, r *rand.Rand) (*Strips, []float32) {
+func strips(layout Layout, rows, columns int, r *rand.Rand) (*Strips, []float32) {
 	values := random(rows*columns, r)
-	size := 4
-	if half {
-		size = 2
-	}
-	b := &Strips{Half: half, Size: rows * Strip * size}
+	b := &Strips{Layout: layout, Size: layout.StripBytes(rows)}
 	b.Data = make([]byte, (columns+Strip-1)/Strip*b.Size)
 	for i := range rows {
 		for j := range columns {
-			at := unsafe.Pointer(&b.Data[j/Strip*b.Size+(i*Strip+j%Strip)*size])
 			v := &values[i*columns+j]
-			if half {
-				h := quant.F32ToF16(*v)
-				*(*uint16)(at), *v = h, quant.F16ToF32(h)
-			} else {
-				*(*float32)(at) = *v
+			strip := b.Data[j/Strip*b.Size:]
+			switch layout {
+			case Float32, Float16:
+				*v = put(layout, strip, i*Strip+j%Strip, *v)
+			default:
+				tile := strip[i/Strip*Tile:]
+				of := i % Strip
+				if layout == Int8Keys {
+					of = j % Strip
+				}
+				// The scale is the same for all that it counts for.
+				d := quant.F32ToF16(float32(1+(i/Strip*7+j/Strip*3+of)%5) / 100)
+				binary.LittleEndian.PutUint16(tile[2*of:], d)
+				q := int8(*v * 40)
+				tile[scaleBytes+i%Strip*Strip+j%Strip] = byte(q)
+				*v = float32(q) * quant.F16ToF32(d)
 			}
 		}
 	}
@@ -39,11 +46,11 @@ func strips(half bool, rows, columns int, r *rand.Rand) (*Strips, []float32) {
 // Mul agrees with plain sums by rising k for every number of rows, alone and on
 // top of what was there; the bits depend neither on the set nor on the rows.
 func TestMul(t *testing.T) {
-	for _, half := range []bool{false, true} {
+	for layout := range layouts {
 		for k := 1; k <= 70; k++ {
 			r := rand.New(rand.NewPCG(uint64(k), 3))
 			const rows, columns = 29, 96
-			b, values := strips(half, k+3, columns, r)
+			b, values := strips(layout, k+3, columns, r)
 			a := random(rows*Stride, r)
 			state := make([]Query, rows)
 			for i := range state {
@@ -54,6 +61,9 @@ func TestMul(t *testing.T) {
 			for _, s := range needSets(t) {
 				for n := 1; n <= rows; n++ {
 					for _, top := range [][]Query{nil, state} {
+						if layout == Int8Keys && top != nil {
+							continue // scores are never added to
+						}
 						c := slices.Clone(before)
 						s.Mul(new(Worker), n, a, k, b, columns/Strip, c, columns, top)
 						if !slices.Equal(c[n*columns:], before[n*columns:]) {
@@ -208,34 +218,66 @@ func TestRotate(t *testing.T) {
 // A stored position has the bits of quant's conversion, and nothing else of the
 // block changes.
 func TestStore(t *testing.T) {
-	for _, half := range []bool{false, true} {
+	for layout := range layouts {
+		if layout == Int8Keys {
+			continue // with their values
+		}
 		for dim := 1; dim <= 130; dim++ {
 			r := rand.New(rand.NewPCG(uint64(dim), 7))
 			const positions = 64
 			k, v := random(dim, r), random(dim, r)
 			pos := r.IntN(positions)
 			for _, s := range needSets(t) {
-				keys, _ := strips(half, dim, positions, r)
-				values, _ := strips(half, positions, dim, r)
+				inKeys := min(layout, Int8Keys)
+				keys, _ := strips(inKeys, dim, positions, r)
+				values, _ := strips(layout, positions, dim, r)
 				wantK, wantV := slices.Clone(keys.Data), slices.Clone(values.Data)
-				for d := range dim {
-					put(half, wantK[pos/Strip*keys.Size:], d*Strip+pos%Strip, k[d])
-					put(half, wantV[d/Strip*values.Size:], pos*Strip+d%Strip, v[d])
+				if layout == Int8Values {
+					putInt8(wantK, wantV, keys.Size, values.Size, pos, k, v)
+				} else {
+					for d := range dim {
+						put(layout, wantK[pos/Strip*keys.Size:], d*Strip+pos%Strip, k[d])
+						put(layout, wantV[d/Strip*values.Size:], pos*Strip+d%Strip, v[d])
+					}
 				}
 				s.Store(new(Worker), k, v, keys, values, pos)
 				if !slices.Equal(keys.Data, wantK) || !slices.Equal(values.Data, wantV) {
-					t.Fatalf("%s: %d dimensions, float16 %v, position %d", s.Name, dim, half, pos)
+					t.Fatalf("%s: %d dimensions, layout %d, position %d", s.Name, dim, layout, pos)
 				}
 			}
 		}
 	}
 }
 
-func put(half bool, b []byte, i int, v float32) {
-	if half {
-		*(*uint16)(unsafe.Pointer(&b[2*i])) = quant.F32ToF16(v)
-	} else {
-		*(*float32)(unsafe.Pointer(&b[4*i])) = v
+// put writes a float and says what it became.
+func put(layout Layout, b []byte, i int, v float32) float32 {
+	if layout == Float16 {
+		h := quant.F32ToF16(v)
+		*(*uint16)(unsafe.Pointer(&b[2*i])) = h
+		return quant.F16ToF32(h)
+	}
+	*(*float32)(unsafe.Pointer(&b[4*i])) = v
+	return v
+}
+
+// putInt8 writes a position's key and value in blocks of 32 dimensions, filled up
+// with zeros.
+func putInt8(keys, values []byte, keySize, valueSize, pos int, k, v []float32) {
+	for d := 0; d < len(k); d += Strip {
+		block := func(x []float32) []byte {
+			b := make([]byte, 34)
+			q8.Pack(b, append(slices.Clone(x[d:min(d+Strip, len(x))]), make([]float32, Strip)...)[:Strip])
+			return b
+		}
+		bk, bv := block(k), block(v)
+		tk := keys[pos/Strip*keySize+d/Strip*Tile:]
+		tv := values[d/Strip*valueSize+pos/Strip*Tile:]
+		copy(tk[pos%Strip*2:], bk[:2])
+		copy(tv[pos%Strip*2:], bv[:2])
+		for i := range Strip {
+			tk[scaleBytes+i*Strip+pos%Strip] = bk[2+i]
+			tv[scaleBytes+pos%Strip*Strip+i] = bv[2+i]
+		}
 	}
 }
 
@@ -247,7 +289,7 @@ func BenchmarkMul(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", s.Name, rows), func(b *testing.B) {
 				r := rand.New(rand.NewPCG(1, 1))
 				const dim = 128
-				keys, _ := strips(true, dim, Block, r)
+				keys, _ := strips(Float16, dim, Block, r)
 				a, c := random(rows*Stride, r), make([]float32, rows*Stride)
 				wk := new(Worker)
 				for b.Loop() {

@@ -5,38 +5,7 @@
 // strip, each row 32 values. Columns of keys are positions and rows dimensions,
 // so that no sum crosses lanes; columns of values are dimensions and rows
 // positions.
-#include "math.h"
-
-#define STRIP 32
-#define STRIDE 528 // float32 from row to row of a and of scores: a power of two would share cache sets
-
-typedef _Float16 vh __attribute__((vector_size(VB / 2)));
-
-// spread repeats the float32 at p over all lanes. As integers: 0 + x of floats is
-// an addition to the compiler, because of -0.
-INLINE vf spread(const float *p) { return (vf)((vi){0} + load(int32_t, p)); }
-INLINE vf f32s(const char *w) { return load(vf, w); }
-INLINE vf f16s(const char *w) { return __builtin_convertvector(load(vh, w), vf); }
-
-// Row is the softmax of one query as far as it has come.
-typedef struct {
-	float max, sum; // of the scores; of e^(score - max)
-	float factor;   // what to multiply earlier results with
-	int32_t seen;   // columns of this block that count
-} Row;
-
-typedef struct {
-	const float *a;  // [rows][STRIDE]
-	const char *b;   // strips
-	int64_t k;       // of a and b used
-	int64_t strips;
-	int64_t strip;   // bytes from strip to strip
-	float *c;        // [rows], strip s's results at 32*s
-	int64_t ld;      // bytes from row to row of c
-	const Row *rows; // c starts as c times their factor; null: as 0
-	const char *end, *next; // what to fetch after b's end
-	int64_t ahead;
-} MulArgs;
+#include "attend.h"
 
 // MUL is c (+)= a times b for G rows, NV vectors of columns at a time of S strips,
 // half of b apart where S is 2: memory gives more where it is read in several
