@@ -1,0 +1,229 @@
+package metal
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/conform"
+	"github.com/mil-run/mil/backend/host"
+)
+
+// anyModule has every kernel.
+func anyModule(kernel string) (name, source string, ok bool) {
+	return "all", "kernel void all() {}", kernel != "missing"
+}
+
+// recorded is a backend on the recorder.
+func recorded(t *testing.T, r *recorder) (*Backend, *gpu) {
+	t.Helper()
+	g, err := newGPU(r, anyModule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newBackend(g), g
+}
+
+func (r *recorder) check(t *testing.T) {
+	t.Helper()
+	if len(r.wrong) > 0 {
+		t.Errorf("wrong: %q", r.wrong)
+	}
+	if left := r.left(); len(left) > 0 {
+		t.Errorf("not given back: %q", left)
+	}
+}
+
+// The conformance table's programs are compiled and run without a wrong message,
+// and every object is given back.
+func TestMessages(t *testing.T) {
+	rows := contract(t)
+	for _, c := range conform.Cases() {
+		r := newRecorder()
+		r.bindings = func(kernel string) int {
+			i := slices.IndexFunc(rows, func(a agreed) bool { return a.name.MatchString(kernel) })
+			return indexRefs + rows[i].refs
+		}
+		b, _ := recorded(t, r)
+		if err := c.Run(b); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		r.check(t)
+		if t.Failed() {
+			t.Fatalf("in %s", c.Name)
+		}
+	}
+}
+
+// A pass is one command buffer with one encoder, and says nothing twice.
+func TestPass(t *testing.T) {
+	r := newRecorder()
+	b, g := recorded(t, r)
+	p := testProgram(t, b, 16)
+	e, err := b.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		r.log = nil
+		if _, err := e.Run(&backend.Params{Tokens: []int32{3}, Pos: i, Logits: 1}); err != nil {
+			t.Fatal(err)
+		}
+		count := map[string]int{}
+		for _, m := range r.log {
+			count[m]++
+		}
+		launches := len(e.(*exec).passes[1])
+		for name, want := range map[string]int{"commandBufferWithUnretainedReferences": 1, "computeCommandEncoder": 1, "endEncoding": 1, "commit": 1,
+			"waitUntilCompleted": 1, "setBytes:length:atIndex:": launches, "dispatchThreadgroups:threadsPerThreadgroup:": launches} {
+			if count[name] != want {
+				t.Errorf("%s was sent %d times, want %d", name, count[name], want)
+			}
+		}
+		if count["newBufferWithLength:options:"]+count["newLibraryWithSource:options:error:"] > 0 {
+			t.Errorf("pass %d makes objects that stay: %v", i, count)
+		}
+	}
+	// The same pipeline and the same place are not set again.
+	pass := e.(*exec).passes[1]
+	r.log = nil
+	if err := g.run([]dispatch{pass[0], pass[0]}); err != nil {
+		t.Fatal(err)
+	}
+	bound := len(pass[0].buffers)
+	if got := strings.Count(strings.Join(r.log, " "), "setBuffer:"); got != bound {
+		t.Errorf("%d buffers were bound, want %d", got, bound)
+	}
+	e.Close()
+	for _, s := range p.States {
+		s.Buf.Free()
+	}
+	b.Close()
+	r.check(t)
+}
+
+// What fails says what Metal says, and leaves nothing behind.
+func TestFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(r *recorder)
+		want   string
+	}{
+		"compile": {func(r *recorder) {
+			r.fails["newLibraryWithSource:options:error:"] = "program_source:3:1:\n  error: unknown type"
+		},
+			"metal: launch 0, embed: compile the kernels all: program_source:3:1: error: unknown type"},
+		"pipeline": {func(r *recorder) { r.fails["newComputePipelineStateWithFunction:error:"] = "too many registers" },
+			"metal: launch 0, embed: make the kernel embed ready: too many registers"},
+		"function": {func(r *recorder) { r.fails["newFunctionWithName:"] = "" }, "metal: launch 0, embed: no kernel embed"},
+		"memory": {func(r *recorder) { r.fails["newBufferWithLength:options:"] = "" },
+			"MB are needed, 0.0 MB of 8589.9 MB are in use on Apple M1, and one piece holds at most 1073.7 MB"},
+		"wrap":     {func(r *recorder) { r.fails["newBufferWithBytesNoCopy:length:options:deallocator:"] = "" }, "Metal does not wrap"},
+		"threads":  {func(r *recorder) { r.threads = 64 }, "metal: kernel embed: threadgroups of 256 threads, Apple M1 takes 64"},
+		"hang":     {func(r *recorder) { r.status = 5 }, "metal: Apple M1: GPU Hang"},
+		"commands": {func(r *recorder) { r.fails["commandBufferWithUnretainedReferences"] = "" }, "gives no command buffer"},
+		"encoder":  {func(r *recorder) { r.fails["computeCommandEncoder"] = "" }, "gives no command encoder"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRecorder()
+			b, _ := recorded(t, r)
+			c.change(r)
+			err := runOnce(b)
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v, want %s", err, c.want)
+			}
+			if name == "memory" && !errors.Is(err, ErrMemory) {
+				t.Errorf("%v is not ErrMemory", err)
+			}
+			b.Close()
+			r.check(t)
+		})
+	}
+}
+
+// runOnce compiles and runs a small program in page-aligned memory.
+func runOnce(b *Backend) (err error) {
+	weights, err := host.Allocate(1 << 20)
+	if err != nil {
+		return err
+	}
+	defer weights.Free()
+	buf, err := b.Map(weights.Bytes())
+	if err != nil {
+		return err
+	}
+	defer buf.Free()
+	e, err := b.Compile(tableProgram(buf))
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	_, err = e.Run(&backend.Params{Tokens: []int32{1}, Logits: 1})
+	return err
+}
+
+// Devices that cannot compute are refused with the reason; a virtual machine's
+// computes whatever family it names.
+func TestDevices(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		family uintptr
+		want   string
+	}{
+		{"", familyApple7, ErrNoDevice.Error()},
+		{"Apple A13", 1006, "Apple A13 is older than Apple's M1, which has the instructions that are needed"},
+		{"Apple Paravirtual device", 1005, ""},
+		{"Apple M4 Max", 1009, ""},
+	} {
+		r := newRecorder()
+		r.device, r.family = c.name, c.family
+		g, err := newGPU(r, anyModule)
+		switch {
+		case err == nil && c.want == "":
+			g.close()
+		case err == nil || err.Error() != c.want:
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		}
+		r.check(t)
+	}
+}
+
+// Memory that begins on a page is wrapped where it lies, other memory copied.
+func TestWrap(t *testing.T) {
+	r := newRecorder()
+	b, g := recorded(t, r)
+	page := os.Getpagesize()
+	m, err := host.Allocate(1<<20 + 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	m.Bytes()[0], m.Bytes()[64] = 7, 8
+	for _, c := range []struct {
+		off    int
+		same   bool
+		length int
+	}{{0, true, 1<<20 + page}, {64, false, 1<<20 + 36}} {
+		data := m.Bytes()[c.off:]
+		w, err := g.wrap(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := w.bytes()
+		if same := unsafe.Pointer(&got[0]) == unsafe.Pointer(&data[0]); same != c.same || got[0] != data[0] || len(got) != len(data) {
+			t.Errorf("from %d: wrapped %v, %d bytes, the first is %d", c.off, same, len(got), got[0])
+		}
+		if n := r.objects[w.(*sharedBuffer).id].length; n != c.length {
+			t.Errorf("from %d: a buffer of %d bytes, want %d", c.off, n, c.length)
+		}
+		w.free()
+	}
+	b.Close()
+	r.check(t)
+}
