@@ -14,6 +14,7 @@ const (
 	formInt8          // int8, and a scale for 32
 	formInt8Q8        // the same, 34 bytes for 32, as Q8_0 lies
 	formBrain         // bfloat16
+	formTile          // int8, 32 values of each token beside each other
 )
 
 // quantizedArgs is where int8 activations go.

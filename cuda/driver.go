@@ -48,7 +48,9 @@ type driver interface {
 	ModuleUnload(module uintptr) error
 	ModuleGetFunction(module uintptr, name string) (uintptr, error)
 	FuncSetAttribute(function uintptr, attribute int32, value int) error
-	LaunchKernel(function uintptr, l *launch, stream uintptr) error
+	// LaunchKernel may let the kernel start before the one before it on the
+	// stream has ended, if early says that it waits itself.
+	LaunchKernel(function uintptr, l *launch, early bool, stream uintptr) error
 }
 
 // Numbers of the driver's header.
@@ -70,6 +72,7 @@ const (
 	captureThreadLocal  = 1
 	jitErrorLogBuffer   = 5
 	jitErrorLogBytes    = 6
+	launchEarly         = 6        // programmatic stream serialization
 	defaultSharedMemory = 48 << 10 // bytes a kernel gets without asking
 )
 

@@ -21,6 +21,8 @@ type functions struct {
 	streamBeginCapture, streamEndCapture, graphInstantiate, graphDestroy, graphExecDestroy, graphLaunch,
 	moduleLoadDataEx, moduleUnload, moduleGetFunction, funcSetAttribute, launchKernel,
 	getErrorString uintptr
+
+	launchKernelEx uintptr // 0 in drivers before 11.8
 }
 
 // symbols names the entry points. A _v2 is the function the driver's header
@@ -75,6 +77,9 @@ var library = sync.OnceValues(func() (driver, error) {
 		if *at, err = lookUp(handle, name); err != nil || *at == 0 {
 			return nil, fmt.Errorf("%w: it has no %s", ErrOld, name)
 		}
+	}
+	if l.launchKernelEx, err = lookUp(handle, "cuLaunchKernelEx"); err != nil {
+		l.launchKernelEx = 0
 	}
 	return l, nil
 })
@@ -283,8 +288,29 @@ func (f *functions) FuncSetAttribute(function uintptr, attribute int32, value in
 	return f.check("cuFuncSetAttribute", r)
 }
 
-func (f *functions) LaunchKernel(function uintptr, l *launch, stream uintptr) error {
+// launchConfig and launchAttribute are CUlaunchConfig and CUlaunchAttribute.
+type launchConfig struct {
+	grid, block [3]uint32
+	shared      uint32
+	stream      uintptr
+	attributes  *launchAttribute
+	count       uint32
+}
+
+type launchAttribute struct {
+	id    uint32
+	_     uint32
+	value [16]uint32
+}
+
+func (f *functions) LaunchKernel(function uintptr, l *launch, early bool, stream uintptr) error {
 	params := &[1]unsafe.Pointer{l.args}
+	if early && f.launchKernelEx != 0 {
+		c := &launchConfig{grid: l.grid, block: l.block, shared: l.shared, stream: stream, count: 1}
+		c.attributes = &launchAttribute{id: launchEarly, value: [16]uint32{1}}
+		r, _, _ := purego.SyscallN(f.launchKernelEx, uintptr(unsafe.Pointer(c)), function, uintptr(unsafe.Pointer(params)), 0)
+		return f.check("cuLaunchKernelEx", r)
+	}
 	r, _, _ := purego.SyscallN(f.launchKernel, function,
 		uintptr(l.grid[0]), uintptr(l.grid[1]), uintptr(l.grid[2]),
 		uintptr(l.block[0]), uintptr(l.block[1]), uintptr(l.block[2]),

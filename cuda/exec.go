@@ -222,10 +222,10 @@ func (e *exec) capture(tokens int) (*replay, error) {
 // record captures the launches, on the worker's thread.
 func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
 	d, stream := e.b.d, e.b.stream
-	functions := make([]uintptr, len(launches)) // loading a module may not happen within a capture
+	kernels := make([]kernel, len(launches)) // loading a module may not happen within a capture
 	for i := range launches {
 		var err error
-		if functions[i], err = e.b.modules.function(&launches[i]); err != nil {
+		if kernels[i], err = e.b.modules.function(&launches[i]); err != nil {
 			return 0, err
 		}
 	}
@@ -237,7 +237,7 @@ func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
 	}
 	err := d.MemcpyHtoDAsync(e.block, unsafe.Pointer(&e.params[0]), 4*(paramTokens+tokens), stream)
 	for i := 0; i < len(launches) && err == nil; i++ {
-		if err = d.LaunchKernel(functions[i], &launches[i], stream); err != nil {
+		if err = d.LaunchKernel(kernels[i].function, &launches[i], kernels[i].early && i > 0, stream); err != nil {
 			err = fmt.Errorf("launch %d, %s%v%v: %w", i, launches[i].kernel, launches[i].grid, launches[i].block, err)
 		}
 	}

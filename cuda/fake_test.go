@@ -282,7 +282,7 @@ func (f *fakeDriver) FuncSetAttribute(_ uintptr, a int32, v int) error {
 	return f.outside("FuncSetAttribute", a, v)
 }
 
-func (f *fakeDriver) LaunchKernel(fn uintptr, l *launch, _ uintptr) error {
+func (f *fakeDriver) LaunchKernel(fn uintptr, l *launch, _ bool, _ uintptr) error {
 	name, k := f.functions[fn], *l
 	if args := l.args; args != nil { // the driver copies a kernel's parameters
 		k.args = unsafe.Pointer(&append([]byte(nil), unsafe.Slice((*byte)(args), l.size)...)[0])

@@ -1,10 +1,12 @@
 package cuda
 
 import (
+	"bytes"
 	"compress/gzip"
 	"embed"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -46,6 +48,33 @@ func images() []image {
 			panic("cuda: " + f.Name() + " names no architecture")
 		}
 		out = append(out, image{name, append(data, 0), cc})
+		if cc < overlapping && bytes.Contains(data, []byte("// "+waits)) {
+			out = append(out, image{name, append(overlapped(data), 0), overlapping})
+		}
 	}
 	return out
+}
+
+// overlapping is the oldest chip on which a launch can start before the one
+// before it has ended; waits is what a kernel that may has in it.
+const (
+	overlapping = 90
+	waits       = "griddepcontrol.wait;"
+)
+
+var target = regexp.MustCompile(`(?m)^\.version .*\n\.target .*$`)
+
+// overlapped is PTX for chips where launches overlap: there the kernels'
+// comments that say so are instructions.
+func overlapped(data []byte) []byte {
+	data = target.ReplaceAll(data, []byte(".version 7.8\n.target sm_90"))
+	return bytes.ReplaceAll(data, []byte("// griddepcontrol."), []byte("griddepcontrol."))
+}
+
+// mayOverlap reports whether a kernel of an image waits itself for the launch
+// before it.
+func (i *image) mayOverlap(kernel string) bool {
+	_, body, ok := bytes.Cut(i.data, []byte(".entry "+kernel+"("))
+	body, _, _ = bytes.Cut(body, []byte(".entry "))
+	return ok && i.minCC >= overlapping && bytes.Contains(body, []byte("\t"+waits))
 }

@@ -14,9 +14,13 @@ const (
 	maxMatrix = 4   // matrices of one launch
 )
 
-// form is what a fast product takes of its activations, and whether there is
-// one for these columns: others go element by element.
-func form(t *backend.Tensor) (f int32, fast bool) {
+// form is what a fast product of so many tokens takes of its activations, and
+// whether there is one for these columns: others go element by element.
+func (pl *planner) form(t *backend.Tensor, tokens int) (f int32, fast bool) {
+	spec, _ := t.Type.Spec()
+	if spec.Block > 1 && pl.capability() >= tensorCores && tokens <= backend.Verify && t.Cols%256 == 0 {
+		return formTile, true
+	}
 	switch t.Type {
 	case quant.F32, quant.F16, quant.BF16:
 		return formFloat, t.Cols%8 == 0
@@ -62,10 +66,12 @@ func (pl *planner) input(x product) (at uint64, stride int32, scales uint64, err
 		stride, bytes = int32(cols), cols
 	case formInt8Q8:
 		stride, bytes = int32(cols/32*34), cols/32*34
+	case formTile:
+		stride, bytes = slots(x.tokens), cols
 	}
-	at = pl.area(areaInput, bytes*x.tokens)
-	if x.form == formInt8 || x.form == formInt8Q8 {
-		scales = pl.area(areaScales, x.tokens*cols/32*8)
+	at = pl.area(areaInput, bytes*held(x.tokens))
+	if x.form == formInt8 || x.form == formInt8Q8 || x.form == formTile {
+		scales = pl.area(areaScales, held(x.tokens)*cols/32*8)
 	}
 	if x.ready {
 		return at, stride, scales, nil
@@ -74,6 +80,9 @@ func (pl *planner) input(x product) (at uint64, stride int32, scales uint64, err
 	a := prepareArgs{
 		to:     quantizedArgs{out: at, scales: scales, stride: int32(bytes), form: x.form, blocks: int32(cols / 32)},
 		params: pl.params(), cols: int32(cols), tokens: int32(pl.tokens), head: bit(x.head),
+	}
+	if x.form == formTile {
+		a.to.stride = stride
 	}
 	a.x, a.xStride = pl.slice(x.in)
 	if x.norm != nil {
@@ -103,18 +112,22 @@ func (pl *planner) quantized(v backend.Value) quantizedArgs {
 	if !ok || n.In.V != v || n.In.N != width || n.Norm != nil || width%32 != 0 {
 		return a
 	}
-	f, _ := form(n.W[0])
+	f, _ := pl.form(n.W[0], pl.tokens)
 	if f == formFloat {
 		return a
 	}
-	stride := width
-	if f == formInt8Q8 {
-		stride = width / 32 * 34
+	bytes, stride := width, int32(width)
+	switch f {
+	case formInt8Q8:
+		bytes = width / 32 * 34
+		stride = int32(bytes)
+	case formTile:
+		stride = slots(pl.tokens)
 	}
-	pl.ready, pl.form = v, f
+	pl.ready, pl.readyForm = v, f
 	return quantizedArgs{
-		out: pl.area(areaInput, stride*pl.tokens), scales: pl.area(areaScales, pl.tokens*width/32*8),
-		stride: int32(stride), form: f, blocks: int32(width / 32),
+		out: pl.area(areaInput, bytes*held(pl.tokens)), scales: pl.area(areaScales, held(pl.tokens)*width/32*8),
+		stride: stride, form: f, blocks: int32(width / 32),
 	}
 }
 
@@ -146,10 +159,10 @@ func (pl *planner) products(x product, a matVecArgs, w []*backend.Tensor) error 
 	a.params, a.tokens, a.head, a.cols = pl.params(), int32(pl.tokens), bit(x.head), int32(x.in.N)
 	last := int32(-1) // form of what the input area holds
 	if pl.ready == x.in.V && x.norm == nil && x.in.N == pl.p.Widths[x.in.V] {
-		last = pl.form
+		last = pl.readyForm
 	}
 	for ; len(w) > 0; last = x.form {
-		f, fast := form(w[0])
+		f, fast := pl.form(w[0], x.tokens)
 		n := 1
 		for (fast || pl.tiles(w[0], x.tokens)) && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
 			n++
@@ -211,6 +224,8 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 		}
 		add(pl, fmt.Sprintf("%s_%v_%d", tiled, w.Type, tokens), [3]int{ceil(rows, each), ceil(x.tokens, tokens), 1}, 256, a)
 		pl.launches[len(pl.launches)-1].shared = uint32(2 * (tileRows + tokens) * tilePitch)
+	case x.form == formTile:
+		pl.rows(w, up != nil, x, a)
 	case !fast:
 		add(pl, vector+"_any", [3]int{ceil(rows, warps), x.tokens, 1}, 32*warps, a)
 	default:
@@ -224,7 +239,7 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 }
 
 func (pl *planner) gateUp(n *backend.GateUp) error {
-	f, fast := form(n.Gate)
+	f, fast := pl.form(n.Gate, pl.tokens)
 	if n.Up.Type != n.Gate.Type {
 		f, fast = formFloat, false
 	}

@@ -49,10 +49,10 @@ type planner struct {
 	areas     [areas]uint64
 	constants map[any]uint64 // by the node's slice they copy
 
-	at     int           // the node
-	ready  backend.Value // what areaInput holds as int8 already, or None, and in which form
-	form   int32
-	window *convArgs // of a convolution whose window has yet to move on
+	at        int           // the node
+	ready     backend.Value // what areaInput holds as int8 already, or None, and in which form
+	readyForm int32
+	window    *convArgs // of a convolution whose window has yet to move on
 }
 
 // area is scratch memory that lasts from one launch to those that read it.

@@ -84,6 +84,14 @@ func TestProfile(t *testing.T) {
 		return all[len(all)/2]
 	}
 	silent, whole := pass(0), pass(1)
+	for _, r := range e.replays {
+		if err := e.b.w.do(func() error { return e.b.release(r) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clear(e.replays)
+	e.b.d = serial{e.b.d}
+	t.Logf("with launches one after the other: pass %v", pass(1))
 	launches, err := plan(e.p, n, &planMemory{e: e})
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +123,13 @@ func TestProfile(t *testing.T) {
 	for _, c := range list {
 		t.Logf("%5.1f%% %4d x %8v = %8v  %s", 100*float64(c.count)*float64(c.each)/float64(sum), c.count, c.each, time.Duration(c.count)*c.each, c.name)
 	}
+}
+
+// serial is a driver whose launches do not overlap.
+type serial struct{ driver }
+
+func (s serial) LaunchKernel(function uintptr, l *launch, _ bool, stream uintptr) error {
+	return s.driver.LaunchKernel(function, l, false, stream)
 }
 
 // alone is a launch's time when it follows itself.

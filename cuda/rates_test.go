@@ -63,10 +63,10 @@ func chain(t *testing.T, b *Backend, kind quant.Type, rows, cols, tokens int) fl
 // Rates of products on the device; -v shows them.
 func TestProductRates(t *testing.T) {
 	b := device(t)
-	for _, kind := range []quant.Type{quant.BF16, quant.Q8_0, quant.Q6_K, quant.Q4_K} {
+	for _, kind := range []quant.Type{quant.BF16, quant.Q8_0, quant.Q6_K, quant.Q5_K, quant.Q4_K, quant.Q4_0} {
 		spec, _ := kind.Spec()
 		for _, s := range [][2]int{{4096, 4096}, {14336, 4096}, {4096, 14336}} {
-			for _, tokens := range []int{1, 5, 512} {
+			for _, tokens := range []int{1, 5, 16, 512} {
 				if tokens > 16 && kind == quant.BF16 {
 					continue
 				}

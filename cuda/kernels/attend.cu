@@ -8,12 +8,12 @@ enum { QUERIES = 4, LIMIT = 256, AHEAD = 4 }; // queries of a block; positions s
 // Eight takes 8 dimensions of a cached row.
 template <bool wide> DEVICE void eight(float (&v)[8], u64 cache, u64 at) {
 	if (wide) {
-		Quad a = quad((const float *)cache + at), b = quad((const float *)cache + at + 4);
+		Quad a = fresh((const float *)cache + at), b = fresh((const float *)cache + at + 4);
 		v[0] = bits(a.x), v[1] = bits(a.y), v[2] = bits(a.z), v[3] = bits(a.w);
 		v[4] = bits(b.x), v[5] = bits(b.y), v[6] = bits(b.z), v[7] = bits(b.w);
 		return;
 	}
-	Quad a = quad((const u16 *)cache + at);
+	Quad a = fresh((const u16 *)cache + at);
 	v[0] = f16((u16)a.x), v[1] = f16((u16)(a.x >> 16)), v[2] = f16((u16)a.y), v[3] = f16((u16)(a.y >> 16));
 	v[4] = f16((u16)a.z), v[5] = f16((u16)(a.z >> 16)), v[6] = f16((u16)a.w), v[7] = f16((u16)(a.w >> 16));
 }
@@ -26,6 +26,8 @@ template <int L, bool wide> DEVICE void attend(const Attend &a) {
 	SHARED static float score[QUERIES][LIMIT];
 	SHARED static float gather[QUERIES][4 * (32 / L)][L * 8];
 	SHARED static float peaks[QUERIES], sums[QUERIES], factors[QUERIES];
+	overlap();
+	await();
 	const int P = 32 / L, group = a.heads / a.kvHeads, chunks = (group + QUERIES - 1) / QUERIES;
 	int kv = blockY(), t = blockZ() / chunks, chunk = blockZ() % chunks, warp = thread() / 32, lane = thread() % L, at = warp * P + thread() % 32 / L;
 	int last = param(a.params, POS) + t, first = a.splits ? blockX() * a.split : 0;
@@ -120,6 +122,8 @@ enum { PARTS = 512, SIDES = 4 };
 // sums; a block a head and token, 128 threads a sum.
 KERNEL BLOCK(128 * SIDES) merge(Attend a) {
 	SHARED static float factor[PARTS], side[SIDES][128], shared[32];
+	overlap();
+	await();
 	int head = blockX(), t = blockY(), n = (param(a.params, POS) + t) / a.split + 1, stride = a.width + 2;
 	const float *p = (const float *)a.parts + ((u64)t * a.heads + head) * a.splits * stride;
 	float peak = -1e30f, s = 0;

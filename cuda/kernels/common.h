@@ -30,6 +30,14 @@ DEVICE u32 blockZ() { return __nvvm_read_ptx_sreg_ctaid_z(); }
 DEVICE u32 blocksX() { return __nvvm_read_ptx_sreg_nctaid_x(); }
 DEVICE void sync() { __syncthreads(); }
 
+// From chips of 9.0 on launches overlap: a kernel lets the next one start as
+// soon as all its own blocks run, and waits for the one before only where it
+// needs what that wrote, its weights already on their way. These are comments,
+// which the host turns into instructions for such chips; elsewhere one launch
+// follows the other. Every block awaits before it writes and before it ends.
+DEVICE void overlap() { asm volatile("// griddepcontrol.launch_dependents;" ::: "memory"); }
+DEVICE void await() { asm volatile("// griddepcontrol.wait;" ::: "memory"); }
+
 // The parameter block: what changes from pass to pass.
 enum { POS, REPLAY, LOGITS, TOKENS, IDS = 16 };
 DEVICE i32 param(u64 params, int i) { return ((const volatile i32 *)params)[i]; }
@@ -87,15 +95,10 @@ DEVICE u16 toBF16(float v) { // to nearest, ties to even; no NaN comes here
 	return (u16)((b + 0x7fff + (b >> 16 & 1)) >> 16);
 }
 
-// Loads of what no kernel running at the same time writes.
+// Loads of what no launch writes: weights.
 DEVICE Quad quad(const void *p) {
 	Quad r;
 	asm volatile("ld.global.nc.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(p));
-	return r;
-}
-DEVICE Pair pair(const void *p) {
-	Pair r;
-	asm volatile("ld.global.nc.v2.f32 {%0,%1}, [%2];" : "=f"(r.x), "=f"(r.y) : "l"(p));
 	return r;
 }
 DEVICE u32 whole(const void *p) {
@@ -106,6 +109,18 @@ DEVICE u32 whole(const void *p) {
 DEVICE u32 half(const void *p) {
 	u16 r;
 	asm volatile("ld.global.nc.u16 %0, [%1];" : "=h"(r) : "l"(p));
+	return r;
+}
+
+// Loads of what earlier launches wrote.
+DEVICE Quad fresh(const void *p) {
+	Quad r;
+	asm volatile("ld.global.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(p) : "memory");
+	return r;
+}
+DEVICE Pair pair(const void *p) {
+	Pair r;
+	asm volatile("ld.global.v2.f32 {%0,%1}, [%2];" : "=f"(r.x), "=f"(r.y) : "l"(p) : "memory");
 	return r;
 }
 
@@ -205,11 +220,12 @@ DEVICE float weight(int type, const u8 *row, int i) {
 }
 
 // Forms of a product's input.
-enum { FLOAT = 0, INT8 = 1, INT8_34 = 2, BRAIN = 3 };
+enum { FLOAT = 0, INT8 = 1, INT8_34 = 2, BRAIN = 3, TILE = 4 };
 
 // Quantized is where int8 activations go: rows of stride bytes, and for each 32
 // {scale, scale*sum}. INT8_34 keeps two zero bytes before each 32, where Q8_0
-// has its scale.
+// has its scale. TILE lays stride tokens beside each other, 32 values of each,
+// and their scales alike.
 struct Quantized {
 	u64 out, scales;
 	i32 stride, form, blocks; // blocks of 32 a row
@@ -221,6 +237,12 @@ DEVICE void quantize(const Quantized &a, int t, int b, float v) {
 	float peak = most<32>(v < 0 ? -v : v);
 	int q = peak > 0 ? (int)__builtin_rintf(v * (127 / peak)) : 0;
 	float total = sum<32>((float)q), d = peak / 127;
+	if (a.form == TILE) {
+		u64 at = (u64)(t / a.stride * a.blocks + b) * a.stride + t % a.stride;
+		if (lane == 0) ((Pair *)a.scales)[at] = Pair{d, d * total};
+		((u8 *)a.out)[at * 32 + lane] = (u8)q;
+		return;
+	}
 	u8 *out = (u8 *)a.out + (u64)t * a.stride;
 	if (lane == 0) ((Pair *)a.scales)[(u64)t * a.blocks + b] = Pair{d, d * total};
 	if (a.form == INT8) {

@@ -3,6 +3,8 @@
 
 // conv is Out = silu(bias + taps·inputs); a thread a channel, blocks for tokens.
 KERNEL BLOCK(256) conv(Conv a) {
+	overlap();
+	await();
 	int c = blockX() * threads() + thread(), t = blockY();
 	if (c >= a.channels) return;
 	int replay = param(a.params, REPLAY), from = a.map ? ((const i32 *)a.map)[c] : c;
@@ -12,4 +14,8 @@ KERNEL BLOCK(256) conv(Conv a) {
 	((float *)a.out)[(u64)t * a.outStride + c] = silu(s);
 }
 
-KERNEL BLOCK(256) window(Conv a) { window(a, blockX() * threads() + thread()); }
+KERNEL BLOCK(256) window(Conv a) {
+	overlap();
+	await();
+	window(a, blockX() * threads() + thread());
+}

@@ -9,6 +9,8 @@ struct Embed {
 
 // embed is Out[t] = Table[token t]; a block a token.
 KERNEL BLOCK(256) embed(Embed a) {
+	overlap();
+	await();
 	int t = blockX(), id = param(a.params, IDS + t);
 	const u8 *row = (const u8 *)a.table + (u64)id * rowBytes(a.type, a.cols);
 	float *out = (float *)a.out + (u64)t * a.cols;
@@ -29,6 +31,8 @@ struct Prepare {
 // token, which all add up the whole token's squares.
 KERNEL BLOCK(256) prepare(Prepare a) {
 	SHARED static float shared[32];
+	overlap();
+	await();
 	int t = blockY(), from = t;
 	if (a.head) {
 		int rows = param(a.params, LOGITS);

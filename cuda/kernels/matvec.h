@@ -38,11 +38,12 @@ DEVICE Token tokenAt(const MatVec &a, int t, int bytes) {
 template <class Type, int R, int T> DEVICE void row(const MatVec &a, const u8 *const *w, float (&acc)[R][T], int first, int tokens) {
 	const int ahead = T > 1 ? Type::ahead / R : Type::ahead; // steps in flight, as registers allow
 	const int lane = thread() % 32, steps = Type::steps(a.cols);
+	typename Type::Weights v[ahead][R];
 	UNROLL for (int r = 0; r < R; r++) UNROLL for (int t = 0; t < T; t++) acc[r][t] = 0;
 	for (int s = 0; s < steps; s += ahead) {
-		typename Type::Weights v[ahead][R];
 		UNROLL for (int i = 0; i < ahead; i++)
 			UNROLL for (int r = 0; r < R; r++) if (Type::inside(s + i, lane, a.cols)) Type::load(v[i][r], w[r], s + i, lane);
+		if (s == 0) await();
 		UNROLL for (int t = 0; t < T; t++) {
 			if (t >= tokens) continue;
 			Token x = tokenAt(a, first + t, Type::bytes);
@@ -68,7 +69,8 @@ template <int T> DEVICE int liveTokens(const MatVec &a, int first) {
 template <class Type, int T> DEVICE void matvec(const MatVec &a) {
 	const int R = T > 1 ? Type::rows : 1;
 	int row0 = (blockX() * WARPS + thread() / 32) * R, first = blockY() * T, n = liveTokens<T>(a, first);
-	if (row0 >= a.ends[3] || n <= 0) return;
+	overlap();
+	if (row0 >= a.ends[3] || n <= 0) return await();
 	const u8 *p[R];
 	UNROLL for (int i = 0; i < R; i++) {
 		int r = least(row0 + i, a.ends[3] - 1), m = (r >= a.ends[0]) + (r >= a.ends[1]) + (r >= a.ends[2]);
@@ -92,7 +94,8 @@ template <class Type, int T> DEVICE void matvec(const MatVec &a) {
 // gateup is Out = silu(Gate·x) * (Up·x).
 template <class Type, int T> DEVICE void gateup(const MatVec &a) {
 	int r = blockX() * WARPS + thread() / 32, first = blockY() * T, n = liveTokens<T>(a, first);
-	if (r >= a.ends[3] || n <= 0) return;
+	overlap();
+	if (r >= a.ends[3] || n <= 0) return await();
 	const u8 *p[2] = {(const u8 *)a.w[0] + (u64)r * Type::rowBytes(a.cols), (const u8 *)a.w[1] + (u64)r * Type::rowBytes(a.cols)};
 	float acc[2][T];
 	row<Type, 2, T>(a, p, acc, first, n);

@@ -13,6 +13,8 @@ DEVICE float slow(const MatVec &a, u64 w, int type, int r, int t) {
 
 KERNEL BLOCK(WARPS * 32) matvec_any(MatVec a) {
 	int r = blockX() * WARPS + thread() / 32, t = blockY();
+	overlap();
+	await();
 	if (r >= a.ends[0] || liveTokens<1>(a, t) <= 0) return;
 	float v = slow(a, a.w[0], a.type, r, t);
 	if (thread() % 32) return;
@@ -22,6 +24,8 @@ KERNEL BLOCK(WARPS * 32) matvec_any(MatVec a) {
 
 KERNEL BLOCK(WARPS * 32) gateup_any(MatVec a) {
 	int r = blockX() * WARPS + thread() / 32, t = blockY();
+	overlap();
+	await();
 	if (r >= a.ends[0] || liveTokens<1>(a, t) <= 0) return;
 	float gate = slow(a, a.w[0], a.type, r, t), up = slow(a, a.w[1], a.type2, r, t);
 	if (thread() % 32 == 0) ((float *)a.out)[(u64)t * a.outStride + r] = silu(gate) * up;

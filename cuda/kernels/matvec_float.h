@@ -10,7 +10,7 @@ struct Floats {
 	DEVICE bool inside(int s, int lane, int cols) { return s * 256 + lane * 8 < cols; }
 	DEVICE void fetch(Input &in, Token x, int s, int lane) {
 		const float *p = (const float *)x.x + s * 256 + lane * 8;
-		Quad a = quad(p), b = quad(p + 4);
+		Quad a = fresh(p), b = fresh(p + 4);
 		in = Input{{bits(a.x), bits(a.y), bits(a.z), bits(a.w), bits(b.x), bits(b.y), bits(b.z), bits(b.w)}};
 	}
 };

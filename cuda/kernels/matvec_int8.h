@@ -29,7 +29,7 @@ struct Q8 {
 	}
 	DEVICE void fetch(Input &in, Token x, int s, int lane) {
 		int at = s * 512 + lane * 16, b = at / 34, words = ((b + 1) * 34 - at + 3) / 4;
-		in.q = quad(x.x + at);
+		in.q = fresh(x.x + at);
 		in.d0 = pair(x.scales + b).x;
 		in.d1 = words < 4 ? pair(x.scales + b + 1).x : 0;
 	}
@@ -58,7 +58,7 @@ struct K {
 		int b = s * 4 + lane / 8, j = lane % 8 / 2, h = lane % 2;
 		const u8 *p = x.x + b * 256 + j * 64 + h * 16;
 		const Pair *d = x.scales + b * 8 + j * 2;
-		in = Input{quad(p), quad(p + 32), pair(d), pair(d + 1)};
+		in = Input{fresh(p), fresh(p + 32), pair(d), pair(d + 1)};
 	}
 	// scales gives {scale, minimum} of sub-blocks 2j and 2j+1; the minimum is
 	// left to the lane of the first half.

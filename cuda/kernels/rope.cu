@@ -41,6 +41,8 @@ DEVICE void store(u64 cache, u64 at, float v, int wide) {
 
 // rope is a block a token and head: queries, then keys and their values.
 KERNEL BLOCK(64) rope(Rope a) {
+	overlap();
+	await();
 	int head = blockX(), t = blockY(), pos = param(a.params, POS) + t;
 	bool key = head >= a.heads;
 	float *x = key ? (float *)a.k + (u64)(head - a.heads) * a.dim : (float *)a.q + (u64)head * a.dim;

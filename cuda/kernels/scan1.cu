@@ -14,6 +14,7 @@ enum { GROUP = 8 };
 // tokens and the pass's. Inputs of several tokens are loaded before they are
 // used. Blocks of the sum over states have one order: lanes by halves.
 KERNEL BLOCK(128) scan1(Scan1 a) {
+	overlap();
 	int lane = thread() % a.lanes, i = (blockX() * threads() + thread()) / a.lanes;
 	bool live = i < a.channels, holds = live && lane < a.states;
 	if (!live) i = a.channels - 1;
@@ -30,6 +31,7 @@ KERNEL BLOCK(128) scan1(Scan1 a) {
 		float dt = l[i], x = l[a.channels + source], b = l[a.channels + a.xs + bAt];
 		s = exp(dt * A) * s + dt * x * b;
 	}
+	await(); // state and log are of earlier passes
 	if (a.logged && replay && holds) *h = s;
 	for (int t = 0; t < a.tokens; t += GROUP) {
 		float dts[GROUP], xs[GROUP], bs[GROUP], cs[GROUP], zs[GROUP];
@@ -64,6 +66,8 @@ struct After1 {
 // its window: it logs the pass's inputs, moves the window on, and quantizes the
 // outputs. A block does a part of one of them.
 KERNEL BLOCK(256) after1(After1 f) {
+	overlap();
+	await();
 	const Scan1 &a = f.scan;
 	int block = blockX();
 	if (block < f.logBlocks) {

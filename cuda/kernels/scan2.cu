@@ -25,6 +25,7 @@ template <int K> DEVICE void advance(float (&s)[K], float decay, float u, const 
 }
 
 template <int K> DEVICE void scan(const Scan2 &a) {
+	overlap();
 	int head = blockY(), lane = thread() % LANES, row = blockX() * ROWS + thread() / LANES;
 	bool live = row < a.p;
 	if (!live) row = a.p - 1;
@@ -42,6 +43,7 @@ template <int K> DEVICE void scan(const Scan2 &a) {
 		const float *l = log + (u64)r * width;
 		advance<K>(s, exp(l[head] * A), l[head] * l[a.heads + xAt], l + a.heads + a.xs + bAt, lane, N);
 	}
+	await(); // state and log are of earlier passes
 	if (a.logged && replay && live)
 		UNROLL for (int j = 0; j < K; j++) {
 			int k = State<K>::at(lane, j);
@@ -74,6 +76,7 @@ enum { STAGE = 16 };
 // scanLong is scan for many tokens, STAGE of whose inputs a block reads together
 // into shared memory; the state's arithmetic is the same.
 template <int K> DEVICE void scanLong(const Scan2 &a) {
+	await();
 	SHARED static __attribute__((aligned(16))) float bs[STAGE][LANES * K], cs[STAGE][LANES * K];
 	SHARED static float xs[STAGE][ROWS], ys[STAGE][ROWS], dts[STAGE], decays[STAGE];
 	int head = blockY(), lane = thread() % LANES, mine = thread() / LANES, first = blockX() * ROWS, N = a.n;
@@ -154,6 +157,8 @@ struct After2 {
 // convolution's window on. A block does a part of one of them.
 KERNEL BLOCK(256) after2(After2 f) {
 	SHARED static float shared[32];
+	overlap();
+	await();
 	const Scan2 &a = f.scan;
 	int block = blockX();
 	if (block < f.groups * a.tokens) {

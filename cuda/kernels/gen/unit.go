@@ -27,12 +27,12 @@ var flags = []string{
 type unit struct {
 	name, source string
 	arch         string // 75 for sm_75
-	defines      []string
+	options      []string
 }
 
 // oldest gives, by the first part of a module's name, the oldest chip with the
 // instructions that its kernels use; 75 for the others.
-var oldest = map[string]string{"gemm": "80", "prompt": "80", "tiles": "80", "wide": "90a"}
+var oldest = map[string]string{"gemm": "80", "prompt": "80", "tiles": "80", "rows": "80", "wide": "90a"}
 
 // units lists the modules of dir's sources. Products with several tokens at a
 // time are modules of their own, so that they load only where they run.
@@ -47,9 +47,14 @@ func units(dir string) ([]unit, error) {
 		name := strings.TrimSuffix(source, ".cu")
 		family, _, _ := strings.Cut(name, "_")
 		arch := cmp.Or(oldest[family], "75")
-		out = append(out, unit{name: name, source: source, arch: arch})
-		if strings.HasPrefix(name, "matvec_") && name != "matvec_any" {
-			out = append(out, unit{name: name + "_few", source: source, arch: arch, defines: []string{"-DFEW"}})
+		u := unit{name: name, source: source, arch: arch}
+		if family == "rows" {
+			u.options = []string{"-Xclang", "-target-feature", "-Xclang", "+ptx74"} // hints of how much to read into the L2 cache
+		}
+		out = append(out, u)
+		if family == "rows" || family == "matvec" && name != "matvec_any" {
+			u.name, u.options = name+"_few", append([]string{"-DFEW"}, u.options...)
+			out = append(out, u)
 		}
 	}
 	return out, nil
@@ -59,7 +64,7 @@ func units(dir string) ([]unit, error) {
 func (u *unit) file() string { return fmt.Sprintf("%s.sm_%s.ptx.gz", u.name, u.arch) }
 
 func (u *unit) arguments() []string {
-	return append(append(append([]string(nil), flags...), fmt.Sprintf("--cuda-gpu-arch=sm_%s", u.arch)), u.defines...)
+	return append(append(append([]string(nil), flags...), fmt.Sprintf("--cuda-gpu-arch=sm_%s", u.arch)), u.options...)
 }
 
 // header starts the compiled form: what it was made of, the source and the

@@ -1,0 +1,3 @@
+#include "rows.h"
+
+PRODUCTS(q4_0, RowsQ4)

@@ -1,0 +1,3 @@
+#include "rows.h"
+
+PRODUCTS(q4_k, RowsQ4K)

@@ -1,0 +1,3 @@
+#include "rows.h"
+
+PRODUCTS(q5_k, RowsQ5K)

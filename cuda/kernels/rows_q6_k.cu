@@ -1,0 +1,3 @@
+#include "rows.h"
+
+PRODUCTS(q6_k, RowsQ6K)

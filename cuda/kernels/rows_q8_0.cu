@@ -1,0 +1,3 @@
+#include "rows.h"
+
+PRODUCTS(q8_0, RowsQ8)
