@@ -10,7 +10,9 @@ using namespace metal;
 #endif
 
 #define FN static inline __attribute__((always_inline))
+#ifndef UNROLL
 #define UNROLL _Pragma("clang loop unroll(full)")
+#endif
 #ifndef SHARED // a variable of a threadgroup, in a kernel's body
 #define SHARED threadgroup
 #endif

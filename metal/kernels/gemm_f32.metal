@@ -1,0 +1,4 @@
+#include "floats.h"
+#include "gemm.h"
+
+GEMM(f32, Float32)

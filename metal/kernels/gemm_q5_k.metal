@@ -1,0 +1,4 @@
+#include "q5_k.h"
+#include "gemm.h"
+
+GEMM(q5_k, Q5K)

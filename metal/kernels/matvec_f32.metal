@@ -1,0 +1,4 @@
+#include "floats.h"
+#include "matvec.h"
+
+SIZES(f32, Float32)

@@ -1,0 +1,4 @@
+#include "q6_k.h"
+#include "matvec.h"
+
+SIZES(q6_k, Q6K)

@@ -1,0 +1,101 @@
+// Causal attention of many tokens: a threadgroup is 32 tokens of one head, a
+// simdgroup 8 of them, and walks the context 32 positions at a time with a
+// running maximum and sum. Queries and outputs stay in registers as matrices.
+#include "attend.h"
+
+enum { KEYS = 32, BATCH = 32 };
+
+// What a threadgroup shares: keys, then values, of a step [KEYS][D] (before, its
+// queries), and of each simdgroup scores [8][KEYS] and a matrix of factors.
+#define PROMPT(D) (KEYS * D + 4 * (8 * KEYS + 64))
+
+template <bool wide> FN float cached(device const uchar *cache, ulong at) {
+	return wide ? ((device const float *)cache)[at] : half2float(((device const ushort *)cache)[at]);
+}
+
+// rescale multiplies an output's rows by the factors.
+template <int D> FN void rescale(thread simdgroup_float8x8 (&o)[D / 8], threadgroup float *factors) {
+	simdgroup_float8x8 f;
+	simdgroup_load(f, factors, 8);
+	UNROLL for (int i = 0; i < D / 8; i++) simdgroup_multiply(o[i], f, o[i]);
+}
+
+template <int D, bool wide> FN void prompt(threadgroup float *tile, ATTENTION, PLACE) {
+	threadgroup float *score = tile + KEYS * D + simd * (8 * KEYS + 64), *factors = score + 8 * KEYS;
+	int head = group.y, kv = head / (a.heads / a.kvHeads), pos = params[POS], tokens = params[TOKENS], t0 = group.x * BATCH;
+	for (int i = tid; i < BATCH * D; i += 128) {
+		int t = t0 + i / D, d = i % D;
+		tile[i] = t < tokens && d < a.dim ? q[ulong(t) * a.qStride + head * a.dim + d] * a.scale : 0;
+	}
+	factors[lane] = factors[lane + 32] = 0;
+	sync();
+	simdgroup_float8x8 qs[D / 8], o[D / 8];
+	UNROLL for (int i = 0; i < D / 8; i++) {
+		simdgroup_load(qs[i], tile + simd * 8 * D + i * 8, D);
+		o[i] = make_filled_simdgroup_matrix<float, 8>(0.0f);
+	}
+	// Four lanes a token: every fourth position of its scores.
+	int row = lane / 4, first = lane % 4, seen = pos + t0 + int(simd) * 8 + row;
+	float peak = -1e30f, total = 0;
+	ulong base = ulong(kv) * a.positions * D;
+	int last = pos + min(t0 + BATCH, tokens) - 1;
+	for (int block = 0; block <= last; block += KEYS) {
+		sync();
+		for (int i = tid; i < KEYS * D; i += 128) tile[i] = i % D < a.dim && block + i / D <= last ? cached<wide>(keys, base + ulong(block) * D + i) : 0;
+		sync();
+		UNROLL for (int j = 0; j < KEYS / 8; j++) {
+			simdgroup_float8x8 s = make_filled_simdgroup_matrix<float, 8>(0.0f), k;
+			UNROLL for (int i = 0; i < D / 8; i++) {
+				simdgroup_load(k, tile + j * 8 * D + i * 8, D, ulong2(0), true);
+				simdgroup_multiply_accumulate(s, qs[i], k, s);
+			}
+			simdgroup_store(s, score + j * 8, KEYS);
+		}
+		sync();
+		for (int i = tid; i < KEYS * D; i += 128) tile[i] = i % D < a.dim && block + i / D <= last ? cached<wide>(values, base + ulong(block) * D + i) : 0;
+		float v[KEYS / 4], before = peak, s = 0;
+		UNROLL for (int j = 0; j < KEYS / 4; j++) {
+			int p = first + j * 4;
+			v[j] = block + p <= seen ? score[row * KEYS + p] : -1e30f;
+			peak = max(peak, v[j]);
+		}
+		peak = max(peak, simd_shuffle_xor(peak, ushort(1)));
+		peak = max(peak, simd_shuffle_xor(peak, ushort(2)));
+		UNROLL for (int j = 0; j < KEYS / 4; j++) {
+			v[j] = exp(v[j] - peak);
+			score[row * KEYS + first + j * 4] = v[j];
+			s += v[j];
+		}
+		s += simd_shuffle_xor(s, ushort(1));
+		s += simd_shuffle_xor(s, ushort(2));
+		float f = exp(before - peak);
+		total = total * f + s;
+		if (first == 0) factors[row * 9] = f;
+		sync();
+		rescale<D>(o, factors);
+		UNROLL for (int j = 0; j < KEYS / 8; j++) {
+			simdgroup_float8x8 w, m;
+			simdgroup_load(w, score + j * 8, KEYS);
+			UNROLL for (int i = 0; i < D / 8; i++) {
+				simdgroup_load(m, tile + j * 8 * D + i * 8, D);
+				simdgroup_multiply_accumulate(o[i], w, m, o[i]);
+			}
+		}
+	}
+	sync();
+	if (first == 0) factors[row * 9] = 1 / total;
+	simdgroup_barrier(mem_flags::mem_threadgroup);
+	rescale<D>(o, factors);
+	UNROLL for (int i = 0; i < D / 8; i++) simdgroup_store(o[i], tile + simd * 8 * D + i * 8, D);
+	sync();
+	for (int i = tid; i < BATCH * D; i += 128) {
+		int t = t0 + i / D, d = i % D;
+		if (t < tokens && d < a.dim) out[ulong(t) * a.outStride + head * a.dim + d] = tile[i];
+	}
+}
+
+#define PROMPT_ATTEND(KV, WIDE, D)                                                              \
+	kernel void prompt_attend_##KV##_##D(ATTENTION, PLACE) {                                    \
+		SHARED float shared[PROMPT(D)];                                                         \
+		prompt<D, WIDE>(shared, a, params, q, keys, values, out, group, tid, lane, simd);       \
+	}
