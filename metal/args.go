@@ -30,7 +30,7 @@ type matVecArgs struct {
 
 type ropeArgs struct {
 	stride                                             int32
-	heads, kvHeads, dim, pairs, width, positions, wide int32
+	heads, kvHeads, dim, pairs, width, positions, kind int32
 }
 
 type attendArgs struct {

@@ -34,7 +34,7 @@ func (pl *planner) ropeStore(n *backend.RopeStore) error {
 	if n.Q.V != n.K.V || n.K.V != n.V.V {
 		return fmt.Errorf("queries, keys and values to rotate are parts of several values")
 	}
-	a := ropeArgs{heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), wide: bit(n.KVType == quant.F32)}
+	a := ropeArgs{heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), kind: int32(n.KVType)}
 	a.positions, a.width = cacheShape(&n.Heads)
 	keys, values, err := caches(&n.Heads, n.KCache, n.VCache)
 	if err != nil {

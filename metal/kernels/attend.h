@@ -1,5 +1,7 @@
-// Attention's arguments, and attention over parts of the context.
-#include "common.h"
+// Attention's arguments, and how a cache lies: [kv_head][position][width] of
+// float32, float16 or Q8_0, width the head's dimension rounded up to 32,
+// positions to 32.
+#include "types.h"
 
 struct Attend {
 	int qStride, outStride;

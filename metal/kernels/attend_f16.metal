@@ -1,6 +1,6 @@
 #include "attend_few.h"
 
-ATTEND(f16, false, 4)
-ATTEND(f16, false, 8)
-ATTEND(f16, false, 16)
-ATTEND(f16, false, 32)
+ATTEND(f16, F16, 4)
+ATTEND(f16, F16, 8)
+ATTEND(f16, F16, 16)
+ATTEND(f16, F16, 32)

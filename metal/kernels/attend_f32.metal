@@ -1,6 +1,6 @@
 #include "attend_few.h"
 
-ATTEND(f32, true, 4)
-ATTEND(f32, true, 8)
-ATTEND(f32, true, 16)
-ATTEND(f32, true, 32)
+ATTEND(f32, F32, 4)
+ATTEND(f32, F32, 8)
+ATTEND(f32, F32, 16)
+ATTEND(f32, F32, 32)

@@ -1,4 +1,4 @@
-// Causal attention over a cache (rope.metal says how it lies), split over the
+// Causal attention over a cache, split over the
 // context at fixed positions: parts are merged in their order, so a token's
 // bits depend on its position alone.
 #include "attend.h"
@@ -9,17 +9,25 @@ enum { QUERIES = 4, LIMIT = 128, SIMDS = 4 }; // queries of a threadgroup; posit
 // the sum and the factor of what was summed before.
 enum { GATHER = QUERIES * SIMDS * 256, FEW = QUERIES * LIMIT + GATHER + 3 * QUERIES };
 
-// eight takes 8 dimensions of a cached row.
-template <bool wide> FN void eight(thread float *v, device const uchar *cache, ulong at) {
-	if (wide) {
-		device const float4 *p = (device const float4 *)((device const float *)cache + at);
+// eight takes 8 dimensions of a row of a cache, from d on.
+template <int KV> FN void eight(thread float *v, device const uchar *cache, ulong row, int d, int width) {
+	if (KV == F32) {
+		device const float4 *p = (device const float4 *)((device const float *)cache + row * width + d);
 		float4 a = p[0], b = p[1];
 		v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
-		return;
+	} else if (KV == F16) {
+		uint4 a = *(device const uint4 *)((device const ushort *)cache + row * width + d);
+		v[0] = half2float(ushort(a.x)), v[1] = half2float(ushort(a.x >> 16)), v[2] = half2float(ushort(a.y)), v[3] = half2float(ushort(a.y >> 16));
+		v[4] = half2float(ushort(a.z)), v[5] = half2float(ushort(a.z >> 16)), v[6] = half2float(ushort(a.w)), v[7] = half2float(ushort(a.w >> 16));
+	} else {
+		device const uchar *p = cache + (row * (width / 32) + d / 32) * 34;
+		float scale = halfAt(p);
+		device const ushort *q = (device const ushort *)(p + 2 + d % 32);
+		UNROLL for (int i = 0; i < 4; i++) {
+			v[2 * i] = scale * float(char(q[i]));
+			v[2 * i + 1] = scale * float(char(q[i] >> 8));
+		}
 	}
-	uint4 a = *(device const uint4 *)((device const ushort *)cache + at);
-	v[0] = half2float(ushort(a.x)), v[1] = half2float(ushort(a.x >> 16)), v[2] = half2float(ushort(a.y)), v[3] = half2float(ushort(a.y >> 16));
-	v[4] = half2float(ushort(a.z)), v[5] = half2float(ushort(a.z >> 16)), v[6] = half2float(ushort(a.w)), v[7] = half2float(ushort(a.w >> 16));
 }
 
 // sum adds over groups of n lanes, n a power of two; every lane gets it.
@@ -32,7 +40,7 @@ template <int n> FN float sum(float v) {
 // part (or, with splits 0, all parts one after the other). L lanes take a row, 8
 // dimensions each; a simdgroup takes 32/L positions at once, the threadgroup's
 // four every fourth group of them.
-template <int L, bool wide> FN void attend(threadgroup float *shared, ATTENTION, device float *parts, PLACE) {
+template <int L, int KV> FN void attend(threadgroup float *shared, ATTENTION, device float *parts, PLACE) {
 	const int P = 32 / L, STEP = SIMDS * P;
 	threadgroup float *score = shared, *gather = score + QUERIES * LIMIT;
 	threadgroup float *peaks = gather + GATHER, *sums = peaks + QUERIES, *factors = sums + QUERIES;
@@ -41,7 +49,8 @@ template <int L, bool wide> FN void attend(threadgroup float *shared, ATTENTION,
 	int last = params[POS] + t, first = a.splits ? int(group.x) * a.split : 0;
 	if (first > last) return;
 	int count = min(int(QUERIES), heads - chunk * QUERIES), head = kv * heads + chunk * QUERIES;
-	ulong base = ulong(kv) * a.positions * a.width + (l * 8 < a.width ? l * 8 : 0);
+	ulong base = ulong(kv) * a.positions;
+	int from = l * 8 < a.width ? l * 8 : 0;
 	float qs[QUERIES][8], acc[QUERIES][8];
 	UNROLL for (int i = 0; i < QUERIES; i++) UNROLL for (int c = 0; c < 8; c++) {
 		int d = l * 8 + c;
@@ -56,7 +65,7 @@ template <int L, bool wide> FN void attend(threadgroup float *shared, ATTENTION,
 		for (int p0 = 0; p0 < n; p0 += STEP) {
 			float k[8];
 			int p = p0 + at;
-			eight<wide>(k, keys, base + ulong(block + min(p, n - 1)) * a.width);
+			eight<KV>(k, keys, base + block + min(p, n - 1), from, a.width);
 			UNROLL for (int i = 0; i < QUERIES; i++) {
 				float s = 0;
 				UNROLL for (int c = 0; c < 8; c++) s = fma(qs[i][c], l * 8 + c < a.dim ? k[c] : 0, s);
@@ -87,7 +96,7 @@ template <int L, bool wide> FN void attend(threadgroup float *shared, ATTENTION,
 		UNROLL for (int i = 0; i < QUERIES; i++) UNROLL for (int c = 0; c < 8; c++) acc[i][c] *= factors[i];
 		for (int p = at; p < n; p += STEP) {
 			float v[8];
-			eight<wide>(v, values, base + ulong(block + p) * a.width);
+			eight<KV>(v, values, base + block + p, from, a.width);
 			UNROLL for (int i = 0; i < QUERIES; i++) {
 				float w = score[i * LIMIT + p];
 				UNROLL for (int c = 0; c < 8; c++) acc[i][c] = fma(w, v[c], acc[i][c]);
@@ -110,8 +119,8 @@ template <int L, bool wide> FN void attend(threadgroup float *shared, ATTENTION,
 	}
 }
 
-#define ATTEND(KV, WIDE, L)                                                                                  \
-	kernel void attend_##KV##_##L(ATTENTION, device float *parts [[buffer(6)]], PLACE) {                     \
+#define ATTEND(NAME, KV, L)                                                                                  \
+	kernel void attend_##NAME##_##L(ATTENTION, device float *parts [[buffer(6)]], PLACE) {                     \
 		SHARED float shared[FEW];                                                                            \
-		attend<L, WIDE>(shared, a, params, q, keys, values, out, parts, group, tid, lane, simd);             \
+		attend<L, KV>(shared, a, params, q, keys, values, out, parts, group, tid, lane, simd);             \
 	}

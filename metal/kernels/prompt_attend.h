@@ -9,8 +9,12 @@ enum { KEYS = 32, BATCH = 32 };
 // queries), and of each simdgroup scores [8][KEYS] and a matrix of factors.
 #define PROMPT(D) (KEYS * D + 4 * (8 * KEYS + 64))
 
-template <bool wide> FN float cached(device const uchar *cache, ulong at) {
-	return wide ? ((device const float *)cache)[at] : half2float(((device const ushort *)cache)[at]);
+// cached is dimension d of a row of a cache.
+template <int KV, int D> FN float cached(device const uchar *cache, ulong row, int d) {
+	if (KV == F32) return ((device const float *)cache)[row * D + d];
+	if (KV == F16) return half2float(((device const ushort *)cache)[row * D + d]);
+	device const uchar *p = cache + (row * (D / 32) + d / 32) * 34;
+	return halfAt(p) * float(char(p[2 + d % 32]));
 }
 
 // rescale multiplies an output's rows by the factors.
@@ -20,7 +24,7 @@ template <int D> FN void rescale(thread simdgroup_float8x8 (&o)[D / 8], threadgr
 	UNROLL for (int i = 0; i < D / 8; i++) simdgroup_multiply(o[i], f, o[i]);
 }
 
-template <int D, bool wide> FN void prompt(threadgroup float *tile, ATTENTION, PLACE) {
+template <int D, int KV> FN void prompt(threadgroup float *tile, ATTENTION, PLACE) {
 	threadgroup float *score = tile + KEYS * D + simd * (8 * KEYS + 64), *factors = score + 8 * KEYS;
 	int head = group.y, kv = head / (a.heads / a.kvHeads), pos = params[POS], tokens = params[TOKENS], t0 = group.x * BATCH;
 	for (int i = tid; i < BATCH * D; i += 128) {
@@ -37,11 +41,11 @@ template <int D, bool wide> FN void prompt(threadgroup float *tile, ATTENTION, P
 	// Four lanes a token: every fourth position of its scores.
 	int row = lane / 4, first = lane % 4, seen = pos + t0 + int(simd) * 8 + row;
 	float peak = -1e30f, total = 0;
-	ulong base = ulong(kv) * a.positions * D;
+	ulong base = ulong(kv) * a.positions;
 	int last = pos + min(t0 + BATCH, tokens) - 1;
 	for (int block = 0; block <= last; block += KEYS) {
 		sync();
-		for (int i = tid; i < KEYS * D; i += 128) tile[i] = i % D < a.dim && block + i / D <= last ? cached<wide>(keys, base + ulong(block) * D + i) : 0;
+		for (int i = tid; i < KEYS * D; i += 128) tile[i] = i % D < a.dim && block + i / D <= last ? cached<KV, D>(keys, base + block + i / D, i % D) : 0;
 		sync();
 		UNROLL for (int j = 0; j < KEYS / 8; j++) {
 			simdgroup_float8x8 s = make_filled_simdgroup_matrix<float, 8>(0.0f), k;
@@ -52,7 +56,7 @@ template <int D, bool wide> FN void prompt(threadgroup float *tile, ATTENTION, P
 			simdgroup_store(s, score + j * 8, KEYS);
 		}
 		sync();
-		for (int i = tid; i < KEYS * D; i += 128) tile[i] = i % D < a.dim && block + i / D <= last ? cached<wide>(values, base + ulong(block) * D + i) : 0;
+		for (int i = tid; i < KEYS * D; i += 128) tile[i] = i % D < a.dim && block + i / D <= last ? cached<KV, D>(values, base + block + i / D, i % D) : 0;
 		float v[KEYS / 4], before = peak, s = 0;
 		UNROLL for (int j = 0; j < KEYS / 4; j++) {
 			int p = first + j * 4;
@@ -94,8 +98,8 @@ template <int D, bool wide> FN void prompt(threadgroup float *tile, ATTENTION, P
 	}
 }
 
-#define PROMPT_ATTEND(KV, WIDE, D)                                                              \
-	kernel void prompt_attend_##KV##_##D(ATTENTION, PLACE) {                                    \
+#define PROMPT_ATTEND(NAME, KV, D)                                                              \
+	kernel void prompt_attend_##NAME##_##D(ATTENTION, PLACE) {                                    \
 		SHARED float shared[PROMPT(D)];                                                         \
-		prompt<D, WIDE>(shared, a, params, q, keys, values, out, group, tid, lane, simd);       \
+		prompt<D, KV>(shared, a, params, q, keys, values, out, group, tid, lane, simd);       \
 	}

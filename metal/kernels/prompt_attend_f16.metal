@@ -1,5 +1,5 @@
 #include "prompt_attend.h"
 
-PROMPT_ATTEND(f16, false, 32)
-PROMPT_ATTEND(f16, false, 64)
-PROMPT_ATTEND(f16, false, 128)
+PROMPT_ATTEND(f16, F16, 32)
+PROMPT_ATTEND(f16, F16, 64)
+PROMPT_ATTEND(f16, F16, 128)

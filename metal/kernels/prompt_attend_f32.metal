@@ -1,5 +1,5 @@
 #include "prompt_attend.h"
 
-PROMPT_ATTEND(f32, true, 32)
-PROMPT_ATTEND(f32, true, 64)
-PROMPT_ATTEND(f32, true, 128)
+PROMPT_ATTEND(f32, F32, 32)
+PROMPT_ATTEND(f32, F32, 64)
+PROMPT_ATTEND(f32, F32, 128)

@@ -1,12 +1,11 @@
-// Rotation of queries and keys, and the store of keys and values.
-//
-// A cache lies as [kv_head][position][width] of float16 or float32, width the
-// head's dimension rounded up to 32, positions to 32.
-#include "common.h"
+// Rotation of queries and keys, and the store of keys and values; attend.h says
+// how a cache lies.
+#include "types.h"
 
 struct Rope {
-	int stride;                                                // of q, k and v, one value's
-	int heads, kvHeads, dim, pairs, width, positions, wide;    // wide 1: float32
+	int stride; // of q, k and v, one value's
+	int heads, kvHeads, dim, pairs, width, positions;
+	int kind; // of the cache: F32, F16 or Q8_0
 };
 
 // turn gives cosine and sine of a fraction of a turn, in 2^-64: the nearest
@@ -22,19 +21,35 @@ FN void turn(ulong angle, thread float &cosine, thread float &sine) {
 	sine = quarter >= 2 ? -b : b;
 }
 
-FN void store(device uchar *cache, ulong at, float v, int wide) {
-	if (wide) ((device float *)cache)[at] = v;
-	else ((device half *)cache)[at] = half(v);
+// store writes a simdgroup's 32 values, from dimension d on, to a row of a cache.
+FN void store(device uchar *cache, ulong row, int d, float v, constant Rope &a, int lane) {
+	ulong at = row * a.width + d + lane;
+	if (a.kind == F32) {
+		((device float *)cache)[at] = v;
+		return;
+	}
+	if (a.kind == F16) {
+		((device half *)cache)[at] = half(v);
+		return;
+	}
+	float peak = simd_max(v < 0 ? -v : v);
+	half scale = half(peak / 127);
+	ushort bits = as_type<ushort>(scale);
+	if (bits < 0x0400 && float(scale) < peak / 127) bits++; // subnormal, and too small
+	float size = half2float(bits);
+	device uchar *p = cache + (row * (a.width / 32) + d / 32) * 34;
+	if (lane == 0) *(device ushort *)p = bits;
+	p[2 + lane] = size > 0 ? uchar(char(max(-127.0f, min(rint(v * (1 / size)), 127.0f)))) : 0;
 }
 
 // rope is a threadgroup a token and head: queries, then keys and their values.
 kernel void rope(constant Rope &a [[buffer(0)]], device const int *params [[buffer(1)]], device float *q [[buffer(2)]],
 	device float *k [[buffer(3)]], device const float *v [[buffer(4)]], device uchar *keys [[buffer(5)]],
 	device uchar *values [[buffer(6)]], device const ulong *freqs [[buffer(7)]], PLACE) {
+	SHARED float key[256];
 	int t = group.y, pos = params[POS] + t, head = int(group.x) - a.heads; // of keys
 	device float *x = head >= 0 ? k + head * a.dim : q + int(group.x) * a.dim;
 	x += ulong(t) * a.stride;
-	ulong at = head >= 0 ? (ulong(head) * a.positions + pos) * a.width : 0;
 	for (int i = tid; i < (a.dim + 1) / 2; i += 64) {
 		float u = x[2 * i], w = 2 * i + 1 < a.dim ? x[2 * i + 1] : 0;
 		if (i < a.pairs) {
@@ -46,11 +61,16 @@ kernel void rope(constant Rope &a [[buffer(0)]], device const int *params [[buff
 			x[2 * i] = u;
 			x[2 * i + 1] = w;
 		}
-		if (head < 0) continue;
-		store(keys, at + 2 * i, u, a.wide);
-		if (2 * i + 1 < a.dim) store(keys, at + 2 * i + 1, w, a.wide);
+		key[2 * i] = u;
+		key[2 * i + 1] = w;
 	}
 	if (head < 0) return;
+	sync();
 	v += ulong(t) * a.stride + head * a.dim;
-	for (int i = tid; i < a.dim; i += 64) store(values, at + i, v[i], a.wide);
+	ulong row = ulong(head) * a.positions + pos;
+	for (int d = simd * 32; d < a.width; d += 64) {
+		bool there = d + int(lane) < a.dim;
+		store(keys, row, d, there ? key[d + lane] : 0, a, lane);
+		store(values, row, d, there ? v[d + lane] : 0, a, lane);
+	}
 }

@@ -1,0 +1,223 @@
+package metal
+
+import (
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// clang is the compiler, or the test is skipped where it may be. tools/check.sh
+// asks for it.
+func clang(t testing.TB) string {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("the stand-in for Metal runs on Linux")
+	}
+	for _, name := range []string{"clang-19", "clang", "clang-18", "clang-17", "clang-16", "clang-15"} {
+		if path, err := osexec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("MIL_NEED_CLANG") != "" {
+		t.Fatal("the stand-in for Metal needs clang")
+	}
+	t.Skip("the stand-in for Metal needs clang")
+	return ""
+}
+
+// sources are the kernels' texts by module.
+func sources(t testing.TB) map[string]string {
+	t.Helper()
+	files, err := texts.ReadDir("kernels")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, f := range files {
+		if name, ok := strings.CutSuffix(f.Name(), ".metal"); ok {
+			found, text, ok := module(name)
+			if !ok || found != name {
+				t.Fatalf("module %s is not found", name)
+			}
+			out[name] = text
+		}
+	}
+	return out
+}
+
+var flags = []string{"-x", "c++", "-std=c++17", "-Wall", "-Werror", "-Wno-unknown-attributes", "-Wno-unused-function", "-Wno-pass-failed",
+	"-fno-exceptions", "-fno-rtti", "-isystem", "standin"}
+
+// hooked is how kernels are compiled so that every access of memory is a call:
+// the sanitizer's instrumentation without the sanitizer. It leaves out wide
+// accesses, so none may be made.
+var hooked = []string{"-DUNROLL=", "-O2", "-fno-math-errno", "-fPIC", "-fsanitize=thread", "-mllvm", "-tsan-instrument-func-entry-exit=0",
+	"-fno-vectorize", "-fno-slp-vectorize"}
+
+// library compiles texts into a shared object.
+func library(t testing.TB, texts map[string]string) string {
+	t.Helper()
+	cc, dir := clang(t), t.TempDir()
+	arch := []string{}
+	if runtime.GOARCH == "amd64" {
+		arch = append(arch, "-march=x86-64-v3")
+	}
+	var jobs []func() error
+	var objects []string
+	compile := func(source, object string, options ...string) error {
+		args := append(append(append([]string{}, flags...), arch...), options...)
+		return command(cc, append(args, "-c", source, "-o", object)...)
+	}
+	object := func(name string) string {
+		o := filepath.Join(dir, name+".o")
+		objects = append(objects, o)
+		return o
+	}
+	run := object("run")
+	jobs = append(jobs, func() error { return compile("standin/run.cpp", run, "-O2", "-fPIC") })
+	for name, text := range texts {
+		o, source := object(name), filepath.Join(dir, name+".cpp")
+		jobs = append(jobs, func() error {
+			glue, err := calls(cc, text)
+			if err == nil {
+				err = os.WriteFile(source, []byte(text+glue), 0o600)
+			}
+			if err == nil {
+				err = check(cc, source)
+			}
+			if err == nil {
+				err = compile(source, o, hooked...)
+			}
+			return err
+		})
+	}
+	if err := together(jobs); err != nil {
+		t.Fatal(err)
+	}
+	so := filepath.Join(dir, "standin.so")
+	if err := command(cc, append(append([]string{"-shared", "-o", so}, objects...), "-lm")...); err != nil {
+		t.Fatal(err)
+	}
+	return so
+}
+
+// check compiles with address spaces as parts of types, as Metal does.
+func check(cc, source string) error {
+	return command(cc, append(append([]string{}, flags...), "-DSPACES", "-fsyntax-only", source)...)
+}
+
+func command(name string, args ...string) error {
+	out, err := osexec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+// together runs jobs on all processors and returns the first error.
+func together(jobs []func() error) error {
+	var wait sync.WaitGroup
+	errs := make(chan error, len(jobs))
+	slots := make(chan bool, runtime.GOMAXPROCS(0))
+	for _, j := range jobs {
+		slots <- true
+		wait.Go(func() {
+			defer func() { <-slots }()
+			if err := j(); err != nil {
+				errs <- err
+			}
+		})
+	}
+	wait.Wait()
+	close(errs)
+	return <-errs
+}
+
+var (
+	kernelHead = regexp.MustCompile(`kernel void (\w+)\(`)
+	attribute  = regexp.MustCompile(`^(.*?)(\w+) \[\[(\w+)(?:\((\d+)\))?\]\]$`)
+	places     = map[string]string{
+		"threadgroup_position_in_grid": "p.group", "thread_index_in_threadgroup": "p.tid",
+		"thread_index_in_simdgroup": "p.lane", "simdgroup_index_in_threadgroup": "p.simd",
+	}
+)
+
+// calls writes what calls a text's kernels and says what their parameters are,
+// from their declarations as the preprocessor leaves them.
+func calls(cc, text string) (string, error) {
+	c := osexec.Command(cc, "-E", "-P", "-x", "c++", "-DUNROLL=", "-DSHARED=", "-")
+	c.Stdin = strings.NewReader(strings.Replace(text, "#include <metal_stdlib>", "", 1))
+	expanded, err := c.Output()
+	if err != nil {
+		return "", err
+	}
+	var glue strings.Builder
+	glue.WriteString("\n#ifndef SPACES\n")
+	for _, m := range kernelHead.FindAllSubmatchIndex(expanded, -1) {
+		name := string(expanded[m[2]:m[3]])
+		list, err := enclosed(string(expanded[m[1]:]))
+		if err != nil {
+			return "", fmt.Errorf("kernel %s: %w", name, err)
+		}
+		var values, parameters []string
+		for _, p := range list {
+			f := attribute.FindStringSubmatch(strings.Join(strings.Fields(p), " "))
+			if f == nil {
+				return "", fmt.Errorf("kernel %s: what is %q?", name, p)
+			}
+			declared, word, number := strings.TrimSpace(f[1]), f[3], f[4]
+			if word != "buffer" {
+				values = append(values, places[word])
+				continue
+			}
+			element := strings.TrimRight(declared, "*& ")
+			for _, space := range []string{"device ", "constant ", "const "} {
+				element = strings.TrimPrefix(element, space)
+			}
+			pointer, written := strings.HasSuffix(declared, "*"), !strings.Contains(declared, "const")
+			if pointer {
+				values = append(values, fmt.Sprintf("(%s *)b[%s]", element, number))
+			} else {
+				values = append(values, fmt.Sprintf("*(%s *)b[%s]", element, number))
+			}
+			parameters = append(parameters, fmt.Sprintf("{%s, sizeof(%s), alignof(%s), %v, %v}", number, element, element, pointer, written))
+		}
+		fmt.Fprintf(&glue, `__attribute__((disable_sanitizer_instrumentation)) static void call_%[1]s(void **b, const StandinPlace &p) { %[1]s(%[2]s); }
+static const StandinParameter parameters_%[1]s[] = {%[3]s};
+static StandinKernel kernel_%[1]s = {"%[1]s", call_%[1]s, %[4]d, parameters_%[1]s, 0};
+__attribute__((constructor)) static void register_%[1]s() { standin_register(&kernel_%[1]s); }
+`, name, strings.Join(values, ", "), strings.Join(parameters, ", "), len(parameters))
+	}
+	glue.WriteString("#endif\n")
+	return glue.String(), nil
+}
+
+// enclosed splits what stands before the closing bracket at commas.
+func enclosed(s string) (list []string, err error) {
+	depth, from := 0, 0
+	for i, c := range s {
+		switch c {
+		case '(', '[':
+			depth++
+		case ']':
+			depth--
+		case ',':
+			if depth == 0 {
+				list = append(list, s[from:i])
+				from = i + 1
+			}
+		case ')':
+			if depth == 0 {
+				return append(list, s[from:i]), nil
+			}
+			depth--
+		}
+	}
+	return nil, fmt.Errorf("its parameters do not end")
+}
