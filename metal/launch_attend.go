@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/quant"
 )
 
 // Attention's parts: positions of one, and how many there are at most before

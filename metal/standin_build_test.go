@@ -52,7 +52,7 @@ func sources(t testing.TB) map[string]string {
 }
 
 var flags = []string{"-x", "c++", "-std=c++17", "-Wall", "-Werror", "-Wno-unknown-attributes", "-Wno-unused-function", "-Wno-pass-failed",
-	"-fno-exceptions", "-fno-rtti", "-isystem", "standin"}
+	"-fsigned-char", "-fno-exceptions", "-fno-rtti", "-isystem", "standin"}
 
 // hooked is how kernels are compiled so that every access of memory is a call:
 // the sanitizer's instrumentation without the sanitizer. It leaves out wide
