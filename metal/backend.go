@@ -47,7 +47,7 @@ func (b *Backend) Alloc(n int) (backend.Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBuffer(b, m), nil
+	return &buffer{b, m}, nil
 }
 
 // Free implements [split.Device]: bytes that may still be used without pushing

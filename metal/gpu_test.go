@@ -11,6 +11,7 @@ import (
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/conform"
 	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/quant"
 )
 
 // anyModule has every kernel.
@@ -49,7 +50,7 @@ func TestMessages(t *testing.T) {
 			return indexRefs + rows[i].refs
 		}
 		b, _ := recorded(t, r)
-		if err := c.Run(b); err != nil {
+		if err := c.Run(b); err != nil && !errors.Is(err, backend.ErrKVType) {
 			t.Errorf("%s: %v", c.Name, err)
 		}
 		if err := b.Close(); err != nil {
@@ -226,4 +227,82 @@ func TestWrap(t *testing.T) {
 	}
 	b.Close()
 	r.check(t)
+}
+
+// Buffers are read and written within their bounds.
+func TestBuffer(t *testing.T) {
+	r := newRecorder()
+	b, _ := recorded(t, r)
+	m, err := b.Alloc(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 3)
+	if err := errors.Join(m.Write(4, []byte{1, 2, 3}), m.Read(5, got)); err != nil || got[1] != 3 {
+		t.Errorf("read %v: %v", got, err)
+	}
+	if err := errors.Join(m.Zero(), m.Read(4, got)); err != nil || got[0] != 0 {
+		t.Errorf("read %v after Zero: %v", got, err)
+	}
+	if m.Write(8, got) == nil || m.Read(-1, got) == nil || m.Size() != 10 {
+		t.Error("a buffer of 10 bytes takes more")
+	}
+	if _, err := b.Alloc(2 << 30); !errors.Is(err, ErrMemory) {
+		t.Errorf("more than a buffer may hold: %v", err)
+	}
+	if err := errors.Join(m.Free(), m.Free(), b.Close()); err != nil {
+		t.Error(err)
+	}
+	r.check(t)
+}
+
+// A mapping longer than a buffer may be is wrapped in windows that hold whole
+// tensors, and no more of them than needed.
+func TestWindows(t *testing.T) {
+	page := os.Getpagesize()
+	r := newRecorder()
+	r.longest = 8*page + 100
+	b, _ := recorded(t, r)
+	m, err := host.Allocate(256 * page) // large enough to come from the system
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	for _, buf := range mapTwice(t, b, m.Bytes()) {
+		for _, c := range []struct{ off, rows, window, at int }{
+			{0, 100, 0, 0}, {3 * page, 100, 0, 3 * page}, {8*page - 64, 8, 7 * page, page - 64}, {9 * page, 1, 7 * page, 2 * page},
+			{100*page + 64, 8 * page / 64 / 2, 100 * page, 64}, {255 * page, page / 64, 255 * page, 0},
+		} {
+			w, off, err := b.place(&backend.Tensor{Name: "w", Type: quant.F32, Rows: c.rows, Cols: 16, Buf: buf, Off: c.off})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if off != c.at || &w.bytes()[off] != &m.Bytes()[c.off] || len(w.bytes()) > r.longest {
+				t.Errorf("tensor at %d: %d in a window of %d bytes", c.off, off, len(w.bytes()))
+			}
+		}
+		if _, _, err := b.place(&backend.Tensor{Name: "big", Type: quant.F32, Rows: 9 * page / 64, Cols: 16, Buf: buf}); !errors.Is(err, ErrMemory) {
+			t.Errorf("a tensor longer than a buffer: %v", err)
+		}
+		if n := len(buf.(*mapped).m.windows); n != 4 {
+			t.Errorf("%d windows", n)
+		}
+		buf.Free()
+	}
+	if _, _, err := b.place(&backend.Tensor{Name: "w", Type: quant.F32, Rows: 1, Cols: 16, Buf: m}); err == nil {
+		t.Error("another backend's memory was taken")
+	}
+	b.Close()
+	r.check(t)
+}
+
+func mapTwice(t *testing.T, b *Backend, data []byte) (out []backend.Buffer) {
+	for range 2 {
+		m, err := b.Map(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, m)
+	}
+	return out
 }
