@@ -16,6 +16,7 @@ import (
 	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/cuda"
+	"github.com/mil-run/mil/metal"
 )
 
 // accelerator is a backend beside the processor's.
@@ -24,6 +25,7 @@ type accelerator struct {
 	open   func(progress func(done, total int64)) (split.Device, error)
 	absent func(error) bool        // nothing is wrong: this machine has none
 	remedy func(error) (do string) // about one that does not open
+	cost   func(p *backend.Program, tokens int) (backend.Cost, error)
 }
 
 // accelerators are the GPU backends, in the order in which auto tries them.
@@ -49,6 +51,20 @@ var accelerators = []accelerator{
 			}
 			return "use --backend cpu"
 		},
+		cost: cuda.Cost,
+	},
+	{
+		name: "metal",
+		open: func(func(done, total int64)) (split.Device, error) {
+			b, err := metal.Open()
+			if err != nil {
+				return nil, err
+			}
+			return b, nil
+		},
+		absent: func(err error) bool { return errors.Is(err, metal.ErrAbsent) || errors.Is(err, metal.ErrNoDevice) },
+		remedy: func(error) string { return "use --backend cpu" },
+		cost:   metal.Cost,
 	},
 }
 
@@ -130,8 +146,17 @@ func uploadProgress(out io.Writer) func(done, total int64) {
 	}
 }
 
+// devices is what `mil info --devices --json` prints: NVIDIA's cards, and what
+// Metal sees.
+type devices struct {
+	cuda.Devices
+	Metal metal.Devices `json:"metal"`
+}
+
+func listDevices() devices { return devices{cuda.List(), metal.List()} }
+
 func printDevices(out io.Writer, asJSON bool) error {
-	d := cuda.List()
+	d := listDevices()
 	if asJSON {
 		return printJSON(out, d)
 	}
@@ -142,12 +167,18 @@ func printDevices(out io.Writer, asJSON bool) error {
 	if d.Why != "" {
 		fmt.Fprintf(w, "CUDA\t%s\n", repl.Visible(d.Why))
 	}
-	for _, v := range d.Devices {
+	for _, v := range d.Devices.Devices {
 		state := fmt.Sprintf("%.1f of %.1f GB free", float64(v.Free)/1e9, float64(v.Total)/1e9)
 		if v.Why != "" {
 			state = "cannot be used: " + repl.Visible(v.Why)
 		}
 		fmt.Fprintf(w, "device %d\t%s, compute capability %s, %s\n", v.Index, repl.Visible(v.Name), v.Capability, state)
+	}
+	if d.Metal.Why != "" {
+		fmt.Fprintf(w, "Metal\t%s\n", repl.Visible(d.Metal.Why))
+	}
+	if v := d.Metal.Device; v != nil {
+		fmt.Fprintf(w, "Metal\t%s, %.1f of %.1f GB free, buffers of up to %.1f GB\n", repl.Visible(v.Name), float64(v.Free)/1e9, float64(v.Total)/1e9, float64(v.MaxBuffer)/1e9)
 	}
 	return w.Flush()
 }

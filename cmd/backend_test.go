@@ -13,7 +13,7 @@ func TestBackendFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"run", "--backend", "vulkan", "hi"}, "--backend vulkan is none of auto, cpu, cuda"},
+		{[]string{"run", "--backend", "vulkan", "hi"}, "--backend vulkan is none of auto, cpu, cuda, metal"},
 		{[]string{"run", "--gpu-layers", "-2", "hi"}, "--gpu-layers -2 is not between 0 and 1048576"},
 		{[]string{"info", "--devices", "model.bin"}, "unknown command"},
 	} {

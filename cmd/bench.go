@@ -147,7 +147,7 @@ func (f *benchFlags) check() error {
 
 func (b *benchmark) print(out io.Writer) error {
 	fmt.Fprintf(out, "%s (%s): %.1f MB of weights and %.2f G multiply-adds a token\n", repl.Visible(b.Model), b.Architecture, float64(b.BytesPerToken)/1e6, float64(b.MACsPerToken)/1e9)
-	if b.Backend == "cuda" {
+	if b.Backend != "cpu" {
 		fmt.Fprintln(out, "computed by the GPU")
 	}
 	fmt.Fprintf(out, "this machine, %d threads, %s: reads %.1f GB/s, makes %.0f G multiply-adds of int8 a second\n\n", b.Threads, b.ISA, b.ReadGBs, b.Int8GMACs)

@@ -72,7 +72,7 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 	b.b.ReadGBs, b.b.Int8GMACs = b.machine.ReadRate/1e9, b.machine.MultiplyRate/1e9
 	b.b.Backend = b.backend.Name()
 	for i := range b.b.Results {
-		if b.b.Backend == "cuda" {
+		if b.b.Backend != "cpu" {
 			break
 		}
 		r := &b.b.Results[i]

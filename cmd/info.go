@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -53,13 +54,13 @@ type memoryInfo struct {
 }
 
 func infoCommand() *cobra.Command {
-	var asJSON, ofCPU, ofDevices bool
+	var asJSON, ofCPU, ofDevices, plan bool
 	var o model.Options
-	var kv string
+	var kv, backendName string
 	c := &cobra.Command{
 		Use:     "info MODEL",
 		Short:   "Show what a model file holds and the memory it will need, or what the processor and the GPUs can do",
-		Example: "  mil info model.bin\n  mil info --ctx 32768 --json model.bin\n  mil info --cpu\n  mil info --devices",
+		Example: "  mil info model.bin\n  mil info --ctx 32768 --json model.bin\n  mil info --plan --backend metal model.bin\n  mil info --cpu\n  mil info --devices",
 		Args: func(c *cobra.Command, args []string) error {
 			if ofCPU || ofDevices {
 				return cobra.NoArgs(c, args)
@@ -89,6 +90,19 @@ func infoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if o.Context == 0 {
+				o.Context = min(e.Model.Config.Context, model.DefaultContext)
+			}
+			if plan {
+				i, err := describePlan(e, backendName, o)
+				switch {
+				case err != nil:
+					return err
+				case asJSON:
+					return printJSON(c.OutOrStdout(), i)
+				}
+				return i.print(c.OutOrStdout())
+			}
 			i := describe(f, e, o)
 			if asJSON {
 				return printJSON(c.OutOrStdout(), i)
@@ -99,7 +113,9 @@ func infoCommand() *cobra.Command {
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().BoolVar(&ofCPU, "cpu", false, "show the instruction sets and threads that mil can use here; takes no MODEL")
 	c.Flags().BoolVar(&ofDevices, "devices", false, "show the GPUs that mil can use here; takes no MODEL")
-	c.MarkFlagsMutuallyExclusive("cpu", "devices")
+	c.Flags().BoolVar(&plan, "plan", false, "show what a pass takes on --backend: launches, and memory by use; nothing runs")
+	c.Flags().StringVar(&backendName, "backend", "cpu", "what --plan plans for, here or not: "+strings.Join(backendNames()[1:], ", "))
+	c.MarkFlagsMutuallyExclusive("cpu", "devices", "plan")
 	c.Flags().IntVar(&o.Context, "ctx", 0, "context to compute memory for (default the model's, at most 8192)")
 	c.Flags().StringVar(&kv, "kv", "", "type of the KV cache to compute memory for: f16 or q8_0")
 	return c
@@ -113,9 +129,6 @@ func printJSON(out io.Writer, v any) error {
 
 func describe(f *format.File, e *chat.Engine, o model.Options) info {
 	cfg, t := e.Model.Config, e.Tokenizer
-	if o.Context == 0 {
-		o.Context = min(cfg.Context, model.DefaultContext)
-	}
 	i := info{File: f.Name(), Architecture: cfg.Arch, Name: cfg.Name, Layers: cfg.Layers, AttentionLayers: cfg.AttentionLayers(),
 		DModel: cfg.DModel, Parameters: e.Model.Parameters(), Bytes: int64(len(f.Mapping())), Types: map[string]int64{},
 		Context: cfg.Context, Vocab: cfg.Vocab}

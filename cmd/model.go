@@ -66,7 +66,7 @@ type runFlags struct {
 	plainRope bool
 	kv        string // type of the KV cache: f16, q8_0, or "" for the model's own
 
-	backendName string // auto, cpu or cuda
+	backendName string // auto, cpu, cuda or metal
 	gpuLayers   int
 	backend     backend.Backend // what all of the command's sessions compute with
 	warn        io.Writer       // set before the first session starts
@@ -83,7 +83,7 @@ func (f *runFlags) addMachine(set *pflag.FlagSet) {
 	set.IntVar(&f.threads, "threads", 0, "threads to compute with (default one a performance core)")
 	set.StringVar(&f.isa, "isa", "", "instruction set to compute with, of those mil info --cpu lists (default the best)")
 	set.StringVar(&f.kv, "kv", "", "keep keys and values of attention as f16 or as q8_0, half the size (default f16, float32 beside float32 weights)")
-	set.StringVar(&f.backendName, "backend", "auto", "what computes: cpu, cuda, or auto for cuda where there is a card it can use")
+	set.StringVar(&f.backendName, "backend", "auto", "what computes: cpu, cuda (NVIDIA), metal (Apple Silicon), or auto for a GPU where there is one it can use")
 	set.IntVar(&f.gpuLayers, "gpu-layers", split.Fit, "layers the GPU computes, the CPU the rest; -1 as many as fit its memory")
 }
 

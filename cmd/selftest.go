@@ -14,7 +14,6 @@ import (
 	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/chat/repl"
-	"github.com/mil-run/mil/cuda"
 	"github.com/mil-run/mil/internal/probe"
 )
 
@@ -24,7 +23,7 @@ type selftest struct {
 	Platform string         `json:"platform"` // toolchain, system and architecture
 	CPU      string         `json:"cpu"`
 	Threads  int            `json:"threads"`
-	Devices  cuda.Devices   `json:"devices"`
+	Devices  devices        `json:"devices"`
 	Backends []backendCheck `json:"backends"`
 	OK       bool           `json:"ok"`
 }
@@ -77,7 +76,7 @@ checked on every instruction set it has.`,
 			if err != nil {
 				return err
 			}
-			s := selftest{Version: version(), Platform: platform(), CPU: probe.ProcessorName(), Threads: f.threads, Devices: cuda.List(), OK: true}
+			s := selftest{Version: version(), Platform: platform(), CPU: probe.ProcessorName(), Threads: f.threads, Devices: listDevices(), OK: true}
 			if s.Threads == 0 {
 				s.Threads, _ = cpu.DefaultThreads()
 			}

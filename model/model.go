@@ -193,6 +193,16 @@ func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[str
 	return b.Program()
 }
 
+// Programs are what a session records for short passes and for prompts, with no
+// memory behind tensors and states: for planning.
+func (m *Model) Programs(o Options) (step, prompt *backend.Program) {
+	if o.Context <= 0 {
+		o.Context = min(m.Config.Context, DefaultContext)
+	}
+	states := map[string]*backend.State{}
+	return m.record(backend.Verify, backend.Verify, nil, states, o), m.record(promptTokens, 1, nil, states, o)
+}
+
 // kvType is how a session keeps keys and values.
 func (m *Model) kvType(o Options) quant.Type {
 	switch {
