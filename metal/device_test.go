@@ -6,7 +6,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/conform"
-	"github.com/mil-run/mil/backend/ref"
+	naive "github.com/mil-run/mil/backend/ref"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 )
@@ -62,7 +62,7 @@ func TestDeviceReadsMappings(t *testing.T) {
 		}
 		return append([]float32(nil), l...)
 	}
-	want := logits(ref.New(0))
+	want := logits(naive.New(0))
 	for _, on := range []*Backend{b, newBackend(narrow{b.m, 1 << 17})} {
 		if e := testutil.RelativeError(logits(on), want); !(e < 1e-3) {
 			t.Errorf("buffers of up to %d bytes: relative error %.2g", on.m.limits().buffer, e)
