@@ -21,9 +21,6 @@ func cacheShape(h *backend.Heads) (positions, width int32) {
 }
 
 func caches(h *backend.Heads, k, v *backend.State) (keys, values ref, err error) {
-	if h.KVType != quant.F16 && h.KVType != quant.F32 {
-		return ref{}, ref{}, fmt.Errorf("%w: as %v on a GPU; use --kv f16 or --backend cpu", backend.ErrKVType, h.KVType)
-	}
 	for _, s := range []*backend.State{k, v} {
 		if s.Bytes < h.CacheBytes() {
 			return ref{}, ref{}, fmt.Errorf("cache %s has %d bytes, %d are needed", s.Name, s.Bytes, h.CacheBytes())
