@@ -31,6 +31,20 @@ type Backend interface {
 	Close() error
 }
 
+// Prompter is a backend that reads prompts best in passes of a length of its own.
+type Prompter interface {
+	// PromptTokens is how many tokens the longest pass should hold.
+	PromptTokens() int
+}
+
+// PromptTokens is how many tokens a backend's longest pass should hold.
+func PromptTokens(b Backend) int {
+	if p, ok := b.(Prompter); ok {
+		return p.PromptTokens()
+	}
+	return 512
+}
+
 // Buffer is memory of a backend.
 type Buffer interface {
 	Size() int

@@ -15,6 +15,8 @@ const (
 	formInt8Q8        // the same, 34 bytes for 32, as Q8_0 lies
 	formBrain         // bfloat16
 	formTile          // int8, 32 values of each token beside each other
+	formTiles         // bfloat16 tiles
+	formFine          // the same, in three parts whose sum is float32
 )
 
 // quantizedArgs is where int8 activations go.
@@ -39,6 +41,26 @@ type matVecArgs struct {
 	ends                                [4]int32
 	cols, xStride, outStride, addStride int32
 	tokens, head, kind, kind2           int32
+}
+
+type spreadArgs struct {
+	x, weight, out                uint64
+	cols, xStride, parts, aligned int32
+	eps                           float32
+}
+
+type expandArgs struct {
+	w                 [4]uint64
+	out               uint64
+	ends              [4]int32
+	cols, first, gate int32
+}
+
+type wideArgs struct {
+	x, w, out, add              uint64
+	tokens, rows, steps         int32
+	xParts, wParts              int32
+	outStride, addStride, pairs int32
 }
 
 type ropeArgs struct {

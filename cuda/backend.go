@@ -80,6 +80,16 @@ func (b *Backend) Name() string { return "cuda" }
 // Device is the card the backend runs on.
 func (b *Backend) Device() Device { return b.device }
 
+// PromptTokens implements [backend.Prompter]: where matrices are unpacked before
+// they are multiplied, long passes unpack them less often. Their values take
+// hundreds of megabytes.
+func (b *Backend) PromptTokens() int {
+	if b.device.cc == hopper && b.device.Total >= 24<<30 {
+		return 2048
+	}
+	return 512
+}
+
 // Alloc implements [backend.Backend].
 func (b *Backend) Alloc(n int) (backend.Buffer, error) {
 	m := &buffer{b: b, size: n}

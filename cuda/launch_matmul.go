@@ -44,6 +44,7 @@ type product struct {
 	form   int32
 	ready  bool // the input was prepared in this form before
 	tiles  bool // tensor cores
+	wide   bool // a Hopper chip's warpgroups
 }
 
 // input gives the activations' address, the values (bytes of int8) from token to
@@ -55,6 +56,10 @@ func (pl *planner) input(x product) (at uint64, stride int32, scales uint64, err
 		if at%16 == 0 && stride%4 == 0 {
 			return at, stride, 0, nil
 		}
+	}
+	if x.wide {
+		at, err = pl.spread(x)
+		return at, 0, 0, err
 	}
 	var bytes int
 	switch x.form {
@@ -164,10 +169,12 @@ func (pl *planner) products(x product, a matVecArgs, w []*backend.Tensor) error 
 	for ; len(w) > 0; last = x.form {
 		f, fast := pl.form(w[0], x.tokens)
 		n := 1
-		for (fast || pl.tiles(w[0], x.tokens)) && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
+		for (fast || pl.wide(w[0], x) || pl.tiles(w[0], x.tokens)) && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
 			n++
 		}
-		if x.tiles = pl.tiles(w[0], x.tokens); x.tiles {
+		if x.wide = pl.wide(w[0], x); x.wide {
+			f = wideForm(w[0])
+		} else if x.tiles = pl.tiles(w[0], x.tokens); x.tiles {
 			f = formBrain
 		}
 		x.form, x.ready = f, f == last
@@ -217,6 +224,8 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 		vector, tiled, each = "gateup", "gemmgate", tileRows/2
 	}
 	switch {
+	case x.wide:
+		pl.wideProduct(w, up != nil, rows, a)
 	case x.tiles:
 		tokens := 128
 		if ceil(rows, each)*ceil(x.tokens, tokens) < enough {
@@ -253,7 +262,9 @@ func (pl *planner) gateUp(n *backend.GateUp) error {
 		cols: int32(n.In.N), outStride: int32(pl.p.Widths[n.Out]), tokens: int32(pl.tokens), kind: int32(n.Gate.Type), kind2: int32(n.Up.Type),
 	}
 	x := product{in: n.In, norm: n.Norm, tokens: pl.tokens, form: f}
-	if x.tiles = fast && pl.tiles(n.Gate, x.tokens); x.tiles {
+	if x.wide = n.Up.Type == n.Gate.Type && pl.wide(n.Gate, x); x.wide {
+		x.form = wideForm(n.Gate)
+	} else if x.tiles = fast && pl.tiles(n.Gate, x.tokens); x.tiles {
 		x.form = formBrain
 	}
 	if a.x, a.xStride, a.scales, err = pl.input(x); err != nil {

@@ -37,6 +37,7 @@ const (
 	areaInput  = iota // prepared activations
 	areaScales        // of int8 activations
 	areaParts         // of attention
+	areaTiles         // of a matrix
 	areas
 )
 

@@ -27,12 +27,14 @@ func (p *paper) Compile(g *backend.Program) (backend.Exec, error) {
 		if tokens > g.Tokens {
 			break
 		}
-		launches, err := plan(g, tokens, &paperMemory{program: g})
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range launches {
-			p.check(&l)
+		for _, cc := range []int{75, 80, 90} {
+			launches, err := plan(g, tokens, &paperMemory{program: g, cc: cc})
+			if err != nil {
+				return nil, err
+			}
+			for _, l := range launches {
+				p.check(&l)
+			}
 		}
 	}
 	return &blank{g}, nil
@@ -66,6 +68,7 @@ func (*blank) Close() error { return nil }
 // paperMemory gives addresses that nothing lies at.
 type paperMemory struct {
 	program *backend.Program
+	cc      int
 	next    uint64
 }
 
@@ -78,7 +81,7 @@ func (m *paperMemory) take(n int) uint64 {
 func (m *paperMemory) tensor(t *backend.Tensor) (uint64, error) { return m.take(t.Bytes()), nil }
 func (m *paperMemory) state(s *backend.State) (uint64, error)   { return m.take(s.Bytes), nil }
 func (m *paperMemory) value(v backend.Value) uint64             { return 1<<40 + uint64(v)<<24 }
-func (m *paperMemory) capability() int                          { return 80 }
+func (m *paperMemory) capability() int                          { return m.cc }
 func (m *paperMemory) params() uint64                           { return 256 }
 func (m *paperMemory) logits() uint64                           { return 512 }
 func (m *paperMemory) scratch(n int) uint64                     { return m.take(n) }
@@ -111,6 +114,8 @@ func TestPlan(t *testing.T) {
 	if len(sizes) == 0 {
 		t.Fatal("no kernels")
 	}
+	defer func(was int) { wideTokens = was }(wideTokens)
+	wideTokens = backend.Verify + 1
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			if _, err := c.Compare(&paper{t: t, sizes: sizes}); errors.Is(err, backend.ErrKVType) {

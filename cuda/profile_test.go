@@ -50,7 +50,7 @@ func TestProfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	on, err := m.NewSession(s, model.Options{Context: *profileDepth + 512})
+	on, err := m.NewSession(s, model.Options{Context: *profileDepth + max(512, *profileTokens)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,8 +141,8 @@ func (m *Model) tensor(name string, buf backend.Buffer) *backend.Tensor {
 	return &backend.Tensor{Name: name, Type: t.Type, Rows: shape[0], Cols: shape[1], Buf: buf, Off: int(t.Offset)}
 }
 
-// Tokens a prompt's pass holds.
-const promptTokens = 512
+// Tokens of a pass whose every row of logits is wanted.
+const allTokens = 512
 
 // builder is what an architecture records with.
 type builder struct {

@@ -157,9 +157,9 @@ func (s *Session) compile(n int, want Want) (err error) {
 	switch {
 	case n <= backend.Verify:
 	case want == WantAll && s.all == nil:
-		s.all, err = s.b.Compile(s.m.record(promptTokens, promptTokens, s.weights, s.states, s.o))
+		s.all, err = s.b.Compile(s.m.record(allTokens, allTokens, s.weights, s.states, s.o))
 	case want != WantAll && s.prompt == nil:
-		s.prompt, err = s.b.Compile(s.m.record(promptTokens, 1, s.weights, s.states, s.o))
+		s.prompt, err = s.b.Compile(s.m.record(backend.PromptTokens(s.b), 1, s.weights, s.states, s.o))
 	}
 	return err
 }
@@ -177,13 +177,13 @@ func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 		s.logged = len(tokens)
 		return out, err
 	}
-	exec := s.prompt
+	exec, most := s.prompt, backend.PromptTokens(s.b)
 	if want == WantAll {
-		exec = s.all
+		exec, most = s.all, allTokens
 	}
 	var out []float32
 	for len(tokens) > 0 {
-		n := min(promptTokens, len(tokens))
+		n := min(most, len(tokens))
 		rows := 0
 		switch {
 		case want == WantAll:

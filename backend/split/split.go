@@ -64,6 +64,9 @@ func (b *Backend) Alloc(n int) (backend.Buffer, error) { return &promise{n}, nil
 // Close implements [backend.Backend].
 func (b *Backend) Close() error { return errors.Join(b.device.Close(), b.host.Close()) }
 
+// PromptTokens implements [backend.Prompter].
+func (b *Backend) PromptTokens() int { return backend.PromptTokens(b.device) }
+
 // Compile implements [backend.Backend]. It puts the program's states where their
 // layers are.
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {

@@ -1,0 +1,113 @@
+package cuda
+
+import (
+	"fmt"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/quant"
+)
+
+// Products with many tokens on a Hopper chip: a matrix is unpacked to tiles of
+// bfloat16 in scratch memory, then multiplied as they lie.
+const (
+	hopper     = 90
+	hopperSMs  = 132
+	tileSide   = 128 // rows of a tile
+	tileCols   = 64
+	tileBytes  = 2 * tileSide * tileCols
+	wideBlock  = 288
+	wideShared = 4*3*tileBytes + 1024 // four stages of 128 tokens and 256 rows, or six of 128, aligned to 1024
+)
+
+var (
+	wideTokens = 192       // the fewest tokens of a pass that repay unpacking
+	wideBytes  = 256 << 20 // of scratch memory for tiles of a matrix
+)
+
+// wide reports whether a product takes this way.
+func (pl *planner) wide(w *backend.Tensor, x product) bool {
+	return pl.capability() == hopper && x.tokens >= wideTokens && !x.head && w.Cols%tileCols == 0
+}
+
+// wideParts is how many bfloat16 a weight is the sum of.
+func wideParts(t quant.Type) int {
+	switch t {
+	case quant.F32:
+		return 3
+	case quant.F16:
+		return 2
+	}
+	return 1
+}
+
+// wideForm is what activations become beside w: quantized weights take one
+// bfloat16, float ones as many as keep float32's precision.
+func wideForm(w *backend.Tensor) int32 {
+	if spec, _ := w.Type.Spec(); spec.Block > 1 {
+		return formTiles
+	}
+	return formFine
+}
+
+// spread prepares activations as tiles.
+func (pl *planner) spread(x product) (at uint64, err error) {
+	a := spreadArgs{cols: int32(x.in.N), parts: 1}
+	if x.form == formFine {
+		a.parts = 3
+	}
+	a.out = pl.area(areaInput, ceil(x.tokens, tileSide)*tileSide*x.in.N*2*int(a.parts))
+	if x.ready {
+		return a.out, nil
+	}
+	pl.ready = backend.None
+	a.x, a.xStride = pl.slice(x.in)
+	a.aligned = bit(a.x%16 == 0 && a.xStride%4 == 0)
+	if x.norm != nil {
+		if a.weight, err = pl.tensor(x.norm.Weight); err != nil {
+			return 0, err
+		}
+		a.eps = x.norm.Eps
+	}
+	add(pl, "spread", [3]int{x.tokens, 1, 1}, 256, a)
+	return a.out, nil
+}
+
+// wideProduct multiplies by rows of w's type, as many at a time as the scratch
+// memory holds.
+func (pl *planner) wideProduct(w *backend.Tensor, gate bool, rows int, v matVecArgs) {
+	kernel, each := "wide", 1 // tiles' rows for one of the output
+	if gate {
+		kernel, each, rows = "widegate", 2, ceil(rows, 8)*8
+	}
+	parts, cols, tokens := wideParts(w.Type), w.Cols, ceil(pl.tokens, tileSide)
+	side := 256
+	if waves(each*rows, 128, tokens)*11 < waves(each*rows, 256, tokens)*20 {
+		side = 128
+	}
+	most := max(wideBytes/(2*cols*parts)/256, 1) * 256
+	e := expandArgs{w: v.w, ends: v.ends, cols: int32(cols), gate: bit(gate)}
+	e.out = pl.area(areaTiles, 2*cols*parts*min(most, ceil(each*rows, 256)*256))
+	a := wideArgs{
+		x: v.x, w: e.out, tokens: int32(pl.tokens), steps: int32(cols / tileCols), xParts: 1, wParts: int32(parts),
+		outStride: v.outStride, addStride: v.addStride,
+	}
+	if wideForm(w) == formFine {
+		a.xParts = 3
+	}
+	for first := 0; first < each*rows; first += most {
+		n := min(most, each*rows-first)
+		e.first = int32(first)
+		add(pl, fmt.Sprintf("expand_%v", w.Type), [3]int{ceil(n, 16), ceil(cols, 8*tileCols), 1}, 256, e)
+		done := first / each
+		a.out, a.rows = v.out+4*uint64(done), int32(min(n/each, int(v.ends[3])-done))
+		if v.add != 0 {
+			a.add = v.add + 4*uint64(done)
+		}
+		a.pairs = bit(a.out%8 == 0 && a.add%8 == 0 && a.rows%2 == 0 && a.outStride%2 == 0 && a.addStride%2 == 0)
+		add(pl, fmt.Sprintf("%s_%d", kernel, side), [3]int{tokens, ceil(n, side), 1}, wideBlock, a)
+		pl.launches[len(pl.launches)-1].shared = wideShared
+	}
+}
+
+// waves is how many times the chip is filled with blocks of so many rows.
+func waves(rows, side, tokens int) int { return ceil(ceil(rows, side)*tokens, hopperSMs) }
