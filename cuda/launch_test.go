@@ -114,8 +114,7 @@ func TestPlan(t *testing.T) {
 	if len(sizes) == 0 {
 		t.Fatal("no kernels")
 	}
-	defer func(was int) { wideTokens = was }(wideTokens)
-	wideTokens = backend.Verify + 1
+	unpackFrom(t, backend.Verify+1)
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			if _, err := c.Compare(&paper{t: t, sizes: sizes}); errors.Is(err, backend.ErrKVType) {

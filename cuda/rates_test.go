@@ -60,19 +60,30 @@ func chain(t *testing.T, b *Backend, kind quant.Type, rows, cols, tokens int) fl
 	return times[len(times)/2] / matrices
 }
 
-// Rates of products on the device; -v shows them.
+// Rates of products on the device; -v shows them. Those with many tokens are
+// taken both ways where the chip has two.
 func TestProductRates(t *testing.T) {
 	b := device(t)
 	for _, kind := range []quant.Type{quant.BF16, quant.Q8_0, quant.Q6_K, quant.Q5_K, quant.Q4_K, quant.Q4_0} {
 		spec, _ := kind.Spec()
+		rate := func(rows, cols, tokens int, way string) {
+			sec := chain(t, b, kind, rows, cols, tokens)
+			gb := float64(rows*spec.RowBytes(cols)) / sec / 1e9
+			t.Logf("%s %dx%d %d tokens%s: %.1f us, %.0f GB/s, %.1f TFLOP/s", spec.Name, rows, cols, tokens, way, sec*1e6, gb, 2e-12*float64(rows*cols*tokens)/sec)
+		}
 		for _, s := range [][2]int{{4096, 4096}, {14336, 4096}, {4096, 14336}} {
-			for _, tokens := range []int{1, 5, 16, 512} {
-				if tokens > 16 && kind == quant.BF16 {
-					continue
-				}
-				sec := chain(t, b, kind, s[0], s[1], tokens)
-				gb := float64(s[0]*spec.RowBytes(s[1])) / sec / 1e9
-				t.Logf("%s %dx%d %d tokens: %.1f us, %.0f GB/s, %.1f TFLOP/s", spec.Name, s[0], s[1], tokens, sec*1e6, gb, 2e-12*float64(s[0]*s[1]*tokens)/sec)
+			for _, tokens := range []int{1, 5, 16} {
+				rate(s[0], s[1], tokens, "")
+			}
+		}
+		for _, tokens := range []int{128, 512, 2048} {
+			if spec.Block > 1 && tokens < 2048 {
+				unpackFrom(t, 1<<20)
+				rate(14336, 4096, tokens, "")
+			}
+			if b.device.cc == hopper {
+				unpackFrom(t, backend.Verify+1)
+				rate(14336, 4096, tokens, ", unpacked first")
 			}
 		}
 	}

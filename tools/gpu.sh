@@ -91,7 +91,11 @@ bench() {
 	for spec; do
 		shape=${spec%%:*} mix=${spec#*:}
 		if [ ! -e /tmp/inflated-$shape ]; then
-			time python3 $bin/inflate.py testdata/demo/hybrid-mamba2 /tmp/inflated-$shape --preset "$shape"
+			case $shape in
+			mamba2-2.7b) time python3 tools/random_mamba.py /tmp/inflated-$shape mamba2 2560 64 testdata/fixtures/pure-mamba2 ;;
+			mamba-2.8b) time python3 tools/random_mamba.py /tmp/inflated-$shape mamba 2560 64 testdata/fixtures/pure-mamba1 ;;
+			*) time python3 $bin/inflate.py testdata/demo/hybrid-mamba2 /tmp/inflated-$shape --preset "$shape" ;;
+			esac
 		fi
 		[ -e /tmp/$shape-$mix.bin ] || $bin/mil convert /tmp/inflated-$shape -o /tmp/$shape-$mix.bin --type "$mix" >/dev/null
 		echo "$spec converted after $SECONDS s"

@@ -36,6 +36,12 @@ func Cases() []Case {
 		add("gate and up "+spec.Name, 256, mixed, !float, func(b *builder) backend.Value {
 			return b.GateUp(b.All(b.x), b.norm(256), b.matrix(t, 71, 256), b.matrix(t, 71, 256))
 		})
+		add("matmul of 200 tokens "+spec.Name, 256, []Pass{{200, 0}}, !float, func(b *builder) backend.Value {
+			return b.MatMul(b.All(b.x), b.norm(256), backend.None, b.matrix(t, 300, 256), b.matrix(t, 21, 256))
+		})
+		add("gate and up of 200 tokens "+spec.Name, 256, []Pass{{200, 0}}, !float, func(b *builder) backend.Value {
+			return b.GateUp(b.All(b.x), nil, b.matrix(t, 151, 256), b.matrix(t, 151, 256))
+		})
 	}
 	for _, h := range []backend.Heads{
 		{Heads: 4, KVHeads: 2, Dim: 64}, {Heads: 6, KVHeads: 1, Dim: 32}, {Heads: 3, KVHeads: 3, Dim: 20}, {Heads: 8, KVHeads: 2, Dim: 128},
