@@ -3,10 +3,10 @@
 // that a value is the sum of; float32 takes three, float16 two.
 #include "gemm.h"
 
-enum { TILE = 16384 };
+enum { TILE_BYTES = 16384 };
 
 DEVICE u8 *tileRow(u64 tiles, int row, int part, int parts, int steps, int k) {
-	return (u8 *)tiles + (((u64)(row / 128) * parts + part) * steps + k) * TILE + row % 128 * 128;
+	return (u8 *)tiles + (((u64)(row / 128) * parts + part) * steps + k) * TILE_BYTES + row % 128 * 128;
 }
 DEVICE void putPart(u8 *row, int r, int part, const u32 *v) { *(Quad *)(row + ((part ^ r) & 7) * 16) = Quad{v[0], v[1], v[2], v[3]}; }
 

@@ -8,8 +8,8 @@ DEVICE void barriersReady() { asm volatile("fence.mbarrier_init.release.cluster;
 DEVICE void arrive(u32 at) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(at) : "memory"); }
 DEVICE void expect(u32 at, u32 bytes) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(at), "r"(bytes) : "memory"); }
 
-// await returns when the barrier's phase of the given parity has ended.
-DEVICE void await(u32 at, u32 parity) {
+// awaitBarrier returns when the barrier's phase of the given parity has ended.
+DEVICE void awaitBarrier(u32 at, u32 parity) {
 	asm volatile("{ .reg .pred done;\n"
 		"again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
 		"@!done bra again;\n}" ::"r"(at), "r"(parity) : "memory");

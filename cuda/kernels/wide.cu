@@ -3,7 +3,7 @@
 // that a warp alone copies them while two warpgroups multiply 64 tokens each.
 #include "warpgroup.h"
 
-enum { TILE = 16384 }; // bytes: 128 rows of 64 columns
+enum { TILE_BYTES = 16384 }; // bytes: 128 rows of 64 columns
 
 struct Wide {
 	u64 x, w; // tiles of the tokens and of the matrix
@@ -39,7 +39,7 @@ DEVICE void keepPair(const Wide &a, int t, int r, float v0, float v1) {
 template <int N, int STAGES, bool GATE> DEVICE void wide(const Wide &a) {
 	extern SHARED u8 dynamic[];
 	SHARED static u64 full[STAGES], empty[STAGES];
-	const u32 SIZE = TILE + N * 128;
+	const u32 SIZE = TILE_BYTES + N * 128;
 	u32 base = (shared32(dynamic) + 1023) & ~1023u;
 	int warp = thread() / 32, lane = thread() % 32;
 	if (thread() == 0) {
@@ -53,15 +53,15 @@ template <int N, int STAGES, bool GATE> DEVICE void wide(const Wide &a) {
 	int stage = 0, parity = 0;
 	if (warp == 8) {
 		if (lane != 0) return;
-		u64 x = a.x + (u64)blockX() * a.xParts * a.steps * TILE, w = a.w + (u64)blockY() * (N / 128) * a.wParts * a.steps * TILE;
+		u64 x = a.x + (u64)blockX() * a.xParts * a.steps * TILE_BYTES, w = a.w + (u64)blockY() * (N / 128) * a.wParts * a.steps * TILE_BYTES;
 		for (int i = a.wParts - 1; i >= 0; i--)
 			for (int j = least(a.xParts - 1, 2 - i); j >= 0; j--)
 				for (int k = 0; k < a.steps; k++) {
 					u32 to = base + stage * SIZE, ready = shared32(&full[stage]);
-					await(shared32(&empty[stage]), parity ^ 1);
+					awaitBarrier(shared32(&empty[stage]), parity ^ 1);
 					expect(ready, SIZE);
-					copyBulk(to, x + ((u64)j * a.steps + k) * TILE, TILE, ready);
-					UNROLL for (int n = 0; n < N / 128; n++) copyBulk(to + (1 + n) * TILE, w + ((u64)(n * a.wParts + i) * a.steps + k) * TILE, TILE, ready);
+					copyBulk(to, x + ((u64)j * a.steps + k) * TILE_BYTES, TILE_BYTES, ready);
+					UNROLL for (int n = 0; n < N / 128; n++) copyBulk(to + (1 + n) * TILE_BYTES, w + ((u64)(n * a.wParts + i) * a.steps + k) * TILE_BYTES, TILE_BYTES, ready);
 					if (++stage == STAGES) stage = 0, parity ^= 1;
 				}
 		return;
@@ -72,8 +72,8 @@ template <int N, int STAGES, bool GATE> DEVICE void wide(const Wide &a) {
 	for (int i = 0; i < a.wParts; i++) products += least(a.xParts, 3 - i);
 	u32 before = 0;
 	for (int k = 0; k < products * a.steps; k++) {
-		u64 x = descriptor(base + stage * SIZE + warp / 4 * (TILE / 2)), w = descriptor(base + stage * SIZE + TILE);
-		await(shared32(&full[stage]), parity);
+		u64 x = descriptor(base + stage * SIZE + warp / 4 * (TILE_BYTES / 2)), w = descriptor(base + stage * SIZE + TILE_BYTES);
+		awaitBarrier(shared32(&full[stage]), parity);
 		beginProducts();
 		UNROLL for (int d = 0; d < 4; d++) multiply(acc, x + d * 2, w + d * 2);
 		commitProducts();
