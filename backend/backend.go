@@ -42,8 +42,12 @@ func PromptTokens(b Backend) int {
 	if p, ok := b.(Prompter); ok {
 		return p.PromptTokens()
 	}
-	return 512
+	return DefaultPrompt
 }
+
+// DefaultPrompt is how many tokens a prompt's pass holds where the backend does
+// not say.
+const DefaultPrompt = 512
 
 // Buffer is memory of a backend.
 type Buffer interface {

@@ -87,7 +87,7 @@ func (b *Backend) PromptTokens() int {
 	if b.device.cc == hopper && b.device.Total >= 24<<30 {
 		return 2048
 	}
-	return 512
+	return backend.DefaultPrompt
 }
 
 // Alloc implements [backend.Backend].

@@ -200,7 +200,7 @@ func (m *Model) Programs(o Options) (step, prompt *backend.Program) {
 		o.Context = min(m.Config.Context, DefaultContext)
 	}
 	states := map[string]*backend.State{}
-	return m.record(backend.Verify, backend.Verify, nil, states, o), m.record(promptTokens, 1, nil, states, o)
+	return m.record(backend.Verify, backend.Verify, nil, states, o), m.record(backend.DefaultPrompt, 1, nil, states, o)
 }
 
 // kvType is how a session keeps keys and values.
