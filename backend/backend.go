@@ -5,7 +5,10 @@
 // stand in [Params], so nothing is recorded again as the context grows.
 package backend
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 // Verify is the most tokens a pass may hold and still be taken back in part.
 // Up to this many tokens, a token's bits do not depend on how many others
@@ -59,6 +62,13 @@ type Buffer interface {
 	Zero() error
 	// Free gives the memory back; the buffer must not be used afterwards.
 	Free() error
+}
+
+// FileMapper is a buffer that a file's bytes can be mapped into.
+type FileMapper interface {
+	// MapFile puts n bytes from at of a file to off. Writes stay in memory. It
+	// maps what lies on whole pages in both and copies the rest.
+	MapFile(off int, f *os.File, at int64, n int) error
 }
 
 // Exec is a compiled program, bound to its buffers.

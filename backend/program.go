@@ -38,6 +38,26 @@ type State struct {
 	Name  string
 	Bytes int
 	Buf   Buffer // set by the session before Compile
+	// Rows is set by Compile for a KV cache: the bytes that hold positions
+	// [from, to), multiples of CacheUnit. What the spans hold, in their order, must
+	// mean the same in a cache of any other length; Layout names it.
+	Rows   func(from, to int) []Span
+	Layout string
+}
+
+// CacheUnit is how many positions of a KV cache are read and written together.
+const CacheUnit = 32
+
+// Span is N bytes of a buffer from Off.
+type Span struct{ Off, N int }
+
+// AppendSpan adds a span to a list, to the last one where they touch.
+func AppendSpan(list []Span, off, n int) []Span {
+	if last := len(list) - 1; last >= 0 && list[last].Off+list[last].N == off {
+		list[last].N += n
+		return list
+	}
+	return append(list, Span{off, n})
 }
 
 // Norm is RMSNorm over all channels: x * Weight / sqrt(mean(x²) + Eps).
@@ -99,6 +119,17 @@ func (h *Heads) CacheBytes() int {
 		panic("backend: a cache of " + h.KVType.String())
 	}
 	return (h.Context + 31) / 32 * 32 * h.KVHeads * s.RowBytes((h.Dim+31)/32*32)
+}
+
+// Rows is [State.Rows] of a cache that lies [kv_head][position][dim], both rounded
+// up to blocks of 32.
+func (h Heads) Rows(from, to int) (spans []Span) {
+	positions := (h.Context + 31) / 32 * 32
+	row := h.CacheBytes() / h.KVHeads / positions
+	for head := range h.KVHeads {
+		spans = AppendSpan(spans, (head*positions+from)*row, (to-from)*row)
+	}
+	return spans
 }
 
 // RopeStore turns adjacent pairs of q and k by position*Freqs[pair], q in

@@ -7,12 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/demo"
 )
 
 func chatCommand() *cobra.Command {
 	var f chatFlags
+	var file string
 	c := &cobra.Command{
 		Use:   "chat [MODEL] [MESSAGE]",
 		Short: "Talk with a model",
@@ -21,6 +23,7 @@ Without MODEL the demo inside mil answers. In a pipe every line is a message
 (or a command), and only the replies are printed.`,
 		Example: `  mil chat
   mil chat model.bin --system "Answer briefly."
+  mil chat model.bin --session talk.session
   echo 'What is 2 plus 3?' | mil chat --temp 0`,
 		RunE: func(c *cobra.Command, args []string) error {
 			path, rest := splitModel(args)
@@ -37,7 +40,16 @@ Without MODEL the demo inside mil answers. In a pipe every line is a message
 				return fmt.Errorf("chat needs a file or terminal as its input")
 			}
 			conv := t.engine.Converse(t.session, t.Settings)
-			conv.System(f.system)
+			defer conv.Close()
+			var found string
+			if file != "" {
+				if found, err = f.attach(c, conv, file); err != nil {
+					return err
+				}
+			}
+			if f.system != "" || found == "" {
+				conv.System(f.system)
+			}
 			cfg := t.engine.Model.Config
 			name := cfg.Name
 			if path == "" {
@@ -45,10 +57,43 @@ Without MODEL the demo inside mil answers. In a pipe every line is a message
 			}
 			greeting := fmt.Sprintf("%s: %d layers, %d of them attention, context %d. /help lists commands, Ctrl-D leaves.",
 				repl.Visible(name), cfg.Layers, len(cfg.AttentionLayers()), t.session.Context())
+			if found != "" {
+				greeting += "\n" + file + ": " + found + "."
+			}
 			return repl.Run(conv, repl.Options{In: in, Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Stats: f.stats,
 				Terminal: isTerminal(in) && isTerminal(c.OutOrStdout()), Greeting: greeting, First: strings.Join(rest, " ")})
 		},
 	}
 	f.add(c.Flags())
+	c.Flags().StringVar(&file, "session", "", "FILE that keeps the chat: it goes on where the file ends, and every turn is added to it")
 	return c
+}
+
+// attach keeps a conversation in a session file and says what was there. Flags
+// that were given win over the sampling the file was written with.
+func (f *chatFlags) attach(c *cobra.Command, conv *chat.Conversation, file string) (string, error) {
+	flags := conv.Settings()
+	found, err := conv.Attach(file)
+	if err != nil || found == nil {
+		return "", err
+	}
+	set, given := conv.Settings(), c.Flags().Changed
+	again := set.Sampling
+	for name, take := range map[string]func(){
+		"temp":           func() { again.Temp = flags.Sampling.Temp },
+		"top-k":          func() { again.TopK = flags.Sampling.TopK },
+		"top-p":          func() { again.TopP = flags.Sampling.TopP },
+		"min-p":          func() { again.MinP = flags.Sampling.MinP },
+		"repeat-penalty": func() { again.RepeatPenalty = flags.Sampling.RepeatPenalty },
+		"seed":           func() { again.Seed = flags.Sampling.Seed },
+	} {
+		if given(name) {
+			take()
+		}
+	}
+	if again != set.Sampling || given("seed") {
+		set.Sampling = again
+		conv.Set(set)
+	}
+	return repl.Describe(found), nil
 }

@@ -26,6 +26,7 @@ func (pl *planner) caches(h *backend.Heads, k, v *backend.State) (keys, values u
 		return 0, 0, fmt.Errorf("%w: as %v on a GPU; use --kv f16 or --backend cpu", backend.ErrKVType, h.KVType)
 	}
 	for _, s := range []*backend.State{k, v} {
+		s.Layout, s.Rows = "cuda, "+h.KVType.String(), h.Rows
 		if s.Bytes < h.CacheBytes() {
 			return 0, 0, fmt.Errorf("cache %s has %d bytes, %d are needed", s.Name, s.Bytes, h.CacheBytes())
 		}

@@ -34,6 +34,13 @@ func unwatch(data []byte) {
 	delete(mapped.m, address(data))
 }
 
+// Watch says that data, which begins on a page, is mapped from the file of that
+// name, so that Guard knows it; the function it returns ends that.
+func Watch(name string, data []byte) (end func()) {
+	watch(name, data)
+	return func() { unwatch(data) }
+}
+
 // fileAt is the name of the file that is mapped at an address.
 func fileAt(addr uintptr) (string, bool) {
 	mapped.Lock()

@@ -22,6 +22,7 @@ func cacheShape(h *backend.Heads) (positions, width int32) {
 
 func caches(h *backend.Heads, k, v *backend.State) (keys, values ref, err error) {
 	for _, s := range []*backend.State{k, v} {
+		s.Layout, s.Rows = "metal, "+h.KVType.String(), h.Rows
 		if s.Bytes < h.CacheBytes() {
 			return ref{}, ref{}, fmt.Errorf("cache %s has %d bytes, %d are needed", s.Name, s.Bytes, h.CacheBytes())
 		}

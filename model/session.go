@@ -49,7 +49,11 @@ type Session struct {
 	tokens  []int32
 	// logged is how many tokens of the timeline's end lie only in the log;
 	// replay of them belong to it.
-	logged  int
+	logged int
+	// dirty is the first position that was fed since Clean.
+	dirty   int
+	changes int // counts what changed timeline or state
+	watched []func()
 	step    backend.Exec
 	prompt  backend.Exec
 	all     backend.Exec
@@ -102,6 +106,9 @@ func (s *Session) Close() error {
 		if e != nil {
 			errs = append(errs, e.Close())
 		}
+	}
+	for _, end := range s.watched {
+		end()
 	}
 	for _, st := range s.states {
 		if st.Buf != nil {
@@ -208,6 +215,8 @@ func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 // run is one pass; what the last one logged and was not taken back is replayed.
 func (s *Session) run(e backend.Exec, tokens []int32, rows int) ([]float32, error) {
 	s.params = backend.Params{Tokens: tokens, Pos: len(s.tokens), Replay: s.logged, Logits: rows}
+	s.dirty = min(s.dirty, len(s.tokens))
+	s.changes++
 	out, err := e.Run(&s.params)
 	s.tokens = append(s.tokens, tokens...)
 	s.logged = 0
@@ -222,12 +231,14 @@ func (s *Session) Commit(n int) error {
 	}
 	s.tokens = s.tokens[:len(s.tokens)-s.logged+n]
 	s.logged = n
+	s.changes++
 	return nil
 }
 
 // Reset goes back to the beginning.
 func (s *Session) Reset() error {
 	s.tokens, s.logged = s.tokens[:0], 0
+	s.changes++
 	for _, name := range s.names {
 		if isCache(name) {
 			continue // read only up to the timeline's length
@@ -236,56 +247,5 @@ func (s *Session) Reset() error {
 			return err
 		}
 	}
-	return nil
-}
-
-// Snapshot is a session's recurrent state at one point of its timeline. Keys
-// and values stay in the session: they are kept by position, so going back
-// only needs their length.
-type Snapshot struct {
-	tokens []int32
-	logged int
-	data   [][]byte
-}
-
-// Tokens is the timeline the snapshot stands after. The caller must not change
-// it.
-func (n *Snapshot) Tokens() []int32 { return n.tokens }
-
-// Snapshot keeps the present point of the timeline.
-func (s *Session) Snapshot() (*Snapshot, error) {
-	n := &Snapshot{tokens: slices.Clone(s.tokens), logged: s.logged}
-	for _, name := range s.names {
-		if isCache(name) {
-			continue
-		}
-		b := make([]byte, s.states[name].Bytes)
-		if err := s.states[name].Buf.Read(0, b); err != nil {
-			return nil, err
-		}
-		n.data = append(n.data, b)
-	}
-	return n, nil
-}
-
-// ErrSnapshot is returned when a snapshot's tokens are not the timeline's.
-var ErrSnapshot = errors.New("the snapshot is of another conversation")
-
-// Restore goes back to a snapshot whose tokens the timeline starts with.
-func (s *Session) Restore(n *Snapshot) error {
-	if len(n.tokens) > len(s.tokens) || !slices.Equal(n.tokens, s.tokens[:len(n.tokens)]) {
-		return ErrSnapshot
-	}
-	i := 0
-	for _, name := range s.names {
-		if isCache(name) {
-			continue
-		}
-		if err := s.states[name].Buf.Write(0, n.data[i]); err != nil {
-			return err
-		}
-		i++
-	}
-	s.tokens, s.logged = s.tokens[:len(n.tokens)], n.logged
 	return nil
 }

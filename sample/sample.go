@@ -52,6 +52,7 @@ type Candidate struct {
 // Sampler draws tokens. It is not for two goroutines.
 type Sampler struct {
 	o    Options
+	pcg  *rand.PCG
 	rng  *rand.Rand
 	list []Candidate
 	seen map[int32]bool
@@ -61,8 +62,15 @@ type Sampler struct {
 
 // New makes a sampler; the same options and logits give the same tokens.
 func New(o Options) *Sampler {
-	return &Sampler{o: o, rng: rand.New(rand.NewPCG(o.Seed, 0)), seen: map[int32]bool{}}
+	pcg := rand.NewPCG(o.Seed, 0)
+	return &Sampler{o: o, pcg: pcg, rng: rand.New(pcg), seen: map[int32]bool{}}
 }
+
+// Random is the state of the random numbers, which SetRandom goes on from.
+func (s *Sampler) Random() ([]byte, error) { return s.pcg.MarshalBinary() }
+
+// SetRandom goes on with the random numbers of a state.
+func (s *Sampler) SetRandom(state []byte) error { return s.pcg.UnmarshalBinary(state) }
 
 // Sample draws a token from a row of logits [vocabulary]. recent is the text so
 // far, oldest first, for the repeat penalty. With a temperature of 0 it takes

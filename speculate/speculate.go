@@ -139,6 +139,13 @@ func (d *Decoder) SetSampling(o sample.Options) {
 	}
 }
 
+// Random is the state of the model's random numbers, which SetRandom goes on
+// from; the draft's are not in it.
+func (d *Decoder) Random() ([]byte, error) { return d.sampler.Random() }
+
+// SetRandom goes on with the random numbers of a state.
+func (d *Decoder) SetRandom(state []byte) error { return d.sampler.SetRandom(state) }
+
 // Stats is what was done so far.
 func (d *Decoder) Stats() Stats {
 	s := d.stats

@@ -36,6 +36,8 @@ func newCaches(h backend.Heads, k, v *backend.State) (keys, values *cache, err e
 		return nil, nil, err
 	}
 	values.values = true
+	keys.told(k, "keys", h.KVType)
+	values.told(v, "values", h.KVType)
 	return keys, values, nil
 }
 
@@ -55,10 +57,38 @@ func newCache(h backend.Heads, s *backend.State, int8 kernel.Layout) (*cache, er
 	return &cache{data: b, layout: layout, kvHeads: h.KVHeads, dim: h.Dim, dims: roundUp(h.Dim), position: roundUp(h.Context)}, nil
 }
 
+// told sets what a state tells about where positions lie.
+func (c *cache) told(s *backend.State, what string, t quant.Type) {
+	s.Layout, s.Rows = fmt.Sprintf("cpu %s, %v", what, t), c.rows
+}
+
+// rows is [backend.State.Rows]: block by block, and head by head in it.
+func (c *cache) rows(from, to int) (spans []backend.Span) {
+	for from < to {
+		var s kernel.Strips
+		b := from / kernel.Block
+		first := b * kernel.Block
+		lo, hi := from-first, min(c.position-first, kernel.Block, to-first)
+		for head := range c.kvHeads {
+			at := c.block(&s, b, head)
+			if !c.values {
+				spans = backend.AppendSpan(spans, at+lo/kernel.Strip*s.Size, (hi-lo)/kernel.Strip*s.Size)
+				continue
+			}
+			for ; len(s.Data) > 0; s.Data = s.Data[s.Size:] {
+				spans = backend.AppendSpan(spans, at+c.layout.StripBytes(lo), c.layout.StripBytes(hi-lo))
+				at += s.Size
+			}
+		}
+		from = first + hi
+	}
+	return spans
+}
+
 func roundUp(n int) int { return (n + kernel.Strip - 1) / kernel.Strip * kernel.Strip }
 
-// block sets s to one head of block b.
-func (c *cache) block(s *kernel.Strips, b, head int) {
+// block sets s to one head of block b, which begins at byte at.
+func (c *cache) block(s *kernel.Strips, b, head int) (at int) {
 	n := min(kernel.Block, c.position-b*kernel.Block)
 	columns, rows := n, c.dim // keys leave the space of the dimensions that fill a strip unused
 	if c.values {
@@ -66,6 +96,7 @@ func (c *cache) block(s *kernel.Strips, b, head int) {
 	}
 	s.Layout, s.Next = c.layout, nil
 	s.Size = c.layout.StripBytes(rows)
-	at := (b*kernel.Block*c.kvHeads + head*n) / kernel.Strip * c.layout.StripBytes(c.dims)
+	at = (b*kernel.Block*c.kvHeads + head*n) / kernel.Strip * c.layout.StripBytes(c.dims)
 	s.Data = c.data[at : at+columns/kernel.Strip*s.Size]
+	return at
 }

@@ -3,6 +3,7 @@ package host
 
 import (
 	"fmt"
+	"os"
 	"unsafe"
 
 	"github.com/edsrzf/mmap-go"
@@ -91,6 +92,26 @@ func (b *Buffer) Free() error {
 		return nil
 	}
 	return b.mapping.Unmap()
+}
+
+// MapFile implements [backend.FileMapper].
+func (b *Buffer) MapFile(off int, f *os.File, at int64, n int) error {
+	if off < 0 || n < 0 || off+n > len(b.data) {
+		return fmt.Errorf("map %d+%d of a buffer of %d bytes", off, n, len(b.data))
+	}
+	to := b.data[off : off+n]
+	page := os.Getpagesize()
+	first := -int(uintptr(unsafe.Pointer(unsafe.SliceData(to)))) & (page - 1) // whole pages begin there
+	whole := (n - first) &^ (page - 1)
+	if b.mapping == nil || whole <= 0 || int(at+int64(first))&(page-1) != 0 || mapOver(to[first:first+whole], f, at+int64(first)) != nil {
+		first, whole = 0, 0
+	}
+	for _, part := range [][2]int{{0, first}, {first + whole, n}} {
+		if _, err := f.ReadAt(to[part[0]:part[1]], at+int64(part[0])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Tensor is a weight's memory.

@@ -31,7 +31,14 @@ func newCache(h backend.Heads, s *backend.State) (*cache, error) {
 	if n := h.Context * h.KVHeads * spec.RowBytes(c.width); len(b) < n {
 		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, len(b), n)
 	}
+	s.Layout, s.Rows = "ref, "+h.KVType.String(), c.rows
 	return c, nil
+}
+
+// rows is [backend.State.Rows].
+func (c *cache) rows(from, to int) []backend.Span {
+	size := c.KVHeads * c.spec.RowBytes(c.width)
+	return []backend.Span{{Off: from * size, N: (to - from) * size}}
 }
 
 // row is a head at a position.

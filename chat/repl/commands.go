@@ -27,14 +27,15 @@ func init() {
 		{"reset", "", "forget the conversation, keep the system message", func(r *repl, _ string) error {
 			r.c.Reset()
 			r.notice("the conversation begins anew")
-			return nil
+			return r.c.Sync()
 		}},
 		{"system", "[TEXT]", "show or set the system message; - removes it", (*repl).system},
 		{"regen", "", "make the last reply anew", func(r *repl, _ string) error {
 			return r.answer(r.c.Regenerate)
 		}},
-		{"save", "NAME", "save the conversation (to a path, when NAME looks like one)", (*repl).save},
-		{"load", "NAME", "go on with a saved conversation", (*repl).load},
+		{"undo", "", "take the last message and its reply back", (*repl).undo},
+		{"save", "NAME", "save the session (to a path, when NAME looks like one; to x.json the messages)", (*repl).save},
+		{"load", "NAME", "go on where a session was saved", (*repl).load},
 		{"set", "[NAME VALUE]", "show or change a setting", (*repl).setting},
 		{"stats", "", "show speed and tokens", (*repl).stats},
 		{"quit", "", "leave (or Ctrl-D)", func(*repl, string) error { return errQuit }},
@@ -76,7 +77,19 @@ func (r *repl) system(arg string) error {
 	default:
 		r.c.System(arg)
 	}
-	return nil
+	return r.c.Sync()
+}
+
+func (r *repl) undo(string) error {
+	text, err := r.c.Undo()
+	if err != nil {
+		return err
+	}
+	if first, _, more := strings.Cut(text, "\n"); more {
+		text = first + " ..."
+	}
+	r.notice("taken back: " + Visible(text))
+	return r.c.Sync()
 }
 
 func (r *repl) save(arg string) error {
@@ -86,7 +99,7 @@ func (r *repl) save(arg string) error {
 	if len(r.c.Messages()) == 0 {
 		return errors.New("there is nothing to save yet")
 	}
-	path, err := r.store.save(arg, r.c.Messages())
+	path, err := r.store.save(arg, r.c)
 	if err == nil {
 		r.notice("saved " + path)
 	}
@@ -100,13 +113,12 @@ func (r *repl) load(arg string) error {
 		}
 		return errors.New("/load needs a name; nothing is saved yet")
 	}
-	messages, err := r.store.load(arg)
+	found, err := r.store.load(arg, r.c)
 	if err != nil {
 		return err
 	}
-	r.c.Load(messages)
-	r.notice(fmt.Sprintf("loaded %d messages", len(messages)))
-	return nil
+	r.notice(found)
+	return r.c.Sync()
 }
 
 func (r *repl) stats(string) error {

@@ -162,7 +162,7 @@ func (r *repl) answer(reply func(ctx context.Context, emit func(string)) (chat.R
 	if r.Stats {
 		fmt.Fprintln(r.Err, got.Stats)
 	}
-	return nil
+	return r.c.Sync()
 }
 
 // notice is for somebody who looks.

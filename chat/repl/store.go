@@ -3,13 +3,17 @@ package repl
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/internal/whole"
+	"github.com/mil-run/mil/session"
 )
 
 // store is the user's folder for history and saved conversations; "" where the
@@ -39,26 +43,27 @@ func (s store) history() string {
 	return path
 }
 
+const (
+	extSession  = ".session" // all a session knows
+	extMessages = ".json"    // messages, as --messages takes them
+)
+
 // path is where a conversation of that name is kept: a path of the user's own
 // when it looks like one.
 func (s store) path(name string) (string, error) {
-	if strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, ".json") {
+	if strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, extMessages) || strings.HasSuffix(name, extSession) {
 		return name, nil
 	}
 	if s.dir == "" {
 		return "", errors.New("this system has no folder for saved conversations; give a path")
 	}
-	return filepath.Join(s.dir, "chats", name+".json"), nil
+	return filepath.Join(s.dir, "chats", name+extSession), nil
 }
 
-// save writes a conversation in the form `--messages` takes, whole or not at
-// all, and returns its path.
-func (s store) save(name string, messages []chat.Message) (string, error) {
+// save writes a conversation, whole or not at all, and returns its path: with its
+// session, or to a .json file the messages.
+func (s store) save(name string, c *chat.Conversation) (string, error) {
 	path, err := s.path(name)
-	if err != nil {
-		return "", err
-	}
-	b, err := json.MarshalIndent(messages, "", "  ")
 	if err != nil {
 		return "", err
 	}
@@ -67,27 +72,71 @@ func (s store) save(name string, messages []chat.Message) (string, error) {
 			return "", err
 		}
 	}
+	if !strings.HasSuffix(path, extMessages) {
+		return path, c.Save(path)
+	}
+	b, err := json.MarshalIndent(c.Messages(), "", "  ")
+	if err != nil {
+		return "", err
+	}
 	return path, whole.Write(path, 0o600, func(w io.Writer) error {
 		_, err := w.Write(append(b, '\n'))
 		return err
 	})
 }
 
-// load reads a saved conversation.
-func (s store) load(name string) ([]chat.Message, error) {
+// load goes on with a saved conversation and says what it found.
+func (s store) load(name string, c *chat.Conversation) (string, error) {
 	path, err := s.path(name)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return ReadMessages(path)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && path != name { // from before there were sessions
+		if old := strings.TrimSuffix(path, extSession) + extMessages; fileExists(old) {
+			path = old
+		}
+	}
+	if strings.HasSuffix(path, extMessages) {
+		messages, err := ReadMessages(path)
+		if err != nil {
+			return "", err
+		}
+		c.Load(messages)
+		return fmt.Sprintf("loaded %d messages", len(messages)), nil
+	}
+	found, err := c.Restore(path)
+	if err != nil {
+		return "", err
+	}
+	return Describe(found), nil
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Describe says in a line what a session file held.
+func Describe(f *session.Found) string {
+	text := fmt.Sprintf("going on with %d messages, %d tokens", len(f.Messages), f.Tokens)
+	if f.Torn {
+		text += "; the last turn was not written whole and is left out"
+	}
+	if f.Foreign {
+		text += "; another backend wrote them, so they will be read anew"
+	}
+	return text
 }
 
 // names lists the saved conversations.
 func (s store) names() []string {
 	var out []string
-	files, _ := filepath.Glob(filepath.Join(s.dir, "chats", "*.json"))
-	for _, f := range files {
-		out = append(out, strings.TrimSuffix(filepath.Base(f), ".json"))
+	for _, ext := range []string{extSession, extMessages} {
+		files, _ := filepath.Glob(filepath.Join(s.dir, "chats", "*"+ext))
+		for _, f := range files {
+			out = append(out, strings.TrimSuffix(filepath.Base(f), ext))
+		}
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -17,6 +17,11 @@ import (
 // is followed, and a device or a pipe, which no file may take the place of, is
 // written to as it is. Errors name the path.
 func Write(path string, perm fs.FileMode, write func(io.Writer) error) error {
+	return WriteFile(path, perm, func(f *os.File) error { return write(f) })
+}
+
+// WriteFile is Write for what is not written from front to end.
+func WriteFile(path string, perm fs.FileMode, write func(*os.File) error) error {
 	if err := put(path, perm, write); err != nil {
 		var p *fs.PathError
 		if errors.As(err, &p) {
@@ -31,7 +36,7 @@ func Write(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	return nil
 }
 
-func put(path string, perm fs.FileMode, write func(io.Writer) error) error {
+func put(path string, perm fs.FileMode, write func(*os.File) error) error {
 	if to, err := filepath.EvalSymlinks(path); err == nil {
 		path = to
 	}

@@ -1,0 +1,45 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/speculate"
+	"github.com/mil-run/mil/tokenizer"
+)
+
+// Complete goes on with text as it stands, without a template, in a session of
+// its own: what was there before is forgotten. Errors name the model's file.
+func (e *Engine) Complete(ctx context.Context, s *model.Session, text string, set Settings, progress func(done, total int), emit func(string)) (Reply, error) {
+	r, err := e.complete(ctx, s, text, set, progress, emit)
+	return r, e.file.Named(err)
+}
+
+func (e *Engine) complete(ctx context.Context, s *model.Session, text string, set Settings, progress func(done, total int), emit func(string)) (Reply, error) {
+	start := time.Now()
+	ids := e.Tokenizer.Encode(strings.ToValidUTF8(text, "\uFFFD"), tokenizer.EncodeOptions{AddSpecial: true})
+	if len(ids) == 0 {
+		return Reply{}, errors.New("there is no text to complete")
+	}
+	if n := len(ids); n >= s.Context() {
+		return Reply{}, fmt.Errorf("%w: the prompt is %d tokens long, the context %d; take a larger one with --ctx", model.ErrContext, n, s.Context())
+	}
+	if err := s.Reset(); err != nil {
+		return Reply{}, err
+	}
+	logits, err := feed(ctx, s, ids, progress)
+	if err != nil {
+		return Reply{}, err
+	}
+	prompt := time.Since(start)
+	d := speculate.New(s, set.Sampling, set.Draft)
+	d.Begin(logits)
+	r, err := e.generate(ctx, s, d, set, emit)
+	r.Stats.PromptTokens, r.Stats.PromptTime = len(ids), prompt
+	r.Stats.FirstToken += prompt
+	return r, err
+}

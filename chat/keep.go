@@ -1,0 +1,176 @@
+package chat
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/session"
+)
+
+// note is what a session file keeps beside tokens, memory and messages.
+type note struct {
+	Sampling sample.Options `json:"sampling"`
+	Random   []byte         `json:"random"` // the sampler's state
+	pointNote
+}
+
+// pointNote is of a point what its messages do not say.
+type pointNote struct {
+	Unfed []int32 `json:"unfed,omitempty"`
+	Known bool    `json:"known"`
+}
+
+func (p *point) note() pointNote { return pointNote{p.unfed, p.known} }
+
+// longPrompt is from how many tokens of a prompt on the point behind it is kept in
+// the file: short ones are fed again.
+const longPrompt = 512
+
+// turn is where the conversation stands.
+func (c *Conversation) turn() (t session.Turn, err error) {
+	n := note{Sampling: c.set.Sampling, pointNote: c.at.note()}
+	if n.Random, err = c.decoder.Random(); err != nil {
+		return t, err
+	}
+	for _, m := range c.messages {
+		j, err := json.Marshal(m)
+		if err != nil {
+			return t, err
+		}
+		t.Messages = append(t.Messages, j)
+	}
+	before := 0
+	for _, m := range c.marks {
+		tokens := len(m.snap.Tokens())
+		if m.logits == nil || tokens-before >= longPrompt {
+			p := session.Point{Messages: m.messages, Snap: m.snap, Logits: m.logits}
+			if p.Note, err = json.Marshal(m.note()); err != nil {
+				return t, err
+			}
+			t.Points = append(t.Points, p)
+		}
+		before = tokens
+	}
+	t.Note, err = json.Marshal(n)
+	return t, err
+}
+
+// Save writes the conversation and all its session knows to a file, whole or not
+// at all.
+func (c *Conversation) Save(path string) error {
+	t, err := c.turn()
+	if err != nil {
+		return err
+	}
+	return session.Save(path, c.s, t)
+}
+
+// Restore goes on with a conversation that Save wrote or Attach kept. After an
+// error nothing is loaded, and the conversation begins anew.
+func (c *Conversation) Restore(path string) (*session.Found, error) {
+	c.forget()
+	found, err := session.Load(path, c.s)
+	if err != nil {
+		return nil, err
+	}
+	return found, c.resume(path, found)
+}
+
+// Attach keeps the conversation in a session file: it goes on with what the file
+// holds, and Sync writes what is new. found is nil where the file is new.
+func (c *Conversation) Attach(path string) (found *session.Found, err error) {
+	c.forget()
+	if c.file, found, err = session.Open(path, c.s); err != nil || found == nil {
+		return nil, err
+	}
+	if err := c.resume(path, found); err != nil {
+		c.file.Close()
+		c.file = nil
+		return nil, err
+	}
+	return found, nil
+}
+
+// Sync writes what is new to the file the conversation is attached to, if it is.
+func (c *Conversation) Sync() error {
+	if c.file == nil {
+		return nil
+	}
+	t, err := c.turn()
+	if err != nil {
+		return err
+	}
+	return c.file.Append(c.s, t)
+}
+
+// Close leaves the file the conversation is attached to.
+func (c *Conversation) Close() error {
+	if c.file == nil {
+		return nil
+	}
+	return c.file.Close()
+}
+
+func (c *Conversation) forget() { c.messages, c.marks, c.at = nil, nil, point{} }
+
+// resume takes over what was found.
+func (c *Conversation) resume(path string, found *session.Found) error {
+	if found.Turns == 0 {
+		return nil
+	}
+	var n note
+	err := json.Unmarshal(found.Note, &n)
+	messages := make([]Message, len(found.Messages))
+	for i, m := range found.Messages {
+		if err == nil {
+			err = json.Unmarshal(m, &messages[i])
+		}
+	}
+	if err == nil {
+		err = n.Sampling.Check()
+	}
+	if err == nil {
+		c.set.Sampling = n.Sampling
+		c.decoder.SetSampling(n.Sampling)
+		err = c.decoder.SetRandom(n.Random)
+	}
+	if err != nil {
+		return fmt.Errorf("session %s: %w: %w", path, session.ErrDamaged, err)
+	}
+	c.messages = messages
+	if found.Foreign {
+		return nil
+	}
+	c.at = c.recall(len(messages), n.pointNote)
+	for _, p := range found.Points {
+		var n pointNote
+		if err := json.Unmarshal(p.Note, &n); err != nil || p.Messages > len(messages) {
+			continue
+		}
+		m := mark{c.recall(p.Messages, n), p.Messages, p.Snap, p.Logits}
+		if m.known {
+			c.marks = append(c.marks, m)
+		}
+	}
+	return nil
+}
+
+// recall is the point that so many messages stand for: behind a reply, or where
+// the last is the user's before one.
+func (c *Conversation) recall(messages int, n pointNote) point {
+	if messages == 0 || !n.Known {
+		return point{}
+	}
+	p := point{unfed: n.Unfed, known: true}
+	if last := c.messages[messages-1]; last.Role == "assistant" {
+		p.reply = last.Content
+		messages--
+	}
+	var err error
+	c.shield = newShield(c.messages[:messages])
+	if p.prompt, err = c.e.render(c.messages[:messages], c.shield); err != nil {
+		return point{}
+	}
+	return p
+}

@@ -1,0 +1,147 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mil-run/mil/model"
+)
+
+// point is what a session's tokens stand for: text that was rendered, and a
+// reply that was generated.
+type point struct {
+	prompt, reply string
+	unfed         []int32 // the reply's last token, where the session lacks it
+	known         bool    // the tokens are exactly these texts'
+}
+
+// rest is what follows the point in a rendered text that begins with it. A
+// template may trim a reply.
+func (p *point) rest(text string) (string, bool) {
+	text, ok := strings.CutPrefix(text, p.prompt)
+	if !ok || !p.known {
+		return "", false
+	}
+	if rest, ok := strings.CutPrefix(text, p.reply); ok {
+		return rest, true
+	}
+	return strings.CutPrefix(text, strings.TrimSpace(p.reply))
+}
+
+// mark is a point to go back to: the end of a turn, or right before a reply.
+type mark struct {
+	point
+	messages int // how many the tokens stand for
+	snap     *model.Snapshot
+	logits   []float32 // of the next token, before a reply
+}
+
+// markBytes bounds the memory of marks, each of which holds the whole recurrent
+// state; the newest two are always kept.
+const markBytes = 512 << 20
+
+// mark keeps the present point, which so many messages stand for; logits are
+// given before a reply.
+func (c *Conversation) mark(p point, messages int, logits []float32) error {
+	snap, err := c.s.Snapshot()
+	if err != nil {
+		return err
+	}
+	c.marks = append(c.marks, mark{p, messages, snap, slices.Clone(logits)})
+	size := 0
+	for i, m := range slices.Backward(c.marks) {
+		if size += m.snap.Bytes() + 4*len(m.logits); size > markBytes && i < len(c.marks)-2 {
+			c.marks = slices.Delete(c.marks, 0, i+1)
+			break
+		}
+	}
+	return nil
+}
+
+// read brings the session to the end of the rendered text, feeding only what is
+// new, and returns the next token's logits.
+func (c *Conversation) read(ctx context.Context, text string) (logits []float32, st Stats, err error) {
+	ids := c.ids(text)
+	if n := len(ids); n >= c.s.Context() {
+		return nil, st, fmt.Errorf("%w: the prompt is %d tokens long, the context %d; begin anew or take a larger one with --ctx", model.ErrContext, n, c.s.Context())
+	}
+	switch have := c.s.Tokens(); {
+	case len(have) >= len(ids) || !slices.Equal(have, ids[:len(have)]):
+		if logits, err = c.rewind(ids); err != nil {
+			return nil, st, err
+		}
+	case len(have) > 0 && c.at.known: // the end of a turn
+		if err := c.mark(c.at, len(c.messages)-1, nil); err != nil {
+			return nil, st, err
+		}
+	}
+	st.ReusedTokens = len(c.s.Tokens())
+	st.PromptTokens = len(ids) - st.ReusedTokens
+	c.at = point{}
+	if st.PromptTokens > 0 {
+		if logits, err = feed(ctx, c.s, ids[st.ReusedTokens:], c.Progress); err != nil {
+			return nil, st, err
+		}
+		if err := c.mark(point{prompt: text, known: true}, len(c.messages), logits); err != nil {
+			return nil, st, err
+		}
+	}
+	return logits, st, nil
+}
+
+// rewind goes back to the last mark that the tokens begin with, and returns
+// the logits kept there; without one it goes back to the beginning.
+func (c *Conversation) rewind(ids []int32) ([]float32, error) {
+	for len(c.marks) > 0 {
+		m := c.marks[len(c.marks)-1]
+		t := m.snap.Tokens()
+		if more := len(t) < len(ids) || len(t) == len(ids) && m.logits != nil; more && slices.Equal(t, ids[:len(t)]) {
+			if err := c.s.Restore(m.snap); !errors.Is(err, model.ErrSnapshot) {
+				return m.logits, err
+			}
+		}
+		c.marks = c.marks[:len(c.marks)-1]
+	}
+	return nil, c.s.Reset()
+}
+
+// returnTo goes back to the end of the turn that so many messages ended, if that
+// was kept; if not, the next reply finds the way.
+func (c *Conversation) returnTo(messages int) error {
+	for i, m := range slices.Backward(c.marks) {
+		if m.messages != messages || m.logits != nil {
+			continue
+		}
+		err := c.s.Restore(m.snap)
+		if errors.Is(err, model.ErrSnapshot) {
+			break
+		}
+		c.at, c.marks = m.point, c.marks[:i]
+		return err
+	}
+	c.at = point{}
+	return nil
+}
+
+// ids are the tokens of the rendered text: what the session has already read,
+// as it read it, and the rest encoded. A reply's tokens need not be those its
+// text would be encoded to.
+func (c *Conversation) ids(text string) []int32 {
+	whole := c.e.encode(text, c.shield)
+	have := c.s.Tokens()
+	if len(have) <= len(whole) && slices.Equal(have, whole[:len(have)]) {
+		return whole
+	}
+	if rest, ok := c.at.rest(text); ok {
+		return slices.Concat(have, c.at.unfed, c.e.encode(rest, c.shield))
+	}
+	for _, m := range slices.Backward(c.marks) {
+		if rest, ok := m.rest(text); ok {
+			return slices.Concat(m.snap.Tokens(), m.unfed, c.e.encode(rest, c.shield))
+		}
+	}
+	return whole
+}

@@ -1,0 +1,181 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/format"
+)
+
+// Part is a piece of a session's memory: one layer's keys or values, or
+// recurrent state.
+type Part struct {
+	Name  string `json:"name"`
+	Cache bool   `json:"cache,omitempty"`
+	// Layout tells caches apart whose bytes mean something else.
+	Layout string `json:"layout,omitempty"`
+	Bytes  int    `json:"bytes"` // of a cache: for backend.CacheUnit positions
+}
+
+// Parts lists the session's memory: the caches, then the recurrent state. Equal
+// parts of two sessions of one model hold the same thing.
+func (s *Session) Parts() (parts []Part) {
+	for _, st := range s.caches() {
+		parts = append(parts, Part{st.Name, true, st.Layout, bytesOf(st.Rows(0, backend.CacheUnit))})
+	}
+	for _, st := range s.recurrent() {
+		parts = append(parts, Part{Name: st.Name, Bytes: st.Bytes})
+	}
+	return parts
+}
+
+func bytesOf(spans []backend.Span) (sum int) {
+	for _, sp := range spans {
+		sum += sp.N
+	}
+	return sum
+}
+
+func (s *Session) caches() []*backend.State    { return s.list(true) }
+func (s *Session) recurrent() []*backend.State { return s.list(false) }
+
+func (s *Session) list(caches bool) (out []*backend.State) {
+	for _, name := range s.names {
+		if isCache(name) == caches {
+			out = append(out, s.states[name])
+		}
+	}
+	return out
+}
+
+// Name is what the model is called.
+func (s *Session) Name() string { return s.m.Config.Name }
+
+// Identity says which model, run how, the session is of.
+func (s *Session) Identity() (string, error) {
+	id, err := s.m.file.Identity()
+	if s.o.PlainRope {
+		id += " plain rope"
+	}
+	return id, err
+}
+
+// Changes counts what changed the session since it was made.
+func (s *Session) Changes() int { return s.changes }
+
+// Dirty is the first position whose keys and values may be others than at the
+// last Clean; at most the number of tokens.
+func (s *Session) Dirty() int { return min(s.dirty, len(s.tokens)) }
+
+// Clean makes Dirty count from here.
+func (s *Session) Clean() { s.dirty = s.o.Context + 1 }
+
+// rows are the bytes of positions [from, to) of a cache.
+func (s *Session) rows(st *backend.State, from, to int) ([]backend.Span, error) {
+	const unit = backend.CacheUnit
+	if from < 0 || from%unit != 0 || to%unit != 0 || to <= from || to-unit >= s.o.Context {
+		return nil, fmt.Errorf("%s has no positions %d to %d", st.Name, from, to)
+	}
+	return st.Rows(from, to), nil
+}
+
+// ReadCache appends cache i's bytes of positions [from, to), multiples of
+// backend.CacheUnit, to p.
+func (s *Session) ReadCache(i, from, to int, p []byte) ([]byte, error) {
+	st := s.caches()[i]
+	spans, err := s.rows(st, from, to)
+	if err != nil {
+		return p, err
+	}
+	at := len(p)
+	p = slices.Grow(p, bytesOf(spans))[:at+bytesOf(spans)]
+	for _, sp := range spans {
+		if err := st.Buf.Read(sp.Off, p[at:at+sp.N]); err != nil {
+			return p, err
+		}
+		at += sp.N
+	}
+	return p, nil
+}
+
+// WriteCache is ReadCache's way back.
+func (s *Session) WriteCache(i, from, to int, p []byte) error {
+	st := s.caches()[i]
+	spans, err := s.rows(st, from, to)
+	if err != nil {
+		return err
+	}
+	if n := bytesOf(spans); n != len(p) {
+		return fmt.Errorf("%s: %d bytes for positions %d to %d, which take %d", st.Name, len(p), from, to, n)
+	}
+	s.dirty = min(s.dirty, from)
+	for _, sp := range spans {
+		if err := st.Buf.Write(sp.Off, p[:sp.N]); err != nil {
+			return err
+		}
+		p = p[sp.N:]
+	}
+	return nil
+}
+
+// MapCache is WriteCache from a file's bytes at an offset, which are mapped and
+// not read where the backend can.
+func (s *Session) MapCache(i, from, to int, f *os.File, at int64) error {
+	st := s.caches()[i]
+	spans, err := s.rows(st, from, to)
+	if err != nil {
+		return err
+	}
+	buf, ok := st.Buf.(backend.FileMapper)
+	if !ok || len(spans) > 1 {
+		p := make([]byte, bytesOf(spans))
+		if _, err := f.ReadAt(p, at); err != nil {
+			return err
+		}
+		return s.WriteCache(i, from, to, p)
+	}
+	if b, ok := st.Buf.(interface{ Bytes() []byte }); ok {
+		s.watched = append(s.watched, format.Watch(f.Name(), b.Bytes()))
+	}
+	s.dirty = min(s.dirty, from)
+	return buf.MapFile(spans[0].Off, f, at, spans[0].N)
+}
+
+// Begin makes tokens the session's timeline, whose keys and values were put
+// into the caches, and state, of which logged tokens lie in the logs, its
+// recurrent state.
+func (s *Session) Begin(tokens []int32, state [][]byte, logged int) error {
+	if err := s.fits(tokens, state, logged); err != nil {
+		return err
+	}
+	for i, st := range s.recurrent() {
+		if err := st.Buf.Write(0, state[i]); err != nil {
+			return err
+		}
+	}
+	s.tokens, s.logged = append(s.tokens[:0], tokens...), logged
+	s.changes++
+	return nil
+}
+
+// fits says whether a state can be the session's.
+func (s *Session) fits(tokens []int32, state [][]byte, logged int) error {
+	list := s.recurrent()
+	if len(tokens) > s.o.Context || logged < 0 || logged > min(backend.Verify, len(tokens)) || len(state) != len(list) {
+		return errors.New("tokens and state do not fit the session")
+	}
+	for i, st := range list {
+		if len(state[i]) != st.Bytes {
+			return fmt.Errorf("%s has %d bytes, not %d", st.Name, st.Bytes, len(state[i]))
+		}
+	}
+	for _, id := range tokens {
+		if id < 0 || int(id) >= s.Vocab() {
+			return fmt.Errorf("token %d is not among the model's %d", id, s.Vocab())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,357 @@
+package session
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/edsrzf/mmap-go"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/model"
+)
+
+// info is a record's own words.
+type info struct {
+	Keep         int               `json:"keep"` // tokens that stay of the timeline before
+	Logged       int               `json:"logged"`
+	KeepMessages int               `json:"keep_messages,omitempty"`
+	Messages     []json.RawMessage `json:"messages,omitempty"` // that follow those kept
+	Note         json.RawMessage   `json:"note,omitempty"`
+	Points       []pointInfo       `json:"points,omitempty"`
+}
+
+// pointInfo is a point of the timeline whose state the record holds.
+type pointInfo struct {
+	Tokens   int             `json:"tokens"`
+	Logged   int             `json:"logged"`
+	Messages int             `json:"messages"`
+	Note     json.RawMessage `json:"note,omitempty"`
+}
+
+// place is a point with its sections.
+type place struct {
+	pointInfo
+	state  []section
+	logits section
+}
+
+// content is a file's sum: what its records, one after another, came to.
+type content struct {
+	header
+	records int
+	end     int  // of the last record
+	torn    bool // bytes of a record without a head follow
+
+	tokens   []int32
+	logged   int
+	messages []json.RawMessage
+	note     json.RawMessage
+	points   []place     // by their tokens; the last is the end, unless there is nothing
+	caches   [][]section // of each cache, what is to be put there in order
+}
+
+// mapFile maps a file for reading and calls read with its bytes; a file cut
+// meanwhile is an error.
+func mapFile(f *os.File, read func(b []byte) error) error {
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if st.Size() == 0 {
+		return ErrNotSession
+	}
+	if st.Size() > math.MaxInt {
+		return errors.New("it is longer than this system can map")
+	}
+	m, err := mmap.MapRegion(f, int(st.Size()), mmap.RDONLY, 0, 0)
+	if err != nil {
+		return fmt.Errorf("mapping it: %w", err)
+	}
+	defer m.Unmap()
+	defer format.Watch(f.Name(), m)()
+	var bad error
+	if err := format.Guard(func() { bad = read(m) }); err != nil {
+		return format.ErrChanged
+	}
+	return bad
+}
+
+// parse reads and checks all of a file.
+func parse(b []byte) (*content, error) {
+	h, at, err := parseHeader(b)
+	if err != nil {
+		return nil, err
+	}
+	c := &content{header: *h, end: at}
+	owners := newOwners(h.Parts)
+	for c.end < len(b) {
+		list, end, err := parseRecord(b, c.end, c.records)
+		if errors.Is(err, errTorn) {
+			c.torn = true
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := verify(b, list); err != nil {
+			return nil, fmt.Errorf("%w: checksum in turn %d", err, c.records)
+		}
+		if err := c.add(b, list, owners); err != nil {
+			return nil, fmt.Errorf("%w: turn %d: %w", ErrDamaged, c.records, err)
+		}
+		c.end = end
+		c.records++
+	}
+	c.finish(owners)
+	return c, nil
+}
+
+// verify checks the sections' checksums on all cores.
+func verify(b []byte, list []section) error {
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	fail := func(err error) {
+		if err != nil {
+			failed.Store(&err)
+		}
+	}
+	work := func() {
+		fail(format.Guard(func() {
+			for i := int(next.Add(1)) - 1; i < len(list) && failed.Load() == nil; i = int(next.Add(1)) - 1 {
+				if s := list[i]; sum(b[s.off:s.off+s.size]) != s.crc {
+					fail(ErrDamaged)
+				}
+			}
+		}))
+	}
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(list)) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// add takes in one record's sections.
+func (c *content) add(b []byte, list []section, o *owners) error {
+	var in info
+	var tokens []byte
+	for _, s := range list {
+		data := b[s.off : s.off+s.size]
+		switch s.kind {
+		case kindInfo:
+			if err := json.Unmarshal(data, &in); err != nil {
+				return err
+			}
+		case kindTokens:
+			tokens = data
+		case kindState, kindCache, kindLogits:
+		default:
+			return fmt.Errorf("a section of kind %d", s.kind)
+		}
+	}
+	if in.Keep < 0 || in.Keep > len(c.tokens) || in.KeepMessages < 0 || in.KeepMessages > len(c.messages) || len(tokens)%4 != 0 {
+		return errors.New("it goes on from what is not there")
+	}
+	c.tokens = c.tokens[:in.Keep]
+	for ; len(tokens) > 0; tokens = tokens[4:] {
+		c.tokens = append(c.tokens, int32(binary.LittleEndian.Uint32(tokens)))
+	}
+	c.messages = append(c.messages[:in.KeepMessages], in.Messages...)
+	c.note, c.logged = in.Note, in.Logged
+	if err := c.addPoints(list, &in); err != nil {
+		return err
+	}
+	return o.take(list, in.Keep, len(c.tokens))
+}
+
+// addPoints takes in the points of one record, its end last.
+func (c *content) addPoints(list []section, in *info) error {
+	places := make([]place, len(in.Points)+1)
+	for i, p := range in.Points {
+		places[i+1].pointInfo = p
+	}
+	places[0].pointInfo = pointInfo{len(c.tokens), in.Logged, len(c.messages), in.Note}
+	for i := range places {
+		places[i].state = make([]section, c.recurrent())
+	}
+	counts := make([]int, len(places))
+	for _, s := range list {
+		switch {
+		case s.kind != kindState && s.kind != kindLogits:
+		case s.from >= len(places):
+			return errors.New("a state of no point")
+		case s.kind == kindLogits:
+			places[s.from].logits = s
+		case s.part >= c.recurrent() || places[s.from].state[s.part].kind != 0:
+			return errors.New("a part of the state that it has not")
+		default:
+			places[s.from].state[s.part] = s
+			counts[s.from]++
+		}
+	}
+	if counts[0] == 0 && c.recurrent() > 0 { // as the record before left it
+		if n := len(c.points); n > 0 && c.points[n-1].Tokens == len(c.tokens) {
+			places[0].state = c.points[n-1].state
+			counts[0] = c.recurrent()
+		} else if len(c.tokens) > 0 {
+			return errors.New("its state is missing")
+		}
+	}
+	// Points behind what was kept stand in no timeline any more.
+	c.points = slices.DeleteFunc(c.points, func(p place) bool { return p.Tokens > in.Keep || p.Tokens == len(c.tokens) })
+	for i, p := range append(places[1:], places[0]) {
+		if n := counts[(i+1)%len(places)]; p.Tokens > 0 && n != c.recurrent() || p.Tokens < 0 || p.Tokens > len(c.tokens) || p.Messages < 0 ||
+			p.Logged < 0 || p.Logged > min(backend.Verify, p.Tokens) {
+			return errors.New("a point that cannot be")
+		}
+		if p.Tokens > 0 {
+			c.points = append(c.points, p)
+		}
+	}
+	slices.SortStableFunc(c.points, func(a, b place) int { return a.Tokens - b.Tokens })
+	return nil
+}
+
+// recurrent is the number of parts of the recurrent state.
+func (c *content) recurrent() (n int) {
+	for _, p := range c.Parts {
+		if !p.Cache {
+			n++
+		}
+	}
+	return n
+}
+
+// owners says which section holds each unit of positions of each cache: the last
+// that was written.
+type owners struct {
+	bytes []int // of a unit, by cache
+	list  []section
+	of    [][]int // [cache][position / unit]: index into list, or -1
+}
+
+func newOwners(parts []model.Part) *owners {
+	o := &owners{}
+	for _, p := range parts {
+		if p.Cache {
+			o.bytes = append(o.bytes, p.Bytes)
+		}
+	}
+	o.of = make([][]int, len(o.bytes))
+	return o
+}
+
+// take gives the sections of a record what they hold; of the timeline before it
+// keep tokens stay, and then there are tokens.
+func (o *owners) take(list []section, keep, tokens int) error {
+	const u = backend.CacheUnit
+	kept, units := (keep+u-1)/u, (tokens+u-1)/u
+	for i, of := range o.of {
+		of = of[:min(kept, len(of))]
+		for len(of) < units {
+			of = append(of, -1)
+		}
+		o.of[i] = of
+	}
+	for _, s := range list {
+		if s.kind != kindCache {
+			continue
+		}
+		if s.part >= len(o.of) || s.from%u != 0 || s.to%u != 0 || s.from >= s.to || s.to > units*u || s.size != (s.to-s.from)/u*o.bytes[s.part] {
+			return errors.New("positions it has not")
+		}
+		o.list = append(o.list, s)
+		for i := s.from / u; i < s.to/u; i++ {
+			o.of[s.part][i] = len(o.list) - 1
+		}
+	}
+	for _, of := range o.of {
+		if slices.Contains(of, -1) {
+			return errors.New("positions are missing")
+		}
+	}
+	return nil
+}
+
+// finish lists what a restore puts into the caches: what holds a unit, in the
+// order it was written.
+func (c *content) finish(o *owners) {
+	for _, of := range o.of {
+		var list []section
+		sorted := slices.Clone(of)
+		slices.Sort(sorted)
+		for _, i := range slices.Compact(sorted) {
+			list = append(list, o.list[i])
+		}
+		c.caches = append(c.caches, list)
+	}
+}
+
+// restore puts what the file holds into a session whose parts are the file's.
+// b are the bytes of f.
+func (c *content) restore(b []byte, f *os.File, s *model.Session) error {
+	for i, list := range c.caches {
+		for _, sec := range list {
+			put := func() error { return s.MapCache(i, sec.from, sec.to, f, int64(sec.off)) }
+			if sec.off%pageUnit != 0 {
+				put = func() error { return s.WriteCache(i, sec.from, sec.to, b[sec.off:sec.off+sec.size]) }
+			}
+			if err := put(); err != nil {
+				return err
+			}
+		}
+	}
+	if len(c.tokens) == 0 {
+		return s.Reset()
+	}
+	end := c.points[len(c.points)-1]
+	return s.Begin(c.tokens, end.bytes(b), end.Logged)
+}
+
+// bytes is the point's state, part by part.
+func (p *place) bytes(b []byte) (state [][]byte) {
+	for _, s := range p.state {
+		state = append(state, b[s.off:s.off+s.size])
+	}
+	return state
+}
+
+// keptPoints is how many points a restore brings back, beside the end.
+const keptPoints = 4
+
+// recall gives the last points before the end, oldest first.
+func (c *content) recall(b []byte, s *model.Session) (points []Point, err error) {
+	last := max(0, len(c.points)-1)
+	for _, p := range c.points[max(0, last-keptPoints):last] {
+		out := Point{Messages: p.Messages, Note: p.Note}
+		state := p.bytes(b)
+		for i := range state {
+			state[i] = slices.Clone(state[i])
+		}
+		if out.Snap, err = s.Recall(c.tokens[:p.Tokens], state, p.Logged); err != nil {
+			return nil, err
+		}
+		for data := b[p.logits.off : p.logits.off+p.logits.size]; len(data) >= 4; data = data[4:] {
+			out.Logits = append(out.Logits, math.Float32frombits(binary.LittleEndian.Uint32(data)))
+		}
+		if n := len(out.Logits); n != 0 && n != s.Vocab() {
+			return nil, fmt.Errorf("%w: %d logits", ErrDamaged, n)
+		}
+		points = append(points, out)
+	}
+	return points, nil
+}

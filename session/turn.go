@@ -1,0 +1,115 @@
+package session
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"slices"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/model"
+)
+
+// turn lists the sections of a record that brings the file to where s and t are;
+// nil where it is there already.
+func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
+	tokens := s.Tokens()
+	same := f.changes == s.Changes()
+	in := &info{Keep: common(f.c.tokens, tokens, func(a, b int32) bool { return a == b }), Note: t.Note}
+	in.KeepMessages = common(f.c.messages, t.Messages, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) })
+	in.Messages = t.Messages[in.KeepMessages:]
+	if same && len(in.Messages) == 0 && in.KeepMessages == len(f.c.messages) && bytes.Equal(t.Note, f.c.note) {
+		return nil, in, nil
+	}
+	var list []section
+	in.Logged = f.c.logged
+	if !same {
+		end, err := s.Snapshot()
+		if err != nil {
+			return nil, nil, err
+		}
+		list = append(list, stateSections(end, 0)...)
+		_, in.Logged = end.State()
+		for _, p := range f.news(t.Points, in.Keep) {
+			_, logged := p.Snap.State()
+			in.Points = append(in.Points, pointInfo{len(p.Snap.Tokens()), logged, p.Messages, p.Note})
+			list = append(list, stateSections(p.Snap, len(in.Points))...)
+			if p.Logits != nil {
+				list = append(list, section{kind: kindLogits, from: len(in.Points), data: float32s(p.Logits)})
+			}
+		}
+		list = append(list, f.cacheSections(s, min(in.Keep, s.Dirty()))...)
+	}
+	if len(tokens) > in.Keep {
+		var b []byte
+		for _, id := range tokens[in.Keep:] {
+			b = binary.LittleEndian.AppendUint32(b, uint32(id))
+		}
+		list = append([]section{{kind: kindTokens, data: b}}, list...)
+	}
+	j, err := json.Marshal(in)
+	return append([]section{{kind: kindInfo, data: j}}, list...), in, err
+}
+
+// news are the points that the file has not, of a timeline of which it has keep
+// tokens.
+func (f *File) news(points []Point, keep int) []Point {
+	points = slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return len(p.Snap.Tokens()) <= keep && f.changes >= 0 })
+	return points[max(0, len(points)-keptPoints):]
+}
+
+func stateSections(n *model.Snapshot, point int) (list []section) {
+	state, _ := n.State()
+	for i, data := range state {
+		list = append(list, section{kind: kindState, part: i, from: point, data: data})
+	}
+	return list
+}
+
+func float32s(v []float32) (b []byte) {
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return b
+}
+
+// cacheSections are the caches' positions from the first that is new: of a page
+// that is not full what is new, and full pages whole, so that they can be mapped.
+func (f *File) cacheSections(s *model.Session, first int) (list []section) {
+	const u = backend.CacheUnit
+	end := len(s.Tokens())
+	full := end / Page * Page
+	add := func(i, from, to int, mapped bool) {
+		list = append(list, section{kind: kindCache, part: i, from: from, to: to, mapped: mapped,
+			fill: func(buf []byte) ([]byte, error) { return s.ReadCache(i, from, to, buf) }})
+	}
+	caches := 0
+	for _, p := range f.c.Parts {
+		if p.Cache {
+			caches++
+		}
+	}
+	if from := max(full, first/u*u); from < end {
+		for i := range caches {
+			add(i, from, roundUp(end, u), false)
+		}
+	}
+	for i := range caches {
+		for from := first / Page * Page; from < full; from += Page {
+			add(i, from, from+Page, true)
+		}
+	}
+	return list
+}
+
+// common is how many elements two lists begin with alike.
+func common[T any](a, b []T, equal func(a, b T) bool) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if !equal(a[i], b[i]) {
+			return i
+		}
+	}
+	return n
+}
