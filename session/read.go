@@ -1,7 +1,6 @@
 package session
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -166,10 +165,7 @@ func (c *content) add(b []byte, list []section, o *owners) error {
 	if in.Keep < 0 || in.Keep > len(c.tokens) || in.KeepMessages < 0 || in.KeepMessages > len(c.messages) || len(tokens)%4 != 0 {
 		return errors.New("it goes on from what is not there")
 	}
-	c.tokens = c.tokens[:in.Keep]
-	for ; len(tokens) > 0; tokens = tokens[4:] {
-		c.tokens = append(c.tokens, int32(binary.LittleEndian.Uint32(tokens)))
-	}
+	c.tokens = appendInt32s(c.tokens[:in.Keep], tokens)
 	c.messages = append(c.messages[:in.KeepMessages], in.Messages...)
 	c.note, c.logged = in.Note, in.Logged
 	if err := c.addPoints(list, &in); err != nil {
@@ -345,9 +341,7 @@ func (c *content) recall(b []byte, s *model.Session) (points []Point, err error)
 		if out.Snap, err = s.Recall(c.tokens[:p.Tokens], state, p.Logged); err != nil {
 			return nil, err
 		}
-		for data := b[p.logits.off : p.logits.off+p.logits.size]; len(data) >= 4; data = data[4:] {
-			out.Logits = append(out.Logits, math.Float32frombits(binary.LittleEndian.Uint32(data)))
-		}
+		out.Logits = appendFloat32s(nil, b[p.logits.off:p.logits.off+p.logits.size])
 		if n := len(out.Logits); n != 0 && n != s.Vocab() {
 			return nil, fmt.Errorf("%w: %d logits", ErrDamaged, n)
 		}

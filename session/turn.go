@@ -2,9 +2,7 @@ package session
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
-	"math"
 	"slices"
 
 	"github.com/mil-run/mil/backend"
@@ -42,11 +40,7 @@ func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 		list = append(list, f.cacheSections(s, min(in.Keep, s.Dirty()))...)
 	}
 	if len(tokens) > in.Keep {
-		var b []byte
-		for _, id := range tokens[in.Keep:] {
-			b = binary.LittleEndian.AppendUint32(b, uint32(id))
-		}
-		list = append([]section{{kind: kindTokens, data: b}}, list...)
+		list = append([]section{{kind: kindTokens, data: int32s(tokens[in.Keep:])}}, list...)
 	}
 	j, err := json.Marshal(in)
 	return append([]section{{kind: kindInfo, data: j}}, list...), in, err
@@ -67,23 +61,12 @@ func stateSections(n *model.Snapshot, point int) (list []section) {
 	return list
 }
 
-func float32s(v []float32) (b []byte) {
-	for _, x := range v {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
-	}
-	return b
-}
-
 // cacheSections are the caches' positions from the first that is new: of a page
 // that is not full what is new, and full pages whole, so that they can be mapped.
 func (f *File) cacheSections(s *model.Session, first int) (list []section) {
 	const u = backend.CacheUnit
 	end := len(s.Tokens())
 	full := end / Page * Page
-	add := func(i, from, to int, mapped bool) {
-		list = append(list, section{kind: kindCache, part: i, from: from, to: to, mapped: mapped,
-			fill: func(buf []byte) ([]byte, error) { return s.ReadCache(i, from, to, buf) }})
-	}
 	caches := 0
 	for _, p := range f.c.Parts {
 		if p.Cache {
@@ -91,14 +74,10 @@ func (f *File) cacheSections(s *model.Session, first int) (list []section) {
 		}
 	}
 	if from := max(full, first/u*u); from < end {
-		for i := range caches {
-			add(i, from, roundUp(end, u), false)
-		}
+		list = append(list, rows(s, caches, from, roundUp(end, u), false)...)
 	}
-	for i := range caches {
-		for from := first / Page * Page; from < full; from += Page {
-			add(i, from, from+Page, true)
-		}
+	for from := first / Page * Page; from < full; from += Page {
+		list = append(list, rows(s, caches, from, from+Page, true)...)
 	}
 	return list
 }

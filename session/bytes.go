@@ -1,0 +1,45 @@
+package session
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/mil-run/mil/model"
+)
+
+func int32s(v []int32) (b []byte) {
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, uint32(x))
+	}
+	return b
+}
+
+func appendInt32s(v []int32, b []byte) []int32 {
+	for ; len(b) >= 4; b = b[4:] {
+		v = append(v, int32(binary.LittleEndian.Uint32(b)))
+	}
+	return v
+}
+
+func float32s(v []float32) (b []byte) {
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return b
+}
+
+func appendFloat32s(v []float32, b []byte) []float32 {
+	for ; len(b) >= 4; b = b[4:] {
+		v = append(v, math.Float32frombits(binary.LittleEndian.Uint32(b)))
+	}
+	return v
+}
+
+// rows are the sections of positions [from, to) of so many caches.
+func rows(s *model.Session, caches, from, to int, mapped bool) (list []section) {
+	for i := range caches {
+		list = append(list, section{kind: kindCache, part: i, from: from, to: to, mapped: mapped,
+			fill: func(buf []byte) ([]byte, error) { return s.ReadCache(i, from, to, buf) }})
+	}
+	return list
+}

@@ -1,0 +1,341 @@
+package session
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/model"
+)
+
+// Cache is a folder of beginnings of prompts, as sessions have read them: what
+// stands after so many tokens in files .state, keys and values in files .page of
+// Page positions each, which beginnings share. Several processes may use one
+// folder: files appear whole, are never changed, and may go at any time.
+type Cache struct {
+	root  *os.Root
+	limit int64
+	Warn  func(error) // told about the first file that could not be written
+	told  bool
+}
+
+// Interval is after how many tokens of a long prompt its state is kept.
+const Interval = 1024
+
+// OpenCache opens the folder, made where it is missing, and keeps it below about
+// limit bytes.
+func OpenCache(dir string, limit int64) (*Cache, error) {
+	err := os.MkdirAll(dir, 0o700)
+	if err != nil {
+		return nil, fmt.Errorf("prompt cache %s: %w", dir, unpath(err))
+	}
+	root, err := os.OpenRoot(dir) // never a link's target elsewhere
+	if err != nil {
+		return nil, fmt.Errorf("prompt cache %s: %w", dir, unpath(err))
+	}
+	return &Cache{root: root, limit: limit}, nil
+}
+
+func unpath(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// Close closes the folder.
+func (c *Cache) Close() error { return c.root.Close() }
+
+// keys names the beginnings of one timeline of one model: a beginning's key is a
+// hash of the model, how it is run, and the tokens.
+type keys struct {
+	model string
+	h     hash.Hash
+	n     int // tokens in h
+	ids   []int32
+}
+
+func keysOf(s *model.Session, ids []int32) (*keys, error) {
+	h, err := headerOf(s)
+	if err != nil {
+		return nil, err
+	}
+	j, err := json.Marshal(h)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(j)
+	k := &keys{model: hex.EncodeToString(sum[:8]), h: sha256.New(), ids: ids}
+	k.h.Write(sum[:])
+	return k, nil
+}
+
+// name is that of the file about the first n tokens; n never falls.
+func (k *keys) name(n int, ext string) string {
+	for ; k.n < n; k.n++ {
+		var b [4]byte
+		binary.LittleEndian.PutUint32(b[:], uint32(k.ids[k.n]))
+		k.h.Write(b[:])
+	}
+	return fmt.Sprintf("%s-%d-%s%s", k.model, n, hex.EncodeToString(k.h.Sum(nil)[:16]), ext)
+}
+
+const (
+	extState = ".state"
+	extPage  = ".page"
+	extTemp  = ".part"
+)
+
+// ours says whether a name is of a file of this package, and for a state of
+// this model after how many tokens it stands.
+func ours(name, model string) (n int, ok bool) {
+	part := strings.Split(name, "-")
+	if len(part) != 3 || len(part[0]) != 16 || len(part[2]) < 33 {
+		return 0, false
+	}
+	n, err := strconv.Atoi(part[1])
+	ext := part[2][32:]
+	if err != nil || n <= 0 || ext != extState && ext != extPage && !strings.HasPrefix(ext, extTemp) {
+		return 0, false
+	}
+	if part[0] != model || ext != extState {
+		n = 0
+	}
+	return n, true
+}
+
+// Find puts the longest beginning of ids that the folder has, longer than least
+// tokens, into s, and returns its length and, where all of ids was found, the
+// next token's logits. It returns 0 and leaves s alone where there is none.
+func (c *Cache) Find(s *model.Session, ids []int32, least int) (n int, logits []float32, err error) {
+	k, err := keysOf(s, ids)
+	if err != nil {
+		return 0, nil, err
+	}
+	there := map[string]bool{}
+	var lengths []int
+	for _, e := range c.list() {
+		if n, ok := ours(e.Name(), k.model); ok {
+			there[e.Name()] = true
+			if n > least && n <= min(len(ids), s.Context()) {
+				lengths = append(lengths, n)
+			}
+		}
+	}
+	slices.Sort(lengths)
+	type found struct {
+		n     int
+		names []string
+	}
+	var all []found
+	var pages []string
+	for _, n := range slices.Compact(lengths) {
+		for at := (len(pages) + 1) * Page; at <= n; at += Page {
+			pages = append(pages, k.name(at, extPage))
+		}
+		if name := k.name(n, extState); there[name] {
+			all = append(all, found{n, append(slices.Clone(pages), name)})
+		}
+	}
+	for _, f := range slices.Backward(all) {
+		logits, err = c.load(s, ids[:f.n], len(ids), f.names)
+		if err == nil {
+			return f.n, logits, nil
+		}
+		if !errors.Is(err, errMiss) {
+			return 0, nil, errors.Join(err, s.Reset())
+		}
+	}
+	return 0, nil, nil
+}
+
+// errMiss says that a beginning is not there as it should be.
+var errMiss = errors.New("not in the cache")
+
+// load puts a beginning into s; names are its pages and its state.
+func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (logits []float32, err error) {
+	last := names[len(names)-1]
+	state, err := c.read(last, s)
+	if err != nil {
+		return nil, err
+	}
+	defer state.close()
+	if len(state.logits) != s.Vocab() {
+		if state.logits = nil; len(ids) == all {
+			return nil, errMiss
+		}
+	}
+	entries := []*entry{state}
+	for _, name := range names[:len(names)-1] {
+		e, err := c.read(name, s)
+		if err != nil {
+			c.root.Remove(last) // of no use without its pages
+			return nil, err
+		}
+		defer e.close()
+		entries = append(entries, e)
+	}
+	covered := 0
+	for _, e := range slices.Backward(entries[1:]) {
+		covered += e.to - e.from
+	}
+	if covered != len(ids)/Page*Page || !slices.Equal(state.tokens, ids) || state.to < len(ids) && len(ids)%Page != 0 && len(state.caches) > 0 {
+		return nil, errMiss
+	}
+	for _, e := range entries {
+		if err := e.put(s); err != nil {
+			return nil, err
+		}
+	}
+	now := time.Now()
+	for _, name := range names { // used last: evicted last
+		c.root.Chtimes(name, now, now)
+	}
+	return state.logits, s.Begin(ids, state.state, state.logged)
+}
+
+// Keep adds the session's present point to the folder, unless it is there;
+// logits are the next token's or nil. What cannot be written is told to Warn.
+func (c *Cache) Keep(s *model.Session, logits []float32) {
+	if err := c.keep(s, logits); err != nil && !c.told {
+		c.told = true
+		if c.Warn != nil {
+			c.Warn(fmt.Errorf("the prompt cache %s is not written: %w", c.root.Name(), unpath(err)))
+		}
+	}
+}
+
+func (c *Cache) keep(s *model.Session, logits []float32) error {
+	ids := s.Tokens()
+	k, err := keysOf(s, ids)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	parts := s.Parts()
+	const u = backend.CacheUnit
+	caches := 0
+	for _, p := range parts {
+		if p.Cache {
+			caches++
+		}
+	}
+	now := time.Now()
+	there := func(name string) bool { return c.root.Chtimes(name, now, now) == nil }
+	full := len(ids) / Page * Page
+	if caches > 0 {
+		for at := 0; at < full; at += Page {
+			if name := k.name(at+Page, extPage); !there(name) {
+				if err := c.write(name, rows(s, caches, at, at+Page, true)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	name := k.name(len(ids), extState)
+	if there(name) {
+		return nil
+	}
+	snap, err := s.Snapshot()
+	if err != nil {
+		return err
+	}
+	_, logged := snap.State()
+	j, err := json.Marshal(info{Logged: logged})
+	if err != nil {
+		return err
+	}
+	list := append([]section{{kind: kindInfo, data: j}, {kind: kindTokens, data: int32s(ids)}}, stateSections(snap, 0)...)
+	if full < len(ids) {
+		list = append(list, rows(s, caches, full, roundUp(len(ids), u), false)...)
+	}
+	if logits != nil {
+		list = append(list, section{kind: kindLogits, data: float32s(logits)})
+	}
+	if err := c.write(name, list); err != nil {
+		return err
+	}
+	return c.evict()
+}
+
+// list is what is in the folder.
+func (c *Cache) list() []fs.DirEntry {
+	d, err := c.root.Open(".")
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	list, _ := d.ReadDir(-1)
+	return list
+}
+
+// evict removes what was not used for longest until the folder is below its limit.
+func (c *Cache) evict() error {
+	var files []fs.FileInfo
+	total := int64(0)
+	for _, e := range c.list() {
+		if _, ok := ours(e.Name(), ""); !ok {
+			continue
+		}
+		st, err := e.Info()
+		if err != nil || !st.Mode().IsRegular() {
+			continue // another process was faster
+		}
+		files = append(files, st)
+		total += st.Size()
+	}
+	slices.SortFunc(files, func(a, b fs.FileInfo) int {
+		return cmp.Or(a.ModTime().Compare(b.ModTime()), strings.Compare(b.Name(), a.Name()))
+	})
+	for _, f := range files {
+		if total <= c.limit {
+			break
+		}
+		if err := c.root.Remove(f.Name()); err == nil || errors.Is(err, fs.ErrNotExist) {
+			total -= f.Size()
+		}
+	}
+	return nil
+}
+
+// write makes a file of one record that appears whole. It need not outlive a
+// power failure: checksums tell.
+func (c *Cache) write(name string, list []section) error {
+	h := header{Model: name}
+	b, err := h.encode()
+	if err != nil {
+		return err
+	}
+	temp := name[:strings.LastIndexByte(name, '.')] + extTemp + strconv.FormatUint(rand.Uint64(), 36)
+	f, err := c.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.WriteAt(b, 0); err == nil {
+		_, err = writeRecord(unsynced{f}, int64(len(b)), 0, list)
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = c.root.Rename(temp, name)
+	}
+	if err != nil {
+		c.root.Remove(temp)
+	}
+	return err
+}
+
+type unsynced struct{ *os.File }
+
+func (unsynced) Sync() error { return nil }
