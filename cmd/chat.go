@@ -41,7 +41,7 @@ Without MODEL the demo inside mil answers. In a pipe every line is a message
 			}
 			conv := t.engine.Converse(t.session, t.Settings)
 			defer conv.Close()
-			var found string
+			found := "" // and, behind a semicolon, what is odd about it
 			if file != "" {
 				if found, err = f.attach(c, conv, file); err != nil {
 					return err
@@ -60,8 +60,12 @@ Without MODEL the demo inside mil answers. In a pipe every line is a message
 			if found != "" {
 				greeting += "\n" + file + ": " + found + "."
 			}
-			return repl.Run(conv, repl.Options{In: in, Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Stats: f.stats,
-				Terminal: isTerminal(in) && isTerminal(c.OutOrStdout()), Greeting: greeting, First: strings.Join(rest, " ")})
+			terminal := isTerminal(in) && isTerminal(c.OutOrStdout())
+			if strings.Contains(found, ";") && !terminal {
+				fmt.Fprintf(c.ErrOrStderr(), "mil: %s: %s\n", file, found)
+			}
+			return repl.Run(conv, repl.Options{In: in, Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Stats: f.stats, Terminal: terminal,
+				Greeting: greeting, First: strings.Join(rest, " ")})
 		},
 	}
 	f.add(c.Flags())

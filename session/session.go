@@ -100,8 +100,8 @@ func open(path string, s *model.Session) (*File, *Found, error) {
 
 // reopen opens and locks the file.
 func (f *File) reopen() (err error) {
-	if st, err := os.Stat(f.path); err == nil && !st.Mode().IsRegular() {
-		return errors.New("not a regular file")
+	if err := regular(f.path); err != nil {
+		return err
 	}
 	if f.f, err = os.OpenFile(f.path, os.O_RDWR, 0); err != nil {
 		return err
@@ -110,6 +110,19 @@ func (f *File) reopen() (err error) {
 		f.f.Close()
 	}
 	return err
+}
+
+// regular refuses what opening might wait on.
+func regular(path string) error {
+	switch st, err := os.Stat(path); {
+	case err != nil:
+		return err
+	case st.IsDir():
+		return errors.New("is a directory")
+	case !st.Mode().IsRegular():
+		return errors.New("is not a regular file")
+	}
+	return nil
 }
 
 // load reads the file into s.
@@ -261,8 +274,8 @@ func Load(path string, s *model.Session) (found *Found, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		return nil, named(path, errors.New("not a regular file"))
+	if err := regular(path); err != nil {
+		return nil, named(path, err)
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -56,6 +56,7 @@ func TestPipe(t *testing.T) {
 		"CRLF":        {"What is 2 plus 3?\r\n\r\n", "2 + 3 = 5.\n"},
 		"quit":        {"/quit\nWhat is 2 plus 3?\n", ""},
 		"regen":       {"What is 2 plus 3?\n/regen\n", "2 + 3 = 5.\n2 + 3 = 5.\n"},
+		"undo":        {"My name is Opal.\nMy name is Leo.\n/undo\nWhat is my name?\n", "Nice to meet you, Opal!\nNice to meet you, Leo!\nYour name is Opal.\n"},
 		"quotes":      {"\"\"\"\nWhat is\n2 plus 3?\n\"\"\"\n", "2 + 3 = 5.\n"},
 		"one line":    {"\"\"\"What is 2 plus 3?\"\"\"\n", "2 + 3 = 5.\n"},
 		"save":        {"My name is Opal.\n/save " + saved + "\n/reset\n/load " + saved + "\nWhat is my name?\n", "Nice to meet you, Opal!\nYour name is Opal.\n"},
@@ -89,8 +90,9 @@ func TestPipeErrors(t *testing.T) {
 	for in, want := range map[string]string{
 		"/foo\n":                       "no command /foo",
 		"/regen\n":                     "nothing to answer",
+		"/undo\n":                      "nothing to take back",
 		"/save x\n":                    "nothing to save",
-		"/load nowhere\n":              "nowhere.json",
+		"/load nowhere\n":              "nowhere.session",
 		"/load " + bad + "\n":          "not a JSON list",
 		"/set heat 3\n":                `no setting "heat" (known: temp`,
 		"/set temp hot\n":              `"hot" is not a value`,

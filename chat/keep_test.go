@@ -1,0 +1,177 @@
+package chat_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/testutil"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/speculate"
+)
+
+var smallTalk = []string{"My name is Opal.", "Tell me a tale about a hare named Leo.", "What is my name?", "What is 12 plus 30?"}
+
+// A chat that is left after every turn and taken up from its file goes on as one
+// that is not: the same texts and tokens, and no token is fed again.
+func TestChatGoesOnFromFile(t *testing.T) {
+	mamba1, _ := testutil.Convert(t, testutil.Data("demo", "hybrid-mamba1"), "q4_k_m")
+	mamba2, err := demo.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := sample.Options{Temp: 0.9, TopP: 0.95, Seed: 5}
+	for name, v := range map[string]struct {
+		f     *format.File
+		o     sample.Options
+		draft bool
+	}{"mamba1, drawn": {mamba1, drawn, false}, "mamba2, drawn": {mamba2, drawn, false}, "mamba1, draft": {mamba1, sample.Options{}, true}, "mamba2, draft": {mamba2, sample.Options{}, true}} {
+		t.Run(name, func(t *testing.T) {
+			e, err := chat.Open(v.f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := func() (*chat.Conversation, *model.Session) {
+				s, err := e.Model.NewSession(cpu.New(0), model.Options{Context: 1024})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { s.Close() })
+				set := chat.Settings{Sampling: v.o}
+				if v.draft {
+					set.Draft = speculate.Options{Draft: demoDraft(t), K: 4}
+				}
+				return e.Converse(s, set), s
+			}
+			whole, ws := begin()
+			path := filepath.Join(t.TempDir(), "talk")
+			for i, text := range smallTalk {
+				want := say(t, whole, text)
+				c, s := begin()
+				c.Set(chat.Settings{Sampling: sample.Options{Seed: 99}}) // the file's win
+				found, err := c.Attach(path)
+				if err != nil || (found == nil) != (i == 0) {
+					t.Fatal(found, err)
+				}
+				if i == 0 {
+					c.Set(chat.Settings{Sampling: v.o})
+				}
+				got := say(t, c, text)
+				if got.Text != want.Text || got.Stats.PromptTokens != want.Stats.PromptTokens {
+					t.Fatalf("turn %d: %q after %d tokens, uninterrupted %q after %d", i, got.Text, got.Stats.PromptTokens, want.Text, want.Stats.PromptTokens)
+				}
+				if err := errors.Join(c.Sync(), c.Close()); err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(s.Tokens(), ws.Tokens()) {
+					t.Fatalf("turn %d: other tokens", i)
+				}
+			}
+		})
+	}
+}
+
+// Going back feeds nothing of the conversation again, neither in one sitting nor
+// after taking a chat up from its file.
+func TestGoingBackFeedsNothing(t *testing.T) {
+	for _, fromFile := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "talk")
+		var c *chat.Conversation
+		reopen := func() {
+			if c != nil && !fromFile {
+				return
+			}
+			if c != nil {
+				if err := errors.Join(c.Sync(), c.Close()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e, s := demoTalk(t, 1024)
+			c = e.Converse(s, chat.Settings{})
+			if _, err := c.Attach(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reopen()
+		var fed []int
+		for _, text := range smallTalk {
+			fed = append(fed, say(t, c, text).Stats.PromptTokens)
+		}
+		last := len(smallTalk) - 1
+		reopen()
+		again, err := c.Regenerate(context.Background(), func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := again.Stats.PromptTokens; n != 0 && (!fromFile || n > fed[last]) {
+			t.Errorf("file %v: /regen fed %d tokens, the message has %d", fromFile, n, fed[last])
+		}
+		reopen()
+		for i := last; i > 0; i-- {
+			if text, err := c.Undo(); err != nil || text != smallTalk[i] {
+				t.Fatal(text, err)
+			}
+			reopen()
+			r := say(t, c, smallTalk[i]) // answered again, and taken back
+			if r.Stats.PromptTokens > fed[i] {
+				t.Errorf("file %v: after /undo turn %d fed %d tokens, at first %d", fromFile, i, r.Stats.PromptTokens, fed[i])
+			}
+			if _, err := c.Undo(); err != nil {
+				t.Fatal(err)
+			}
+			reopen()
+		}
+		if r := say(t, c, "What is my name?"); r.Text != "Your name is Opal." || r.Stats.PromptTokens > fed[2] {
+			t.Errorf("file %v: %q after %d tokens", fromFile, r.Text, r.Stats.PromptTokens)
+		}
+		for range 2 {
+			if _, err := c.Undo(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := c.Undo(); !errors.Is(err, chat.ErrNothingToUndo) || len(c.Messages()) != 0 {
+			t.Errorf("undone to the beginning: %v, %d messages", err, len(c.Messages()))
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A long prompt's end is in the file, so that its reply can be made anew.
+func TestLongPromptIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "talk")
+	e, s := demoTalk(t, 4096)
+	c := e.Converse(s, chat.Settings{MaxTokens: 5})
+	long := "Remember: "
+	for range 300 {
+		long += "honey is sweet. "
+	}
+	if _, err := c.Attach(path); err != nil {
+		t.Fatal(err)
+	}
+	first := say(t, c, long)
+	if first.Stats.PromptTokens < 600 {
+		t.Fatalf("only %d tokens", first.Stats.PromptTokens)
+	}
+	if err := errors.Join(c.Sync(), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, s = demoTalk(t, 4096)
+	c = e.Converse(s, chat.Settings{MaxTokens: 5})
+	if _, err := c.Attach(path); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	again, err := c.Regenerate(context.Background(), func(string) {})
+	if err != nil || again.Stats.PromptTokens != 0 || again.Text != first.Text {
+		t.Errorf("%q after %d tokens, %v; at first %q", again.Text, again.Stats.PromptTokens, err, first.Text)
+	}
+}
