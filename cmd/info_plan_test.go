@@ -76,7 +76,4 @@ func TestInfoPlan(t *testing.T) {
 	if _, err := run("--backend", "vulkan"); err == nil || !strings.Contains(err.Error(), "--backend vulkan is none of cpu, cuda, metal") {
 		t.Error(err)
 	}
-	if _, err := run("--backend", "metal", "--kv", "q8_0"); err == nil || !strings.Contains(err.Error(), "use --kv f16") {
-		t.Error(err)
-	}
 }
