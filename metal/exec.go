@@ -23,6 +23,10 @@ type exec struct {
 // mostPasses is how many numbers of tokens are kept planned.
 const mostPasses = 32
 
+// longPart is how many kernels of a prompt run without a pause: macOS ends what
+// keeps the GPU from the screen for seconds, as a large model's pass may.
+const longPart = 48
+
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	e := &exec{b: b, p: p, layout: backend.PlanValues(p), passes: map[int][]dispatch{}}
@@ -154,8 +158,14 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	params[paramPos], params[paramReplay] = int32(p.Pos), int32(p.Replay)
 	params[paramLogits], params[paramCount] = int32(p.Logits), int32(n)
 	copy(params[paramTokens:], p.Tokens)
-	if err := e.b.m.run(dispatches); err != nil {
-		return nil, fmt.Errorf("metal: %w", err)
+	part := len(dispatches)
+	if n > backend.Verify {
+		part = longPart
+	}
+	for ; len(dispatches) > 0; dispatches = dispatches[min(part, len(dispatches)):] {
+		if err := e.b.m.run(dispatches[:min(part, len(dispatches))]); err != nil {
+			return nil, fmt.Errorf("metal: %w", err)
+		}
 	}
 	return floats(e.memory[areaLogits])[:p.Logits*e.p.Vocab], nil
 }

@@ -110,6 +110,46 @@ func TestPass(t *testing.T) {
 	r.check(t)
 }
 
+// A prompt's kernels run in parts, in order.
+func TestLongPass(t *testing.T) {
+	on := &parts{paper: paper{kernels: contract(t), buffer: 1 << 30}}
+	b := newBackend(on)
+	weights, err := b.Map(make([]byte, 4096))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := backend.NewRecorder(40, 1)
+	w := &backend.Tensor{Name: "w", Type: quant.F32, Rows: 8, Cols: 8, Buf: weights}
+	x := r.Embed(w)
+	for range 2*longPart + 3 {
+		x = r.MatMul(r.All(x), nil, backend.None, w)
+	}
+	e, err := b.Compile(r.Program())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tokens, want := range map[int][]int{40: {longPart, longPart, 4}, 3: {2*longPart + 4}} {
+		on.lengths = nil
+		if _, err := e.Run(&backend.Params{Tokens: make([]int32, tokens)}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(on.lengths, want) {
+			t.Errorf("%d tokens ran in parts of %d, want %d", tokens, on.lengths, want)
+		}
+	}
+}
+
+// parts writes down how long the runs are.
+type parts struct {
+	paper
+	lengths []int
+}
+
+func (p *parts) run(d []dispatch) error {
+	p.lengths = append(p.lengths, len(d))
+	return p.paper.run(d)
+}
+
 // What fails says what Metal says, and leaves nothing behind.
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
