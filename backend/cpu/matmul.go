@@ -38,17 +38,13 @@ type product struct {
 	norm *backend.Norm
 	w    []float32 // of norm
 	ms   []*matrix
-	// store is called for passes of a few tokens: the product of matrix m's row
-	// with token t of the pass.
-	store func(m, t, row int, v float32)
-	// batch says where a prompt's results go: out[t*ld+off+row], plus add of the
-	// same layout where that is not nil.
-	batch func(m int) (out []float32, ld int, add []float32)
+	// to says where results go: out[t*ld+row], plus add of the same layout where
+	// that is not nil.
+	to func(m int) (out []float32, ld int, add []float32)
 
 	// What a run sets for its workers.
 	first, tokens, m int
 	packIt, rowsIt   func(thread, lo, hi int)
-	emit             []func(first, k, row int, sums []float32)
 }
 
 func (e *exec) product(in backend.Slice, norm *backend.Norm, ts ...*backend.Tensor) (*product, error) {
@@ -60,17 +56,12 @@ func (e *exec) product(in backend.Slice, norm *backend.Norm, ts ...*backend.Tens
 		}
 		p.w = w
 	}
-	for i, t := range ts {
+	for _, t := range ts {
 		m, err := newMatrix(t)
 		if err != nil {
 			return nil, err
 		}
 		p.ms = append(p.ms, m)
-		p.emit = append(p.emit, func(first, k, row int, sums []float32) {
-			for t, v := range sums {
-				p.store(i, first+t, row, v)
-			}
-		})
 	}
 	p.packIt, p.rowsIt = p.pack, p.multiply
 	return p, nil
@@ -95,11 +86,11 @@ func (p *product) run(first, tokens int) {
 			}
 			e.pool.each(tokens, 1, p.packIt)
 		}
-		step := e.k.TileRows()
 		if few {
-			step = 4
+			e.pool.each(kernel.Dots(m.rows), 1, p.rowsIt)
+		} else {
+			e.pool.each(m.rows, e.k.TileRows(), p.rowsIt)
 		}
-		e.pool.each(m.rows, step, p.rowsIt)
 	}
 }
 
@@ -121,15 +112,17 @@ func (p *product) pack(thread, lo, hi int) {
 	}
 }
 
-// multiply makes rows [lo, hi) of the present matrix.
+// multiply makes rows [lo, hi) of the present matrix, or, of a few tokens, so
+// many pieces of it.
 func (p *product) multiply(thread, lo, hi int) {
 	e, m := p.e, p.ms[p.m]
+	wk := e.workers[thread]
+	out, ld, add := p.to(p.m)
 	if p.tokens <= backend.Verify {
-		e.k.Dot(e.workers[thread], m.t, m.data, m.stride, lo, hi, &e.inputs.few, p.emit[p.m])
+		e.k.Dot(wk, m.t, m.data, m.stride, m.rows, lo, hi, &e.inputs.few, out, ld, add)
 		return
 	}
-	out, ld, add := p.batch(p.m)
-	e.k.Gemm(e.workers[thread], m.t, m.data, m.stride, lo, hi, &e.inputs.many, out, ld, add)
+	e.k.Gemm(wk, m.t, m.data, m.stride, lo, hi, &e.inputs.many, out, ld, add)
 }
 
 // matMul is backend.MatMul.
@@ -148,14 +141,7 @@ func (e *exec) matMul(n *backend.MatMul) (func(*backend.Params), error) {
 	if n.Add != backend.None {
 		add = e.value(n.Add)
 	}
-	p.store = func(m, t, row int, v float32) {
-		at := t*ld + offset[m] + row
-		if add != nil {
-			v = add[at] + v
-		}
-		out[at] = v
-	}
-	p.batch = func(m int) ([]float32, int, []float32) {
+	p.to = func(m int) ([]float32, int, []float32) {
 		if add == nil {
 			return out[offset[m]:], ld, nil
 		}
@@ -173,14 +159,7 @@ func (e *exec) gateUp(n *backend.GateUp) (func(*backend.Params), error) {
 	ld := e.p.Widths[n.Out]
 	out := e.value(n.Out)
 	up := host.Floats(e.p.Tokens * ld)
-	p.store = func(m, t, row int, v float32) {
-		if m == 0 {
-			out[t*ld+row] = v
-		} else {
-			up[t*ld+row] = v
-		}
-	}
-	p.batch = func(m int) ([]float32, int, []float32) {
+	p.to = func(m int) ([]float32, int, []float32) {
 		if m == 0 {
 			return out, ld, nil
 		}
@@ -204,8 +183,7 @@ func (e *exec) head(n *backend.Logits) (func(*backend.Params), error) {
 		return nil, err
 	}
 	rows := p.ms[0].rows
-	p.store = func(_, t, row int, v float32) { e.logits[t*rows+row] = v }
-	p.batch = func(int) ([]float32, int, []float32) { return e.logits, rows, nil }
+	p.to = func(int) ([]float32, int, []float32) { return e.logits, rows, nil }
 	return func(q *backend.Params) {
 		if q.Logits > 0 {
 			p.run(len(q.Tokens)-q.Logits, q.Logits)

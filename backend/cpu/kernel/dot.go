@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"strconv"
 	"unsafe"
 
 	"github.com/mil-run/mil/quant"
@@ -27,37 +28,26 @@ func isFloat(t quant.Type) bool { return t == quant.F32 || t == quant.F16 || t =
 func (d *dots) init(s *Set) {
 	d.dot = map[quant.Type][]dot{}
 	for t, name := range names {
-		for n, suffix := range map[int]string{1: "x1", 2: "x2", 4: "x4", 8: "x8"} {
-			if f := s.kernel("dot" + name + suffix); f != nil {
+		for n := 1; n <= 8; n++ {
+			if f := s.kernel("dot" + name + "x" + strconv.Itoa(n)); f != nil {
 				d.dot[t] = append(d.dot[t], dot{n, f})
-			}
-		}
-		for i := range d.dot[t] { // maps come in any order
-			for j := i; j > 0 && d.dot[t][j].tokens < d.dot[t][j-1].tokens; j-- {
-				d.dot[t][j], d.dot[t][j-1] = d.dot[t][j-1], d.dot[t][j]
 			}
 		}
 	}
 	d.pack = s.must("packDot")
 }
 
-// dotArgs is Args of c/dot.c.
+// dotArgs is Args of c/rows.h.
 type dotArgs struct {
-	w            unsafe.Pointer
-	stride, rows int
-	blocks       int
-	a            unsafe.Pointer
-	out          unsafe.Pointer
-	ahead        int
-}
-
-type floatDotArgs struct {
-	w            unsafe.Pointer
-	stride, rows int
-	n            int
-	a            unsafe.Pointer
-	out          unsafe.Pointer
-	ahead        int
+	w           unsafe.Pointer
+	stride, far int
+	rows        int
+	blocks      int
+	a           unsafe.Pointer
+	out         unsafe.Pointer
+	ld, part    int
+	add         unsafe.Pointer
+	ahead       int
 }
 
 type packArgs struct {
@@ -144,17 +134,14 @@ func (in *Input) Pack(t int, x []float32) {
 	}
 }
 
-// packFloat puts values in chunks of 16 between those of the other tokens, what
-// is left one by one.
+// packFloat puts values in chunks of 16 between those of the other tokens; what
+// the last chunk lacks is zeros.
 func (g *inputGroup) packFloat(t int, x []float32) {
 	a := unsafe.Slice((*float32)(unsafe.Pointer(&g.a[0])), len(g.a)/4)
 	T := g.tokens
-	k := 0
-	for ; k+16 <= len(x); k += 16 {
-		copy(a[k*T+16*t:k*T+16*t+16], x[k:k+16])
-	}
-	for ; k < len(x); k++ {
-		a[k*T+t] = x[k]
+	for k := 0; k < len(x); k += 16 {
+		to := a[k*T+16*t : k*T+16*t+16]
+		clear(to[copy(to, x[k:]):])
 	}
 }
 
@@ -174,59 +161,120 @@ func (s *Set) SameInput(a, b quant.Type) bool {
 // Worker is a thread's own memory for calls of kernels.
 type Worker struct {
 	dot    dotArgs
-	fdot   floatDotArgs
 	gemm   gemmArgs
 	unp    unpackArgs
 	row    rowArgs
 	norm   normArgs
 	attend attendArgs
 	out    []float32
+	padded []byte
 	tile   []byte
 	rows   []unsafe.Pointer
 	spare  []float32
 }
 
-// ahead is how far dots prefetch: far enough to hide memory's latency, near
-// enough to stay in the second-level cache.
-const ahead = 16 << 10
+// parts is how many parts of a matrix are read side by side (see c/rows.h).
+const parts = 4
+
+// ahead is how far, in each part, dots prefetch.
+const ahead = 2 << 10
 
 // chunk is how many bytes of weights are multiplied with every group of tokens
 // before the next are read.
-const chunk = 64 << 10
+const chunk = 128 << 10
 
-// Dot calls emit(row, sums) for rows [lo, hi) of w, where sums is the dot
-// product of the row with each token of in. A row's bits do not depend on the
-// number of tokens.
-func (s *Set) Dot(wk *Worker, t quant.Type, w []byte, stride, lo, hi int, in *Input, emit func(first, tokens, row int, sums []float32)) {
-	spec, _ := t.Spec()
-	step := max(1, chunk/stride)
-	for r := lo; r < hi; r += step {
-		n := min(step, hi-r)
-		for i := range in.groups {
-			g := &in.groups[i]
-			if cap(wk.out) < n*g.tokens {
-				wk.out = make([]float32, n*g.tokens)
+// maxTokens is how many tokens an Input holds.
+const maxTokens = 16
+
+// Dots is the number of pieces of work in a matrix of so many rows, for [Set.Dot].
+func Dots(rows int) int { return rows/parts + rows%parts }
+
+// Dot multiplies pieces [lo, hi) of the rows of w with each token of in:
+// out[token*ld+row], plus add of the same layout where that is not nil. Piece i
+// is row i of each quarter of the matrix; the last ones are the rows left over.
+// A row's bits do not depend on the number of tokens.
+func (s *Set) Dot(wk *Worker, t quant.Type, w []byte, stride, rows, lo, hi int, in *Input, out []float32, ld int, add []float32) {
+	part := rows / parts
+	step := max(1, chunk/stride/parts)
+	ragged := in.ragged(t)
+	if ragged {
+		step = 1
+	}
+	for r := lo; r < min(hi, part); r += step {
+		d := dotArgs{w: unsafe.Pointer(&w[r*stride]), stride: stride, far: part * stride, rows: min(step, min(hi, part)-r), part: 4 * part, ld: 4 * ld}
+		if ragged {
+			d.w, d.far = wk.pad(w[r*stride:], stride, d.far)
+		}
+		if add != nil {
+			d.add = unsafe.Pointer(&add[r])
+		}
+		s.dots.each(wk, t, in, d, out[r:], ld)
+	}
+	// A row left over stands for all four, and its results go through spare memory.
+	for r := max(lo, part); r < hi; r++ {
+		row := parts*part + r - part
+		d := dotArgs{w: unsafe.Pointer(&w[row*stride]), rows: 1, ld: 4}
+		if ragged {
+			d.w, _ = wk.pad(w[row*stride:], stride, 0)
+		}
+		if cap(wk.out) < maxTokens {
+			wk.out = make([]float32, maxTokens)
+		}
+		sums := wk.out[:maxTokens]
+		tokens := s.dots.each(wk, t, in, d, sums, 1)
+		for i, v := range sums[:tokens] {
+			if add != nil {
+				v = add[i*ld+row] + v
 			}
-			out := wk.out[:n*g.tokens]
-			run := s.find(t, g.tokens)
-			if in.float {
-				wk.fdot = floatDotArgs{w: unsafe.Pointer(&w[r*stride]), stride: stride, rows: n, n: in.n, a: unsafe.Pointer(&g.a[0]), out: unsafe.Pointer(&out[0]), ahead: ahead}
-				run(unsafe.Pointer(&wk.fdot))
-			} else {
-				wk.dot = dotArgs{w: unsafe.Pointer(&w[r*stride]), stride: stride, rows: n, blocks: in.n / spec.Block, a: unsafe.Pointer(&g.a[0]), out: unsafe.Pointer(&out[0]), ahead: ahead}
-				run(unsafe.Pointer(&wk.dot))
-			}
-			for i := range n {
-				emit(g.first, g.tokens, r+i, out[i*g.tokens:(i+1)*g.tokens])
-			}
+			out[i*ld+row] = v
 		}
 	}
 }
 
-func (s *Set) find(t quant.Type, tokens int) func(unsafe.Pointer) {
-	for _, d := range s.dot[t] {
-		if d.tokens == tokens {
-			return d.run
+// each multiplies the rows of d with each group of tokens, and gives how many
+// tokens there are.
+func (d *dots) each(wk *Worker, t quant.Type, in *Input, args dotArgs, out []float32, ld int) (tokens int) {
+	spec, _ := t.Spec()
+	args.ahead = ahead
+	args.blocks = in.n / spec.Block
+	for i := range in.groups {
+		g := &in.groups[i]
+		wk.dot = args
+		wk.dot.a, wk.dot.out = unsafe.Pointer(&g.a[0]), unsafe.Pointer(&out[g.first*ld])
+		if args.add != nil {
+			wk.dot.add = unsafe.Add(args.add, 4*g.first*ld)
+		}
+		d.find(t, g.tokens)(unsafe.Pointer(&wk.dot))
+		tokens += g.tokens
+	}
+	return tokens
+}
+
+// ragged says whether rows of type t end within a step of 8 blocks of 32.
+func (in *Input) ragged(t quant.Type) bool {
+	spec, _ := t.Spec()
+	return spec.Block == 32 && in.n%256 != 0
+}
+
+// pad copies the row that w begins with, and those far on, to where a whole last
+// step can be read. It gives the place and the distance there.
+func (wk *Worker) pad(w []byte, stride, far int) (unsafe.Pointer, int) {
+	const step = 8 * 34 // of the larger type
+	size := stride + step
+	if cap(wk.padded) < parts*size {
+		wk.padded = make([]byte, parts*size)
+	}
+	for i := range parts {
+		to := wk.padded[i*size : (i+1)*size]
+		clear(to[copy(to, w[i*far:i*far+stride]):])
+	}
+	return unsafe.Pointer(&wk.padded[0]), size
+}
+
+func (d *dots) find(t quant.Type, tokens int) func(unsafe.Pointer) {
+	for _, k := range d.dot[t] {
+		if k.tokens == tokens {
+			return k.run
 		}
 	}
 	panic("kernel: an input planned for another type")

@@ -106,7 +106,8 @@ func TestDot(t *testing.T) {
 	for typ, name := range names {
 		for _, n := range lengths(typ) {
 			r := rand.New(rand.NewPCG(uint64(n), uint64(typ)))
-			const rows = 5
+			const rows, ld = 11, 13 // two in each part, three left over
+			add := random(16*ld, r)
 			w, stride, values := matrix(typ, rows, n, r)
 			x := make([][]float32, 16)
 			for i := range x {
@@ -121,16 +122,32 @@ func TestDot(t *testing.T) {
 						in.Pack(i, x[i])
 					}
 					var got [16][rows]float32
-					seen := 0
-					s.Dot(new(Worker), typ, w, stride, 0, rows, &in, func(first, k, row int, sums []float32) {
-						seen += len(sums)
-						for i, v := range sums {
-							got[first+i][row] = v
-							check(t, fmt.Sprintf("%s %s: %d values, token %d of %d, row %d", s.Name, name, n, first+i, tokens, row), typ, v, values[row*n:(row+1)*n], x[first+i])
+					out := make([]float32, tokens*ld)
+					for i := range out {
+						out[i] = float32(math.NaN())
+					}
+					mid := r.IntN(Dots(rows) + 1)
+					wk := new(Worker)
+					s.Dot(wk, typ, w, stride, rows, mid, Dots(rows), &in, out, ld, nil)
+					s.Dot(wk, typ, w, stride, rows, 0, mid, &in, out, ld, nil)
+					for i := range tokens {
+						copy(got[i][:], out[i*ld:])
+						for row, v := range got[i] {
+							check(t, fmt.Sprintf("%s %s: %d values, token %d of %d, row %d", s.Name, name, n, i, tokens, row), typ, v, values[row*n:(row+1)*n], x[i])
 						}
-					})
-					if seen != tokens*rows {
-						t.Fatalf("%s %s: %d results for %d tokens", s.Name, name, seen, tokens)
+						for pad := rows; pad < ld; pad++ {
+							if v := out[i*ld+pad]; v == v {
+								t.Fatalf("%s %s: wrote past the rows", s.Name, name)
+							}
+						}
+					}
+					s.Dot(wk, typ, w, stride, rows, 0, Dots(rows), &in, out, ld, add)
+					for i := range tokens {
+						for row := range rows {
+							if want := add[i*ld+row] + got[i][row]; out[i*ld+row] != want {
+								t.Fatalf("%s %s: %g with a residual, not %g", s.Name, name, out[i*ld+row], want)
+							}
+						}
 					}
 					if want == nil {
 						want = &got
@@ -229,9 +246,9 @@ func TestPackEdges(t *testing.T) {
 			var in Input
 			in.Plan(s, quant.Q8_0, 1, n)
 			in.Pack(0, x)
-			s.Dot(new(Worker), quant.Q8_0, w, stride, 0, 1, &in, func(_, _, _ int, sums []float32) {
-				check(t, s.Name+" "+what, quant.Q8_0, sums[0], values, x)
-			})
+			var out [1]float32
+			s.Dot(new(Worker), quant.Q8_0, w, stride, 1, 0, 1, &in, out[:], 1, nil)
+			check(t, s.Name+" "+what, quant.Q8_0, out[0], values, x)
 		}
 	}
 }
@@ -258,9 +275,10 @@ func BenchmarkDot(b *testing.B) {
 						in.Pack(t, random(n, r))
 					}
 					wk := new(Worker)
+					out := make([]float32, tokens*rows)
 					b.SetBytes(int64(len(w)))
 					for b.Loop() {
-						s.Dot(wk, typ, w, stride, 0, rows, &in, func(_, _, _ int, _ []float32) {})
+						s.Dot(wk, typ, w, stride, rows, 0, Dots(rows), &in, out, rows, nil)
 					}
 				})
 			}

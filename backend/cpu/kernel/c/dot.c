@@ -1,23 +1,14 @@
 // Dot products of quantized rows with int8 activations, for passes of a few
 // tokens. Rows of weights lie as the file has them.
 //
-// A step takes 256 values: 8 blocks b of 32, each in halves h of 16, each of 4
+// A step takes 256 values (rows that end within one come padded): 8 blocks b of 32, each in halves h of 16, each of 4
 // dwords d. Lane 8(b%2) + 4h + b/2 of 16 belongs to half h of block b, and
 // vector d of four holds its dword d. So a lane adds up one half block in
 // integers, and meets its scale once. The activations of T tokens lie together,
 // step by step: T times 256 int8 in that order, T times 16 float32 scales, T
 // times 16 sums (scale times the lane's sum of int8), T times 16 int32 that are
 // -128 times the lane's sum.
-#include "vec.h"
-
-typedef struct {
-	const uint8_t *w;
-	int64_t stride, rows; // bytes from row to row
-	int64_t blocks;       // of a row
-	const char *a;
-	float *out;    // [row][T]
-	int64_t ahead; // bytes from the weights in use to those prefetched
-} Args;
+#include "rows.h"
 
 // The activations of token t: vector i of dword d, of the scales, ...
 #define VALUES(t, d, i) load(vi, q + 256 * (t) + 64 * (d) + (i) * VB)
@@ -25,23 +16,6 @@ typedef struct {
 #define SUM(T, t, i) load(vf, q + 320 * T + 64 * (t) + (i) * VB)
 #define BIAS(T, t, i) load(vi, q + 384 * T + 64 * (t) + (i) * VB)
 #define STEP 448
-
-#define ROWS(NAME, T, BODY)                                                \
-	KERNEL NAME##x##T(const Args *p) {                                     \
-		const uint8_t *row = p->w;                                         \
-		float *out = p->out;                                               \
-		int64_t rows = p->rows;                                            \
-		do {                                                               \
-			const uint8_t *w = row;                                        \
-			const char *q = p->a;                                          \
-			Acc acc[T] = {0};                                              \
-			int64_t k = p->blocks;                                         \
-			BODY                                                           \
-			UNROLL for (int t = 0; t < T; t++) out[t] = total(acc[t]);     \
-			out += T;                                                      \
-			row += p->stride;                                              \
-		} while (--rows > 0);                                              \
-	}
 
 // turn transposes 4 rows of 4 dwords in each 128 bits.
 typedef struct { vi v[4]; } Four;
@@ -77,18 +51,30 @@ typedef uint16_t vs8 __attribute__((vector_size(16)));
 typedef _Float16 vh8 __attribute__((vector_size(16)));
 #define HALF(w) load(uint16_t, w)
 
-// Q8_0 and Q4_0: signed weights, a scale for each block. W(b) is block b.
+// Where registers are few, what one vector was made from is read again for the
+// next.
+#if VB < 64
+#define FORGET __asm__ volatile("" : : : "memory");
+#else
+#define FORGET
+#endif
+
+// Q8_0 and Q4_0: signed weights, a scale for each block. W(b) is block b of the
+// row at u.
 #define SIGNED(T, W, SIZE, FACTOR, UNPACKED)                               \
-	{                                                                      \
+	const uint8_t *u = w;                                                  \
+	UNROLL for (int r = 0; r < R; r++, u += far) {                         \
+		HERE(T)                                                            \
 		vs8 h8 = {HALF(W(0)), HALF(W(1)), HALF(W(2)), HALF(W(3)), HALF(W(4)), HALF(W(5)), HALF(W(6)), HALF(W(7))}; \
 		vf8 d8 = __builtin_convertvector((vh8)h8, vf8) * FACTOR;           \
 		UNROLL for (int i = 0; i < N16; i++) {                             \
 			vf s = lanes(d8, i);                                           \
 			Four v = UNPACKED(W, i);                                       \
+			FORGET                                                         \
 			UNROLL for (int t = 0; t < T; t++) {                           \
 				vi n = FIX ? BIAS(T, t, i) : (vi){0};                      \
 				UNROLL for (int d = 0; d < 4; d++) n = dotS(n, biased((vq)v.v[d]), VALUES(t, d, i)); \
-				acc[t].v[i] = fma_(tofloat(n), s * SCALE(T, t, i), acc[t].v[i]); \
+				acc[r][t].v[i] = fma_(tofloat(n), s * SCALE(T, t, i), acc[r][t].v[i]); \
 			}                                                              \
 		}                                                                  \
 	}
@@ -96,21 +82,18 @@ typedef _Float16 vh8 __attribute__((vector_size(16)));
 INLINE vf lanes(vf8 s, int i) { return part(SHUFFLE(s, s, 0, 2, 4, 6, 0, 2, 4, 6, 1, 3, 5, 7, 1, 3, 5, 7), i); }
 
 #define Q8(W, i) turn(BLOCKS(W##q, i, 0), BLOCKS(W##q, i, 1), BLOCKS(W##q, i, 2), BLOCKS(W##q, i, 3))
-// A step's blocks lie behind each other; those past the row's end, which meet
-// zeros, are its last.
-#define ALL(b) (w + (b) * SIZE)
+#define ALL(b) (u + (b) * SIZE)
 #define ALLq(b) (ALL(b) + 2)
-#define SOME(b) (w + ((b) < k ? (b) : k - 1) * SIZE)
-#define SOMEq(b) (SOME(b) + 2)
 #define SIGNED_BODY(T, FACTOR, UNPACKED)                                   \
-	for (; k >= 8; k -= 8) {                                               \
-		UNROLL for (int l = 0; l < 8 * SIZE; l += 64) __builtin_prefetch(w + p->ahead + l); \
+	for (; k > 0; k -= 8) {                                                \
+		const uint8_t *f = w + p->ahead;                                   \
+		UNROLL for (int r = 0; r < R; r++, f += far) {                     \
+			UNROLL for (int l = 0; l < 8 * SIZE; l += 64) __builtin_prefetch(f + l); \
+		}                                                                  \
 		SIGNED(T, ALL, SIZE, FACTOR, UNPACKED)                             \
 		q += STEP * T;                                                     \
 		w += 8 * SIZE;                                                     \
-	}                                                                      \
-	if (k > 0) SIGNED(T, SOME, SIZE, FACTOR, UNPACKED)
-
+	}
 // Q4_0's block: values 0 to 15 are the low nibbles of 16 bytes, 16 to 31 the
 // high ones. A weight comes out 16 times too large: that needs no subtraction.
 #define NIBBLES(P, b) load(vu4, P(b))
@@ -129,29 +112,25 @@ INLINE vi wide(vu4 a) { return (vi)SHUFFLE(a << 4, a, 0, 1, 2, 3, 4, 5, 6, 7); }
 INLINE vi high(vi x) { return (vi)(((vq)x & BYTES_OF(0xf0)) ^ BYTES_OF(0x80)); }
 #define Q4(W, i) turn(high(HALVES(W##q, i, 0)), high(HALVES(W##q, i, 1)), high(HALVES(W##q, i, 2)), high(HALVES(W##q, i, 3)))
 
-// Where registers are few, what one vector was made from is read again for the
-// next.
-#if VB == 16
-#define FORGET __asm__ volatile("" ::: "memory");
-#else
-#define FORGET
-#endif
-
 // Super-blocks of 256 weights 0 to 63: sc and mn are 16 lanes of scales and of
 // what meets the activations' sums.
 #define SUPER(T, BYTES, PROLOGUE, UNPACKED)                                \
 	do {                                                                   \
-		UNROLL for (int l = 0; l < BYTES; l += 64) __builtin_prefetch(w + p->ahead + l); \
-		PROLOGUE                                                           \
-		UNROLL for (int i = 0; i < N16; i++) {                             \
-			Four v = UNPACKED;                                             \
-			vf s = SC(i), m = MN(i);                                       \
-			FORGET                                                         \
-			UNROLL for (int t = 0; t < T; t++) {                           \
-				vi n = {0};                                                \
-				UNROLL for (int d = 0; d < 4; d++) n = dotU(n, (vq)v.v[d], VALUES(t, d, i)); \
-				acc[t].v[i] = fma_(m, SUM(T, t, i), acc[t].v[i]);          \
-				acc[t].v[i] = fma_(tofloat(n), s * SCALE(T, t, i), acc[t].v[i]); \
+		const uint8_t *u = w;                                              \
+		UNROLL for (int r = 0; r < R; r++, u += far) {                     \
+			HERE(T)                                                        \
+			UNROLL for (int l = 0; l < BYTES; l += 64) __builtin_prefetch(u + p->ahead + l); \
+			PROLOGUE                                                       \
+			UNROLL for (int i = 0; i < N16; i++) {                         \
+				Four v = UNPACKED;                                         \
+				vf s = SC(i), m = MN(i);                                   \
+				FORGET                                                     \
+				UNROLL for (int t = 0; t < T; t++) {                       \
+					vi n = {0};                                            \
+					UNROLL for (int d = 0; d < 4; d++) n = dotU(n, (vq)v.v[d], VALUES(t, d, i)); \
+					acc[r][t].v[i] = fma_(m, SUM(T, t, i), acc[r][t].v[i]); \
+					acc[r][t].v[i] = fma_(tofloat(n), s * SCALE(T, t, i), acc[r][t].v[i]); \
+				}                                                          \
 			}                                                              \
 		}                                                                  \
 		q += STEP * T;                                                     \
@@ -159,7 +138,7 @@ INLINE vi high(vi x) { return (vi)(((vq)x & BYTES_OF(0xf0)) ^ BYTES_OF(0x80)); }
 	} while (--k > 0);
 
 #define PROLOGUE45                                                         \
-	vf16 sm = scales45(w);                                                 \
+	vf16 sm = scales45(u);                                                 \
 	vf8 s8 = SHUFFLE(sm, sm, 0, 1, 2, 3, 4, 5, 6, 7), m8 = SHUFFLE(sm, sm, 8, 9, 10, 11, 12, 13, 14, 15);
 #define SC(i) lanes(s8, i)
 #define MN(i) lanes(m8, i)
@@ -249,52 +228,37 @@ INLINE Four q6_k(const uint8_t *w, int i) {
 	return v;
 }
 #define PROLOGUE6                                                          \
-	vf16 n16 = __builtin_convertvector(load(vc16, w + 192), vf16) * f16(w + 208); \
+	vf16 n16 = __builtin_convertvector(load(vc16, u + 192), vf16) * f16(u + 208); \
 	n16 = SHUFFLE(n16, n16, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
 
-#define SIZE 34
-#define Q8_0(T) ROWS(dotQ8_0, T, SIGNED_BODY(T, 1.0f, Q8))
-Q8_0(1)
-Q8_0(2)
-#if VB != 32
-Q8_0(4)
-#endif
+// What is compiled: the numbers of tokens that few registers hold.
 #if VB == 64
-Q8_0(8)
+#define EACH(K) K(1) K(2) K(3) K(4) K(5) K(6) K(8)
+#elif VB == 32
+#define EACH(K) K(1) K(2)
+#else
+#define EACH(K) K(1) K(2)
+#endif
+#define SIZE 34
+#define Q8_0(T) ROWS(VB == 64 && T == 5 ? 4 : PLAIN_ROWS(T), dotQ8_0, T, SIGNED_BODY(T, 1.0f, Q8))
+EACH(Q8_0)
+#if VB == 16
+Q8_0(4)
 #endif
 #undef SIZE
 #define SIZE 18
-#define Q4_0(T) ROWS(dotQ4_0, T, SIGNED_BODY(T, 0.0625f, Q4))
-Q4_0(1)
-Q4_0(2)
-#if VB != 32
+#define Q4_0(T) ROWS(PLAIN_ROWS(T), dotQ4_0, T, SIGNED_BODY(T, 0.0625f, Q4))
+EACH(Q4_0)
+#if VB == 16
 Q4_0(4)
 #endif
-#if VB == 64
-Q4_0(8)
-#endif
-
-#define Q4_K(T) ROWS(dotQ4_K, T, SUPER(T, 144, PROLOGUE45, q4_k(w + 16, i)))
-#define Q5_K(T) ROWS(dotQ5_K, T, SUPER(T, 176, PROLOGUE45, q5_k(w, i)))
-Q4_K(1) Q5_K(1)
-Q4_K(2)
-#if VB >= 32
-Q5_K(2)
-#endif
-#if VB == 64
-Q4_K(4) Q5_K(4)
-Q4_K(8) Q5_K(8)
-#endif
+#define Q4_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ4_K, T, SUPER(T, 144, PROLOGUE45, q4_k(u + 16, i)))
+#define Q5_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ5_K, T, SUPER(T, 176, PROLOGUE45, q5_k(u, i)))
+EACH(Q4_K)
+EACH(Q5_K)
 #undef SC
 #undef MN
 #define SC(i) part(n16, i)
 #define MN(i) (part(n16, i) * -32)
-#define Q6_K(T) ROWS(dotQ6_K, T, SUPER(T, 210, PROLOGUE6, q6_k(w, i)))
-Q6_K(1)
-#if VB >= 32
-Q6_K(2)
-#endif
-#if VB == 64
-Q6_K(4)
-Q6_K(8)
-#endif
+#define Q6_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ6_K, T, SUPER(T, 210, PROLOGUE6, q6_k(u, i)))
+EACH(Q6_K)

@@ -1,14 +1,5 @@
 // Products with float32, float16 and bfloat16 weights, activations float32.
-#include "vec.h"
-
-typedef struct {
-	const uint8_t *w;
-	int64_t stride, rows; // bytes from row to row
-	int64_t n;            // columns
-	const float *a;       // for every 16 columns T times 16 values, then for each left T values
-	float *out;           // [row][T]
-	int64_t ahead;        // bytes from the weights in use to those prefetched
-} DotArgs;
+#include "rows.h"
 
 typedef _Float16 vh __attribute__((vector_size(VB / 2)));
 typedef uint16_t vs __attribute__((vector_size(VB / 2)));
@@ -23,40 +14,65 @@ INLINE float bf16(const uint8_t *w) {
 	return x.f;
 }
 
-#define DOT(NAME, T, SIZE, VECTOR, ONE)                                                      \
-	KERNEL NAME##x##T(const DotArgs *p) {                                                    \
-		const uint8_t *row = p->w;                                                           \
-		float *out = p->out;                                                                 \
-		int64_t rows = p->rows;                                                              \
-		do {                                                                                 \
-			const uint8_t *w = row;                                                          \
-			const float *a = p->a;                                                           \
-			Acc acc[T] = {0};                                                                \
-			int64_t k = p->n;                                                                \
-			for (; k >= 16; k -= 16, w += 16 * SIZE, a += 16 * T) {                          \
-				__builtin_prefetch(w + p->ahead);                                            \
-				UNROLL for (int i = 0; i < N16; i++) {                                       \
-					vf v = VECTOR(w + i * LANES * SIZE);                                     \
-					UNROLL for (int t = 0; t < T; t++) acc[t].v[i] = fma_(v, load(vf, a + 16 * t + i * LANES), acc[t].v[i]); \
-				}                                                                            \
-			}                                                                                \
-			float left[T] = {0};                                                             \
-			for (; k > 0; k--, w += SIZE, a += T) {                                          \
-				UNROLL for (int t = 0; t < T; t++) left[t] += ONE(w) * a[t];                 \
-			}                                                                                \
-			UNROLL for (int t = 0; t < T; t++) out[t] = total(acc[t]) + left[t];             \
-			out += T;                                                                        \
-			row += p->stride;                                                                \
-		} while (--rows > 0);                                                                \
+// Wide is 16 columns of a row; some gives the n < 16 that are left, and zeros.
+typedef struct { vf v[N16]; } Wide;
+#define WIDE(NAME, SIZE, VECTOR, ONE)                                         \
+	INLINE Wide all_##NAME(const uint8_t *w) {                                \
+		Wide x;                                                               \
+		UNROLL for (int i = 0; i < N16; i++) x.v[i] = VECTOR(w + i * LANES * SIZE); \
+		return x;                                                             \
+	}                                                                         \
+	INLINE Wide some_##NAME(const uint8_t *w, int64_t n) {                    \
+		Wide x = {0};                                                         \
+		do {                                                                  \
+			UNROLL for (int i = N16 - 1; i > 0; i--) x.v[i] = up(x.v[i], x.v[i - 1][LANES - 1]); \
+			x.v[0] = up(x.v[0], ONE(w + --n * SIZE));                         \
+		} while (n > 0);                                                      \
+		return x;                                                             \
 	}
-#define DOTS(T)                       \
-	DOT(dotF32, T, 4, f32s, f32)      \
-	DOT(dotF16, T, 2, f16s, f16)      \
-	DOT(dotBF16, T, 2, bf16s, bf16)
+// up moves each element one lane up, and x into the lowest.
+INLINE vf up(vf v, float x) {
+	v = SHUFFLE(v, v, LANES - 1, 0, 1, 2
+#if LANES > 4
+		, 3, 4, 5, 6
+#endif
+#if LANES > 8
+		, 7, 8, 9, 10, 11, 12, 13, 14
+#endif
+	);
+	v[0] = x;
+	return v;
+}
+WIDE(F32, 4, f32s, f32)
+WIDE(F16, 2, f16s, f16)
+WIDE(BF16, 2, bf16s, bf16)
+
+// Activations: for every 16 columns T times 16 values, zeros after the last.
+#define STEPS(T, X)                                                           \
+	const uint8_t *u = w;                                                     \
+	UNROLL for (int r = 0; r < R; r++, u += far) {                            \
+		HERE(T)                                                               \
+		Wide x = X;                                                           \
+		UNROLL for (int t = 0; t < T; t++) UNROLL for (int i = 0; i < N16; i++) acc[r][t].v[i] = fma_(x.v[i], load(vf, q + 64 * t + i * VB), acc[r][t].v[i]); \
+	}
+#define DOT(NAME, T, SIZE)                                                    \
+	ROWS(PLAIN_ROWS(T), dot##NAME, T, {                                                      \
+		for (; k >= 16; k -= 16) {                                            \
+			UNROLL for (int r = 0; r < R; r++) __builtin_prefetch(w + r * far + p->ahead); \
+			STEPS(T, all_##NAME(u))                                           \
+			w += 16 * SIZE;                                                   \
+			q += 64 * T;                                                      \
+		}                                                                     \
+		if (k > 0) { STEPS(T, some_##NAME(u, k)) }                              \
+	})
+#define DOTS(T) DOT(F32, T, 4) DOT(F16, T, 2) DOT(BF16, T, 2)
 DOTS(1)
 DOTS(2)
 #if VB != 32
 DOTS(4)
+#endif
+#if VB == 64
+DOTS(8)
 #endif
 
 // The tile of gemm.c with float32: for every column 2 times LANES rows.
