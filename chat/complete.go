@@ -31,7 +31,12 @@ func (e *Engine) complete(ctx context.Context, s *model.Session, text string, se
 	if err := s.Reset(); err != nil {
 		return Reply{}, err
 	}
-	logits, err := feed(ctx, s, ids, progress)
+	fed := 0
+	logits, err := e.feed(ctx, s, ids, nil, func(done, total int) {
+		if fed = total; progress != nil {
+			progress(done, total)
+		}
+	})
 	if err != nil {
 		return Reply{}, err
 	}
@@ -39,7 +44,7 @@ func (e *Engine) complete(ctx context.Context, s *model.Session, text string, se
 	d := speculate.New(s, set.Sampling, set.Draft)
 	d.Begin(logits)
 	r, err := e.generate(ctx, s, d, set, emit)
-	r.Stats.PromptTokens, r.Stats.PromptTime = len(ids), prompt
+	r.Stats.PromptTokens, r.Stats.ReusedTokens, r.Stats.PromptTime = fed, len(ids)-fed, prompt
 	r.Stats.FirstToken += prompt
 	return r, err
 }

@@ -149,5 +149,8 @@ func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, er
 	st.FirstToken, st.Speculation = st.PromptTime+r.Stats.FirstToken, r.Stats.Speculation
 	r.Stats = st
 	c.messages = append(c.messages, Message{"assistant", r.Text})
+	if c.e.Cache != nil && r.whole {
+		c.e.Cache.Keep(c.s, nil)
+	}
 	return r, nil
 }

@@ -41,7 +41,7 @@ func demoOn(t testing.TB, b backend.Backend, context int) (*chat.Engine, *model.
 	return e, s
 }
 
-func session(t testing.TB, e *chat.Engine) *model.Session {
+func fresh(t testing.TB, e *chat.Engine) *model.Session {
 	t.Helper()
 	s, err := e.Model.NewSession(cpu.New(0), model.Options{Context: 64})
 	if err != nil {
@@ -276,7 +276,7 @@ func TestNoTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Converse(session(t, e), chat.Settings{}).Say(context.Background(), "Hi", func(string) {}); !errors.Is(err, chat.ErrNoTemplate) {
+	if _, err := e.Converse(fresh(t, e), chat.Settings{}).Say(context.Background(), "Hi", func(string) {}); !errors.Is(err, chat.ErrNoTemplate) {
 		t.Errorf("a chat without a template: %v", err)
 	}
 }

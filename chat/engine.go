@@ -11,6 +11,7 @@ import (
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/session"
 	"github.com/mil-run/mil/tokenizer"
 )
 
@@ -20,6 +21,8 @@ type Engine struct {
 	Tokenizer *tokenizer.Tokenizer
 	// Defaults is how the checkpoint wants tokens to be chosen.
 	Defaults sample.Options
+	// Cache, if set, is asked for what a prompt begins with, and given what was read.
+	Cache *session.Cache
 
 	file     *format.File
 	template *template.Template // nil where the file has none that runs

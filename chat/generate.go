@@ -77,34 +77,6 @@ func (s Stats) String() string {
 	return line
 }
 
-// feedStep is how many prompt tokens are fed between looks at the context.
-const feedStep = 512
-
-// feed gives the session tokens in steps that can be interrupted, and returns
-// the last one's logits.
-func feed(ctx context.Context, s *model.Session, ids []int32, progress func(done, total int)) ([]float32, error) {
-	var logits []float32
-	for done := 0; done < len(ids); {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		n := min(feedStep, len(ids)-done)
-		want := model.WantNone
-		if done+n == len(ids) {
-			want = model.WantLast
-		}
-		var err error
-		if logits, err = s.Feed(ids[done:done+n], want); err != nil {
-			return nil, err
-		}
-		done += n
-		if progress != nil {
-			progress(done, len(ids))
-		}
-	}
-	return logits, nil
-}
-
 // generate goes on from what a decoder was begun with until something ends the
 // reply. emit is given the text as it comes, in whole characters.
 func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.Decoder, set Settings, emit func(string)) (r Reply, err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mil-run/mil/backend/cpu"
@@ -14,6 +15,7 @@ import (
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/session"
 	"github.com/mil-run/mil/speculate"
 )
 
@@ -173,5 +175,62 @@ func TestLongPromptIsKept(t *testing.T) {
 	again, err := c.Regenerate(context.Background(), func(string) {})
 	if err != nil || again.Stats.PromptTokens != 0 || again.Text != first.Text {
 		t.Errorf("%q after %d tokens, %v; at first %q", again.Text, again.Stats.PromptTokens, err, first.Text)
+	}
+}
+
+// With a prompt cache every conversation begins in a session that has read
+// nothing, and feeds what no conversation before it has.
+func TestPromptCache(t *testing.T) {
+	cache, err := session.OpenCache(t.TempDir(), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Close()
+	cache.Warn = func(err error) { t.Error(err) }
+	ask := func(messages ...string) chat.Reply {
+		e, s := demoTalk(t, 4096)
+		e.Cache = cache
+		c := e.Converse(s, chat.Settings{MaxTokens: 40})
+		var list []chat.Message
+		for i, text := range messages {
+			list = append(list, chat.Message{Role: []string{"user", "assistant"}[i%2], Content: text})
+		}
+		c.Load(list)
+		r, err := c.Reply(context.Background(), func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	document := "My name is Opal. " + strings.Repeat("The honey is sweet. ", 400)
+	first := ask(document + "What is my name?")
+	if first.Stats.ReusedTokens != 0 || first.Stats.PromptTokens < 1500 {
+		t.Fatalf("at first it fed %d tokens and reused %d", first.Stats.PromptTokens, first.Stats.ReusedTokens)
+	}
+	if r := ask(document + "What is my name?"); r.Stats.PromptTokens != 0 || r.Text != first.Text {
+		t.Errorf("the same again: %q after %d tokens, at first %q", r.Text, r.Stats.PromptTokens, first.Text)
+	}
+	if r := ask(document + "What is 2 plus 3?"); r.Stats.PromptTokens > session.Interval {
+		t.Errorf("another question about one document fed %d tokens", r.Stats.PromptTokens)
+	}
+	second := ask(document+"What is my name?", first.Text, "What is 2 plus 3?")
+	if second.Stats.PromptTokens > 40 {
+		t.Errorf("the next turn fed %d tokens", second.Stats.PromptTokens)
+	}
+	if r := ask(document+"What is my name?", first.Text, "What is 4 plus 3?"); r.Stats.PromptTokens > 40 {
+		t.Errorf("the last message edited fed %d tokens", r.Stats.PromptTokens)
+	}
+	complete := func() chat.Reply {
+		e, s := demoTalk(t, 4096)
+		e.Cache = cache
+		r, err := e.Complete(context.Background(), s, document, chat.Settings{MaxTokens: 20}, nil, func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	a, b := complete(), complete()
+	if a.Text != b.Text || b.Stats.PromptTokens != 0 || b.Stats.ReusedTokens != a.Stats.PromptTokens+a.Stats.ReusedTokens {
+		t.Errorf("completed twice: %q after %d tokens, %q after %d", a.Text, a.Stats.PromptTokens, b.Text, b.Stats.PromptTokens)
 	}
 }

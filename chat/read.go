@@ -78,13 +78,17 @@ func (c *Conversation) read(ctx context.Context, text string) (logits []float32,
 			return nil, st, err
 		}
 	}
-	st.ReusedTokens = len(c.s.Tokens())
-	st.PromptTokens = len(ids) - st.ReusedTokens
+	have := len(c.s.Tokens())
 	c.at = point{}
-	if st.PromptTokens > 0 {
-		if logits, err = feed(ctx, c.s, ids[st.ReusedTokens:], c.Progress); err != nil {
-			return nil, st, err
+	logits, err = c.e.feed(ctx, c.s, ids, logits, func(done, total int) {
+		if st.PromptTokens = total; c.Progress != nil {
+			c.Progress(done, total)
 		}
+	})
+	if err != nil {
+		return nil, st, err
+	}
+	if st.ReusedTokens = len(ids) - st.PromptTokens; len(ids) > have {
 		if err := c.mark(point{prompt: text, known: true}, len(c.messages), logits); err != nil {
 			return nil, st, err
 		}

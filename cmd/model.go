@@ -19,6 +19,7 @@ import (
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
+	"github.com/mil-run/mil/session"
 )
 
 // splitModel takes the model from the positional arguments: the first is one
@@ -172,6 +173,8 @@ type chatFlags struct {
 	stop                     []string
 	system                   string
 	stats                    bool
+	cache                    string
+	cacheSize                int
 }
 
 func (f *chatFlags) add(set *pflag.FlagSet) {
@@ -186,6 +189,8 @@ func (f *chatFlags) add(set *pflag.FlagSet) {
 	set.Uint64Var(&f.seed, "seed", 0, "seed of the random numbers; the same seed gives the same text, with a draft where --draft-k is fixed (default a new one)")
 	set.StringArrayVar(&f.stop, "stop", nil, "text that ends a reply; may be given several times")
 	set.IntVar(&f.maxTokens, "max-tokens", 0, "longest reply in tokens, 0 up to the context's end")
+	set.StringVar(&f.cache, "prompt-cache", "", "FOLDER that keeps what prompts begin with, so that it is not read again")
+	set.IntVar(&f.cacheSize, "prompt-cache-size", 4096, "megabytes the folder may hold; what was not used for longest goes first")
 	set.StringVar(&f.system, "system", "", "system message")
 	set.BoolVar(&f.stats, "stats", false, "print speed and tokens after each reply, on stderr")
 }
@@ -247,6 +252,9 @@ func (f *chatFlags) open(c *cobra.Command, path string) (t *talker, err error) {
 	if err == nil {
 		t.session, err = f.session(t.engine.Model, c.ErrOrStderr())
 	}
+	if err == nil && f.cache != "" {
+		err = f.openCache(t.engine)
+	}
 	if err == nil {
 		t.drafts, err = f.draftFlags.open(&f.runFlags, t.engine, t.session, t.Sampling)
 	}
@@ -258,7 +266,23 @@ func (f *chatFlags) open(c *cobra.Command, path string) (t *talker, err error) {
 	return t, nil
 }
 
+// openCache gives the engine its prompt cache.
+func (f *chatFlags) openCache(e *chat.Engine) (err error) {
+	if f.cacheSize < 1 || f.cacheSize > maxCache {
+		return fmt.Errorf("--prompt-cache-size %d is not between 1 and %d megabytes", f.cacheSize, maxCache)
+	}
+	if e.Cache, err = session.OpenCache(f.cache, int64(f.cacheSize)<<20); err == nil {
+		e.Cache.Warn = func(err error) { fmt.Fprintln(f.warn, "mil: warning:", err) }
+	}
+	return err
+}
+
+const maxCache = 1 << 24
+
 func (t *talker) close() {
+	if t.engine != nil && t.engine.Cache != nil {
+		t.engine.Cache.Close()
+	}
 	if t.drafts != nil {
 		t.drafts.close()
 	}

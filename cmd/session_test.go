@@ -78,3 +78,19 @@ func TestSessionMistakes(t *testing.T) {
 		t.Error("another model:", err)
 	}
 }
+
+func TestPromptCacheFlag(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	args := []string{"run", "--temp", "0", "--stats", "--prompt-cache", dir, "What is 2 plus 3?"}
+	for i, want := range []string{"prompt 18 tokens (0 reused)", "prompt 0 tokens (18 reused)"} {
+		out, errs, err := mil(t, "", args...)
+		if err != nil || out != "2 + 3 = 5.\n" || !strings.HasPrefix(errs, want) {
+			t.Errorf("run %d: %q, %q, %v", i, out, errs, err)
+		}
+	}
+	for _, bad := range [][]string{{"--prompt-cache-size", "0"}, {"--prompt-cache-size", "-3"}, {"--prompt-cache", os.DevNull}} {
+		if _, _, err := mil(t, "", append(args, bad...)...); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}

@@ -35,9 +35,19 @@ func appendFloat32s(v []float32, b []byte) []float32 {
 	return v
 }
 
-// rows are the sections of positions [from, to) of so many caches.
-func rows(s *model.Session, caches, from, to int, mapped bool) (list []section) {
-	for i := range caches {
+// caches is how many caches a session has.
+func caches(s *model.Session) (n int) {
+	for _, p := range s.Parts() {
+		if p.Cache {
+			n++
+		}
+	}
+	return n
+}
+
+// rows are the sections of positions [from, to) of all caches.
+func rows(s *model.Session, from, to int, mapped bool) (list []section) {
+	for i := range caches(s) {
 		list = append(list, section{kind: kindCache, part: i, from: from, to: to, mapped: mapped,
 			fill: func(buf []byte) ([]byte, error) { return s.ReadCache(i, from, to, buf) }})
 	}

@@ -144,7 +144,7 @@ func (c *Cache) Find(s *model.Session, ids []int32, least int) (n int, logits []
 	var all []found
 	var pages []string
 	for _, n := range slices.Compact(lengths) {
-		for at := (len(pages) + 1) * Page; at <= n; at += Page {
+		for at := (len(pages) + 1) * Page; at <= n && caches(s) > 0; at += Page {
 			pages = append(pages, k.name(at, extPage))
 		}
 		if name := k.name(n, extState); there[name] {
@@ -174,10 +174,10 @@ func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (lo
 		return nil, err
 	}
 	defer state.close()
-	if len(state.logits) != s.Vocab() {
-		if state.logits = nil; len(ids) == all {
-			return nil, errMiss
-		}
+	if len(ids) < all {
+		state.logits = nil
+	} else if len(state.logits) != s.Vocab() {
+		return nil, errMiss // only its last token would be to feed again, and cannot be
 	}
 	entries := []*entry{state}
 	for _, name := range names[:len(names)-1] {
@@ -189,12 +189,13 @@ func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (lo
 		defer e.close()
 		entries = append(entries, e)
 	}
-	covered := 0
-	for _, e := range slices.Backward(entries[1:]) {
-		covered += e.to - e.from
-	}
-	if covered != len(ids)/Page*Page || !slices.Equal(state.tokens, ids) || state.to < len(ids) && len(ids)%Page != 0 && len(state.caches) > 0 {
+	if !state.stands(ids, s) {
 		return nil, errMiss
+	}
+	for i, e := range entries[1:] {
+		if e.from != i*Page || e.to != (i+1)*Page {
+			return nil, errMiss
+		}
 	}
 	for _, e := range entries {
 		if err := e.put(s); err != nil {
@@ -225,23 +226,13 @@ func (c *Cache) keep(s *model.Session, logits []float32) error {
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	parts := s.Parts()
-	const u = backend.CacheUnit
-	caches := 0
-	for _, p := range parts {
-		if p.Cache {
-			caches++
-		}
-	}
 	now := time.Now()
 	there := func(name string) bool { return c.root.Chtimes(name, now, now) == nil }
 	full := len(ids) / Page * Page
-	if caches > 0 {
-		for at := 0; at < full; at += Page {
-			if name := k.name(at+Page, extPage); !there(name) {
-				if err := c.write(name, rows(s, caches, at, at+Page, true)); err != nil {
-					return err
-				}
+	for at := 0; at < full && caches(s) > 0; at += Page {
+		if name := k.name(at+Page, extPage); !there(name) {
+			if err := c.write(name, rows(s, at, at+Page, true)); err != nil {
+				return err
 			}
 		}
 	}
@@ -260,7 +251,7 @@ func (c *Cache) keep(s *model.Session, logits []float32) error {
 	}
 	list := append([]section{{kind: kindInfo, data: j}, {kind: kindTokens, data: int32s(ids)}}, stateSections(snap, 0)...)
 	if full < len(ids) {
-		list = append(list, rows(s, caches, full, roundUp(len(ids), u), false)...)
+		list = append(list, rows(s, full, roundUp(len(ids), backend.CacheUnit), false)...)
 	}
 	if logits != nil {
 		list = append(list, section{kind: kindLogits, data: float32s(logits)})

@@ -59,11 +59,7 @@ func (e *entry) parse(b []byte, name string, s *model.Session) error {
 	if err != nil {
 		return err
 	}
-	parts := s.Parts()
-	caches := slices.IndexFunc(parts, func(p model.Part) bool { return !p.Cache })
-	if caches < 0 {
-		caches = len(parts)
-	}
+	parts, caches := s.Parts(), caches(s) // which come first
 	const u = backend.CacheUnit
 	for _, sec := range list {
 		data := b[sec.off : sec.off+sec.size]
@@ -101,6 +97,13 @@ func (e *entry) parse(b []byte, name string, s *model.Session) error {
 		return errors.New("a cache is missing")
 	}
 	return nil
+}
+
+// stands says whether the entry is the state after ids.
+func (e *entry) stands(ids []int32, s *model.Session) bool {
+	rest := len(ids) / Page * Page
+	return slices.Equal(e.tokens, ids) &&
+		(len(e.caches) == 0 && (rest == len(ids) || caches(s) == 0) || len(e.caches) > 0 && e.from == rest && e.to == roundUp(len(ids), backend.CacheUnit))
 }
 
 // put puts the entry's keys and values into the session.

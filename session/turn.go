@@ -37,7 +37,7 @@ func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 				list = append(list, section{kind: kindLogits, from: len(in.Points), data: float32s(p.Logits)})
 			}
 		}
-		list = append(list, f.cacheSections(s, min(in.Keep, s.Dirty()))...)
+		list = append(list, cacheSections(s, min(in.Keep, s.Dirty()))...)
 	}
 	if len(tokens) > in.Keep {
 		list = append([]section{{kind: kindTokens, data: int32s(tokens[in.Keep:])}}, list...)
@@ -63,21 +63,15 @@ func stateSections(n *model.Snapshot, point int) (list []section) {
 
 // cacheSections are the caches' positions from the first that is new: of a page
 // that is not full what is new, and full pages whole, so that they can be mapped.
-func (f *File) cacheSections(s *model.Session, first int) (list []section) {
+func cacheSections(s *model.Session, first int) (list []section) {
 	const u = backend.CacheUnit
 	end := len(s.Tokens())
 	full := end / Page * Page
-	caches := 0
-	for _, p := range f.c.Parts {
-		if p.Cache {
-			caches++
-		}
-	}
 	if from := max(full, first/u*u); from < end {
-		list = append(list, rows(s, caches, from, roundUp(end, u), false)...)
+		list = append(list, rows(s, from, roundUp(end, u), false)...)
 	}
 	for from := first / Page * Page; from < full; from += Page {
-		list = append(list, rows(s, caches, from, from+Page, true)...)
+		list = append(list, rows(s, from, from+Page, true)...)
 	}
 	return list
 }

@@ -1,0 +1,54 @@
+package chat
+
+import (
+	"context"
+
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/session"
+)
+
+// feedStep is how many prompt tokens are fed between looks at the context.
+const feedStep = 512
+
+// feed gives the session the rest of ids, of which it has some, in steps that can
+// be interrupted, and returns the last one's logits. logits are the next
+// token's where it has all of them. Where there is a cache, it is asked first for
+// more than the session has.
+func (e *Engine) feed(ctx context.Context, s *model.Session, ids []int32, logits []float32, progress func(done, total int)) ([]float32, error) {
+	if e.Cache != nil {
+		n, found, err := e.Cache.Find(s, ids, len(s.Tokens()))
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			logits = found
+		}
+	}
+	before := len(s.Tokens())
+	total := len(ids) - before
+	for done := 0; done < total; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n := min(feedStep, total-done)
+		if e.Cache != nil { // steps that end where states are kept
+			n = min(n, feedStep-(before+done)%feedStep)
+		}
+		want := model.WantNone
+		if done+n == total {
+			want = model.WantLast
+		}
+		var err error
+		if logits, err = s.Feed(ids[before+done:before+done+n], want); err != nil {
+			return nil, err
+		}
+		done += n
+		if progress != nil {
+			progress(done, total)
+		}
+		if e.Cache != nil && (done == total || (before+done)%session.Interval == 0) {
+			e.Cache.Keep(s, logits)
+		}
+	}
+	return logits, nil
+}
