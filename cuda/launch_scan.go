@@ -7,6 +7,18 @@ import (
 	"github.com/mil-run/mil/backend"
 )
 
+// What kernels for prompts take.
+const (
+	promptTaps   = 4
+	promptRun    = 16   // tokens of a thread of prompt_conv
+	promptStates = 16   // the fewest of prompt_scan2
+	promptGroup  = 1024 // channels of a norm's group that a warp takes
+)
+
+// long reports whether a pass takes kernels made for prompts, of chips that copy
+// to shared memory on their own.
+func (pl *planner) long() bool { return pl.tokens > backend.Verify && pl.capability() >= tensorCores }
+
 func (pl *planner) conv(n *backend.Conv) error {
 	ws, err := pl.tensors(n.W, n.Bias)
 	if err != nil {
@@ -21,7 +33,11 @@ func (pl *planner) conv(n *backend.Conv) error {
 	if a.window, err = pl.state(n.Window); err != nil {
 		return err
 	}
-	add(pl, "conv", [3]int{ceil(n.W.Rows, 256), pl.tokens, 1}, 256, a)
+	if pl.long() && n.Taps == promptTaps {
+		add(pl, "prompt_conv", [3]int{ceil(n.W.Rows, 256), ceil(pl.tokens, promptRun), 1}, 256, a)
+	} else {
+		add(pl, "conv", [3]int{ceil(n.W.Rows, 256), pl.tokens, 1}, 256, a)
+	}
 	if pl.scanReads(n.In.V) {
 		pl.window = &a
 	} else {
@@ -126,7 +142,10 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 		return err
 	}
 	kernel := "scan2"
-	if !pl.p.Logged {
+	switch {
+	case pl.long():
+		kernel, states = "prompt_scan2", max(states, promptStates)
+	case !pl.p.Logged:
 		kernel = "scan2_long"
 	}
 	add(pl, fmt.Sprintf("%s_%d", kernel, states), [3]int{ceil(n.P, scan2Rows), n.Heads, 1}, scan2Rows*scan2Lanes, a)
@@ -141,6 +160,10 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 	}
 	after.conv, window = pl.takeWindow()
 	after.logBlocks, after.windowBlocks = int32(log), int32(window)
-	add(pl, "after2", [3]int{n.NormGroups*pl.tokens + log + window, 1, 1}, 256, after)
+	if pl.long() && size <= promptGroup {
+		add(pl, "prompt_after2", [3]int{ceil(n.NormGroups*pl.tokens, 8) + window, 1, 1}, 256, after)
+	} else {
+		add(pl, "after2", [3]int{n.NormGroups*pl.tokens + log + window, 1, 1}, 256, after)
+	}
 	return nil
 }

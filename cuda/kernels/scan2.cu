@@ -1,12 +1,5 @@
 // The Mamba-2 recurrence.
-#include "conv.h"
-
-struct Scan2 {
-	u64 x, b, c, dt, z, a, d, bias, h, log, out, params;
-	i32 xStride, bStride, cStride, dtStride, zStride, outStride;
-	i32 heads, p, n, xs, bs, cs; // widths of x, b, c
-	i32 tokens, logged;
-};
+#include "scan2.h"
 
 enum { ROWS = 16, LANES = 8 };
 
@@ -141,16 +134,6 @@ SCAN2(32)
 SCAN2(64)
 SCAN2(128)
 SCAN2(256)
-
-struct After2 {
-	Scan2 scan;
-	Conv conv;    // whose window moves on; width 0: none
-	Quantized to; // of the normalized outputs, where the form is not FLOAT
-	u64 weight;   // of the norm
-	i32 groups, size; // of the norm
-	i32 logBlocks, windowBlocks; // blocks of 256 threads
-	float eps;
-};
 
 // after2 is what must wait for the scan: it normalizes the outputs in place,
 // group by group, and quantizes them; it logs the pass's inputs and moves the

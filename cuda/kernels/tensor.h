@@ -7,6 +7,9 @@ DEVICE u32 shared32(const void *p) { return (u32)(u64)(__attribute__((address_sp
 DEVICE void copyAsync(u32 to, const void *from) {
 	asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
 }
+DEVICE void copyWord(u32 to, const void *from) {
+	asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from) : "memory");
+}
 DEVICE void copied() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
 DEVICE void put(u32 to, const u32 *v) {

@@ -29,16 +29,28 @@ template <class Type> DEVICE const u8 *sourceRow(const Expand &a, int d) {
 	return (const u8 *)(m == 0 ? a.w[0] : m == 1 ? a.w[1] : m == 2 ? a.w[2] : a.w[3]) + (u64)r * Type::rowBytes(a.cols);
 }
 
-// expand unpacks 16 rows of 512 columns, a thread half of a tile's row.
+// expand unpacks 16 rows of 512 columns, a warp two of them, a thread half of a
+// tile's row. Through shared memory they become whole lines: a line is a tile's
+// row, its part p at p^(line%8) there.
 template <class Type> DEVICE void expand(const Expand &a) {
-	int lane = thread() % 32, row = blockX() * 16 + thread() / 32 * 2 + lane / 16, k = blockY() * 8 + lane / 2 % 8, h = lane % 2;
-	if (k >= a.cols / 64) return;
-	typename Type::Raw raw;
-	Type::load(raw, sourceRow<Type>(a, a.first + row), k, h);
-	u32 v[16];
-	Type::unpack(raw, v, k, h);
-	u8 *to = tileRow(a.out, row, 0, 1, a.cols / 64, k);
-	UNROLL for (int i = 0; i < 4; i++) putPart(to, row, Type::mixed ? i / 2 * 4 + h * 2 + i % 2 : h * 4 + i, v + 4 * i);
+	SHARED static Quad lines[8][16][8];
+	int lane = thread() % 32, warp = thread() / 32, line = lane / 2, h = lane % 2, steps = a.cols / 64;
+	int row = blockX() * 16 + warp * 2, r = row + line / 8, k = blockY() * 8 + line % 8;
+	if (k < steps) {
+		typename Type::Raw raw;
+		Type::load(raw, sourceRow<Type>(a, a.first + r), k, h);
+		u32 v[16];
+		Type::unpack(raw, v, k, h);
+		UNROLL for (int i = 0; i < 4; i++) {
+			int part = Type::mixed ? i / 2 * 4 + h * 2 + i % 2 : h * 4 + i;
+			lines[warp][line][(part ^ r ^ line) & 7] = Quad{v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]};
+		}
+	}
+	asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+	UNROLL for (int i = 0; i < 4; i++) {
+		int line = i * 4 + lane / 8, part = lane % 8, k = blockY() * 8 + line % 8;
+		if (k < steps) *(Quad *)(tileRow(a.out, row + line / 8, 0, 1, steps, k) + part * 16) = lines[warp][line][(part ^ line) & 7];
+	}
 }
 
 struct FloatF32 {

@@ -1,0 +1,20 @@
+// What the Mamba-2 recurrence takes.
+#pragma once
+#include "conv.h"
+
+struct Scan2 {
+	u64 x, b, c, dt, z, a, d, bias, h, log, out, params;
+	i32 xStride, bStride, cStride, dtStride, zStride, outStride;
+	i32 heads, p, n, xs, bs, cs; // widths of x, b, c
+	i32 tokens, logged;
+};
+
+struct After2 {
+	Scan2 scan;
+	Conv conv;    // whose window moves on; width 0: none
+	Quantized to; // of the normalized outputs, where the form is not FLOAT
+	u64 weight;   // of the norm
+	i32 groups, size; // of the norm
+	i32 logBlocks, windowBlocks; // blocks of 256 threads
+	float eps;
+};
