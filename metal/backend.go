@@ -10,7 +10,7 @@ import (
 // machine: it has none, or no GPU is visible.
 var (
 	ErrAbsent   = errors.New("no Metal")
-	ErrNoDevice = errors.New("Metal sees no GPU")
+	ErrNoDevice = errors.New("no GPU that Metal sees")
 )
 
 // ErrMemory is wrapped when the memory does not suffice.

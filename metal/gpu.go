@@ -156,7 +156,7 @@ func (g *gpu) wrap(data []byte) (memory, error) {
 		n := ceil(len(data), g.limit.page) * g.limit.page
 		b.id = g.ask(g.device, g.names.newBufferWithBytesNoCopy, aPointer(start), aWord(n), aWord(storageModeShared), aPointer(nil))
 		if b.id == 0 {
-			return fmt.Errorf("Metal does not wrap %s of mapped weights", megabytes(int64(n)))
+			return fmt.Errorf("%s of mapped weights are not wrapped by Metal", megabytes(int64(n)))
 		}
 		return nil
 	})

@@ -165,7 +165,7 @@ func TestFailures(t *testing.T) {
 		"function": {func(r *recorder) { r.fails["newFunctionWithName:"] = "" }, "metal: launch 0, embed: no kernel embed"},
 		"memory": {func(r *recorder) { r.fails["newBufferWithLength:options:"] = "" },
 			"MB are needed, 0.0 MB of 8589.9 MB are in use on Apple M1, and one piece holds at most 1073.7 MB"},
-		"wrap":     {func(r *recorder) { r.fails["newBufferWithBytesNoCopy:length:options:deallocator:"] = "" }, "Metal does not wrap"},
+		"wrap":     {func(r *recorder) { r.fails["newBufferWithBytesNoCopy:length:options:deallocator:"] = "" }, "are not wrapped by Metal"},
 		"threads":  {func(r *recorder) { r.threads = 64 }, "metal: kernel embed: threadgroups of 256 threads, Apple M1 takes 64"},
 		"hang":     {func(r *recorder) { r.status = 5 }, "metal: Apple M1: GPU Hang"},
 		"commands": {func(r *recorder) { r.fails["commandBufferWithUnretainedReferences"] = "" }, "gives no command buffer"},
