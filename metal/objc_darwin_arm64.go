@@ -9,18 +9,30 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// system is the Objective-C runtime of this machine. Every call goes through
-// SyscallN: registering a function for each message's types would cost
-// reflection a call. A frame on the heap serves all of them.
-type system struct {
+// functions are the entry points that are used. Every call goes through SyscallN:
+// registering a function for each message's types would cost reflection a call.
+type functions struct {
 	getClass, registerName, msgSend, push, pop, createDevice uintptr
-	frame                                                    frame
 }
 
-// openSystem opens the runtime and Metal at their first use. CoreGraphics must
-// be loaded for a program without windows to be given a device.
-var openSystem = sync.OnceValues(func() (objc, error) {
-	s := &system{}
+// system is the Objective-C runtime of this machine, for one goroutine.
+type system struct {
+	*functions
+	frame frame
+}
+
+func openSystem() (objc, error) {
+	f, err := loaded()
+	if err != nil {
+		return nil, err
+	}
+	return &system{functions: f}, nil
+}
+
+// loaded opens the runtime and Metal at their first use. CoreGraphics must be
+// loaded for a program without windows to be given a device.
+var loaded = sync.OnceValues(func() (*functions, error) {
+	s := &functions{}
 	for _, l := range []struct {
 		path    string
 		symbols map[string]*uintptr
