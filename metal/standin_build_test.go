@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"os"
 	osexec "os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,31 +60,77 @@ var flags = []string{"-x", "c++", "-std=c++17", "-Wall", "-Werror", "-Wno-unknow
 var hooked = []string{"-DUNROLL=", "-O2", "-fno-math-errno", "-fPIC", "-fsanitize=thread", "-mllvm", "-tsan-instrument-func-entry-exit=0",
 	"-fno-vectorize", "-fno-slp-vectorize"}
 
-// library compiles texts into a shared object.
+// objects are what was compiled, by text: mutants of one kernel share the rest.
+var objects = struct {
+	dir  string
+	path map[string]string
+}{path: map[string]string{}}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if objects.dir != "" {
+		os.RemoveAll(objects.dir)
+	}
+	os.Exit(code)
+}
+
+// place is a new file's path.
+func place(t testing.TB, suffix string) string {
+	t.Helper()
+	if objects.dir == "" {
+		var err error
+		if objects.dir, err = os.MkdirTemp("", "mil-standin"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.CreateTemp(objects.dir, "*"+suffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	return f.Name()
+}
+
+// written is a file with that text.
+func written(t testing.TB, text string) string {
+	t.Helper()
+	path := place(t, ".cpp")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// library compiles modules into a shared object.
 func library(t testing.TB, texts map[string]string) string {
 	t.Helper()
-	cc, dir := clang(t), t.TempDir()
-	arch := []string{}
+	cc := clang(t)
+	var arch []string
 	if runtime.GOARCH == "amd64" {
-		arch = append(arch, "-march=x86-64-v3")
+		arch = []string{"-march=x86-64-v3"}
 	}
 	var jobs []func() error
-	var objects []string
-	compile := func(source, object string, options ...string) error {
-		args := append(append(append([]string{}, flags...), arch...), options...)
-		return command(cc, append(args, "-c", source, "-o", object)...)
+	var list []string
+	add := func(text string, job func(object string) error) {
+		object, ok := objects.path[text]
+		if !ok {
+			object = place(t, ".o")
+			objects.path[text] = object
+			jobs = append(jobs, func() error { return job(object) })
+		}
+		list = append(list, object)
 	}
-	object := func(name string) string {
-		o := filepath.Join(dir, name+".o")
-		objects = append(objects, o)
-		return o
+	compile := func(source, object string, options []string) error {
+		return command(cc, slices.Concat(flags, arch, options, []string{"-c", source, "-o", object})...)
 	}
-	run := object("run")
-	jobs = append(jobs, func() error { return compile("standin/run.cpp", run, "-O2", "-fPIC") })
-	for name, text := range texts {
-		o, source := object(name), filepath.Join(dir, name+".cpp")
-		jobs = append(jobs, func() error {
+	add("run.cpp", func(object string) error { return compile("standin/run.cpp", object, []string{"-O2", "-fPIC"}) })
+	for _, text := range texts {
+		source := written(t, text)
+		add(text, func(object string) error {
 			glue, err := calls(cc, text)
+			if err == nil {
+				err = spaces(text)
+			}
 			if err == nil {
 				err = os.WriteFile(source, []byte(text+glue), 0o600)
 			}
@@ -92,7 +138,7 @@ func library(t testing.TB, texts map[string]string) string {
 				err = check(cc, source)
 			}
 			if err == nil {
-				err = compile(source, o, hooked...)
+				err = compile(source, object, hooked)
 			}
 			return err
 		})
@@ -100,11 +146,31 @@ func library(t testing.TB, texts map[string]string) string {
 	if err := together(jobs); err != nil {
 		t.Fatal(err)
 	}
-	so := filepath.Join(dir, "standin.so")
-	if err := command(cc, append(append([]string{"-shared", "-o", so}, objects...), "-lm")...); err != nil {
+	so := place(t, ".so")
+	if err := command(cc, slices.Concat([]string{"-shared", "-o", so}, list, []string{"-lm"})...); err != nil {
 		t.Fatal(err)
 	}
 	return so
+}
+
+var (
+	functionHead = regexp.MustCompile(`\w\(([^(){};]*(?:\([^(){};]*\)[^(){};]*)*)\) \{`)
+	spaceNamed   = regexp.MustCompile(`\b(thread|device|constant|threadgroup)\b`)
+	twoSpaces    = regexp.MustCompile(`\b(thread|device|constant|threadgroup) (const )?(thread|device|constant|threadgroup)\b`)
+)
+
+// spaces sees to it that parameters name the address space of what they point
+// to, which to clang may be left out.
+func spaces(text string) error {
+	for _, m := range functionHead.FindAllStringSubmatch(text, -1) {
+		list, _ := enclosed(m[1] + ")")
+		for _, p := range list {
+			if strings.ContainsAny(p, "*&") && !strings.ContainsAny(p, "<=>") && !spaceNamed.MatchString(p) || twoSpaces.MatchString(p) {
+				return fmt.Errorf("%q does not name one address space", strings.TrimSpace(p))
+			}
+		}
+	}
+	return nil
 }
 
 // check compiles with address spaces as parts of types, as Metal does.

@@ -154,9 +154,20 @@ func (s *standin) dispatch(d *dispatch, k *standinKernel) error {
 	return nil
 }
 
+var loaded *standin
+
+// kernelsHere are all kernels, compiled once.
+func kernelsHere(t testing.TB) *standin {
+	t.Helper()
+	if loaded == nil {
+		loaded = newStandin(t, library(t, sources(t)))
+	}
+	return loaded
+}
+
 // Every node and every type, through the planner, by the kernels' own text.
 func TestConform(t *testing.T) {
-	s := newStandin(t, library(t, sources(t)))
+	s := kernelsHere(t)
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			e, err := c.Compare(newBackend(s))

@@ -10,6 +10,6 @@ struct Attend {
 	float scale;
 };
 
-#define ATTENTION                                                                                            \
-	constant Attend &a [[buffer(0)]], device const int *params [[buffer(1)]], device const float *q [[buffer(2)]], \
-		device const uchar *keys [[buffer(3)]], device const uchar *values [[buffer(4)]], device float *out [[buffer(5)]]
+#define ATTENTION(AS)                                                                                            \
+	constant Attend &a AS(buffer(0)), device const int *params AS(buffer(1)), device const float *q AS(buffer(2)), \
+		device const uchar *keys AS(buffer(3)), device const uchar *values AS(buffer(4)), device float *out AS(buffer(5))

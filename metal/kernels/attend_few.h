@@ -40,7 +40,7 @@ template <int n> FN float sum(float v) {
 // part (or, with splits 0, all parts one after the other). L lanes take a row, 8
 // dimensions each; a simdgroup takes 32/L positions at once, the threadgroup's
 // four every fourth group of them.
-template <int L, int KV> FN void attend(threadgroup float *shared, ATTENTION, device float *parts, PLACE) {
+template <int L, int KV> FN void attend(threadgroup float *shared, ATTENTION(PASSED), device float *parts, PLACE(PASSED)) {
 	const int P = 32 / L, STEP = SIMDS * P;
 	threadgroup float *score = shared, *gather = score + QUERIES * LIMIT;
 	threadgroup float *peaks = gather + GATHER, *sums = peaks + QUERIES, *factors = sums + QUERIES;
@@ -120,7 +120,7 @@ template <int L, int KV> FN void attend(threadgroup float *shared, ATTENTION, de
 }
 
 #define ATTEND(NAME, KV, L)                                                                                  \
-	kernel void attend_##NAME##_##L(ATTENTION, device float *parts [[buffer(6)]], PLACE) {                     \
+	kernel void attend_##NAME##_##L(ATTENTION(GIVEN), device float *parts [[buffer(6)]], PLACE(GIVEN)) {                     \
 		SHARED float shared[FEW];                                                                            \
 		attend<L, KV>(shared, a, params, q, keys, values, out, parts, group, tid, lane, simd);             \
 	}

@@ -17,12 +17,17 @@ using namespace metal;
 #define SHARED threadgroup
 #endif
 
-// Where a thread is, at the end of a kernel's parameters.
-#define PLACE                                           \
-	uint3 group [[threadgroup_position_in_grid]],       \
-		uint tid [[thread_index_in_threadgroup]],       \
-		uint lane [[thread_index_in_simdgroup]],        \
-		uint simd [[simdgroup_index_in_threadgroup]]
+// Lists of parameters are written once: GIVEN to kernels, with attributes that
+// say what is bound where, and PASSED on to functions.
+#define GIVEN(...) [[__VA_ARGS__]]
+#define PASSED(...)
+
+// Where a thread is, at the end of the parameters.
+#define PLACE(AS)                                     \
+	uint3 group AS(threadgroup_position_in_grid),     \
+		uint tid AS(thread_index_in_threadgroup),     \
+		uint lane AS(thread_index_in_simdgroup),      \
+		uint simd AS(simdgroup_index_in_threadgroup)
 
 // The parameter block: what changes from pass to pass.
 enum { POS, REPLAY, LOGITS, TOKENS, IDS = 16 };

@@ -6,7 +6,7 @@
 // history ending at row Replay + taps-1.
 kernel void conv(constant Conv &a [[buffer(0)]], device const int *params [[buffer(1)]], device const float *in [[buffer(2)]],
 	device const int *map [[buffer(3)]], device const float *w [[buffer(4)]], device const float *bias [[buffer(5)]],
-	device const float *window [[buffer(6)]], device float *out [[buffer(7)]], PLACE) {
+	device const float *window [[buffer(6)]], device float *out [[buffer(7)]], PLACE(GIVEN)) {
 	int c = group.x * 256 + tid, t = group.y;
 	if (c >= a.channels) return;
 	int replay = params[REPLAY], from = a.mapped ? map[c] : c;
@@ -22,6 +22,6 @@ kernel void conv(constant Conv &a [[buffer(0)]], device const int *params [[buff
 // conv_window moves the window on.
 kernel void conv_window(constant Conv &a [[buffer(0)]], device const int *params [[buffer(1)]], device const float *in [[buffer(2)]],
 	device const int *map [[buffer(3)]], device const float *w [[buffer(4)]], device const float *bias [[buffer(5)]],
-	device float *window [[buffer(6)]], device float *out [[buffer(7)]], PLACE) {
+	device float *window [[buffer(6)]], device float *out [[buffer(7)]], PLACE(GIVEN)) {
 	move(a, params, in, window, group.x * 256 + tid);
 }

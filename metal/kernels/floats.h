@@ -11,7 +11,7 @@ struct Float32 : Floats {
 	FN void load(thread Weights &w, device const uchar *row, int s, int lane, int cols) {
 		UNROLL for (int i = 0; i < 4; i++) {
 			int c = column(s, lane, i);
-			float4 v = 0;
+			float4 v = float4(0);
 			if (c < cols) v = *(device const float4 *)(row + c * 4);
 			w.v[i * 4] = v.x, w.v[i * 4 + 1] = v.y, w.v[i * 4 + 2] = v.z, w.v[i * 4 + 3] = v.w;
 		}
@@ -30,7 +30,7 @@ template <bool brain> struct Float16 : Floats {
 	FN void load(thread Weights &w, device const uchar *row, int s, int lane, int cols) {
 		UNROLL for (int i = 0; i < 4; i++) {
 			int c = column(s, lane, i);
-			ushort4 v = 0;
+			ushort4 v = ushort4(0);
 			if (c < cols) v = *(device const ushort4 *)(row + c * 2);
 			w.v[i * 4] = value(v.x), w.v[i * 4 + 1] = value(v.y), w.v[i * 4 + 2] = value(v.z), w.v[i * 4 + 3] = value(v.w);
 		}

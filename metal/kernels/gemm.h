@@ -10,7 +10,7 @@ enum { ROWS = 64, BATCH = 32, DEEP = 32 };
 enum { TILES = (ROWS + BATCH) * DEEP };
 
 // gemm: with GATE the rows are 32 of the gate and the same of up.
-template <class Type, bool GATE> FN void gemm(threadgroup float *ws, PRODUCT) {
+template <class Type, bool GATE> FN void gemm(threadgroup float *ws, PRODUCT(PASSED)) {
 	const int EACH = GATE ? ROWS / 2 : ROWS;
 	int live = rowsOf(a, params, x), t0 = group.y * BATCH, r0 = group.x * EACH;
 	if (t0 >= live) return;
@@ -66,11 +66,11 @@ template <class Type, bool GATE> FN void gemm(threadgroup float *ws, PRODUCT) {
 }
 
 #define GEMM(TYPE, STRUCT)                                                                            \
-	kernel void gemm_##TYPE(PRODUCT) {                                                                \
+	kernel void gemm_##TYPE(PRODUCT(GIVEN)) {                                                                \
 		SHARED float s[TILES];                                                                               \
 		gemm<STRUCT, false>(s, a, params, w0, w1, w2, w3, x, add, out, group, tid, lane, simd);       \
 	}                                                                                                 \
-	kernel void gemm_##TYPE##_gate(PRODUCT) {                                                         \
+	kernel void gemm_##TYPE##_gate(PRODUCT(GIVEN)) {                                                         \
 		SHARED float s[TILES];                                                                               \
 		gemm<STRUCT, true>(s, a, params, w0, w1, w2, w3, x, add, out, group, tid, lane, simd);        \
 	}

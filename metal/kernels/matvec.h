@@ -28,7 +28,7 @@ template <class Type, int R, int T> FN void dots(thread float (&acc)[R][T], devi
 }
 
 // matvec is Out = W·x (+ Add).
-template <class Type, int T> FN void matvec(PRODUCT) {
+template <class Type, int T> FN void matvec(PRODUCT(PASSED)) {
 	const int R = T > 1 ? 2 : 4;
 	int row0 = (group.x * SIMDS + simd) * R, first = group.y * T, n = rowsOf(a, params, x) - first;
 	if (row0 >= a.ends[3] || n <= 0) return;
@@ -45,7 +45,7 @@ template <class Type, int T> FN void matvec(PRODUCT) {
 }
 
 // gate is Out = silu(Gate·x) * (Up·x), gate at w0 and up at w1.
-template <class Type, int T> FN void gate(PRODUCT) {
+template <class Type, int T> FN void gate(PRODUCT(PASSED)) {
 	const int P = T > 1 ? 1 : 2; // pairs of rows
 	int row0 = (group.x * SIMDS + simd) * P, first = group.y * T, n = rowsOf(a, params, x) - first;
 	if (row0 >= a.ends[0] || n <= 0) return;
@@ -64,6 +64,6 @@ template <class Type, int T> FN void gate(PRODUCT) {
 
 #define WITH a, params, w0, w1, w2, w3, x, add, out, group, tid, lane, simd
 #define SIZE(TYPE, STRUCT, T)                                                     \
-	kernel void matvec_##TYPE##_##T(PRODUCT) { matvec<STRUCT, T>(WITH); }         \
-	kernel void matvec_##TYPE##_gate_##T(PRODUCT) { gate<STRUCT, T>(WITH); }
+	kernel void matvec_##TYPE##_##T(PRODUCT(GIVEN)) { matvec<STRUCT, T>(WITH); }         \
+	kernel void matvec_##TYPE##_gate_##T(PRODUCT(GIVEN)) { gate<STRUCT, T>(WITH); }
 #define SIZES(TYPE, STRUCT) SIZE(TYPE, STRUCT, 1) SIZE(TYPE, STRUCT, 2) SIZE(TYPE, STRUCT, 4) SIZE(TYPE, STRUCT, 8)

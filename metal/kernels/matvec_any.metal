@@ -9,7 +9,7 @@ FN float slow(constant MatVec &a, device const uchar *w, int kind, int r, device
 	return simd_sum(acc);
 }
 
-kernel void matvec_any(PRODUCT) {
+kernel void matvec_any(PRODUCT(GIVEN)) {
 	int r = group.x * 2 + simd, t = group.y, n = rowsOf(a, params, x);
 	if (r >= a.ends[0] || t >= n) return;
 	float v = slow(a, w0, a.kind, r, x + ulong(t) * a.xStride, lane);
@@ -18,7 +18,7 @@ kernel void matvec_any(PRODUCT) {
 	out[ulong(t) * a.outStride + r] = v;
 }
 
-kernel void matvec_any_gate(PRODUCT) {
+kernel void matvec_any_gate(PRODUCT(GIVEN)) {
 	int r = group.x * 2 + simd, t = group.y, n = rowsOf(a, params, x);
 	if (r >= a.ends[0] || t >= n) return;
 	x += ulong(t) * a.xStride;

@@ -4,7 +4,7 @@ enum { PARTS = 512, SIDES = 2 };
 
 // merge adds a head's parts, at most PARTS: every second in order, then the two
 // sums; a threadgroup a head and token, 128 threads a sum.
-kernel void merge(ATTENTION, device const float *parts [[buffer(6)]], PLACE) {
+kernel void merge(ATTENTION(GIVEN), device const float *parts [[buffer(6)]], PLACE(GIVEN)) {
 	SHARED float factor[PARTS], side[SIDES * 128], shared[8];
 	int head = group.x, t = group.y, n = (params[POS] + t) / a.split + 1, stride = a.width + 2;
 	device const float *p = parts + (ulong(t) * a.heads + head) * a.splits * stride;

@@ -8,7 +8,7 @@ struct Norm {
 
 // norm is Out[t] = x * Weight / sqrt(mean(x²) + Eps), or x as it is.
 kernel void norm(constant Norm &a [[buffer(0)]], device const int *params [[buffer(1)]],
-	device const float *x [[buffer(2)]], device const float *w [[buffer(3)]], device float *out [[buffer(4)]], PLACE) {
+	device const float *x [[buffer(2)]], device const float *w [[buffer(3)]], device float *out [[buffer(4)]], PLACE(GIVEN)) {
 	SHARED float shared[8];
 	int t = group.x, from = t;
 	if (a.head) {

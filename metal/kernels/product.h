@@ -16,14 +16,14 @@ struct MatVec {
 };
 
 // Where a product's memory is bound.
-#define PRODUCT                                                                                                     \
-	constant MatVec &a [[buffer(0)]], device const int *params [[buffer(1)]], device const uchar *w0 [[buffer(2)]], \
-		device const uchar *w1 [[buffer(3)]], device const uchar *w2 [[buffer(4)]],                                 \
-		device const uchar *w3 [[buffer(5)]], device const float *x [[buffer(6)]],                                  \
-		device const float *add [[buffer(7)]], device float *out [[buffer(8)]], PLACE
+#define PRODUCT(AS)                                                                                                     \
+	constant MatVec &a AS(buffer(0)), device const int *params AS(buffer(1)), device const uchar *w0 AS(buffer(2)), \
+		device const uchar *w1 AS(buffer(3)), device const uchar *w2 AS(buffer(4)),                                 \
+		device const uchar *w3 AS(buffer(5)), device const float *x AS(buffer(6)),                                  \
+		device const float *add AS(buffer(7)), device float *out AS(buffer(8)), PLACE(AS)
 
 // rowsOf is how many tokens a product has, after moving x to the first.
-FN int rowsOf(constant MatVec &a, device const int *params, thread device const float *&x) {
+FN int rowsOf(constant MatVec &a, device const int *params, device const float *thread &x) {
 	if (!a.head) return a.tokens;
 	int n = params[LOGITS];
 	if (a.head == 2) x += ulong(a.tokens - n) * a.xStride;
@@ -46,7 +46,7 @@ struct Input {
 template <class Type> FN void fetch(thread Input &in, device const float *x, int s, int lane, int cols) {
 	UNROLL for (int i = 0; i < 4; i++) {
 		int c = Type::column(s, lane, i);
-		float4 v = 0;
+		float4 v = float4(0);
 		if (c < cols) v = *(device const float4 *)(x + c);
 		in.x[i * 4] = v.x, in.x[i * 4 + 1] = v.y, in.x[i * 4 + 2] = v.z, in.x[i * 4 + 3] = v.w;
 	}

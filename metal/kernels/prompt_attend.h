@@ -24,7 +24,7 @@ template <int D> FN void rescale(thread simdgroup_float8x8 (&o)[D / 8], threadgr
 	UNROLL for (int i = 0; i < D / 8; i++) simdgroup_multiply(o[i], f, o[i]);
 }
 
-template <int D, int KV> FN void prompt(threadgroup float *tile, ATTENTION, PLACE) {
+template <int D, int KV> FN void prompt(threadgroup float *tile, ATTENTION(PASSED), PLACE(PASSED)) {
 	threadgroup float *score = tile + KEYS * D + simd * (8 * KEYS + 64), *factors = score + 8 * KEYS;
 	int head = group.y, kv = head / (a.heads / a.kvHeads), pos = params[POS], tokens = params[TOKENS], t0 = group.x * BATCH;
 	for (int i = tid; i < BATCH * D; i += 128) {
@@ -99,7 +99,7 @@ template <int D, int KV> FN void prompt(threadgroup float *tile, ATTENTION, PLAC
 }
 
 #define PROMPT_ATTEND(NAME, KV, D)                                                              \
-	kernel void prompt_attend_##NAME##_##D(ATTENTION, PLACE) {                                    \
+	kernel void prompt_attend_##NAME##_##D(ATTENTION(GIVEN), PLACE(GIVEN)) {                                    \
 		SHARED float shared[PROMPT(D)];                                                         \
 		prompt<D, KV>(shared, a, params, q, keys, values, out, group, tid, lane, simd);       \
 	}

@@ -45,7 +45,7 @@ FN void store(device uchar *cache, ulong row, int d, float v, constant Rope &a, 
 // rope is a threadgroup a token and head: queries, then keys and their values.
 kernel void rope(constant Rope &a [[buffer(0)]], device const int *params [[buffer(1)]], device float *q [[buffer(2)]],
 	device float *k [[buffer(3)]], device const float *v [[buffer(4)]], device uchar *keys [[buffer(5)]],
-	device uchar *values [[buffer(6)]], device const ulong *freqs [[buffer(7)]], PLACE) {
+	device uchar *values [[buffer(6)]], device const ulong *freqs [[buffer(7)]], PLACE(GIVEN)) {
 	SHARED float key[256];
 	int t = group.y, pos = params[POS] + t, head = int(group.x) - a.heads; // of keys
 	device float *x = head >= 0 ? k + head * a.dim : q + int(group.x) * a.dim;

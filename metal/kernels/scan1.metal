@@ -16,7 +16,7 @@ kernel void scan1(constant Scan1 &a [[buffer(0)]], device const int *params [[bu
 	device const float *dt [[buffer(3)]], device const float *b [[buffer(4)]], device const float *c [[buffer(5)]],
 	device const float *z [[buffer(6)]], device const float *as [[buffer(7)]], device const float *ds [[buffer(8)]],
 	device const float *biases [[buffer(9)]], device float *h [[buffer(10)]], device const float *log [[buffer(11)]],
-	device float *out [[buffer(12)]], PLACE) {
+	device float *out [[buffer(12)]], PLACE(GIVEN)) {
 	int first = tid % a.lanes, i = (group.x * 128 + tid) / a.lanes;
 	bool live = i < a.channels, holds = live && first < a.states;
 	if (!live) i = a.channels - 1;
@@ -66,7 +66,7 @@ struct After1 {
 // threadgroup does a part of one of them.
 kernel void scan1_after(constant After1 &f [[buffer(0)]], device const int *params [[buffer(1)]], device const float *x [[buffer(2)]],
 	device const float *dt [[buffer(3)]], device const float *b [[buffer(4)]], device const float *biases [[buffer(5)]],
-	device float *log [[buffer(6)]], device const float *in [[buffer(7)]], device float *window [[buffer(8)]], PLACE) {
+	device float *log [[buffer(6)]], device const float *in [[buffer(7)]], device float *window [[buffer(8)]], PLACE(GIVEN)) {
 	constant Scan1 &a = f.scan;
 	int block = group.x;
 	if (block >= f.logBlocks) {

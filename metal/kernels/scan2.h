@@ -7,10 +7,10 @@ struct Scan2 {
 	int tokens, logged;
 };
 
-#define SCAN2                                                                                                          \
-	constant Scan2 &a [[buffer(0)]], device const int *params [[buffer(1)]], device const float *x [[buffer(2)]],      \
-		device const float *b [[buffer(3)]], device const float *c [[buffer(4)]], device const float *dt [[buffer(5)]], \
-		device const float *z [[buffer(6)]], device const float *as [[buffer(7)]], device const float *ds [[buffer(8)]], \
-		device const float *biases [[buffer(9)]], device float *h [[buffer(10)]], device const float *log [[buffer(11)]], \
-		device float *out [[buffer(12)]], PLACE
+#define SCAN2(AS)                                                                                                          \
+	constant Scan2 &a AS(buffer(0)), device const int *params AS(buffer(1)), device const float *x AS(buffer(2)),      \
+		device const float *b AS(buffer(3)), device const float *c AS(buffer(4)), device const float *dt AS(buffer(5)), \
+		device const float *z AS(buffer(6)), device const float *as AS(buffer(7)), device const float *ds AS(buffer(8)), \
+		device const float *biases AS(buffer(9)), device float *h AS(buffer(10)), device const float *log AS(buffer(11)), \
+		device float *out AS(buffer(12)), PLACE(AS)
 #define WITH a, params, x, b, c, dt, z, as, ds, biases, h, log, out, group, tid, lane, simd

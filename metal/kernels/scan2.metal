@@ -17,7 +17,7 @@ template <int K> FN void advance(thread float (&s)[K], float decay, float u, dev
 	}
 }
 
-template <int K> FN void scan(SCAN2) {
+template <int K> FN void scan(SCAN2(PASSED)) {
 	int head = group.y, first = tid % LANES, row = group.x * ROWS + tid / LANES, n = a.n;
 	bool live = row < a.p;
 	if (!live) row = a.p - 1;
@@ -60,12 +60,12 @@ template <int K> FN void scan(SCAN2) {
 		}
 }
 
-kernel void scan2_8(SCAN2) { scan<1>(WITH); }
-kernel void scan2_16(SCAN2) { scan<2>(WITH); }
-kernel void scan2_32(SCAN2) { scan<4>(WITH); }
-kernel void scan2_64(SCAN2) { scan<8>(WITH); }
-kernel void scan2_128(SCAN2) { scan<16>(WITH); }
-kernel void scan2_256(SCAN2) { scan<32>(WITH); }
+kernel void scan2_8(SCAN2(GIVEN)) { scan<1>(WITH); }
+kernel void scan2_16(SCAN2(GIVEN)) { scan<2>(WITH); }
+kernel void scan2_32(SCAN2(GIVEN)) { scan<4>(WITH); }
+kernel void scan2_64(SCAN2(GIVEN)) { scan<8>(WITH); }
+kernel void scan2_128(SCAN2(GIVEN)) { scan<16>(WITH); }
+kernel void scan2_256(SCAN2(GIVEN)) { scan<32>(WITH); }
 
 struct After2 {
 	Scan2 scan;
@@ -81,7 +81,7 @@ struct After2 {
 kernel void scan2_after(constant After2 &f [[buffer(0)]], device const int *params [[buffer(1)]], device const float *x [[buffer(2)]],
 	device const float *b [[buffer(3)]], device const float *dt [[buffer(4)]], device const float *biases [[buffer(5)]],
 	device float *log [[buffer(6)]], device const float *in [[buffer(7)]], device float *window [[buffer(8)]],
-	device float *out [[buffer(9)]], device const float *w [[buffer(10)]], PLACE) {
+	device float *out [[buffer(9)]], device const float *w [[buffer(10)]], PLACE(GIVEN)) {
 	SHARED float shared[8];
 	constant Scan2 &a = f.scan;
 	int block = group.x, normed = f.groups * a.tokens;

@@ -19,7 +19,7 @@ enum { TILE = CHUNK * PITCH, CHUNKED = 5 * TILE + 4 * CHUNK + 5 * 64 };
 
 // chunked is a head and WIDE rows of its state, of which each of four simdgroups
 // has eight, transposed, in registers.
-template <int N> FN void chunked(threadgroup float *shared, SCAN2) {
+template <int N> FN void chunked(threadgroup float *shared, SCAN2(PASSED)) {
 	threadgroup float *bs = shared, *cs = bs + TILE, *pairs = cs + TILE, *xs = pairs + TILE, *ys = xs + TILE;
 	threadgroup float *dts = ys + TILE, *steps = dts + CHUNK, *decays = steps + CHUNK, *rests = decays + CHUNK;
 	threadgroup float *diagonals = rests + CHUNK; // E(t,-1) by 8 tokens, then E(last,-1)
@@ -79,7 +79,10 @@ template <int N> FN void chunked(threadgroup float *shared, SCAN2) {
 		// Slices of states: pairs c·b of this simdgroup's tokens, outputs of its rows
 		// of the state, the state after the chunk.
 		simdgroup_float8x8 pair[CHUNK / 8], y[CHUNK / 8];
-		UNROLL for (int i = 0; i < CHUNK / 8; i++) pair[i] = y[i] = make_filled_simdgroup_matrix<float, 8>(0.0f);
+		UNROLL for (int i = 0; i < CHUNK / 8; i++) {
+			pair[i] = make_filled_simdgroup_matrix<float, 8>(0.0f);
+			y[i] = make_filled_simdgroup_matrix<float, 8>(0.0f);
+		}
 		UNROLL for (int k0 = 0; k0 < N; k0 += PITCH) {
 			sync();
 			for (int i = tid; i < TILE; i += 128) {
@@ -151,7 +154,7 @@ template <int N> FN void chunked(threadgroup float *shared, SCAN2) {
 }
 
 #define CHUNKS(N)                           \
-	kernel void scan2_chunk_##N(SCAN2) {    \
+	kernel void scan2_chunk_##N(SCAN2(GIVEN)) {    \
 		SHARED float shared[CHUNKED];       \
 		chunked<N>(shared, WITH);           \
 	}

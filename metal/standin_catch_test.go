@@ -1,0 +1,154 @@
+package metal
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mil-run/mil/backend/conform"
+)
+
+// replaced is a module's text with the n-th old (from 1) made new, or all for 0.
+func replaced(t *testing.T, name, old, new string, n int) string {
+	t.Helper()
+	_, text, _ := module(name)
+	parts := strings.Split(text, old)
+	if len(parts) <= max(n, 1) {
+		t.Fatalf("%s has no %q number %d", name, old, n)
+	}
+	if n == 0 {
+		return strings.Join(parts, new)
+	}
+	return strings.Join(parts[:n], old) + new + strings.Join(parts[n:], old)
+}
+
+// Mistakes planted in the kernels are found, and it is said where they are.
+func TestStandinFindsMistakes(t *testing.T) {
+	const product, norm = "matmul f32 33x512", "matmul, norm, residual f32"
+	for _, c := range []struct {
+		what, run, module, old, new string
+		n                           int
+		want                        string
+	}{
+		{"none", norm, "norm", "PLACE(", "PLACE(", 1, ""},
+		{"a sum without a barrier", norm, "norm", "\tsync();\n", "", 1, "with no barrier between"},
+		{"weights unpacked while others multiply", product, "gemm_f32", "\t\tsync();\n", "", 1, "with no barrier between"},
+		{"products of weights that are not there", product, "gemm_f32", "\t\tsync();\n", "", 2, "with no barrier between"},
+		{"outputs over weights", product, "gemm_f32", "\t}\n\tsync();\n", "\t}\n", 1, "with no barrier between"},
+		{"outputs read early", product, "gemm_f32", "\tsync();\n\tfor", "\tfor", 1, "with no barrier between"},
+		{"a barrier for some", norm, "norm", ", from = t;\n", ", from = t;\n\tif (lane) sync();\n", 1, "wait at a barrier"},
+		{"a sum of some lanes", norm, "norm", "\tv = simd_sum(v);\n", "\tif (lane > 3) v = simd_sum(v);\n", 1, "at operations of simdgroups"},
+		{"matrices of some lanes", product, "gemm_f32", "\t\tUNROLL for (int d", "\t\tif (lane < 9) UNROLL for (int d", 1, "other operations of matrices"},
+		{"a read behind the end", norm, "norm", "i < a.cols; i += 256) s", "i <= a.cols; i += 256) s", 1, "reads 4 bytes at 1024 of buffer(2), which has 1024"},
+		{"a write behind the end", "matmul f32 5x40", "embed", "\tif (i >= a.cols) return;\n", "", 1, "buffer(3)"},
+		{"a write before the beginning", product, "embed", "out[", "out[-1 - ", 1, "of buffer(3)"},
+		{"four values at any address", product, "matvec_f32", "(x + c)", "(x + c + 1)", 1, "at an odd address"},
+		{"a write to what is const", product, "embed", "\tout[", "\t((device float *)table)[", 1, "buffer(2), which has 102400 and is const"},
+		{"another index", product, "embed", "[[buffer(3)]]", "[[buffer(5)]]", 1, "embed gets nothing at buffer(5)"},
+		{"indices the other way round", product, "embed", "*table [[buffer(2)]], device float *out [[buffer(3)]]",
+			"*table [[buffer(3)]], device float *out [[buffer(2)]]", 1, "buffer(3)"},
+		{"another struct", product, "embed", "int cols, kind;", "int cols, kind, more;", 1, "embed takes 12 bytes of arguments, gets 8"},
+		{"another type of value", product, "embed", "device const int *params", "device const ulong *params", 1, "of buffer(1)"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			texts := map[string]string{c.module: replaced(t, c.module, c.old, c.new, c.n)}
+			for _, name := range []string{"embed", "norm", "matvec_f32", "matvec_any", "gemm_f32"} {
+				if _, ok := texts[name]; !ok {
+					_, texts[name], _ = module(name)
+				}
+			}
+			s := newStandin(t, library(t, texts))
+			err := caseOf(t, c.run, 1, 37).Check(newBackend(s))
+			switch {
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("found %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// caseOf is a case of the table with passes of so many tokens.
+func caseOf(t *testing.T, name string, tokens ...int) *conform.Case {
+	t.Helper()
+	for _, c := range conform.Cases() {
+		if c.Name != name {
+			continue
+		}
+		c.Passes = nil
+		for _, n := range tokens {
+			c.Passes = append(c.Passes, conform.Pass{Tokens: n})
+		}
+		return &c
+	}
+	t.Fatalf("there is no case %s", name)
+	return nil
+}
+
+// What a launch binds is held against what its kernel declares.
+func TestStandinChecksBindings(t *testing.T) {
+	s := kernelsHere(t)
+	f, err := s.function("norm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _ := s.allocate(4096)
+	good := func() dispatch {
+		d := dispatch{function: f, kernel: "norm", grid: [3]uint32{1, 1, 1}, block: [3]uint32{256, 1, 1}, args: make([]byte, 28)}
+		for i := range 4 {
+			d.buffers = append(d.buffers, binding{index: uint32(1 + i), memory: m, bytes: 4096})
+		}
+		return d
+	}
+	for _, c := range []struct {
+		change func(d *dispatch)
+		want   string
+	}{
+		{func(*dispatch) {}, ""},
+		{func(d *dispatch) { d.buffers = d.buffers[:3] }, "gets nothing at buffer(4)"},
+		{func(d *dispatch) { d.buffers = append(d.buffers, binding{index: 5, memory: m, bytes: 4}) }, "takes 4 memories, gets 5"},
+		{func(d *dispatch) { d.buffers[1].index = 7 }, "gets nothing at buffer(2)"},
+		{func(d *dispatch) { d.buffers[3].off = 2; d.buffers[3].bytes = 8 }, "buffer(4) is of values that lie at multiples of 4"},
+		{func(d *dispatch) { d.buffers[3].bytes = 2 }, "buffer(4) holds 2 bytes"},
+		{func(d *dispatch) { d.buffers[0].off = 4000 }, "is 4000+4096 of 4096 bytes"},
+		{func(d *dispatch) { d.args = d.args[:24] }, "takes 28 bytes of arguments, gets 24"},
+		{func(d *dispatch) { d.block[0] = 100 }, "threadgroups of [100 1 1] threads"},
+	} {
+		d := good()
+		c.change(&d)
+		err := s.run([]dispatch{d})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("found %v, want %q", err, c.want)
+		}
+	}
+	if _, err := s.function("norn"); err == nil {
+		t.Error("a kernel that is not there was found")
+	}
+}
+
+// Address spaces are parts of types: what Metal refuses does not compile here.
+func TestStandinChecksAddressSpaces(t *testing.T) {
+	const head = "\nkernel void planted(device float *x [[buffer(0)]], constant int &n [[buffer(1)]]) {\n\tSHARED float s[4];\n\t"
+	for _, c := range []struct{ body, want string }{
+		{"s[0] = x[n];", ""},
+		{"threadgroup float *p = s; p[0] = x[0];", ""},
+		{"threadgroup float *p = x; p[0] = 0;", "cannot initialize"},
+		{"device float *p = s; p[0] = 0;", "cannot initialize"},
+		{"sumGroup(1, 32, x, 0, 0);", "no matching function"},
+		{"s[0] = 0; n = 1;", "const"},
+	} {
+		_, text, _ := module("norm")
+		err := check(clang(t), written(t, text+head+c.body+"\n}\n"))
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: found %v, want %q", c.body, err, c.want)
+		}
+	}
+	for _, f := range []string{"FN int f(int *p) {", "FN void f(int a, float (&v)[4]) {", "FN int f(thread device int *p) {"} {
+		if spaces(f) == nil {
+			t.Errorf("%q names the address space of what it points to", f)
+		}
+	}
+	if err := spaces("FN int f(device const int *thread &p, int b, const thread float (&v)[4]) {"); err != nil {
+		t.Error(err)
+	}
+}
