@@ -2,6 +2,7 @@ package metal
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	osexec "os/exec"
 	"regexp"
@@ -31,7 +32,7 @@ func clang(t testing.TB) string {
 	return ""
 }
 
-// sources are the kernels' texts by module.
+// sources are all modules' texts.
 func sources(t testing.TB) map[string]string {
 	t.Helper()
 	files, err := texts.ReadDir("kernels")
@@ -49,6 +50,35 @@ func sources(t testing.TB) map[string]string {
 		}
 	}
 	return out
+}
+
+var definition = regexp.MustCompile(`(?m)^#define (\w+)`)
+
+// unit is modules as one text, each in a namespace and rid of its macros at the
+// end, so that one run of the compiler does for many.
+func unit(modules map[string]string) string {
+	var b strings.Builder
+	b.WriteString("#include <metal_stdlib>\n")
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		text := modules[name]
+		fmt.Fprintf(&b, "namespace module_%s {\n%s", name, strings.Replace(text, "#include <metal_stdlib>\n", "", 1))
+		for _, m := range definition.FindAllStringSubmatch(text, -1) {
+			if m[1] != "UNROLL" && m[1] != "SHARED" { // which are the stand-in's
+				fmt.Fprintf(&b, "#undef %s\n", m[1])
+			}
+		}
+		fmt.Fprintf(&b, "} // module_%s\n", name)
+	}
+	return b.String()
+}
+
+// halves are modules in two units, for two processors.
+func halves(modules map[string]string) []map[string]string {
+	units := []map[string]string{{}, {}}
+	for i, name := range slices.Sorted(maps.Keys(modules)) {
+		units[i%2][name] = modules[name]
+	}
+	return units
 }
 
 var flags = []string{"-x", "c++", "-std=c++17", "-Wall", "-Werror", "-Wno-unknown-attributes", "-Wno-unused-function", "-Wno-pass-failed",
@@ -101,8 +131,8 @@ func written(t testing.TB, text string) string {
 	return path
 }
 
-// library compiles modules into a shared object.
-func library(t testing.TB, texts map[string]string) string {
+// library compiles units into a shared object.
+func library(t testing.TB, units []map[string]string) string {
 	t.Helper()
 	cc := clang(t)
 	var arch []string
@@ -124,7 +154,8 @@ func library(t testing.TB, texts map[string]string) string {
 		return command(cc, slices.Concat(flags, arch, options, []string{"-c", source, "-o", object})...)
 	}
 	add("run.cpp", func(object string) error { return compile("standin/run.cpp", object, []string{"-O2", "-fPIC"}) })
-	for _, text := range texts {
+	for _, modules := range units {
+		text := unit(modules)
 		source := written(t, text)
 		add(text, func(object string) error {
 			glue, err := calls(cc, text)
@@ -206,7 +237,7 @@ func together(jobs []func() error) error {
 }
 
 var (
-	kernelHead = regexp.MustCompile(`kernel void (\w+)\(`)
+	kernelHead = regexp.MustCompile(`namespace (module_\w+) \{|kernel void (\w+)\(`)
 	attribute  = regexp.MustCompile(`^(.*?)(\w+) \[\[(\w+)(?:\((\d+)\))?\]\]$`)
 	places     = map[string]string{
 		"threadgroup_position_in_grid": "p.group", "thread_index_in_threadgroup": "p.tid",
@@ -218,15 +249,20 @@ var (
 // from their declarations as the preprocessor leaves them.
 func calls(cc, text string) (string, error) {
 	c := osexec.Command(cc, "-E", "-P", "-x", "c++", "-DUNROLL=", "-DSHARED=", "-")
-	c.Stdin = strings.NewReader(strings.Replace(text, "#include <metal_stdlib>", "", 1))
+	c.Stdin = strings.NewReader(strings.Replace(text, "#include <metal_stdlib>\n", "", 1))
 	expanded, err := c.Output()
 	if err != nil {
 		return "", err
 	}
 	var glue strings.Builder
-	glue.WriteString("\n#ifndef SPACES\n")
+	glue.WriteString("#ifndef SPACES\n")
+	var space string
 	for _, m := range kernelHead.FindAllSubmatchIndex(expanded, -1) {
-		name := string(expanded[m[2]:m[3]])
+		if m[2] >= 0 {
+			space = string(expanded[m[2]:m[3]])
+			continue
+		}
+		name := string(expanded[m[4]:m[5]])
 		list, err := enclosed(string(expanded[m[1]:]))
 		if err != nil {
 			return "", fmt.Errorf("kernel %s: %w", name, err)
@@ -254,11 +290,13 @@ func calls(cc, text string) (string, error) {
 			}
 			parameters = append(parameters, fmt.Sprintf("{%s, sizeof(%s), alignof(%s), %v, %v}", number, element, element, pointer, written))
 		}
-		fmt.Fprintf(&glue, `__attribute__((disable_sanitizer_instrumentation)) static void call_%[1]s(void **b, const StandinPlace &p) { %[1]s(%[2]s); }
+		fmt.Fprintf(&glue, `namespace %[5]s {
+__attribute__((disable_sanitizer_instrumentation)) static void call_%[1]s(void **b, const StandinPlace &p) { %[1]s(%[2]s); }
 static const StandinParameter parameters_%[1]s[] = {%[3]s};
 static StandinKernel kernel_%[1]s = {"%[1]s", call_%[1]s, %[4]d, parameters_%[1]s, 0};
 __attribute__((constructor)) static void register_%[1]s() { standin_register(&kernel_%[1]s); }
-`, name, strings.Join(values, ", "), strings.Join(parameters, ", "), len(parameters))
+}
+`, name, strings.Join(values, ", "), strings.Join(parameters, ", "), len(parameters), space)
 	}
 	glue.WriteString("#endif\n")
 	return glue.String(), nil
