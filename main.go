@@ -4,14 +4,14 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 
+	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/cmd"
 )
 
 func main() {
 	if err := cmd.Execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "mil:", strings.ReplaceAll(err.Error(), "\n", "; "))
+		fmt.Fprintln(os.Stderr, "mil:", repl.Line(err))
 		os.Exit(1)
 	}
 }

@@ -1,14 +1,10 @@
 package cmd
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -64,7 +60,7 @@ and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
 					return err
 				}
 			}
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := interruptible()
 			defer stop()
 			out := c.OutOrStdout()
 			report, done := progress(out)

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -59,7 +57,7 @@ Intervals are of 95%, taking tokens and questions as independent.`,
 				path = args[0]
 			}
 			defer f.close()
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := interruptible()
 			defer stop()
 			r, err := f.run(ctx, path, c.ErrOrStderr())
 			if err != nil {

@@ -1,12 +1,8 @@
 package cmd
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +58,7 @@ some 10,000 tokens of text like what the model will read are enough.`,
 				return file.Named(err)
 			}
 			defer s.Close()
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := interruptible()
 			defer stop()
 			report, end := tokenProgress(c.ErrOrStderr(), "reading")
 			err = eval.Read(ctx, t, s, report)

@@ -195,7 +195,7 @@ func (s *selftest) print(out io.Writer) error {
 		return err
 	}
 	for _, e := range failures {
-		fmt.Fprintln(out, repl.Visible(strings.ReplaceAll(e, "\n", "; ")))
+		fmt.Fprintln(out, repl.Line(errors.New(e)))
 	}
 	return nil
 }

@@ -26,3 +26,21 @@ func syncDir(dir string) error {
 	}
 	return err
 }
+
+// lock marks a file as in use until it is closed, unless another process did.
+// Where a filesystem knows no locks, nothing is taken for dead either.
+func lock(f *os.File) bool {
+	return !errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}
+
+// removeDead removes a file that no process has locked.
+func removeDead(path string) {
+	f, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		os.Remove(path)
+	}
+}

@@ -2,6 +2,7 @@ package format
 
 import (
 	"errors"
+	"os"
 	"syscall"
 )
 
@@ -17,3 +18,9 @@ func isDiskFull(err error) bool {
 
 // syncDir does nothing: Windows has no way to flush a folder.
 func syncDir(string) error { return nil }
+
+// lock has nothing to do: Windows refuses to remove a file that is open.
+func lock(*os.File) bool { return true }
+
+// removeDead removes a file that no process has open.
+func removeDead(path string) { os.Remove(path) }

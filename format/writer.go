@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/mil-run/mil/quant"
@@ -123,7 +121,9 @@ func (w *Writer) Begin() error {
 		return w.fail(err)
 	}
 	dir, base := filepath.Split(w.path)
-	file, err := createTemp(dir, "."+base+".tmp-")
+	prefix := "." + base + ".tmp-"
+	sweep(dir, prefix)
+	file, err := createTemp(dir, prefix)
 	if err != nil {
 		return w.fail(err)
 	}
@@ -290,16 +290,4 @@ func (w *Writer) fail(err error) error {
 		err = l.Err
 	}
 	return fmt.Errorf("write %s: %w", w.path, err)
-}
-
-// createTemp makes a file of a name nobody has, with the permissions a file
-// gets here (os.CreateTemp's are narrower).
-func createTemp(dir, prefix string) (*os.File, error) {
-	for try := 0; ; try++ {
-		name := dir + prefix + strconv.FormatUint(rand.Uint64(), 36)
-		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if err == nil || try == 100 || !errors.Is(err, fs.ErrExist) {
-			return file, err
-		}
-	}
 }

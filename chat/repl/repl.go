@@ -104,7 +104,7 @@ func (r *repl) handle(text string, command bool) error {
 	if err == nil || errors.Is(err, errQuit) || !r.Terminal {
 		return err
 	}
-	fmt.Fprintln(r.Err, "mil:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(r.Err, "mil:", Line(err))
 	return nil
 }
 
@@ -170,6 +170,12 @@ func (r *repl) notice(text string) {
 	if r.Terminal {
 		fmt.Fprintf(r.Out, "\033[2m[%s]\033[0m\n", text)
 	}
+}
+
+// Line is an error's text as one line, safe for a terminal: it may quote files
+// and arguments.
+func Line(err error) string {
+	return Visible(strings.NewReplacer("\n", "; ", "\t", " ").Replace(err.Error()))
 }
 
 // Visible makes text safe for a terminal: control characters, with which a
