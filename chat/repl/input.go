@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/chzyer/readline"
 )
@@ -93,8 +94,9 @@ func (p *pipe) Close() error { return nil }
 
 // terminal reads lines with editing, history and completion.
 type terminal struct {
-	rl  *readline.Instance
-	out io.Writer
+	rl   *readline.Instance
+	out  io.Writer
+	long *pastes
 }
 
 const (
@@ -105,21 +107,23 @@ const (
 )
 
 func newTerminal(in *os.File, history string) (*terminal, error) {
+	long := &pastes{}
 	rl, err := readline.NewEx(&readline.Config{
-		Prompt:              prompt,
-		HistoryFile:         history,
-		HistorySearchFold:   true,
-		AutoComplete:        completer(),
-		InterruptPrompt:     "^C",
-		EOFPrompt:           "\n",
-		Stdin:               &pasteReader{in: readline.NewCancelableStdin(in)},
-		FuncFilterInputRune: filterRune,
-		Painter:             painter{},
+		Prompt:                 prompt,
+		HistoryFile:            history,
+		HistorySearchFold:      true,
+		DisableAutoSaveHistory: true, // see Line
+		AutoComplete:           completer(),
+		InterruptPrompt:        "^C",
+		EOFPrompt:              "\n",
+		Stdin:                  &pasteReader{in: readline.NewCancelableStdin(in), long: long},
+		FuncFilterInputRune:    filterRune,
+		Painter:                painter{},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the terminal: %w", err)
 	}
-	return &terminal{rl, os.Stdout}, nil
+	return &terminal{rl, os.Stdout, long}, nil
 }
 
 func (t *terminal) Line(continued bool) (string, error) {
@@ -133,7 +137,16 @@ func (t *terminal) Line(continued bool) (string, error) {
 	if errors.Is(err, readline.ErrInterrupt) {
 		return "", errInterrupt
 	}
-	return strings.ReplaceAll(line, string(newline), "\n"), err
+	if err != nil {
+		return "", err
+	}
+	text, pasted := t.long.expand(line)
+	if pasted > 0 {
+		fmt.Fprintf(t.out, "\033[2m[%d characters with what was pasted]\033[0m\n", utf8.RuneCountInString(text))
+	} else if line != "" {
+		t.rl.SaveHistory(line) // whose marks mean nothing in another chat
+	}
+	return strings.ReplaceAll(text, string(newline), "\n"), nil
 }
 
 func (t *terminal) Close() error { return t.rl.Close() }

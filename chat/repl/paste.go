@@ -3,6 +3,8 @@ package repl
 import (
 	"bytes"
 	"io"
+	"strings"
+	"sync"
 
 	"github.com/chzyer/readline"
 )
@@ -15,14 +17,63 @@ const newline = '\uE4EA'
 // raw mode.
 func filterRune(r rune) (rune, bool) { return r, r != readline.CharCtrlZ }
 
-// painter shows line ends within a line.
+// longPaste is how many bytes of pasted text are still edited as if they had
+// been typed: readline draws the whole line anew for every character.
+const longPaste = 1000
+
+// Longer pasted texts stand in the line as one character each, of a private
+// use plane, which means the text at its place in the list.
+const (
+	firstMark = '\U0010F000'
+	lastMark  = '\U0010FFFD'
+)
+
+// pastes are the long texts that were pasted. The terminal's reader adds what
+// the chat takes out.
+type pastes struct {
+	mu   sync.Mutex
+	list []string
+}
+
+// keep returns what stands for the text in a line.
+func (p *pastes) keep(text string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	mark := firstMark + rune(len(p.list))
+	if len(text) <= longPaste || mark > lastMark {
+		return text
+	}
+	p.list = append(p.list, text)
+	return string(mark)
+}
+
+// expand puts the texts where their marks stand and says how many there were.
+func (p *pastes) expand(line string) (text string, pasted int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out strings.Builder
+	for _, r := range line {
+		if i := int(r - firstMark); i >= 0 && i < len(p.list) {
+			out.WriteString(p.list[i])
+			pasted++
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.String(), pasted
+}
+
+// painter shows line ends and long pasted texts within a line.
 type painter struct{}
 
 func (painter) Paint(line []rune, _ int) []rune {
 	out := append([]rune(nil), line...)
 	for i, r := range out {
-		if r == newline {
+		switch {
+		case r == newline:
 			out[i] = '⏎'
+		case r >= firstMark && r <= lastMark:
+			out[i] = '▤'
 		}
 	}
 	return out
@@ -33,9 +84,11 @@ func (painter) Paint(line []rune, _ int) []rune {
 // does a line end behind an escape, which is what Alt-Enter sends.
 type pasteReader struct {
 	in     io.ReadCloser
+	long   *pastes
 	inside bool
 	last   byte   // passed on inside
 	raw    []byte // read, not yet looked at: maybe the beginning of a mark
+	pasted []byte // inside, up to now
 	ready  []byte // for the caller
 }
 
@@ -50,7 +103,9 @@ func (p *pasteReader) Read(b []byte) (int, error) {
 		var buf [4096]byte
 		n, err := p.in.Read(buf[:])
 		p.raw = append(p.raw, buf[:n]...)
-		p.split(err != nil)
+		if p.split(err != nil); err != nil {
+			p.ready, p.pasted = append(p.ready, p.pasted...), nil
+		}
 		if err != nil && len(p.ready) == 0 {
 			return 0, err
 		}
@@ -76,6 +131,8 @@ func (p *pasteReader) split(end bool) {
 		switch {
 		case bytes.HasPrefix(p.raw, mark):
 			p.raw, p.inside = p.raw[len(mark):], !p.inside
+			p.ready = append(p.ready, p.long.keep(string(p.pasted))...)
+			p.pasted = p.pasted[:0]
 		case !p.inside && bytes.HasPrefix(p.raw, altEnter):
 			p.ready = append(p.ready, string(newline)...)
 			p.raw = p.raw[len(altEnter):]
@@ -97,11 +154,11 @@ func (p *pasteReader) pass(b []byte) {
 		switch {
 		case c == '\n' && p.last == '\r': // one line end
 		case c == '\n' || c == '\r':
-			p.ready = append(p.ready, string(newline)...)
+			p.pasted = append(p.pasted, string(newline)...)
 		case c == '\t': // would complete
-			p.ready = append(p.ready, "    "...)
+			p.pasted = append(p.pasted, "    "...)
 		case c >= ' ' && c != 0x7f: // other control characters would be commands
-			p.ready = append(p.ready, c)
+			p.pasted = append(p.pasted, c)
 		}
 		p.last = c
 	}

@@ -128,7 +128,7 @@ func TestPasteReader(t *testing.T) {
 		"x\033[20":                         "x\033[20",
 	} {
 		for size := 1; size <= len(in); size++ {
-			p := &pasteReader{in: io.NopCloser(&slow{in, size})}
+			p := &pasteReader{in: io.NopCloser(&slow{in, size}), long: &pastes{}}
 			got, err := io.ReadAll(p)
 			if err != nil || string(got) != want {
 				// A lone escape is a key at once, so a mark or Alt-Enter cut right
@@ -139,6 +139,37 @@ func TestPasteReader(t *testing.T) {
 				t.Errorf("%q in pieces of %d: %q, %v; want %q", in, size, got, err, want)
 			}
 		}
+	}
+}
+
+// A long pasted text is one character of the line, and itself in the message.
+func TestLongPaste(t *testing.T) {
+	text := strings.Repeat("a line\n", 300)
+	long := &pastes{}
+	paste := "\033[200~" + text + "\033[201~"
+	p := &pasteReader{in: io.NopCloser(strings.NewReader("x" + paste + "y" + paste + "\r")), long: long}
+	line, err := io.ReadAll(p)
+	if want := "x\U0010F000y\U0010F001\r"; err != nil || string(line) != want {
+		t.Fatalf("%q, %v; want %q", line, err, want)
+	}
+	nl := strings.ReplaceAll(text, "\n", string(newline))
+	if got, n := long.expand(string(line) + "\U0010F002"); got != "x"+nl+"y"+nl+"\r\U0010F002" || n != 2 {
+		t.Errorf("%d pasted, %.50q", n, got)
+	}
+	if got := string(painter{}.Paint([]rune("x\U0010F000"), 0)); got != "x▤" {
+		t.Errorf("%q", got)
+	}
+	// A paste that never ends is typed.
+	p = &pasteReader{in: io.NopCloser(strings.NewReader("\033[200~" + text)), long: long}
+	if line, _ := io.ReadAll(p); string(line) != nl {
+		t.Errorf("%.50q", line)
+	}
+}
+
+// What an error quotes cannot move the cursor or begin another line.
+func TestLine(t *testing.T) {
+	if got := Line(errors.New("open \x1b[2J\n\ta\xff: no")); got != "open \uFFFD[2J;  a\uFFFD: no" {
+		t.Errorf("%q", got)
 	}
 }
 

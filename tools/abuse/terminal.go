@@ -109,8 +109,7 @@ func (s *screen) gone(what string) {
 }
 
 const (
-	prompt   = "> "
-	pasted   = "\x1b[?2004h" // comes with every prompt
+	asking   = "\x1b[?2004h" // comes with every prompt
 	story    = "Tell me a story.\r"
 	begun    = "Once upon"
 	ctrlC    = "\x03"
@@ -134,11 +133,11 @@ func terminals(a *abuse) {
 		do   func(s *screen)
 	}{
 		{"at once", func(s *screen) {}},
-		{"at the prompt", func(s *screen) { s.await(pasted, 1) }},
-		{"in a line", func(s *screen) { s.await(pasted, 1); s.typed("half a li") }},
-		{"inside quotes", func(s *screen) { s.await(pasted, 1); s.typed("\"\"\"\rtext\r"); s.await(pasted, 3) }},
-		{"in a reply", func(s *screen) { s.await(pasted, 1); s.typed(story); s.await(begun, 1) }},
-		{"after a reply", func(s *screen) { s.await(pasted, 1); s.typed("hi\r"); s.await(pasted, 2) }},
+		{"at the prompt", func(s *screen) { s.await(asking, 1) }},
+		{"in a line", func(s *screen) { s.await(asking, 1); s.typed("half a li") }},
+		{"inside quotes", func(s *screen) { s.await(asking, 1); s.typed("\"\"\"\rtext\r"); s.await(asking, 3) }},
+		{"in a reply", func(s *screen) { s.await(asking, 1); s.typed(story); s.await(begun, 1) }},
+		{"after a reply", func(s *screen) { s.await(asking, 1); s.typed("hi\r"); s.await(asking, 2) }},
 	}
 	for _, stage := range stages {
 		if s := open(); s != nil { // the terminal's end
@@ -159,7 +158,7 @@ func terminals(a *abuse) {
 	}
 	// Without a signal, as under nohup: reading fails, and that is the end.
 	if s := a.ignoringHangup(); s != nil {
-		s.await(pasted, 1)
+		s.await(asking, 1)
 		s.master.Close()
 		s.gone("a terminal closed under nohup")
 	}
@@ -186,13 +185,13 @@ func (a *abuse) interrupts(open func(args ...string) *screen) {
 	if s == nil {
 		return
 	}
-	s.await(pasted, 1)
+	s.await(asking, 1)
 	s.typed("half" + ctrlC)
 	s.await("leaves", 2) // once in the greeting
 	s.typed("\"\"\"\rtext\r")
-	s.await(pasted, 4)
+	s.await(asking, 4)
 	s.typed(ctrlC)
-	s.await(pasted, 5)
+	s.await(asking, 5)
 	for i := range a.some(2, 20) {
 		s.typed(story)
 		s.await(begun, 2*i+1)
@@ -208,12 +207,12 @@ func (a *abuse) interrupts(open func(args ...string) *screen) {
 	s.typed(goodbyes)
 	s.gone("interrupts")
 	// A prompt of thousands of tokens, interrupted while it is read.
-	if s := open("--ctx", "32768"); s != nil {
-		s.await(pasted, 1)
-		s.typed("\x1b[200~" + strings.Repeat("Tell me about the fox. ", 1000) + "\x1b[201~")
-		time.Sleep(300 * time.Millisecond)
+	if s := open("--ctx", "65536"); s != nil {
+		s.await(asking, 1)
+		s.typed("\x1b[200~" + strings.Repeat("Tell me about the fox. ", 2500) + "\x1b[201~")
+		s.await("▤", 1)
 		s.typed("\r")
-		s.await("reading", 1)
+		s.await("characters with what was pasted", 1)
 		s.typed(ctrlC)
 		s.await("taken back", 1)
 		s.typed(ctrlD)
