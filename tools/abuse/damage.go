@@ -87,8 +87,8 @@ func (a *abuse) flips(whole []byte, w *layout) {
 	}
 	bad := slices.Clone(whole)
 	path := a.path("flipped.bin")
-	every := a.some(37, 1)
-	samples := max(1, size/a.some(20, 300))
+	every := a.some(101, 1)
+	samples := max(1, size/a.some(8, 300))
 	for i := a.rand.IntN(every); i < size; i += every {
 		if i > w.end && i%64 != 0 {
 			continue // padding

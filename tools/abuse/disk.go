@@ -102,7 +102,7 @@ func readOnly(a *abuse) {
 	// The home folder is as closed: no history, no saved chats, and a chat all the same.
 	must(0, os.Chmod(a.dir, 0o555))
 	defer os.Chmod(a.dir, 0o755)
-	a.works(call{args: []string{"chat", "--temp", "0"}, stdin: strings.NewReader("hi\n"), user: nobody()})
-	a.fails("", call{args: []string{"chat", "--temp", "0"}, stdin: strings.NewReader("hi\n/save x\n"), user: nobody()})
+	a.works(call{args: []string{"chat", "--temp", "0"}, stdin: strings.NewReader("What is 2 plus 3?\n"), user: nobody()})
+	a.fails("", call{args: []string{"chat", "--temp", "0"}, stdin: strings.NewReader("What is 2 plus 3?\n/save x\n"), user: nobody()})
 	a.fails("permission denied", call{args: []string{"run", "--messages", "/proc/1/mem", "x"}, user: nobody()})
 }

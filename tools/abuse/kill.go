@@ -103,7 +103,7 @@ func interrupted(a *abuse) {
 	dir := a.path("models")
 	must(0, os.Mkdir(dir, 0o700))
 	text := a.path("text")
-	must(0, os.WriteFile(text, []byte(strings.Repeat("The fox met a hare. ", a.some(100, 1000))), 0o600))
+	must(0, os.WriteFile(text, []byte(strings.Repeat("The fox met a hare. ", a.some(40, 1000))), 0o600))
 	demo := a.path("demo.bin")
 	a.works(call{args: []string{"convert", a.demoFolder(), "-o", demo, "--type", "q8_0"}})
 	long := strings.Repeat("Tell me a story about a fox. ", 500)
@@ -111,7 +111,7 @@ func interrupted(a *abuse) {
 		{args: []string{"convert", a.demoFolder(), "-o", filepath.Join(dir, "m.bin"), "--type", "q4_k_m"}},
 		{args: []string{"imatrix", demo, "-f", text, "-o", filepath.Join(dir, "m.imatrix")}},
 		{args: []string{"eval", "-f", text}},
-		{args: []string{"run", long}},
+		{args: []string{"run", "--max-tokens", "50", long}},
 		{args: []string{"chat"}, stdin: strings.NewReader(strings.Repeat("Tell me a story.\n", 3))},
 	} {
 		stdin := ""

@@ -137,7 +137,7 @@ func terminals(a *abuse) {
 		{"in a line", func(s *screen) { s.await(asking, 1); s.typed("half a li") }},
 		{"inside quotes", func(s *screen) { s.await(asking, 1); s.typed("\"\"\"\rtext\r"); s.await(asking, 3) }},
 		{"in a reply", func(s *screen) { s.await(asking, 1); s.typed(story); s.await(begun, 1) }},
-		{"after a reply", func(s *screen) { s.await(asking, 1); s.typed("hi\r"); s.await(asking, 2) }},
+		{"after a reply", func(s *screen) { s.await(asking, 1); s.typed("What is 2 plus 3?\r"); s.await(asking, 2) }},
 	}
 	for _, stage := range stages {
 		if s := open(); s != nil { // the terminal's end
