@@ -30,7 +30,7 @@ on this machine, offline. A model is one file, made by mil convert.`,
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.AddCommand(chatCommand(), runCommand(), convertCommand(), infoCommand(), tokenizeCommand(), logitsCommand(), verifyCommand(), evalCommand(), imatrixCommand(), benchCommand(), selftestCommand())
+	root.AddCommand(chatCommand(), runCommand(), convertCommand(), infoCommand(), tokenizeCommand(), logitsCommand(), verifyCommand(), evalCommand(), imatrixCommand(), benchCommand(), selftestCommand(), licensesCommand())
 	return root.Execute()
 }
 

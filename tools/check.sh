@@ -30,6 +30,28 @@ for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 wi
   GOOS=${target%/*} GOARCH=${target#*/} go vet ./...
 done
 
+step "reproducible builds"
+# Built in two folders, the same bytes. Not the host's system: its packages are
+# cached as they are for tests, with their paths.
+elsewhere=$(mktemp -d)
+for copy in "$elsewhere/a" "$elsewhere/another"; do
+  mkdir "$copy"
+  tar -c --exclude=./.git --exclude=./testdata . | tar -x -C "$copy"
+  "$copy/tools/release.sh" "$copy/dist" darwin/arm64
+done
+cmp "$elsewhere/a/dist/SHA256SUMS" "$elsewhere/another/dist/SHA256SUMS"
+rm -rf "$elsewhere"
+
+step "known vulnerabilities"
+if ! found=$(go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./... 2>&1); then
+  if grep -q 'fetching vulnerabilities' <<<"$found"; then
+    printf 'NOTE: not checked, the list of vulnerabilities cannot be reached from here\n'
+  else
+    printf '%s\n' "$found"
+    exit 1
+  fi
+fi
+
 step tests
 go test -timeout 60m ./...
 
@@ -48,6 +70,13 @@ if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
 fi
 CGO_ENABLED=1 go test -race -short -timeout 10m ./backend/... ./format ./convert/...
 CGO_ENABLED=1 go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent' ./model ./chat/...
+
+step "a day of abuse, shortened"
+if [ "$(go env GOOS)" = linux ]; then
+  go run ./tools/abuse -short
+else
+  printf 'NOTE: not done, it knows Linux alone\n'
+fi
 
 step fuzzing
 for pkg in $(go list ./...); do

@@ -1,0 +1,26 @@
+package cmd
+
+import (
+	_ "embed"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// licenses.txt names every module of go.mod and holds its licence; a test keeps
+// it current.
+//
+//go:embed licenses.txt
+var licenses string
+
+func licensesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "licenses",
+		Short: "Print the licences of mil and of what is built into it",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := io.WriteString(c.OutOrStdout(), licenses)
+			return err
+		},
+	}
+}
