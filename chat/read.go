@@ -39,9 +39,12 @@ type mark struct {
 	logits   []float32 // of the next token, before a reply
 }
 
-// markBytes bounds the memory of marks, each of which holds the whole recurrent
+// What bounds the memory of marks, each of which holds the whole recurrent
 // state; the newest two are always kept.
-const markBytes = 512 << 20
+const (
+	markBytes = 512 << 20
+	keptMarks = 64 // the ends of 32 turns and what is before their replies
+)
 
 // mark keeps the present point, which so many messages stand for; logits are
 // given before a reply.
@@ -53,7 +56,7 @@ func (c *Conversation) mark(p point, messages int, logits []float32) error {
 	c.marks = append(c.marks, mark{p, messages, snap, slices.Clone(logits)})
 	size := 0
 	for i, m := range slices.Backward(c.marks) {
-		if size += m.snap.Bytes() + 4*len(m.logits); size > markBytes && i < len(c.marks)-2 {
+		if size += m.snap.Bytes() + 4*len(m.logits); (size > markBytes || i < len(c.marks)-keptMarks) && i < len(c.marks)-2 {
 			c.marks = slices.Delete(c.marks, 0, i+1)
 			break
 		}

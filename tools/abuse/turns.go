@@ -11,7 +11,7 @@ import (
 
 // grown is how many KiB a chat may take more at its end than after a third of
 // its turns, without the KV cache, of which more and more is used.
-const grown = 16 << 10
+const grown = 64 << 10
 
 // manyTurns talks on and on: the memory stays.
 func manyTurns(a *abuse) {
