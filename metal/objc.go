@@ -139,7 +139,11 @@ func (m *messenger) text(s id) string {
 	if s == 0 {
 		return ""
 	}
-	p := pointer(m.tell(s, m.names.utf8String))
+	return goString(pointer(m.tell(s, m.names.utf8String)))
+}
+
+// goString copies a string that ends at a zero byte.
+func goString(p unsafe.Pointer) string {
 	if p == nil {
 		return ""
 	}

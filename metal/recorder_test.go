@@ -155,10 +155,7 @@ func (r *recorder) send(to id, s selector, args []arg) uintptr {
 		r.complain("%s sent to a %s that is gone", m.name, o.class)
 		return 0
 	}
-	class, sign := o.class, "-"
-	if after, ok := strings.CutPrefix(o.class, "class "); ok {
-		class, sign = after, "+"
-	}
+	class, sign := o.declaredBy()
 	method, ok := r.methods[class][sign+m.name]
 	if !ok {
 		r.complain("%s has no method %s%s", class, sign, m.name)
@@ -176,6 +173,21 @@ func (r *recorder) send(to id, s selector, args []arg) uintptr {
 		return 0
 	}
 	return r.answer(o, class, m, method)
+}
+
+// declaredBy is the class whose declarations hold for an object, and the sign of
+// its methods.
+func (o *object) declaredBy() (class, sign string) {
+	if after, ok := strings.CutPrefix(o.class, "class "); ok {
+		return after, "+"
+	}
+	return o.class, "-"
+}
+
+// method is the declaration of what an object would be sent.
+func (r *recorder) method(o *object, name string) signature {
+	class, sign := o.declaredBy()
+	return r.methods[class][sign+name]
 }
 
 // fits checks a message's arguments against the declaration.
