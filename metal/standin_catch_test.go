@@ -1,3 +1,5 @@
+//go:build linux
+
 package metal
 
 import (
@@ -33,13 +35,11 @@ func TestStandinFindsMistakes(t *testing.T) {
 		{"a sum without a barrier", norm, "norm", "\tsync();\n", "", 1, "with no barrier between"},
 		{"weights unpacked while others multiply", product, "gemm_f32", "\t\tsync();\n", "", 1, "with no barrier between"},
 		{"products of weights that are not there", product, "gemm_f32", "\t\tsync();\n", "", 2, "with no barrier between"},
-		{"outputs over weights", product, "gemm_f32", "\t}\n\tsync();\n", "\t}\n", 1, "with no barrier between"},
 		{"outputs read early", product, "gemm_f32", "\tsync();\n\tfor", "\tfor", 1, "with no barrier between"},
 		{"a barrier for some", norm, "norm", ", from = t;\n", ", from = t;\n\tif (lane) sync();\n", 1, "wait at a barrier"},
 		{"a sum of some lanes", norm, "norm", "\tv = simd_sum(v);\n", "\tif (lane > 3) v = simd_sum(v);\n", 1, "at operations of simdgroups"},
 		{"matrices of some lanes", product, "gemm_f32", "\t\tUNROLL for (int d", "\t\tif (lane < 9) UNROLL for (int d", 1, "other operations of matrices"},
 		{"a read behind the end", norm, "norm", "i < a.cols; i += 256) s", "i <= a.cols; i += 256) s", 1, "reads 4 bytes at 1024 of buffer(2), which has 1024"},
-		{"a write behind the end", "matmul f32 5x40", "embed", "\tif (i >= a.cols) return;\n", "", 1, "buffer(3)"},
 		{"a write before the beginning", product, "embed", "out[", "out[-1 - ", 1, "of buffer(3)"},
 		{"four values at any address", product, "matvec_f32", "(x + c)", "(x + c + 1)", 1, "at an odd address"},
 		{"a write to what is const", product, "embed", "\tout[", "\t((device float *)table)[", 1, "buffer(2), which has 102400 and is const"},
@@ -47,7 +47,6 @@ func TestStandinFindsMistakes(t *testing.T) {
 		{"indices the other way round", product, "embed", "*table [[buffer(2)]], device float *out [[buffer(3)]]",
 			"*table [[buffer(3)]], device float *out [[buffer(2)]]", 1, "buffer(3)"},
 		{"another struct", product, "embed", "int cols, kind;", "int cols, kind, more;", 1, "embed takes 12 bytes of arguments, gets 8"},
-		{"another type of value", product, "embed", "device const int *params", "device const ulong *params", 1, "of buffer(1)"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			others := map[string]string{}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package metal
 
 import (
@@ -54,7 +56,7 @@ func newStandin(t testing.TB, path string) *standin {
 	return s
 }
 
-// host is memory of the processor.
+// hostMemory is memory of the processor.
 type hostMemory []byte
 
 func (m hostMemory) bytes() []byte { return m }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds, checks and tests everything. Needs Go and bash; the linter comes as a
-# Go module at a pinned version; a C compiler (for the race detector alone) and
-# qemu (for the arm64 kernels) from the system's packages where there are none.
+# Go module at a pinned version; clang (which compiles Metal's kernels as C++), a
+# C compiler (for the race detector alone) and qemu (for the arm64 kernels) from
+# the system's packages where there are none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
@@ -53,7 +54,10 @@ if ! found=$(go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./... 2>&1); then
 fi
 
 step tests
-go test -timeout 60m ./...
+if ! command -v clang-19 >/dev/null && ! command -v clang >/dev/null; then
+  apt-get update -q >/dev/null && { apt-get install -qy clang-19 libc6-dev || apt-get install -qy clang libc6-dev; } >/dev/null
+fi
+MIL_NEED_CLANG=1 go test -timeout 60m ./...
 
 step "arm64 kernels under qemu"
 if ! command -v qemu-aarch64-static >/dev/null; then

@@ -24,17 +24,17 @@ enum Kind { SUM, PEAK, SHUFFLE, BARRIER };
 struct Thread {
 	void *at; // where it goes on
 	State state;
-	Kind kind; // of the simdgroup operation it is at
 	StandinPlace place;
 	uint32_t matrices; // operations of matrices so far, as a hash
 	char *stack;
 };
 
 struct Simd {
-	int arrived, waiting; // lanes at the operation
+	int waiting;          // lanes at the operation
+	Kind kind;            // of it
 	uint32_t step;        // simdgroup barriers so far
 	uint32_t parity;
-	uint32_t in[WIDTH], out[2][WIDTH];
+	uint32_t in[WIDTH], arguments[WIDTH], out[2][WIDTH];
 };
 
 struct Range {
@@ -63,6 +63,7 @@ static void *scheduler;
 static StandinKernel *running;
 static void **buffers;
 static uint32_t epoch;
+static uintptr_t sharedSize; // bytes of threadgroup memory of all kernels
 static Cell *cells;
 static char *stacks;
 static char message[400];
@@ -119,13 +120,18 @@ static void shared(uintptr_t byte, int size, bool write) {
 }
 
 static void access(const void *p, unsigned long size, bool write) {
-	uintptr_t at = (uintptr_t)p;
-	for (int i = 0; i < rangeCount; i++) {
-		Range &r = ranges[i];
-		if (at >= r.from && at + size <= r.to && (r.writable || !write)) return;
+	uintptr_t at = (uintptr_t)p, byte = at - (uintptr_t)__start_standin_shared;
+	if (byte < sharedSize) {
+		shared(byte, size, write);
+		return;
 	}
-	if (p >= __start_standin_shared && p < __stop_standin_shared) {
-		shared((const char *)p - __start_standin_shared, size, write);
+	for (int i = 0; i < rangeCount; i++) {
+		Range r = ranges[i];
+		if (at < r.from || at + size > r.to || (write && !r.writable)) continue;
+		if (i > 0) { // what is used most comes first
+			ranges[i] = ranges[i - 1];
+			ranges[i - 1] = r;
+		}
 		return;
 	}
 	if (p >= stacks && p < stacks + (unsigned long)MOST * STACK) return;
@@ -146,17 +152,11 @@ static void go() { standin_switch(&now->at, scheduler); }
 static uint32_t meet(Kind kind, uint32_t v, uint32_t argument) {
 	Simd &s = simds[now->place.simd];
 	int lane = now->place.lane;
-	now->kind = kind;
 	s.in[lane] = v;
 	uint32_t parity = s.parity % 2;
-	if (s.waiting && threads[now->place.simd * WIDTH + (lane ? 0 : 1)].state == AT_SIMD) {
-		for (int i = 0; i < WIDTH; i++) {
-			Thread &t = threads[now->place.simd * WIDTH + i];
-			if (t.state == AT_SIMD && t.kind != kind) fail("its simdgroup is at another operation");
-		}
-	}
-	static uint32_t arguments[MOST];
-	arguments[now->place.simd * WIDTH + lane] = argument;
+	if (s.waiting && s.kind != kind) fail("its simdgroup is at another operation");
+	s.kind = kind;
+	s.arguments[lane] = argument;
 	if (++s.waiting < WIDTH) {
 		now->state = AT_SIMD;
 		go();
@@ -173,7 +173,7 @@ static uint32_t meet(Kind kind, uint32_t v, uint32_t argument) {
 		for (int i = 0; i < WIDTH; i++) memcpy(&out[i], a, 4);
 		break;
 	case SHUFFLE:
-		for (int i = 0; i < WIDTH; i++) out[i] = s.in[arguments[now->place.simd * WIDTH + i] % WIDTH];
+		for (int i = 0; i < WIDTH; i++) out[i] = s.in[s.arguments[i] % WIDTH];
 		break;
 	case BARRIER:
 		s.step++;
@@ -316,10 +316,10 @@ struct Launch {
 int standin_run(Launch *l) {
 	running = kernels;
 	while (running && strcmp(running->name, l->name)) running = running->next;
-	unsigned long size = __stop_standin_shared - __start_standin_shared;
+	sharedSize = __stop_standin_shared - __start_standin_shared;
 	if (!stacks) {
 		stacks = (char *)aligned_alloc(4096, (unsigned long)MOST * STACK);
-		cells = (Cell *)calloc(size / 4 + 1, sizeof(Cell));
+		cells = (Cell *)calloc(sharedSize / 4 + 1, sizeof(Cell));
 	}
 	buffers = l->buffers;
 	rangeCount = 0;
@@ -337,7 +337,7 @@ int standin_run(Launch *l) {
 			for (uint32_t x = 0; x < l->grid[0]; x++) {
 				epoch++;
 				atBarrier = done = 0;
-				memset(simds, 0, sizeof simds);
+				memset(simds, 0, threadCount / WIDTH * sizeof simds[0]);
 				for (int i = 0; i < threadCount; i++) {
 					threads[i].state = READY;
 					threads[i].matrices = 0;
