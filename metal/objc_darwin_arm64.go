@@ -8,16 +8,16 @@ import (
 )
 
 func openSystem() (objc, error) {
-	f, err := loaded()
+	f, err := entryPoints()
 	if err != nil {
 		return nil, err
 	}
 	return &system{functions: f}, nil
 }
 
-// loaded opens the runtime and Metal at their first use. CoreGraphics must be
+// entryPoints opens the runtime and Metal at their first use. CoreGraphics must be
 // loaded for a program without windows to be given a device.
-var loaded = sync.OnceValues(func() (*functions, error) {
+var entryPoints = sync.OnceValues(func() (*functions, error) {
 	s := &functions{}
 	for _, l := range []struct {
 		path    string
