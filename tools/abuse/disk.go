@@ -42,6 +42,7 @@ func fullDisks(a *abuse) {
 		a.fails("write "+dir, c)
 		a.leftovers("mil convert without room", dir)
 	}
+	a.cacheRoom(dir, call{shell: "ulimit -f 0"})
 	// What is printed has nowhere to go.
 	full := must(os.OpenFile("/dev/full", os.O_WRONLY, 0))
 	defer full.Close()
@@ -62,6 +63,7 @@ func fullDisks(a *abuse) {
 		a.fails("write "+dir, c)
 		a.leftovers("mil "+c.args[0]+" on a full disk", dir, "filler")
 	}
+	a.cacheRoom(dir, call{})
 }
 
 // fill writes until nothing more fits.
@@ -99,6 +101,7 @@ func readOnly(a *abuse) {
 		a.fails("write "+dir, c)
 		a.leftovers("mil "+c.args[0]+" in a folder that is read only", dir)
 	}
+	a.cacheRoom(dir, call{user: nobody()})
 	// The home folder is as closed: no history, no saved chats, and a chat all the same.
 	must(0, os.Chmod(a.dir, 0o555))
 	defer os.Chmod(a.dir, 0o755)

@@ -40,6 +40,8 @@ var parts = []struct {
 	{"interrupted", interrupted},
 	{"full disks", fullDisks},
 	{"read-only folders", readOnly},
+	{"sessions", sessions},
+	{"prompt caches", caches},
 	{"models that change", changingModels},
 	{"prompts", prompts},
 	{"terminals that vanish", terminals},
