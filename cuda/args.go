@@ -69,6 +69,11 @@ type ropeArgs struct {
 	heads, kvHeads, dim, pairs, width, positions, wide int32
 }
 
+type ropeManyArgs struct {
+	rope        ropeArgs
+	lanes, span int32
+}
+
 type attendArgs struct {
 	q, keys, values, out, parts, params   uint64
 	to                                    quantizedArgs

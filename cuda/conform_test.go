@@ -49,14 +49,13 @@ func TestConform(t *testing.T) {
 	}
 }
 
-// The same where every pass of more than a few tokens is multiplied as tiles,
-// which else only long ones are.
-func TestConformWide(t *testing.T) {
+// The same where a Hopper chip multiplies as those before it do.
+func TestConformPacked(t *testing.T) {
 	b := device(t)
 	if b.device.cc != hopper {
 		t.Skipf("%s has other tensor cores", b.device.Name)
 	}
-	unpackFrom(t, backend.Verify+1)
+	unpackFrom(t, 1<<20)
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			err := c.Check(b)

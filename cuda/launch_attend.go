@@ -14,6 +14,7 @@ const (
 	partPositions = 128
 	partsAtMost   = 256
 	queries       = 4 // heads of queries a block takes
+	ropeThreads   = 128
 )
 
 // cacheShape is how a cache lies: [kv_head][positions][width].
@@ -21,12 +22,18 @@ func cacheShape(h *backend.Heads) (positions, width int32) {
 	return int32(ceil(h.Context, 32) * 32), int32(ceil(h.Dim, 32) * 32)
 }
 
+// cacheKinds numbers the types of caches as the kernels do.
+var cacheKinds = map[quant.Type]int32{quant.F16: 0, quant.F32: 1, quant.Q8_0: 2}
+
 func (pl *planner) caches(h *backend.Heads, k, v *backend.State) (keys, values uint64, err error) {
-	if h.KVType != quant.F16 && h.KVType != quant.F32 {
+	if _, ok := cacheKinds[h.KVType]; !ok {
 		return 0, 0, fmt.Errorf("%w: as %v on a GPU; use --kv f16 or --backend cpu", backend.ErrKVType, h.KVType)
 	}
 	for _, s := range []*backend.State{k, v} {
 		s.Layout, s.Rows = "cuda, "+h.KVType.String(), h.Rows
+		if h.KVType == quant.Q8_0 {
+			s.Rows = int8Rows(h)
+		}
 		if s.Bytes < h.CacheBytes() {
 			return 0, 0, fmt.Errorf("cache %s has %d bytes, %d are needed", s.Name, s.Bytes, h.CacheBytes())
 		}
@@ -38,13 +45,29 @@ func (pl *planner) caches(h *backend.Heads, k, v *backend.State) (keys, values u
 	return keys, values, err
 }
 
+// int8Rows is [backend.State.Rows] of a cache of Q8_0: int8, and after all of
+// them the scales.
+func int8Rows(h *backend.Heads) func(from, to int) []backend.Span {
+	positions, width := cacheShape(h)
+	heads, all, row, scales := h.KVHeads, int(positions), int(width), int(width)/32*2
+	return func(from, to int) (spans []backend.Span) {
+		for head := range heads {
+			spans = backend.AppendSpan(spans, (head*all+from)*row, (to-from)*row)
+		}
+		for head := range heads {
+			spans = backend.AppendSpan(spans, heads*all*row+(head*all+from)*scales, (to-from)*scales)
+		}
+		return spans
+	}
+}
+
 func (pl *planner) ropeStore(n *backend.RopeStore) error {
 	if n.Q.V != n.K.V || n.K.V != n.V.V {
 		return fmt.Errorf("queries, keys and values to rotate are parts of several values")
 	}
 	a := ropeArgs{
 		freqs: constantOf(pl, n.Freqs), params: pl.params(),
-		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), wide: bit(n.KVType == quant.F32),
+		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), wide: cacheKinds[n.KVType],
 	}
 	a.q, a.stride = pl.slice(n.Q)
 	a.k, _ = pl.slice(n.K)
@@ -54,7 +77,23 @@ func (pl *planner) ropeStore(n *backend.RopeStore) error {
 	if a.keys, a.values, err = pl.caches(&n.Heads, n.KCache, n.VCache); err != nil {
 		return err
 	}
-	add(pl, "rope", [3]int{n.Heads.Heads + n.KVHeads, pl.tokens, 1}, 64, a)
+	if pl.tokens <= backend.Verify && n.KVType != quant.Q8_0 {
+		add(pl, "rope", [3]int{n.Heads.Heads + n.KVHeads, pl.tokens, 1}, 64, a)
+		return nil
+	}
+	// A few tokens spread over as many blocks as they can, many share angles.
+	many := ropeManyArgs{rope: a, lanes: 16, span: 1}
+	for many.lanes*2 < a.width {
+		many.lanes *= 2
+	}
+	if many.lanes > ropeThreads {
+		return fmt.Errorf("heads of %d dimensions (at most 256)", n.Dim)
+	}
+	side, heads := int(ropeThreads/many.lanes), n.Heads.Heads+2*n.KVHeads
+	if pl.tokens > backend.Verify {
+		many.span = int32(ceil(heads, side))
+	}
+	add(pl, "rope_many", [3]int{ceil(heads, side*int(many.span)), pl.tokens, 1}, ropeThreads, many)
 	return nil
 }
 
@@ -78,8 +117,8 @@ func (pl *planner) attend(n *backend.Attend) error {
 	}
 	kernel := fmt.Sprintf("attend_%v_%d", n.KVType, lanes)
 	blocks := pl.tokens * ceil(n.Heads.Heads/n.KVHeads, queries)
-	if w := int(a.width); pl.tokens > backend.Verify && pl.capability() >= tensorCores && n.KVType == quant.F16 && (w == 32 || w == 64 || w == 128) {
-		add(pl, fmt.Sprintf("prompt_attend_%d", w), [3]int{ceil(pl.tokens, 64), n.Heads.Heads, 1}, 128, a)
+	if w := int(a.width); pl.tokens > backend.Verify && pl.capability() >= tensorCores && n.KVType != quant.F32 && (w == 32 || w == 64 || w == 128) {
+		add(pl, fmt.Sprintf("prompt_attend_%v_%d", n.KVType, w), [3]int{ceil(pl.tokens, 64), n.Heads.Heads, 1}, 128, a)
 		return nil
 	}
 	if pl.tokens > backend.Verify { // enough tokens to fill the card: no parts

@@ -11,6 +11,7 @@ import (
 const (
 	promptTaps   = 4
 	promptRun    = 16   // tokens of a thread of prompt_conv
+	promptLanes  = 4    // of a channel of prompt_scan1
 	promptStates = 16   // the fewest of prompt_scan2
 	promptGroup  = 1024 // channels of a norm's group that a warp takes
 )
@@ -95,7 +96,11 @@ func (pl *planner) scan1(n *backend.Scan1) error {
 	if a.log, err = pl.state(n.Log); err != nil {
 		return err
 	}
-	add(pl, "scan1", [3]int{ceil(n.Z.N*int(a.lanes), 128), 1, 1}, 128, a)
+	if pl.long() {
+		add(pl, fmt.Sprintf("prompt_scan1_%d", max(a.lanes, promptLanes)), [3]int{ceil(n.Z.N*promptLanes, 128), 1, 1}, 128, a)
+	} else {
+		add(pl, "scan1", [3]int{ceil(n.Z.N*int(a.lanes), 128), 1, 1}, 128, a)
+	}
 	after := after1Args{scan: a, to: pl.quantized(n.Out)}
 	log, window := 0, 0
 	if pl.p.Logged {

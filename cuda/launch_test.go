@@ -11,6 +11,7 @@ import (
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/conform"
 	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/quant"
 )
 
 // paper is a backend that only plans, and checks what it planned.
@@ -114,7 +115,6 @@ func TestPlan(t *testing.T) {
 	if len(sizes) == 0 {
 		t.Fatal("no kernels")
 	}
-	unpackFrom(t, backend.Verify+1)
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			if _, err := c.Compare(&paper{t: t, sizes: sizes}); errors.Is(err, backend.ErrKVType) {
@@ -132,5 +132,26 @@ func TestSize(t *testing.T) {
 		if got := fmt.Sprint(each, groups); got != want {
 			t.Errorf("%d tokens: %s, want %s", tokens, got, want)
 		}
+	}
+}
+
+// A cache of int8 names every byte once, its scales after all values.
+func TestInt8Rows(t *testing.T) {
+	h := &backend.Heads{Heads: 4, KVHeads: 2, Dim: 40, Context: 100, KVType: quant.Q8_0}
+	seen := make([]int, h.CacheBytes())
+	for from := 0; from < 128; from += 32 {
+		for _, s := range int8Rows(h)(from, from+32) {
+			for i := range s.N {
+				seen[s.Off+i]++
+			}
+		}
+	}
+	for i, n := range seen {
+		if n != 1 {
+			t.Fatalf("byte %d is named %d times", i, n)
+		}
+	}
+	if s := int8Rows(h)(32, 64); len(s) != 4 || s[2].Off != 2*128*64+32*4 || s[2].N != 32*4 {
+		t.Errorf("spans %v", s)
 	}
 }

@@ -20,13 +20,17 @@ const (
 )
 
 var (
-	wideTokens = 192       // the fewest tokens of a pass that repay unpacking
-	wideBytes  = 256 << 20 // of scratch memory for tiles of a matrix
+	wideTokens = backend.Verify + 1 // the fewest tokens of a pass that repay unpacking
+	wideBytes  = 128 << 20          // of scratch memory for tiles of a matrix
 )
 
 // wide reports whether a product takes this way.
 func (pl *planner) wide(w *backend.Tensor, x product) bool {
-	return pl.capability() == hopper && x.tokens >= wideTokens && !x.head && w.Cols%tileCols == 0
+	fits := w.Cols%8 == 0
+	if spec, _ := w.Type.Spec(); spec.Block > 1 {
+		fits = w.Cols%tileCols == 0
+	}
+	return fits && pl.capability() == hopper && x.tokens >= wideTokens && !x.head
 }
 
 // wideParts is how many bfloat16 a weight is the sum of.
@@ -55,7 +59,7 @@ func (pl *planner) spread(x product) (at uint64, err error) {
 	if x.form == formFine {
 		a.parts = 3
 	}
-	a.out = pl.area(areaInput, ceil(x.tokens, tileSide)*tileSide*x.in.N*2*int(a.parts))
+	a.out = pl.area(areaInput, ceil(x.tokens, tileSide)*ceil(x.in.N, tileCols)*tileBytes*int(a.parts))
 	if x.ready {
 		return a.out, nil
 	}
@@ -79,13 +83,13 @@ func (pl *planner) wideProduct(w *backend.Tensor, gate bool, rows int, v matVecA
 	if gate {
 		kernel, each, rows = "widegate", 2, ceil(rows, 8)*8
 	}
-	parts, cols, tokens := wideParts(w.Type), w.Cols, ceil(pl.tokens, tileSide)
+	parts, cols, tokens := wideParts(w.Type), ceil(w.Cols, tileCols)*tileCols, ceil(pl.tokens, tileSide)
 	side := 256
 	if waves(each*rows, 128, tokens)*11 < waves(each*rows, 256, tokens)*20 {
 		side = 128
 	}
 	most := max(wideBytes/(2*cols*parts)/256, 1) * 256
-	e := expandArgs{w: v.w, ends: v.ends, cols: int32(cols), gate: bit(gate)}
+	e := expandArgs{w: v.w, ends: v.ends, cols: int32(w.Cols), gate: bit(gate)}
 	e.out = pl.area(areaTiles, 2*cols*parts*min(most, ceil(each*rows, 256)*256))
 	a := wideArgs{
 		x: v.x, w: e.out, tokens: int32(pl.tokens), steps: int32(cols / tileCols), xParts: 1, wParts: int32(parts),

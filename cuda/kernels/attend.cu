@@ -5,9 +5,18 @@
 
 enum { QUERIES = 4, LIMIT = 256, AHEAD = 4 }; // queries of a block; positions scored together; rows a lane has on their way
 
-// Eight takes 8 dimensions of a cached row.
-template <bool wide> DEVICE void eight(float (&v)[8], u64 cache, u64 at) {
-	if (wide) {
+enum { HALF_CACHE = 0, FLOAT_CACHE = 1, INT8_CACHE = 2 };
+
+// Eight takes 8 dimensions of a cached row; scales are of a cache of int8.
+template <int CACHE> DEVICE void eight(float (&v)[8], u64 cache, u64 scales, u64 at) {
+	if (CACHE == INT8_CACHE) {
+		Pair a = pair((const u8 *)cache + at);
+		float d = f16(((const volatile u16 *)scales)[at / 32]);
+		u32 w[2] = {__builtin_bit_cast(u32, a.x), __builtin_bit_cast(u32, a.y)};
+		UNROLL for (int i = 0; i < 8; i++) v[i] = d * (float)(i8)(w[i / 4] >> (i % 4 * 8));
+		return;
+	}
+	if (CACHE == FLOAT_CACHE) {
 		Quad a = fresh((const float *)cache + at), b = fresh((const float *)cache + at + 4);
 		v[0] = bits(a.x), v[1] = bits(a.y), v[2] = bits(a.z), v[3] = bits(a.w);
 		v[4] = bits(b.x), v[5] = bits(b.y), v[6] = bits(b.z), v[7] = bits(b.w);
@@ -22,7 +31,7 @@ template <bool wide> DEVICE void eight(float (&v)[8], u64 cache, u64 at) {
 // part (or, with splits 0, all parts one after the other). L lanes take a row, 8
 // dimensions each; a warp takes 32/L positions at once, the block's 4 warps
 // every fourth group of them.
-template <int L, bool wide> DEVICE void attend(const Attend &a) {
+template <int L, int CACHE> DEVICE void attend(const Attend &a) {
 	SHARED static float score[QUERIES][LIMIT];
 	SHARED static float gather[QUERIES][4 * (32 / L)][L * 8];
 	SHARED static float peaks[QUERIES], sums[QUERIES], factors[QUERIES];
@@ -34,7 +43,7 @@ template <int L, bool wide> DEVICE void attend(const Attend &a) {
 	if (first > last) return;
 	int count = least(QUERIES, group - chunk * QUERIES), head = kv * group + chunk * QUERIES;
 	bool active = lane * 8 < a.width;
-	u64 base = (u64)kv * a.positions * a.width + (active ? lane * 8 : 0);
+	u64 base = (u64)kv * a.positions * a.width + (active ? lane * 8 : 0), values = (u64)a.kvHeads * a.positions * a.width;
 	float q[QUERIES][8], acc[QUERIES][8];
 	UNROLL for (int i = 0; i < QUERIES; i++) UNROLL for (int c = 0; c < 8; c++) {
 		int d = lane * 8 + c;
@@ -48,7 +57,7 @@ template <int L, bool wide> DEVICE void attend(const Attend &a) {
 		sync();
 		for (int p0 = at; p0 < (n + 4 * P - 1) / (4 * P) * (4 * P); p0 += 4 * P * AHEAD) {
 			float k[AHEAD][8];
-			UNROLL for (int g = 0; g < AHEAD; g++) eight<wide>(k[g], a.keys, base + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
+			UNROLL for (int g = 0; g < AHEAD; g++) eight<CACHE>(k[g], a.keys, a.keys + values, base + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
 			UNROLL for (int g = 0; g < AHEAD; g++) {
 				int p = p0 + g * 4 * P;
 				float s[QUERIES];
@@ -84,7 +93,7 @@ template <int L, bool wide> DEVICE void attend(const Attend &a) {
 		UNROLL for (int i = 0; i < QUERIES; i++) UNROLL for (int c = 0; c < 8; c++) acc[i][c] *= factors[i];
 		for (int p0 = at; p0 < n; p0 += 4 * P * AHEAD) {
 			float v[AHEAD][8];
-			UNROLL for (int g = 0; g < AHEAD; g++) eight<wide>(v[g], a.values, base + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
+			UNROLL for (int g = 0; g < AHEAD; g++) eight<CACHE>(v[g], a.values, a.values + values, base + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
 			UNROLL for (int g = 0; g < AHEAD; g++) UNROLL for (int i = 0; i < QUERIES; i++) {
 				int p = p0 + g * 4 * P;
 				float w = p < n ? score[i][p] : 0;
@@ -109,8 +118,9 @@ template <int L, bool wide> DEVICE void attend(const Attend &a) {
 }
 
 #define ATTEND(L) \
-	KERNEL BLOCK(128) attend_f16_##L(Attend a) { attend<L, false>(a); } \
-	KERNEL BLOCK(128) attend_f32_##L(Attend a) { attend<L, true>(a); }
+	KERNEL BLOCK(128) attend_f16_##L(Attend a) { attend<L, HALF_CACHE>(a); }  \
+	KERNEL BLOCK(128) attend_f32_##L(Attend a) { attend<L, FLOAT_CACHE>(a); } \
+	KERNEL BLOCK(128) attend_q8_0_##L(Attend a) { attend<L, INT8_CACHE>(a); }
 ATTEND(4)
 ATTEND(8)
 ATTEND(16)

@@ -5,11 +5,32 @@
 #include "attend.h"
 #include "tensor.h"
 
-enum { KEYS = 64 };
+// fill unpacks KEYS cached rows of int8 to float16, and their scales.
+template <int D, int KEYS, class Row> DEVICE void fill(Row (&to)[KEYS], float (&scales)[KEYS][D / 32], const Attend &a, u64 cache, u64 base, int block) {
+	const u16 *from = (const u16 *)(cache + (u64)a.kvHeads * a.positions * D);
+	for (int c = thread(); c < KEYS * D / 16; c += 128) {
+		int p = c / (D / 16), d = c % (D / 16) * 16;
+		u64 at = base + (u64)least(block + p, a.positions - 1) * D + d;
+		Quad q = fresh((const u8 *)cache + at);
+		const u32 w[4] = {q.x, q.y, q.z, q.w};
+		u32 v[8];
+		UNROLL for (int i = 0; i < 8; i++) {
+			// 1024 and the value above -128 are a float16 whose last bits are the value's.
+			u32 both = (w[i / 2] ^ 0x80808080) >> (i % 2 * 16);
+			asm("sub.f16x2 %0, %1, %2;" : "=r"(v[i]) : "r"(0x64006400 | (both & 255) | (both & 0xff00) << 8), "r"(0x64806480));
+		}
+		put(shared32(&to[p].v[d]), v);
+		put(shared32(&to[p].v[d + 8]), v + 4);
+		if (d % 32 == 0) scales[p][d / 32] = f16(((const volatile u16 *)from)[at / 32]);
+	}
+}
 
-template <int D> DEVICE void prompt(const Attend &a) {
+// prompt walks KEYS positions at a time. Scales of an INT8 cache meet sums over
+// 32 dimensions of a key, and the weights of 32 dimensions of a value.
+template <int D, int KEYS, bool INT8_CACHE> DEVICE void prompt(const Attend &a) {
 	struct __attribute__((aligned(16))) Row { u16 v[D + 8]; };
 	SHARED static Row keys[KEYS], values[KEYS];
+	SHARED static float keyScales[KEYS][D / 32], valueScales[KEYS][D / 32];
 	int lane = thread() % 32, warp = thread() / 32, head = blockY(), kv = head / (a.heads / a.kvHeads);
 	int pos = param(a.params, POS), tokens = param(a.params, TOKENS), t0 = blockX() * 64, row = t0 + warp * 16 + lane / 4;
 	const float scale = a.scale * 1.44269504f; // exponentials are of 2
@@ -25,22 +46,35 @@ template <int D> DEVICE void prompt(const Attend &a) {
 	int last = pos + least(t0 + 63, tokens - 1);
 	for (int block = 0; block <= last; block += KEYS) {
 		sync();
-		UNROLL for (int i = 0; i < KEYS * D / 8 / 128; i++) {
-			int c = thread() + i * 128, p = c / (D / 8), d = c % (D / 8) * 8;
-			u64 from = base + (u64)least(block + p, a.positions - 1) * D + d;
-			copyAsync(shared32(&keys[p].v[d]), (const u16 *)a.keys + from);
-			copyAsync(shared32(&values[p].v[d]), (const u16 *)a.values + from);
+		if (INT8_CACHE) {
+			fill<D, KEYS>(keys, keyScales, a, a.keys, base, block);
+			fill<D, KEYS>(values, valueScales, a, a.values, base, block);
+		} else {
+			UNROLL for (int i = 0; i < KEYS * D / 8 / 128; i++) {
+				int c = thread() + i * 128, p = c / (D / 8), d = c % (D / 8) * 8;
+				u64 from = base + (u64)least(block + p, a.positions - 1) * D + d;
+				copyAsync(shared32(&keys[p].v[d]), (const u16 *)a.keys + from);
+				copyAsync(shared32(&values[p].v[d]), (const u16 *)a.values + from);
+			}
+			copied();
 		}
-		copied();
 		sync();
 		float s[KEYS / 8][4];
 		UNROLL for (int i = 0; i < KEYS / 8; i++) UNROLL for (int c = 0; c < 4; c++) s[i][c] = 0;
-		UNROLL for (int k = 0; k < D / 16; k++) UNROLL for (int j = 0; j < KEYS / 16; j++) {
-			u32 b[4];
-			matrices(b, shared32(&keys[j * 16 + lane / 16 * 8 + lane % 8].v[k * 16 + lane / 8 % 2 * 8]));
-			UNROLL for (int i = 0; i < 2; i++) {
-				mmaHalf(s[j * 2 + i], qh[k], b[2 * i], b[2 * i + 1]);
-				mmaHalf(s[j * 2 + i], ql[k], b[2 * i], b[2 * i + 1]);
+		UNROLL for (int n = 0; n < D / 32; n++) UNROLL for (int j = 0; j < KEYS / 16; j++) {
+			float part[2][4]; // of 32 dimensions
+			UNROLL for (int i = 0; i < 2; i++) UNROLL for (int c = 0; c < 4; c++) part[i][c] = INT8_CACHE ? 0 : s[j * 2 + i][c];
+			UNROLL for (int k = 2 * n; k < 2 * n + 2; k++) {
+				u32 b[4];
+				matrices(b, shared32(&keys[j * 16 + lane / 16 * 8 + lane % 8].v[k * 16 + lane / 8 % 2 * 8]));
+				UNROLL for (int i = 0; i < 2; i++) {
+					mmaHalf(part[i], qh[k], b[2 * i], b[2 * i + 1]);
+					mmaHalf(part[i], ql[k], b[2 * i], b[2 * i + 1]);
+				}
+			}
+			UNROLL for (int i = 0; i < 2; i++) UNROLL for (int c = 0; c < 4; c++) {
+				float &v = s[j * 2 + i][c];
+				v = INT8_CACHE ? fma(part[i][c], keyScales[j * 16 + i * 8 + lane % 4 * 2 + c % 2][n], v) : part[i][c];
 			}
 		}
 		UNROLL for (int r = 0; r < 2; r++) {
@@ -64,8 +98,14 @@ template <int D> DEVICE void prompt(const Attend &a) {
 		}
 		UNROLL for (int k = 0; k < KEYS / 16; k++) {
 			u32 ph[4], pl[4];
-			UNROLL for (int i = 0; i < 4; i++) split(s[k * 2 + i / 2][i % 2 * 2], s[k * 2 + i / 2][i % 2 * 2 + 1], ph[i], pl[i]);
 			UNROLL for (int j = 0; j < D / 16; j++) {
+				if (INT8_CACHE ? j % 2 == 0 : j == 0)
+					UNROLL for (int i = 0; i < 4; i++) {
+						float v0 = s[k * 2 + i / 2][i % 2 * 2], v1 = s[k * 2 + i / 2][i % 2 * 2 + 1];
+						int p = k * 16 + i / 2 * 8 + lane % 4 * 2;
+						if (INT8_CACHE) v0 *= valueScales[p][j / 2], v1 *= valueScales[p + 1][j / 2];
+						split(v0, v1, ph[i], pl[i]);
+					}
 				u32 b[4];
 				turned(b, shared32(&values[k * 16 + lane % 16].v[j * 16 + lane / 16 * 8]));
 				UNROLL for (int i = 0; i < 2; i++) {
@@ -86,6 +126,9 @@ template <int D> DEVICE void prompt(const Attend &a) {
 	}
 }
 
-KERNEL BLOCK(128) prompt_attend_32(Attend a) { prompt<32>(a); }
-KERNEL BLOCK(128) prompt_attend_64(Attend a) { prompt<64>(a); }
-KERNEL BLOCK(128) prompt_attend_128(Attend a) { prompt<128>(a); }
+KERNEL BLOCK(128) prompt_attend_f16_32(Attend a) { prompt<32, 64, false>(a); }
+KERNEL BLOCK(128) prompt_attend_f16_64(Attend a) { prompt<64, 64, false>(a); }
+KERNEL BLOCK(128) prompt_attend_f16_128(Attend a) { prompt<128, 64, false>(a); }
+KERNEL BLOCK(128) prompt_attend_q8_0_32(Attend a) { prompt<32, 32, true>(a); }
+KERNEL BLOCK(128) prompt_attend_q8_0_64(Attend a) { prompt<64, 32, true>(a); }
+KERNEL BLOCK(128) prompt_attend_q8_0_128(Attend a) { prompt<128, 32, true>(a); }

@@ -1,6 +1,7 @@
 // Tiles of bfloat16 for wide.cu: 128 rows by 64 columns, 16384 bytes, 16-byte part
 // p of row r at p^(r%8). A row of tiles lies along the columns, once for each part
-// that a value is the sum of; float32 takes three, float16 two.
+// that a value is the sum of; float32 takes three, float16 two. Columns are a
+// multiple of 8, zeros fill the last tile.
 #include "gemm.h"
 
 enum { TILE_BYTES = 16384 };
@@ -91,7 +92,7 @@ DEVICE void putParts(u64 tiles, int row, int parts, int cols, int i, float (&v)[
 			v[2 * j] -= bf16((u16)w[j]);
 			v[2 * j + 1] -= bf16((u16)(w[j] >> 16));
 		}
-		putPart(tileRow(tiles, row, p, parts, cols / 64, i / 64), row, i / 8, w);
+		putPart(tileRow(tiles, row, p, parts, (cols + 63) / 64, i / 64), row, i / 8, w);
 	}
 }
 
@@ -101,9 +102,9 @@ template <class Type> DEVICE void expandFloat(const Expand &a) {
 	const u8 *from = sourceRow<Type>(a, a.first + row);
 	UNROLL for (int g = 0; g < 4; g++) {
 		int i = blockY() * 512 + g * 128 + thread() % 16 * 8;
-		if (i >= a.cols) return;
-		float v[8];
-		Type::load(v, from, i);
+		if (i >= (a.cols + 63) / 64 * 64) return;
+		float v[8] = {};
+		if (i < a.cols) Type::load(v, from, i);
 		putParts(a.out, row, Type::parts, a.cols, i, v);
 	}
 }
@@ -149,9 +150,10 @@ KERNEL BLOCK(256) spread(Spread a) {
 		s = sumBlock(s, shared);
 		scale = 1 / __builtin_sqrtf(s / (float)a.cols + a.eps);
 	}
-	for (int i = thread() * 8; i < a.cols; i += 2048) {
-		eight(v, x + i, a.aligned);
-		if (w) {
+	for (int i = thread() * 8; i < (a.cols + 63) / 64 * 64; i += 2048) {
+		UNROLL for (int j = 0; j < 8; j++) v[j] = 0;
+		if (i < a.cols) eight(v, x + i, a.aligned);
+		if (w && i < a.cols) {
 			eight(n, w + i, true);
 			UNROLL for (int j = 0; j < 8; j++) v[j] = v[j] * scale * n[j];
 		}
