@@ -41,8 +41,17 @@ pack() {
 			}
 		}
 	GO
-	printf '{"Replace":{"%s":"%s","%s":"%s","%s":"%s"}}' "$PWD/demo/model.bin" "$work/none" "$PWD/demo/draft.bin" "$work/none" \
-		"$PWD/cuda/main_test.go" "$work/main_test.go" >"$work/overlay.json"
+	# Kernels go unpacked, for xz to find what they have in common.
+	python3 - "$PWD" "$work" >"$work/overlay.json" <<-'PYTHON'
+		import glob, gzip, json, os, sys
+		root, work = sys.argv[1:]
+		new = {"demo/model.bin": "none", "demo/draft.bin": "none", "cuda/main_test.go": "main_test.go"}
+		for path in glob.glob(root + "/cuda/kernels/*.gz"):
+		    name = os.path.basename(path)
+		    open(f"{work}/{name}", "wb").write(gzip.compress(gzip.open(path).read(), 0))
+		    new["cuda/kernels/" + name] = name
+		print(json.dumps({"Replace": {f"{root}/{k}": f"{work}/{v}" for k, v in new.items()}}))
+	PYTHON
 	go test -c -overlay "$work/overlay.json" -ldflags '-s -w' -o "$work/cuda.test" ./cuda
 	pwd >"$work/root" # where tests look for testdata
 	[ -z "${INFLATE:-}" ] || cp "$INFLATE" "$work/inflate.py"
