@@ -46,7 +46,6 @@ type dotArgs struct {
 	a           unsafe.Pointer
 	out         unsafe.Pointer
 	ld, part    int
-	add         unsafe.Pointer
 	ahead       int
 }
 
@@ -176,15 +175,12 @@ type Worker struct {
 // parts is how many parts of a matrix are read side by side (see c/rows.h).
 const parts = 4
 
-// ahead is how far, in each part, dots prefetch.
+// ahead is how far, in each part, dots of super-blocks prefetch.
 const ahead = 2 << 10
 
 // chunk is how many bytes of weights are multiplied with every group of tokens
 // before the next are read.
 const chunk = 128 << 10
-
-// maxTokens is how many tokens an Input holds.
-const maxTokens = 16
 
 // Dots is the number of pieces of work in a matrix of so many rows, for [Set.Dot].
 func Dots(rows int) int { return rows/parts + rows%parts }
@@ -201,53 +197,67 @@ func (s *Set) Dot(wk *Worker, t quant.Type, w []byte, stride, rows, lo, hi int, 
 		step = 1
 	}
 	for r := lo; r < min(hi, part); r += step {
-		d := dotArgs{w: unsafe.Pointer(&w[r*stride]), stride: stride, far: part * stride, rows: min(step, min(hi, part)-r), part: 4 * part, ld: 4 * ld}
+		n := min(step, min(hi, part)-r)
+		d := dotArgs{w: unsafe.Pointer(&w[r*stride]), stride: stride, far: part * stride, rows: n}
 		if ragged {
 			d.w, d.far = wk.pad(w[r*stride:], stride, d.far)
 		}
-		if add != nil {
-			d.add = unsafe.Pointer(&add[r])
+		sums := s.sums(wk, t, in, d)
+		for i := 0; len(sums) > 0; i++ {
+			at := i/parts*ld + i%parts*part + r
+			place(out[at:at+n], sums[:n], add, at)
+			sums = sums[n:]
 		}
-		s.dots.each(wk, t, in, d, out[r:], ld)
 	}
-	// A row left over stands for all four, and its results go through spare memory.
-	for r := max(lo, part); r < hi; r++ {
+	for r := max(lo, part); r < hi; r++ { // a row left over stands for all four
 		row := parts*part + r - part
-		d := dotArgs{w: unsafe.Pointer(&w[row*stride]), rows: 1, ld: 4}
+		d := dotArgs{w: unsafe.Pointer(&w[row*stride]), rows: 1}
 		if ragged {
 			d.w, _ = wk.pad(w[row*stride:], stride, 0)
 		}
-		if cap(wk.out) < maxTokens {
-			wk.out = make([]float32, maxTokens)
-		}
-		sums := wk.out[:maxTokens]
-		tokens := s.dots.each(wk, t, in, d, sums, 1)
-		for i, v := range sums[:tokens] {
-			if add != nil {
-				v = add[i*ld+row] + v
+		for i, v := range s.sums(wk, t, in, d) {
+			if i%parts == 0 {
+				at := i/parts*ld + row
+				place(out[at:at+1], []float32{v}, add, at)
 			}
-			out[i*ld+row] = v
 		}
 	}
 }
 
-// each multiplies the rows of d with each group of tokens, and gives how many
-// tokens there are.
-func (d *dots) each(wk *Worker, t quant.Type, in *Input, args dotArgs, out []float32, ld int) (tokens int) {
+// place copies sums to out, with what is added to them there.
+func place(out, sums, add []float32, at int) {
+	if add == nil {
+		copy(out, sums)
+		return
+	}
+	add = add[at:][:len(sums)]
+	for i, v := range sums {
+		out[i] = add[i] + v
+	}
+}
+
+// sums multiplies rows with every token: [token][part][row]. They lie close
+// together, not as far apart as results do, which would be lines of the same few
+// sets of a cache.
+func (d *dots) sums(wk *Worker, t quant.Type, in *Input, args dotArgs) []float32 {
 	spec, _ := t.Spec()
-	args.ahead = ahead
-	args.blocks = in.n / spec.Block
+	n := parts * args.rows
+	tokens := 0
+	for _, g := range in.groups {
+		tokens += g.tokens
+	}
+	if cap(wk.out) < tokens*n {
+		wk.out = make([]float32, tokens*n)
+	}
+	out := wk.out[:tokens*n]
+	args.blocks, args.ld, args.part, args.ahead = in.n/spec.Block, 4*n, 4*args.rows, ahead
 	for i := range in.groups {
 		g := &in.groups[i]
 		wk.dot = args
-		wk.dot.a, wk.dot.out = unsafe.Pointer(&g.a[0]), unsafe.Pointer(&out[g.first*ld])
-		if args.add != nil {
-			wk.dot.add = unsafe.Add(args.add, 4*g.first*ld)
-		}
+		wk.dot.a, wk.dot.out = unsafe.Pointer(&g.a[0]), unsafe.Pointer(&out[g.first*n])
 		d.find(t, g.tokens)(unsafe.Pointer(&wk.dot))
-		tokens += g.tokens
 	}
-	return tokens
+	return out
 }
 
 // ragged says whether rows of type t end within a step of 8 blocks of 32.

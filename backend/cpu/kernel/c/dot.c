@@ -86,10 +86,6 @@ INLINE vf lanes(vf8 s, int i) { return part(SHUFFLE(s, s, 0, 2, 4, 6, 0, 2, 4, 6
 #define ALLq(b) (ALL(b) + 2)
 #define SIGNED_BODY(T, FACTOR, UNPACKED)                                   \
 	for (; k > 0; k -= 8) {                                                \
-		const uint8_t *f = w + p->ahead;                                   \
-		UNROLL for (int r = 0; r < R; r++, f += far) {                     \
-			UNROLL for (int l = 0; l < 8 * SIZE; l += 64) __builtin_prefetch(f + l); \
-		}                                                                  \
 		SIGNED(T, ALL, SIZE, FACTOR, UNPACKED)                             \
 		q += STEP * T;                                                     \
 		w += 8 * SIZE;                                                     \

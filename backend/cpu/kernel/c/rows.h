@@ -13,7 +13,6 @@ typedef struct {
 	const char *a;        // the activations of T tokens
 	char *out;            // float32 of a row and a token
 	int64_t ld, part;     // bytes there from token to token, from part to part
-	const char *add;      // what is added, laid out as out; 0 means nothing is
 	int64_t ahead;        // bytes from the weights in use to those prefetched
 } Args;
 
@@ -21,7 +20,7 @@ typedef struct {
 // constants unpacking a type takes: none, or some.
 #if VB == 64
 #define PLAIN_ROWS(T) (T <= 4 ? 4 : T <= 8 ? 2 : 1)
-#define ROWS_WITH_CONSTANTS(T) (T <= 2 ? 4 : T <= 6 ? 2 : 1)
+#define ROWS_WITH_CONSTANTS(T) (T <= 4 ? 4 : T <= 6 ? 2 : 1)
 #elif VB == 32 && defined(__AVX512F__)
 #define PLAIN_ROWS(T) (T == 1 ? 2 : 1)
 #define ROWS_WITH_CONSTANTS(T) PLAIN_ROWS(T)
@@ -63,9 +62,7 @@ typedef struct {
 				UNROLL for (int r = 0; r < R; r++) {                                  \
 					char *o = to;                                                     \
 					UNROLL for (int t = 0; t < T; t++) {                              \
-						float v = total(acc[r][t]);                                   \
-						if (p->add) v = load(float, p->add + (o - p->out)) + v;       \
-						store(o, v);                                                  \
+						store(o, total(acc[r][t]));                                   \
 						o += p->ld;                                                   \
 					}                                                                 \
 					to += p->part;                                                    \
