@@ -45,6 +45,7 @@ func Cases() []Case {
 	}
 	for _, h := range []backend.Heads{
 		{Heads: 4, KVHeads: 2, Dim: 64}, {Heads: 6, KVHeads: 1, Dim: 32}, {Heads: 3, KVHeads: 3, Dim: 20}, {Heads: 8, KVHeads: 2, Dim: 128},
+		{Heads: 2, KVHeads: 1, Dim: 80}, {Heads: 2, KVHeads: 1, Dim: 200},
 	} {
 		for _, kv := range []quant.Type{quant.F16, quant.F32, quant.Q8_0} {
 			h := h
@@ -86,7 +87,7 @@ func Cases() []Case {
 		})
 	}
 	for _, s := range []struct{ heads, p, n, x, b, c, groups int }{
-		{4, 64, 64, 4, 4, 4, 4}, {4, 64, 64, 2, 2, 4, 4}, {6, 16, 32, 6, 1, 1, 1}, {6, 24, 16, 6, 2, 2, 2}, {3, 5, 7, 3, 3, 3, 3},
+		{4, 64, 64, 4, 4, 4, 4}, {4, 64, 64, 2, 2, 4, 4}, {6, 16, 32, 6, 1, 1, 1}, {6, 24, 16, 6, 2, 2, 2}, {3, 5, 7, 3, 3, 3, 3}, {2, 40, 100, 2, 1, 1, 2}, {2, 4, 200, 2, 2, 2, 1},
 	} {
 		X, B, C, inner := s.x*s.p, s.b*s.n, s.c*s.n, s.heads*s.p
 		add(fmt.Sprintf("Mamba-2 scan, %d heads of %d x %d, x %d, B %d, C %d, %d groups", s.heads, s.p, s.n, s.x, s.b, s.c, s.groups), X+B+C+s.heads+inner, mixed, false, func(b *builder) backend.Value {

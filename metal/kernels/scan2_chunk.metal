@@ -52,7 +52,6 @@ template <int N> FN void chunked(threadgroup float *shared, SCAN2(PASSED)) {
 	for (int i = tid; i < 5 * 64; i += 128) diagonals[i] = 0;
 	for (int t0 = 0; t0 < a.tokens; t0 += CHUNK) {
 		int live = min(int(CHUNK), a.tokens - t0);
-		sync();
 		for (int i = tid; i < TILE; i += 128) {
 			int t = i / WIDE, r = i % WIDE;
 			xs[i] = t < live && r < wide ? x[ulong(t0 + t) * a.xStride + xAt + r] : 0;

@@ -47,7 +47,7 @@ struct Range {
 // the last reads since.
 struct Cell {
 	uint32_t writeEpoch, writeStep, readEpoch, readStep;
-	int16_t writer, reader; // reader -2: several of simdgroup readSimd, -3: of several
+	int16_t writer, reader;
 	int16_t readSimd;
 };
 
@@ -95,26 +95,32 @@ static void fail(const char *format, ...) {
 	}
 }
 
-static void race(const char *what, int other, uintptr_t byte) {
-	fail("%s byte %lu of threadgroup memory, which thread %d %s, with no barrier between", what, (unsigned long)byte, other, what[0] == 'w' ? "touches" : "writes");
+// SEVERAL and MANY stand for readers of one simdgroup, and of any.
+enum { NOBODY = -1, SEVERAL = -2, MANY = -3 };
+
+static void race(bool write, int other, const char *did) {
+	char who[40];
+	if (other < 0) snprintf(who, sizeof who, "several threads");
+	else snprintf(who, sizeof who, "thread %d", other);
+	fail("%s threadgroup memory that %s %s, with no barrier between", write ? "writes" : "reads", who, did);
 }
 
+// shared sees to it that no two threads touch threadgroup memory, one of them
+// writing, without a barrier of theirs between.
 static void shared(uintptr_t byte, int size, bool write) {
 	int tid = now->place.tid, simd = now->place.simd;
 	uint32_t step = simds[simd].step;
 	for (uintptr_t c = byte / 4; c <= (byte + size - 1) / 4; c++) {
 		Cell &m = cells[c];
-		if (m.writeEpoch == epoch && m.writer != tid && !(m.writer / WIDTH == simd && m.writeStep != step))
-			race(write ? "writes" : "reads", m.writer, byte);
-		bool fresh = m.readEpoch == epoch && m.reader != -1;
+		if (m.writeEpoch == epoch && m.writer != tid && !(m.writer / WIDTH == simd && m.writeStep != step)) race(write, m.writer, "wrote");
+		bool fresh = m.readEpoch == epoch && m.reader != NOBODY, here = m.readSimd == simd && m.reader != MANY;
 		if (write) {
-			if (fresh && m.reader != tid && !(m.readSimd == simd && m.reader != -3 && m.readStep != step))
-				race("writes", m.reader, byte);
-			m.writeEpoch = epoch, m.writeStep = step, m.writer = tid, m.reader = -1;
-		} else if (!fresh || (m.reader != -3 && m.readSimd == simd && m.readStep != step)) {
+			if (fresh && m.reader != tid && !(here && m.readStep != step)) race(true, m.reader, "read");
+			m.writeEpoch = epoch, m.writeStep = step, m.writer = tid, m.reader = NOBODY;
+		} else if (!fresh || (here && m.readStep != step)) {
 			m.readEpoch = epoch, m.readStep = step, m.reader = tid, m.readSimd = simd;
 		} else if (m.reader != tid) {
-			m.reader = m.readSimd == simd && m.reader != -3 ? -2 : -3;
+			m.reader = here ? SEVERAL : MANY;
 		}
 	}
 }
