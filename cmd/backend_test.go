@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -42,6 +43,12 @@ func TestNoDevice(t *testing.T) {
 	_, _, err = mil(t, "", "run", "--backend", "cuda", "--max-tokens", "1", "hi")
 	if err == nil || !strings.HasPrefix(err.Error(), "--backend cuda: ") || !strings.HasSuffix(err.Error(), "use --backend cpu") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v", err)
+	}
+	if runtime.GOOS != "darwin" {
+		_, _, err = mil(t, "", "run", "--backend", "metal", "--max-tokens", "1", "hi")
+		if err == nil || err.Error() != "--backend metal: no Metal: it needs macOS on Apple Silicon; use --backend cpu" {
+			t.Errorf("%v", err)
+		}
 	}
 	if strings.HasPrefix(d.Why, "no ") { // not where a driver is broken or old
 		if _, errs, err := mil(t, "", "run", "--max-tokens", "1", "hi"); err != nil || errs != "" {
