@@ -54,7 +54,7 @@ func (e *entry) parse(b []byte, name string, s *model.Session) error {
 		err = ErrDamaged
 	}
 	if err == nil {
-		err = verify(b, list)
+		err = verify(e.f, list)
 	}
 	if err != nil {
 		return err

@@ -142,7 +142,7 @@ func (f *File) load(s *model.Session, h *header) (found *Found, err error) {
 }
 
 func load(b []byte, f *os.File, s *model.Session, h *header) (*content, *Found, error) {
-	c, err := parse(b)
+	c, err := parse(b, f)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -236,7 +236,7 @@ func (f *File) rewrite(s *model.Session, t Turn) error {
 		return bad
 	}
 	return named(f.path, mapFile(f.f, func(b []byte) (err error) {
-		if f.c, err = parse(b); err == nil {
+		if f.c, err = parse(b, f.f); err == nil {
 			f.mark(s)
 		}
 		return err

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
@@ -242,7 +243,7 @@ func TestFlips(t *testing.T) {
 			continue
 		}
 		raw[i] ^= 1 << (i % 8)
-		if _, err := parse(raw); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrCut) && !errors.Is(err, ErrNotSession) {
+		if _, err := parse(raw, bytes.NewReader(raw)); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrCut) && !errors.Is(err, ErrNotSession) {
 			t.Fatalf("byte %d of %d flipped: %v", i, len(raw), err)
 		}
 		raw[i] ^= 1 << (i % 8)
