@@ -82,7 +82,10 @@ type Exec interface {
 // Params is what changes from pass to pass.
 type Params struct {
 	Tokens []int32 // the pass's tokens, at most Program.Tokens
-	Pos    int     // position of Tokens[0]
+	Pos    int     // position of Tokens[0] in the caches
+	// Shift is what a position of the text is more than one of the caches, once old
+	// ones were dropped: tokens are rotated by Pos+Shift.
+	Shift int
 	// Replay is how many tokens of the log, written by the last logged pass,
 	// became part of the sequence and must be advanced through first.
 	Replay int

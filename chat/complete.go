@@ -25,11 +25,11 @@ func (e *Engine) complete(ctx context.Context, s *model.Session, text string, se
 	if len(ids) == 0 {
 		return Reply{}, errors.New("there is no text to complete")
 	}
-	if n := len(ids); n >= s.Context() {
-		return Reply{}, fmt.Errorf("%w: the prompt is %d tokens long, the context %d; take a larger one with --ctx", model.ErrContext, n, s.Context())
-	}
 	if err := s.Reset(); err != nil {
 		return Reply{}, err
+	}
+	if n := len(ids); n >= s.Room() {
+		return Reply{}, fmt.Errorf("%w: the prompt is %d tokens long, the context %d; take a larger one with --ctx, or --on-full slide", model.ErrContext, n, s.Context())
 	}
 	fed := 0
 	logits, err := e.feed(ctx, s, ids, nil, func(done, total int) {

@@ -101,7 +101,9 @@ func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.De
 			return StopString
 		case set.MaxTokens > 0 && r.Stats.GeneratedTokens >= set.MaxTokens:
 			return MaxTokens
-		case last && len(s.Tokens()) >= s.Context():
+		case last && s.Room() <= 0:
+			return ContextFull
+		case s.Dropped() > 0 && r.Stats.GeneratedTokens >= s.Context(): // a reply that slides on might never end
 			return ContextFull
 		}
 		return ""

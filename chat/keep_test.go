@@ -234,3 +234,52 @@ func TestPromptCache(t *testing.T) {
 		t.Errorf("completed twice: %q after %d tokens, %q after %d", a.Text, a.Stats.PromptTokens, b.Text, b.Stats.PromptTokens)
 	}
 }
+
+// With room for three turns a chat goes on for twenty: nothing is fed again, the
+// system message stays, and going back still works.
+func TestSlidingChat(t *testing.T) {
+	for _, draft := range []bool{false, true} {
+		f, err := demo.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := chat.Open(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := e.Model.NewSession(cpu.New(0), model.Options{Context: 160, Slide: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		set := chat.Settings{MaxTokens: 200}
+		if draft {
+			set.Draft = speculate.Options{Draft: demoDraft(t), K: 4}
+		}
+		c := e.Converse(s, set)
+		c.System("Be kind.")
+		for i := range 20 {
+			before := len(s.Tokens())
+			r := say(t, c, []string{"What is 2 plus 3?", "Tell me a tale about a fox.", "My name is Opal."}[i%3])
+			if r.Why != chat.EndOfTurn || i > 0 && r.Stats.ReusedTokens != before || r.Stats.PromptTokens > 40 {
+				t.Errorf("turn %d: ended by %s after feeding %d tokens, %d of %d reused", i, r.Why, r.Stats.PromptTokens, r.Stats.ReusedTokens, before)
+			}
+		}
+		if s.Dropped() < 500 || s.Pinned() < 5 || s.Pinned() > 20 {
+			t.Errorf("%d tokens dropped of %d, %d pinned", s.Dropped(), len(s.Tokens()), s.Pinned())
+		}
+		if r := say(t, c, "What is my name?"); r.Text == "" {
+			t.Error("no answer")
+		}
+		again, err := c.Regenerate(context.Background(), func(string) {})
+		if err != nil || again.Stats.PromptTokens != 0 {
+			t.Errorf("made anew after feeding %d tokens, %v", again.Stats.PromptTokens, err)
+		}
+		if _, err := c.Undo(); err != nil {
+			t.Fatal(err)
+		}
+		if r := say(t, c, "What is 2 plus 3?"); r.Stats.PromptTokens > 40 {
+			t.Errorf("after /undo it fed %d tokens", r.Stats.PromptTokens)
+		}
+	}
+}

@@ -68,8 +68,11 @@ func (c *Conversation) mark(p point, messages int, logits []float32) error {
 // new, and returns the next token's logits.
 func (c *Conversation) read(ctx context.Context, text string) (logits []float32, st Stats, err error) {
 	ids := c.ids(text)
-	if n := len(ids); n >= c.s.Context() {
-		return nil, st, fmt.Errorf("%w: the prompt is %d tokens long, the context %d; begin anew or take a larger one with --ctx", model.ErrContext, n, c.s.Context())
+	if n := len(ids); n-len(c.s.Tokens()) >= c.s.Room() {
+		return nil, st, fmt.Errorf("%w: the prompt is %d tokens long, the context %d; begin anew, take a larger one with --ctx, or --on-full slide", model.ErrContext, n, c.s.Context())
+	}
+	if err := c.pin(ids); err != nil {
+		return nil, st, err
 	}
 	switch have := c.s.Tokens(); {
 	case len(have) >= len(ids) || !slices.Equal(have, ids[:len(have)]):
@@ -97,6 +100,35 @@ func (c *Conversation) read(ctx context.Context, text string) (logits []float32,
 		}
 	}
 	return logits, st, nil
+}
+
+// pin keeps the system message in the caches, whatever else has to go.
+func (c *Conversation) pin(ids []int32) error {
+	if len(c.messages) == 0 || c.messages[0].Role != "system" {
+		c.s.Pin(0)
+		return nil
+	}
+	// What two conversations with this system message have in common is it and what
+	// the template puts around it.
+	texts := [2]string{"a", "Z"}
+	var have [2][]int32
+	for i, t := range texts {
+		text, err := c.e.render([]Message{c.messages[0], {"user", t}}, c.shield)
+		if err != nil {
+			return err
+		}
+		have[i] = c.e.encode(text, c.shield)
+	}
+	c.s.Pin(alike(ids, have[0][:alike(have[0], have[1])]))
+	return nil
+}
+
+// alike is how many tokens a and b begin with in common.
+func alike(a, b []int32) (n int) {
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // rewind goes back to the last mark that the tokens begin with, and returns

@@ -65,6 +65,7 @@ type runFlags struct {
 	threads   int
 	isa       string
 	plainRope bool
+	onFull    string
 	kv        string // type of the KV cache: f16, q8_0, or "" for the model's own
 
 	backendName string // auto, cpu, cuda or metal
@@ -126,7 +127,10 @@ func (f *runFlags) startWith(m *model.Model, o model.Options) (*model.Session, e
 // options are those of a session of so many tokens.
 func (f *runFlags) options(context int) (model.Options, error) {
 	kv, err := kvType(f.kv)
-	return model.Options{Context: context, PlainRope: f.plainRope, KV: kv}, err
+	if f.onFull != "" && f.onFull != "stop" && f.onFull != "slide" {
+		err = fmt.Errorf("--on-full %s is neither stop nor slide", f.onFull)
+	}
+	return model.Options{Context: context, Slide: f.onFull == "slide", PlainRope: f.plainRope, KV: kv}, err
 }
 
 // kvType is what --kv names.
@@ -189,6 +193,8 @@ func (f *chatFlags) add(set *pflag.FlagSet) {
 	set.Uint64Var(&f.seed, "seed", 0, "seed of the random numbers; the same seed gives the same text, with a draft where --draft-k is fixed (default a new one)")
 	set.StringArrayVar(&f.stop, "stop", nil, "text that ends a reply; may be given several times")
 	set.IntVar(&f.maxTokens, "max-tokens", 0, "longest reply in tokens, 0 up to the context's end")
+	set.StringVar(&f.onFull, "on-full", "stop", "where the context is full: stop, or slide, which drops the oldest keys and values behind the\n"+
+		"system message and goes on; the recurrent state still knows them")
 	set.StringVar(&f.cache, "prompt-cache", "", "FOLDER that keeps what prompts begin with, so that it is not read again")
 	set.IntVar(&f.cacheSize, "prompt-cache-size", 4096, "megabytes the folder may hold; what was not used for longest goes first")
 	set.StringVar(&f.system, "system", "", "system message")

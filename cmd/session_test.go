@@ -88,7 +88,7 @@ func TestPromptCacheFlag(t *testing.T) {
 			t.Errorf("run %d: %q, %q, %v", i, out, errs, err)
 		}
 	}
-	for _, bad := range [][]string{{"--prompt-cache-size", "0"}, {"--prompt-cache-size", "-3"}, {"--prompt-cache", os.DevNull}} {
+	for _, bad := range [][]string{{"--prompt-cache-size", "0"}, {"--prompt-cache-size", "-3"}, {"--on-full", "wrap"}, {"--prompt-cache", os.DevNull}} {
 		if _, _, err := mil(t, "", append(args, bad...)...); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: %v", bad, err)
 		}

@@ -34,5 +34,6 @@ const (
 	paramReplay
 	paramLogits
 	paramCount  // tokens in the pass
+	paramShift
 	paramTokens = 16
 )

@@ -117,7 +117,7 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	e.params[paramPos], e.params[paramReplay] = int32(p.Pos), int32(p.Replay)
-	e.params[paramLogits], e.params[paramCount] = int32(p.Logits), int32(n)
+	e.params[paramLogits], e.params[paramCount], e.params[paramShift] = int32(p.Logits), int32(n), int32(p.Shift)
 	copy(e.params[paramTokens:], p.Tokens)
 	e.wanted = 4 * values
 	if err := e.b.w.do(e.run); err != nil {

@@ -156,7 +156,7 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	}
 	params := words(e.memory[areaParams])
 	params[paramPos], params[paramReplay] = int32(p.Pos), int32(p.Replay)
-	params[paramLogits], params[paramCount] = int32(p.Logits), int32(n)
+	params[paramLogits], params[paramCount], params[paramShift] = int32(p.Logits), int32(n), int32(p.Shift)
 	copy(params[paramTokens:], p.Tokens)
 	part := len(dispatches)
 	if n > backend.Verify {

@@ -37,6 +37,7 @@ const (
 	paramReplay
 	paramLogits
 	paramCount  // tokens in the pass
+	paramShift
 	paramTokens = 16
 )
 

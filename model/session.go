@@ -14,6 +14,9 @@ import (
 // Options of a session.
 type Options struct {
 	Context int // positions the caches hold; 0 means the model's, at most 8192
+	// Slide goes on where the context is full: the oldest keys and values behind
+	// the pinned tokens are dropped, see Pin.
+	Slide bool
 	// PlainRope leaves the positions unstretched, whatever the file says, as the
 	// authors' own inference script does.
 	PlainRope bool
@@ -50,6 +53,9 @@ type Session struct {
 	// logged is how many tokens of the timeline's end lie only in the log;
 	// replay of them belong to it.
 	logged int
+	// dropped is how many tokens of the timeline the caches have no longer; those
+	// behind the pinned ones lie that much further ahead.
+	dropped, pinned int
 	// dirty is the first position that was fed since Clean.
 	dirty   int
 	changes int // counts what changed timeline or state
@@ -139,8 +145,8 @@ func (s *Session) Feed(tokens []int32, want Want) (logits []float32, err error) 
 	if len(tokens) == 0 {
 		return nil, errors.New("nothing to feed")
 	}
-	if n := len(s.tokens) + len(tokens); n > s.o.Context {
-		return nil, fmt.Errorf("%w: %d tokens and %d more are over %d", ErrContext, len(s.tokens), len(tokens), s.o.Context)
+	if len(tokens) > s.Room() {
+		return nil, fmt.Errorf("%w: %d tokens and %d more are over %d", ErrContext, s.held(), len(tokens), s.o.Context)
 	}
 	for _, t := range tokens {
 		if t < 0 || int(t) >= s.Vocab() {
@@ -190,7 +196,7 @@ func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 	}
 	var out []float32
 	for len(tokens) > 0 {
-		n := min(most, len(tokens))
+		n := min(most, len(tokens), s.longest())
 		rows := 0
 		switch {
 		case want == WantAll:
@@ -214,8 +220,13 @@ func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 
 // run is one pass; what the last one logged and was not taken back is replayed.
 func (s *Session) run(e backend.Exec, tokens []int32, rows int) ([]float32, error) {
-	s.params = backend.Params{Tokens: tokens, Pos: len(s.tokens), Replay: s.logged, Logits: rows}
-	s.dirty = min(s.dirty, len(s.tokens))
+	if s.held()+len(tokens) > s.o.Context {
+		if err := s.slide(len(tokens)); err != nil {
+			return nil, err
+		}
+	}
+	s.params = backend.Params{Tokens: tokens, Pos: s.held(), Shift: s.dropped, Replay: s.logged, Logits: rows}
+	s.dirty = min(s.dirty, s.held())
 	s.changes++
 	out, err := e.Run(&s.params)
 	s.tokens = append(s.tokens, tokens...)
@@ -237,7 +248,7 @@ func (s *Session) Commit(n int) error {
 
 // Reset goes back to the beginning.
 func (s *Session) Reset() error {
-	s.tokens, s.logged = s.tokens[:0], 0
+	s.tokens, s.logged, s.dropped = s.tokens[:0], 0, 0
 	s.changes++
 	for _, name := range s.names {
 		if isCache(name) {

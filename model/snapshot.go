@@ -11,7 +11,9 @@ import (
 type Snapshot struct {
 	tokens []int32
 	logged int
-	data   [][]byte
+	// dropped is how many tokens the caches had lost.
+	dropped int
+	data    [][]byte
 }
 
 // Tokens is the timeline the snapshot stands after. The caller must not change
@@ -20,7 +22,7 @@ func (n *Snapshot) Tokens() []int32 { return n.tokens }
 
 // Snapshot keeps the present point of the timeline.
 func (s *Session) Snapshot() (*Snapshot, error) {
-	n := &Snapshot{tokens: slices.Clone(s.tokens), logged: s.logged}
+	n := &Snapshot{tokens: slices.Clone(s.tokens), logged: s.logged, dropped: s.dropped}
 	for _, st := range s.recurrent() {
 		b := make([]byte, st.Bytes)
 		if err := st.Buf.Read(0, b); err != nil {
@@ -40,7 +42,7 @@ func (s *Session) Recall(tokens []int32, state [][]byte, logged int) (*Snapshot,
 	if err := s.fits(tokens, state, logged); err != nil {
 		return nil, err
 	}
-	return &Snapshot{slices.Clone(tokens), logged, state}, nil
+	return &Snapshot{slices.Clone(tokens), logged, s.dropped, state}, nil
 }
 
 // Bytes is the memory the snapshot takes.
@@ -55,9 +57,13 @@ func (n *Snapshot) Bytes() int {
 // ErrSnapshot is returned when a snapshot's tokens are not the timeline's.
 var ErrSnapshot = errors.New("the snapshot is of another conversation")
 
-// Restore goes back to a snapshot whose tokens the timeline starts with.
+// Restore goes back to a snapshot whose tokens the timeline starts with. What
+// the caches lost since stays lost.
 func (s *Session) Restore(n *Snapshot) error {
 	if len(n.tokens) > len(s.tokens) || !slices.Equal(n.tokens, s.tokens[:len(n.tokens)]) {
+		return ErrSnapshot
+	}
+	if n.dropped > s.dropped || s.dropped > 0 && len(n.tokens)-s.dropped < s.floor() {
 		return ErrSnapshot
 	}
 	for i, st := range s.recurrent() {

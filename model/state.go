@@ -66,9 +66,9 @@ func (s *Session) Identity() (string, error) {
 // Changes counts what changed the session since it was made.
 func (s *Session) Changes() int { return s.changes }
 
-// Dirty is the first position whose keys and values may be others than at the
-// last Clean; at most the number of tokens.
-func (s *Session) Dirty() int { return min(s.dirty, len(s.tokens)) }
+// Dirty is the first position of the caches whose keys and values may be others
+// than at the last Clean; at most the number that they hold.
+func (s *Session) Dirty() int { return min(s.dirty, s.held()) }
 
 // Clean makes Dirty count from here.
 func (s *Session) Clean() { s.dirty = s.o.Context + 1 }
@@ -145,9 +145,12 @@ func (s *Session) MapCache(i, from, to int, f *os.File, at int64) error {
 }
 
 // Begin makes tokens the session's timeline, whose keys and values were put
-// into the caches, and state, of which logged tokens lie in the logs, its
-// recurrent state.
-func (s *Session) Begin(tokens []int32, state [][]byte, logged int) error {
+// into the caches but for dropped of them, and state, of which logged tokens lie
+// in the logs, its recurrent state.
+func (s *Session) Begin(tokens []int32, state [][]byte, logged, dropped int) error {
+	if dropped < 0 || dropped > len(tokens) || len(tokens)-dropped > s.o.Context {
+		return errors.New("tokens and state do not fit the session")
+	}
 	if err := s.fits(tokens, state, logged); err != nil {
 		return err
 	}
@@ -156,7 +159,7 @@ func (s *Session) Begin(tokens []int32, state [][]byte, logged int) error {
 			return err
 		}
 	}
-	s.tokens, s.logged = append(s.tokens[:0], tokens...), logged
+	s.tokens, s.logged, s.dropped = append(s.tokens[:0], tokens...), logged, dropped
 	s.changes++
 	return nil
 }
@@ -164,7 +167,7 @@ func (s *Session) Begin(tokens []int32, state [][]byte, logged int) error {
 // fits says whether a state can be the session's.
 func (s *Session) fits(tokens []int32, state [][]byte, logged int) error {
 	list := s.recurrent()
-	if len(tokens) > s.o.Context || logged < 0 || logged > min(backend.Verify, len(tokens)) || len(state) != len(list) {
+	if logged < 0 || logged > min(backend.Verify, len(tokens)) || len(state) != len(list) {
 		return errors.New("tokens and state do not fit the session")
 	}
 	for i, st := range list {

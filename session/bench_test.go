@@ -124,7 +124,7 @@ func BenchmarkResume(b *testing.B) {
 			}
 		}
 	}
-	if err := s.Begin(make([]int32, tokens), state, 0); err != nil {
+	if err := s.Begin(make([]int32, tokens), state, 0, 0); err != nil {
 		b.Fatal(err)
 	}
 	if err := Save(path, s, Turn{Note: json.RawMessage("{}")}); err != nil {

@@ -206,7 +206,7 @@ func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (lo
 	for _, name := range names { // used last: evicted last
 		c.root.Chtimes(name, now, now)
 	}
-	return state.logits, s.Begin(ids, state.state, state.logged)
+	return state.logits, s.Begin(ids, state.state, state.logged, 0)
 }
 
 // Keep adds the session's present point to the folder, unless it is there;
@@ -223,7 +223,7 @@ func (c *Cache) Keep(s *model.Session, logits []float32) {
 func (c *Cache) keep(s *model.Session, logits []float32) error {
 	ids := s.Tokens()
 	k, err := keysOf(s, ids)
-	if err != nil || len(ids) == 0 {
+	if err != nil || len(ids) == 0 || s.Dropped() > 0 {
 		return err
 	}
 	now := time.Now()

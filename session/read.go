@@ -24,6 +24,8 @@ import (
 type info struct {
 	Keep         int               `json:"keep"` // tokens that stay of the timeline before
 	Logged       int               `json:"logged"`
+	Dropped      int               `json:"dropped,omitempty"` // tokens that the caches have no longer
+	Pinned       int               `json:"pinned,omitempty"`  // tokens that they must keep
 	KeepMessages int               `json:"keep_messages,omitempty"`
 	Messages     []json.RawMessage `json:"messages,omitempty"` // that follow those kept
 	Note         json.RawMessage   `json:"note,omitempty"`
@@ -53,6 +55,8 @@ type content struct {
 	torn    bool // bytes of a record without a head follow
 
 	tokens   []int32
+	dropped  int
+	pinned   int
 	logged   int
 	messages []json.RawMessage
 	note     json.RawMessage
@@ -181,11 +185,14 @@ func (c *content) add(b []byte, list []section, o *owners) error {
 	}
 	c.tokens = appendInt32s(c.tokens[:in.Keep], tokens)
 	c.messages = append(c.messages[:in.KeepMessages], in.Messages...)
-	c.note, c.logged = in.Note, in.Logged
+	c.note, c.logged, c.dropped, c.pinned = in.Note, in.Logged, in.Dropped, in.Pinned
+	if c.dropped < 0 || c.dropped > len(c.tokens) || c.pinned < 0 || c.pinned > len(c.tokens) {
+		return errors.New("it dropped what it has not")
+	}
 	if err := c.addPoints(list, &in); err != nil {
 		return err
 	}
-	return o.take(list, in.Keep, len(c.tokens))
+	return o.take(list, max(0, in.Keep-c.dropped), len(c.tokens)-c.dropped)
 }
 
 // addPoints takes in the points of one record, its end last.
@@ -265,8 +272,8 @@ func newOwners(parts []model.Part) *owners {
 	return o
 }
 
-// take gives the sections of a record what they hold; of the timeline before it
-// keep tokens stay, and then there are tokens.
+// take gives the sections of a record what they hold; of the positions before it
+// keep stay, and then there are tokens of them.
 func (o *owners) take(list []section, keep, tokens int) error {
 	const u = backend.CacheUnit
 	kept, units := (keep+u-1)/u, (tokens+u-1)/u
@@ -328,8 +335,9 @@ func (c *content) restore(b []byte, f *os.File, s *model.Session) error {
 	if len(c.tokens) == 0 {
 		return s.Reset()
 	}
+	s.Pin(c.pinned)
 	end := c.points[len(c.points)-1]
-	return s.Begin(c.tokens, end.bytes(b), end.Logged)
+	return s.Begin(c.tokens, end.bytes(b), end.Logged, c.dropped)
 }
 
 // bytes is the point's state, part by part.

@@ -154,8 +154,8 @@ func load(b []byte, f *os.File, s *model.Session, h *header) (*content, *Found, 
 		found.Foreign = true
 		return c, found, s.Reset()
 	}
-	if len(c.tokens) > s.Context() {
-		return nil, nil, fmt.Errorf("the session holds %d tokens, the context %d; take a larger one with --ctx", len(c.tokens), s.Context())
+	if n := len(c.tokens) - c.dropped; n > s.Context() {
+		return nil, nil, fmt.Errorf("the session holds %d tokens, the context %d; take a larger one with --ctx", n, s.Context())
 	}
 	if err := c.restore(b, f, s); err != nil {
 		return nil, nil, err
@@ -217,7 +217,7 @@ const slack = 64 << 20
 func (f *File) size(s *model.Session) (n int) {
 	for _, p := range f.c.Parts {
 		if p.Cache {
-			n += roundUp(len(s.Tokens()), backend.CacheUnit) / backend.CacheUnit * p.Bytes
+			n += roundUp(len(s.Tokens())-s.Dropped(), backend.CacheUnit) / backend.CacheUnit * p.Bytes
 		} else {
 			n += (1 + keptPoints) * p.Bytes
 		}

@@ -183,7 +183,7 @@ func small(t *testing.T, name string) (path string, m *model.Model, ends []int) 
 // holds says what a damaged file gave: nothing may be loaded with an error.
 func holds(t *testing.T, path string, s *model.Session) (*Found, error) {
 	t.Helper()
-	if err := s.Begin(nil, nil, 0); err == nil && len(s.Parts()) == 0 {
+	if err := s.Begin(nil, nil, 0, 0); err == nil && len(s.Parts()) == 0 {
 		t.Fatal("a session without parts")
 	}
 	f, found, err := Open(path, s)
@@ -398,4 +398,49 @@ func TestRewrite(t *testing.T) {
 	if !slices.Equal(feed(t, other, []int32{8}), feed(t, s, []int32{8})) {
 		t.Error("other logits")
 	}
+}
+
+// A session that slid goes on from its file as if it had not been left.
+func TestResumeSlide(t *testing.T) {
+	m := fixture(t, "mamba2-half")
+	b := cpu.New(2)
+	begin := func() *model.Session {
+		s, err := m.NewSession(b, model.Options{Context: 600, Slide: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	s := begin()
+	s.Pin(50)
+	f, _, err := Open(path, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{400, 150, 100, 3, 700, 20} {
+		feed(t, s, random(r, n))
+		if err := f.Append(s, turnOf("a")); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		fresh := begin()
+		if f, _, err = Open(path, fresh); err != nil {
+			t.Fatal(err)
+		}
+		if fresh.Dropped() != s.Dropped() || fresh.Pinned() != 50 || !slices.Equal(fresh.Tokens(), s.Tokens()) {
+			t.Fatalf("%d tokens, %d dropped; it was %d and %d", len(fresh.Tokens()), fresh.Dropped(), len(s.Tokens()), s.Dropped())
+		}
+		ids := random(r, 10)
+		if !slices.Equal(feed(t, fresh, ids), feed(t, s, ids)) {
+			t.Fatalf("other logits after %d tokens", len(s.Tokens()))
+		}
+		s = fresh
+	}
+	if s.Dropped() < 600 {
+		t.Errorf("only %d dropped", s.Dropped())
+	}
+	f.Close()
 }

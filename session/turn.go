@@ -14,7 +14,7 @@ import (
 func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 	tokens := s.Tokens()
 	same := f.changes == s.Changes()
-	in := &info{Keep: common(f.c.tokens, tokens, func(a, b int32) bool { return a == b }), Note: t.Note}
+	in := &info{Dropped: s.Dropped(), Pinned: s.Pinned(), Keep: common(f.c.tokens, tokens, func(a, b int32) bool { return a == b }), Note: t.Note}
 	in.KeepMessages = common(f.c.messages, t.Messages, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) })
 	in.Messages = t.Messages[in.KeepMessages:]
 	if same && len(in.Messages) == 0 && in.KeepMessages == len(f.c.messages) && bytes.Equal(t.Note, f.c.note) {
@@ -37,7 +37,7 @@ func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 				list = append(list, section{kind: kindLogits, from: len(in.Points), data: float32s(p.Logits)})
 			}
 		}
-		list = append(list, cacheSections(s, min(in.Keep, s.Dirty()))...)
+		list = append(list, cacheSections(s, min(max(0, in.Keep-in.Dropped), s.Dirty()))...)
 	}
 	if len(tokens) > in.Keep {
 		list = append([]section{{kind: kindTokens, data: int32s(tokens[in.Keep:])}}, list...)
@@ -65,7 +65,7 @@ func stateSections(n *model.Snapshot, point int) (list []section) {
 // that is not full what is new, and full pages whole, so that they can be mapped.
 func cacheSections(s *model.Session, first int) (list []section) {
 	const u = backend.CacheUnit
-	end := len(s.Tokens())
+	end := len(s.Tokens()) - s.Dropped()
 	full := end / Page * Page
 	if from := max(full, first/u*u); from < end {
 		list = append(list, rows(s, from, roundUp(end, u), false)...)

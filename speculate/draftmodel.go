@@ -43,11 +43,11 @@ func (m *Model) Close() error { return m.s.Close() }
 
 // Draft implements [Drafter].
 func (m *Model) Draft(timeline []int32, most int, worth func(int, float64) bool) (Proposal, error) {
-	if len(timeline)+most > m.s.Context() {
-		return Proposal{}, nil // the draft's context is the smaller one
-	}
 	if err := m.follow(timeline); err != nil {
 		return Proposal{}, err
+	}
+	if len(timeline)-len(m.s.Tokens())+most > m.s.Room() {
+		return Proposal{}, nil // the draft's context is the smaller one
 	}
 	news := timeline[len(m.s.Tokens()):]
 	for _, id := range news {

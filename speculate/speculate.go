@@ -199,7 +199,7 @@ func (d *Decoder) Keep(n int) error {
 
 // propose asks the draft, as far as that pays.
 func (d *Decoder) propose() (Proposal, error) {
-	room := d.s.Context() - len(d.s.Tokens()) - 1 // beside the pending token
+	room := d.s.Room() - 1 // beside the pending token
 	most := min(MaxDraft, room)
 	if d.draft == nil || most <= 0 || d.fixed == 0 {
 		return Proposal{}, nil

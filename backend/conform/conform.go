@@ -179,6 +179,9 @@ func relative(got, want []float32) float64 {
 	return math.Sqrt(d / (n + 1e-30))
 }
 
+// gap is how many positions of the text are dropped between two passes.
+const gap = 5
+
 // run gives every pass's outputs.
 func (c *Case) run(on backend.Backend) ([][]float32, error) {
 	w := &weights{r: rand.New(rand.NewPCG(11, 12)), state: map[string]*backend.State{}}
@@ -217,7 +220,7 @@ func (c *Case) run(on backend.Backend) ([][]float32, error) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var out [][]float32
 	pos := 0
-	for _, p := range c.Passes {
+	for i, p := range c.Passes {
 		ids := make([]int32, p.Tokens)
 		for i := range ids {
 			ids[i] = int32(r.IntN(inputs))
@@ -227,7 +230,7 @@ func (c *Case) run(on backend.Backend) ([][]float32, error) {
 			e = logged
 		}
 		pos += p.Replay
-		l, err := e.Run(&backend.Params{Tokens: ids, Pos: pos, Replay: p.Replay, Logits: p.Tokens})
+		l, err := e.Run(&backend.Params{Tokens: ids, Pos: pos, Shift: gap * i, Replay: p.Replay, Logits: p.Tokens})
 		if err != nil {
 			return nil, err
 		}

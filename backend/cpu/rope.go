@@ -12,7 +12,7 @@ import (
 // layers that turn by the same frequencies.
 type angles struct {
 	freqs       []float64
-	pos, tokens int       // what the table holds
+	pos, tokens int       // of the text: what the table holds
 	table       []float32 // [tokens][2][2*len(freqs)]: cosines, then sines, as kernel.Rotate takes them
 	fill        func(thread, lo, hi int)
 }
@@ -52,10 +52,10 @@ func (a *angles) row(t int) (cos, sin []float32) {
 
 // prepare fills the table for a pass unless it holds it.
 func (a *angles) prepare(e *exec, p *backend.Params) {
-	if a.pos == p.Pos && a.tokens >= len(p.Tokens) {
+	if a.pos == p.Pos+p.Shift && a.tokens >= len(p.Tokens) {
 		return
 	}
-	a.pos, a.tokens = p.Pos, len(p.Tokens)
+	a.pos, a.tokens = p.Pos+p.Shift, len(p.Tokens)
 	e.pool.each(a.tokens, 1, a.fill)
 }
 

@@ -78,7 +78,7 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 			for t := lo; t < hi; t++ {
 				pos := p.Pos + t
 				for i, f := range n.Freqs {
-					s, c := math.Sincos(float64(pos) * f)
+					s, c := math.Sincos(float64(pos+p.Shift) * f)
 					cs[2*i], cs[2*i+1] = float32(c), float32(s)
 				}
 				q, k, v := e.row(n.Q, t), e.row(n.K, t), e.row(n.V, t)

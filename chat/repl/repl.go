@@ -150,7 +150,7 @@ func (r *repl) answer(reply func(ctx context.Context, emit func(string)) (chat.R
 	case chat.Interrupted:
 		r.notice("stopped")
 	case chat.ContextFull:
-		r.notice("the context is full; /reset begins anew")
+		r.notice("the context is full; /reset begins anew, and mil chat --on-full slide drops what is oldest")
 	case chat.MaxTokens:
 		r.notice("cut at the token limit; /set max-tokens 0 takes it away")
 	}

@@ -22,7 +22,7 @@ KERNEL BLOCK(64) rope(Rope a) {
 		float u = x[2 * i], v = 2 * i + 1 < a.dim ? x[2 * i + 1] : 0;
 		if (i < a.pairs) {
 			float c, s;
-			turn((double)pos * ((const double *)a.freqs)[i], c, s);
+			turn((double)(pos + param(a.params, SHIFT)) * ((const double *)a.freqs)[i], c, s);
 			float w = u * c - v * s;
 			v = v * c + u * s;
 			u = w;

@@ -8,6 +8,8 @@ struct Rope {
 	i32 heads, kvHeads, dim, pairs, width, positions, wide; // wide 1: float32
 };
 
+enum { SHIFT = 4 }; // of the parameter block: what the text's positions are more than the cache's
+
 // turn gives cosine and sine of an angle in float64: a quarter turn is taken
 // off in two parts, a series does the rest.
 DEVICE void turn(double angle, float &cosine, float &sine) {

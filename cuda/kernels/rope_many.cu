@@ -26,7 +26,7 @@ KERNEL BLOCK(128) rope_many(RopeMany m) {
 	await();
 	int pos = param(a.params, POS) + t;
 	float c = 1, s = 0;
-	if (i < a.pairs) turn((double)pos * ((const double *)a.freqs)[i], c, s);
+	if (i < a.pairs) turn((double)(pos + param(a.params, SHIFT)) * ((const double *)a.freqs)[i], c, s);
 	for (int n = 0; n < m.span; n++) {
 		int head = first + n, kv = head - a.heads, value = kv - a.kvHeads;
 		bool live = value < a.kvHeads && 2 * i < a.dim, pair = 2 * i + 1 < a.dim;

@@ -30,7 +30,7 @@ using namespace metal;
 		uint simd AS(simdgroup_index_in_threadgroup)
 
 // The parameter block: what changes from pass to pass.
-enum { POS, REPLAY, LOGITS, TOKENS, IDS = 16 };
+enum { POS, REPLAY, LOGITS, TOKENS, SHIFT, IDS = 16 };
 
 FN void sync() { threadgroup_barrier(mem_flags::mem_threadgroup); }
 

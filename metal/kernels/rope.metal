@@ -54,7 +54,7 @@ kernel void rope(constant Rope &a [[buffer(0)]], device const int *params [[buff
 		float u = x[2 * i], w = 2 * i + 1 < a.dim ? x[2 * i + 1] : 0;
 		if (i < a.pairs) {
 			float c, s;
-			turn(ulong(pos) * freqs[i], c, s);
+			turn(ulong(pos + params[SHIFT]) * freqs[i], c, s);
 			float turned = u * c - w * s;
 			w = w * c + u * s;
 			u = turned;
