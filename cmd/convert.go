@@ -10,6 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/convert"
 	"github.com/mil-run/mil/convert/importance"
 	"github.com/mil-run/mil/quant"
@@ -104,7 +105,7 @@ func progress(out io.Writer) (report func(tensor string, done, total int64), end
 	return func(tensor string, done, total int64) {
 		if now := 10 * done / total; now > tenth {
 			tenth = now
-			fmt.Fprintf(out, "%3d%% %s\n", 10*now, tensor)
+			fmt.Fprintf(out, "%3d%% %s\n", 10*now, repl.Visible(tensor))
 		}
 	}, func() {}
 }
@@ -131,7 +132,7 @@ func printSummary(out io.Writer, path string, s *convert.Summary) error {
 		fmt.Fprintf(&b, "weighted      %d tensors, for the inputs --imatrix tells of\n", s.Weighted)
 	}
 	fmt.Fprintf(&b, "time          %.1f s\n", s.Time.Seconds())
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(out, repl.Visible(b.String())) // names come out of the file
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/eval"
 )
 
@@ -35,7 +36,7 @@ func (r *evalResult) print(out io.Writer) error {
 		gap(&b)
 		fmt.Fprintf(&b, "%-14s  %7s  %5s\n", "kind", "correct", "asked")
 		for _, c := range r.answers {
-			fmt.Fprintf(&b, "%-14s  %7d  %5d\n", c.Kind, c.Correct, c.Asked)
+			fmt.Fprintf(&b, "%-14s  %7d  %5d\n", repl.Visible(c.Kind), c.Correct, c.Asked)
 		}
 		t := r.answers.Total()
 		fmt.Fprintf(&b, "%-14s  %7d  %5d   %s\n", "all", t.Correct, t.Asked, span(t.Rate(), "%.1f%%", 100))

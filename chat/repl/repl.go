@@ -168,7 +168,7 @@ func (r *repl) answer(reply func(ctx context.Context, emit func(string)) (chat.R
 // notice is for somebody who looks.
 func (r *repl) notice(text string) {
 	if r.Terminal {
-		fmt.Fprintf(r.Out, "\033[2m[%s]\033[0m\n", text)
+		fmt.Fprintf(r.Out, "\033[2m[%s]\033[0m\n", Visible(text))
 	}
 }
 

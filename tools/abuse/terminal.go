@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -163,6 +164,31 @@ func terminals(a *abuse) {
 		s.gone("a terminal closed under nohup")
 	}
 	a.interrupts(open)
+	a.escapes()
+}
+
+// escapes has a model without sense print every byte there is: a terminal gets
+// no control character of it, a pipe gets it as it is.
+func (a *abuse) escapes() {
+	args := []string{"run", a.convertFixture("llama", "q8_0"), "--temp", "50", "--top-k", "0", "--top-p", "1", "--seed", "3", "--max-tokens", "400", "--ctx", "512", "x"}
+	controls := func(s string) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\r\n\t", r) })
+	}
+	if o := a.works(call{args: args}); !controls(o.out) {
+		a.fail("a model of every byte prints no control character to a pipe: %.200q", o.out)
+	}
+	s, err := a.screen(args...)
+	if err != nil {
+		a.fail("no terminal: %v", err)
+		return
+	}
+	<-s.ended
+	s.ended <- nil
+	time.Sleep(50 * time.Millisecond) // what was printed last
+	if t := s.text(); controls(t) || len(t) < 100 {
+		a.fail("a model's control characters reach a terminal: %.300q", t)
+	}
+	s.gone("a model of every byte")
 }
 
 // ignoringHangup is a chat that no hangup ends.
