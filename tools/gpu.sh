@@ -56,7 +56,7 @@ pack() {
 	pwd >"$work/root" # where tests look for testdata
 	[ -z "${INFLATE:-}" ] || cp "$INFLATE" "$work/inflate.py"
 	mkdir -p dist
-	(cd "$work" && tar c cuda.test root $(ls inflate.py 2>/dev/null)) | xz -9 >"$work/packed"
+	(cd "$work" && tar c cuda.test root $(ls inflate.py 2>/dev/null)) | xz --x86 --lzma2=preset=9e >"$work/packed"
 	mv "$work/packed" dist/gpu.tar.xz
 	rm -r "$work"
 	ls -l dist/gpu.tar.xz
