@@ -57,43 +57,40 @@ func TestMul(t *testing.T) {
 				state[i].Factor = r.Float32()
 			}
 			before := random(rows*columns, r)
-			var first []float32
-			for _, s := range needSets(t) {
-				for n := 1; n <= rows; n++ {
-					for _, top := range [][]Query{nil, state} {
-						if layout == Int8Keys && top != nil {
-							continue // scores are never added to
-						}
+			for _, top := range [][]Query{nil, state} {
+				if layout == Int8Keys && top != nil {
+					continue // scores are never added to
+				}
+				var first []float32
+				for _, s := range needSets(t) {
+					for n := rows; n > 0; n-- {
 						c := slices.Clone(before)
 						s.Mul(new(Worker), n, a, k, b, columns/Strip, c, columns, top)
-						if !slices.Equal(c[n*columns:], before[n*columns:]) {
-							t.Fatalf("%s: %d rows: wrote past them", s.Name, n)
-						}
-						if n < rows && first != nil {
-							if top != nil && !slices.Equal(c[:n*columns], first[:n*columns]) {
-								t.Fatalf("%s: %d of k, %d rows: other bits than %s with %d", s.Name, k, n, Sets()[0].Name, rows)
-							}
-							continue
-						}
-						for i := range n {
-							for j := range columns {
-								var want, terms float64
-								if top != nil {
-									want = float64(before[i*columns+j]) * float64(state[i].Factor)
-									terms = math.Abs(want)
-								}
-								for x := range k {
-									p := float64(a[i*Stride+x]) * float64(values[x*columns+j])
-									want += p
-									terms += math.Abs(p)
-								}
-								if got := float64(c[i*columns+j]); !(math.Abs(got-want) <= 2e-6*terms+1e-30) {
-									t.Fatalf("%s: %d of k, row %d of %d, column %d: %g, want %g", s.Name, k, i, n, j, got, want)
-								}
-							}
-						}
-						if n == rows && top != nil && first == nil {
+						if first == nil {
 							first = c
+						}
+						if !slices.Equal(c[:n*columns], first[:n*columns]) {
+							t.Fatalf("%s: layout %d, %d of k, %d rows: other bits than %s with %d", s.Name, layout, k, n, Sets()[0].Name, rows)
+						}
+						if !slices.Equal(c[n*columns:], before[n*columns:]) {
+							t.Fatalf("%s: layout %d, %d rows: wrote past them", s.Name, layout, n)
+						}
+					}
+				}
+				for i := range rows {
+					for j := range columns {
+						var want, terms float64
+						if top != nil {
+							want = float64(before[i*columns+j]) * float64(state[i].Factor)
+							terms = math.Abs(want)
+						}
+						for x := range k {
+							p := float64(a[i*Stride+x]) * float64(values[x*columns+j])
+							want += p
+							terms += math.Abs(p)
+						}
+						if got := float64(first[i*columns+j]); !(math.Abs(got-want) <= 2e-6*terms+1e-30) {
+							t.Fatalf("layout %d, %d of k, row %d, column %d: %g, want %g", layout, k, i, j, got, want)
 						}
 					}
 				}
