@@ -177,9 +177,15 @@ func (e *exec) embed(n *backend.Embed) (func(*backend.Params), error) {
 	}
 	spec, _ := n.Table.Type.Spec()
 	size := spec.RowBytes(n.Table.Cols)
-	return func(p *backend.Params) {
-		for t, id := range p.Tokens {
-			spec.Unpack(e.out(n.Out, t), data[int(id)*size:(int(id)+1)*size])
+	var tokens []int32
+	unpack := func(_, lo, hi int) {
+		for t := lo; t < hi; t++ {
+			id := int(tokens[t])
+			spec.Unpack(e.out(n.Out, t), data[id*size:(id+1)*size])
 		}
+	}
+	return func(p *backend.Params) {
+		tokens = p.Tokens
+		e.pool.each(len(tokens), 1, unpack)
 	}, nil
 }

@@ -30,6 +30,8 @@ KERNEL conv(const Args *p) {
 				x += ldx;
 				w += ldw;
 			} while (--k > 0);
+			__builtin_prefetch(x); // the next token's, and where it goes
+			__builtin_prefetch(out + 4 * p->ldo + c);
 			store(out + c, silu_(sum));
 		}
 		for (; c < n; c += 4) {
