@@ -65,7 +65,7 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 		for t := range min(c.history, c.tokens) {
 			copy(c.head[(c.history+t)*width:], e.row(n.In, t))
 		}
-		e.pool.each(channels, 16, convolve)
+		e.pool.each(channels, e.step(channels, 16, c.tokens), convolve)
 		// The last rows become history; with fewer tokens than taps some of it stays.
 		stay := max(0, c.history-c.tokens)
 		copy(c.window[:stay*width], c.window[(c.history-stay)*width:c.history*width])

@@ -169,6 +169,17 @@ func (e *exec) compile(n backend.Node) (func(*backend.Params), error) {
 	return nil, fmt.Errorf("no kernel for %T", n)
 }
 
+// step is how many of n items a thread takes at a time, a multiple of unit. Of a
+// prompt it takes many: rows of few channels, from token to token, are read
+// slower, and what neighbours share is made once.
+func (e *exec) step(n, unit, tokens int) int {
+	if tokens <= backend.Verify {
+		return unit
+	}
+	const times = 4 // a thread, so that a slow one delays nobody for long
+	return max(unit, n/(e.pool.threads*times)/unit*unit)
+}
+
 // embed is backend.Embed.
 func (e *exec) embed(n *backend.Embed) (func(*backend.Params), error) {
 	data, err := host.Tensor(n.Table)

@@ -60,7 +60,7 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 	work := s.work
 	return func(p *backend.Params) {
 		s.tokens, s.replay = len(p.Tokens), p.Replay
-		e.pool.each(len(s.tiles), 1, work)
+		e.pool.each(len(s.tiles), e.step(len(s.tiles), 1, s.tokens), work)
 		if e.p.Logged {
 			for t := range s.tokens {
 				l := s.log[t*s.width+channels : (t+1)*s.width]

@@ -74,7 +74,7 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 		if s.tokens <= backend.Verify {
 			e.pool.each(heads*P, 16, advance)
 		} else {
-			e.pool.each(heads, 1, chunked)
+			e.pool.each(heads, e.step(heads, 1, s.tokens), chunked)
 		}
 		if e.p.Logged {
 			for t := range s.tokens {
