@@ -326,6 +326,9 @@ func TestWindows(t *testing.T) {
 		}
 		buf.Free()
 	}
+	if left := r.left(); len(b.weights) > 0 || slices.Contains(left, "MTLBuffer") {
+		t.Errorf("the mapping was freed by all who had it: %q are left", left)
+	}
 	if _, _, err := b.place(&backend.Tensor{Name: "w", Type: quant.F32, Rows: 1, Cols: 16, Buf: m}); err == nil {
 		t.Error("another backend's memory was taken")
 	}

@@ -156,9 +156,10 @@ func TestSizesOfPasses(t *testing.T) {
 	}
 	defer e.Close()
 	for n := range 100 {
-		tokens := (n*89 + 299) % 300
-		if _, err := e.Run(&backend.Params{Tokens: make([]int32, tokens+1), Logits: 1}); err != nil {
-			t.Fatal(err)
+		for _, tokens := range []int{300, 1 + n%backend.Verify, 1, 1 + n*89%300} {
+			if _, err := e.Run(&backend.Params{Tokens: make([]int32, tokens), Logits: 1}); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	for _, p := range []backend.Params{{}, {Tokens: make([]int32, 301)}, {Tokens: []int32{1}, Logits: 2}} {
