@@ -283,3 +283,43 @@ func TestSlidingChat(t *testing.T) {
 		}
 	}
 }
+
+// However long a chat, what it keeps to go back to stays small, and near turns
+// are all there.
+func TestMarksStayFew(t *testing.T) {
+	f, err := demo.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := chat.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := e.Model.NewSession(cpu.New(0), model.Options{Context: 4096})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c := e.Converse(s, chat.Settings{MaxTokens: 2})
+	for range 120 {
+		say(t, c, "What is 2 plus 3?")
+	}
+	if n := chat.Marks(c); n < 18 || n > 48 {
+		t.Errorf("%d points are kept after 120 turns", n)
+	}
+	for i := range 110 {
+		if _, err := c.Undo(); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 > 0 && i > 15 {
+			continue
+		}
+		r := say(t, c, "What is 2 plus 3?")
+		if most := 40; r.Stats.PromptTokens > most && i < 15 {
+			t.Errorf("%d turns back it fed %d tokens", i, r.Stats.PromptTokens)
+		}
+		if _, err := c.Undo(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

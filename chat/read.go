@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -39,11 +40,13 @@ type mark struct {
 	logits   []float32 // of the next token, before a reply
 }
 
-// What bounds the memory of marks, each of which holds the whole recurrent
-// state; the newest two are always kept.
+// What is kept of marks, each of which holds the whole recurrent state: the last
+// closeMarks turns' ends and the newest point before a reply; of turns further
+// back every second, of twice as far every fourth, and so on, so that memory
+// stays flat; and of all this the newest, two at least, that fit markBytes.
 const (
-	markBytes = 512 << 20
-	keptMarks = 64 // the ends of 32 turns and what is before their replies
+	closeMarks = 16
+	markBytes  = 512 << 20
 )
 
 // mark keeps the present point, which so many messages stand for; logits are
@@ -54,13 +57,21 @@ func (c *Conversation) mark(p point, messages int, logits []float32) error {
 		return err
 	}
 	c.marks = append(c.marks, mark{p, messages, snap, slices.Clone(logits)})
+	kept := make([]mark, 0, len(c.marks))
 	size := 0
 	for i, m := range slices.Backward(c.marks) {
-		if size += m.snap.Bytes() + 4*len(m.logits); (size > markBytes || i < len(c.marks)-keptMarks) && i < len(c.marks)-2 {
-			c.marks = slices.Delete(c.marks, 0, i+1)
+		back := (messages - m.messages) / 2 / closeMarks
+		far := back > 0 && m.messages/2%(1<<bits.Len(uint(back))) != 0
+		if far || m.logits != nil && logits != nil && i < len(c.marks)-1 {
+			continue
+		}
+		if size += m.snap.Bytes() + 4*len(m.logits); size > markBytes && len(kept) >= 2 {
 			break
 		}
+		kept = append(kept, m)
 	}
+	slices.Reverse(kept)
+	c.marks = kept
 	return nil
 }
 

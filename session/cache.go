@@ -49,10 +49,15 @@ func OpenCache(dir string, limit int64) (*Cache, error) {
 	return &Cache{root: root, limit: limit}, nil
 }
 
+// unpath takes the path out of a system's error, where another says more.
 func unpath(err error) error {
 	var p *fs.PathError
-	if errors.As(err, &p) {
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
 		return p.Err
+	case errors.As(err, &l):
+		return l.Err
 	}
 	return err
 }
@@ -285,6 +290,9 @@ func (c *Cache) evict() error {
 		if err != nil || !st.Mode().IsRegular() {
 			continue // another process was faster
 		}
+		if strings.Contains(e.Name(), extTemp) && time.Since(st.ModTime()) < leftover {
+			continue // another process is at it
+		}
 		files = append(files, st)
 		total += st.Size()
 	}
@@ -301,6 +309,9 @@ func (c *Cache) evict() error {
 	}
 	return nil
 }
+
+// leftover is how old a file without its name is when its process must have died.
+const leftover = time.Hour
 
 // write makes a file of one record that appears whole. It need not outlive a
 // power failure: checksums tell.

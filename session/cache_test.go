@@ -20,7 +20,7 @@ func cacheIn(t testing.TB, dir string, limit int64) *Cache {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Warn = func(err error) { t.Error(err) }
+	c.Warn = func(err error) { t.Errorf("warned: %v", err) }
 	t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -164,6 +164,25 @@ func TestCacheEviction(t *testing.T) {
 	}
 	if _, err := os.Stat(mine); err != nil {
 		t.Error("somebody's file:", err)
+	}
+	// What a process left that died goes after a while, what one is writing stays.
+	states, _ := filepath.Glob(filepath.Join(dir, "*-*-*.state"))
+	young, old := strings.TrimSuffix(states[0], extState)+extTemp+"1", strings.TrimSuffix(states[0], extState)+extTemp+"2"
+	for _, f := range []string{young, old} {
+		if err := os.WriteFile(f, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	os.Chtimes(old, time.Time{}, time.Now().Add(-24*time.Hour))
+	c.limit = 0
+	if err := c.evict(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(old); err == nil {
+		t.Error("an old leftover stays")
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Error("what is being written:", err)
 	}
 }
 

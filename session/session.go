@@ -309,14 +309,10 @@ func headerOf(s *model.Session) (*header, error) {
 	return &header{Model: id, Name: s.Name(), Parts: s.Parts()}, err
 }
 
-// named puts the file's path before an error that lacks it.
+// named puts the file's path before an error, in place of the system's.
 func named(path string, err error) error {
-	var p *fs.PathError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &p):
-		err = p.Err
 	}
-	return fmt.Errorf("session %s: %w", path, err)
+	return fmt.Errorf("session %s: %w", path, unpath(err))
 }
