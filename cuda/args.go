@@ -27,12 +27,12 @@ type quantizedArgs struct {
 }
 
 type prepareArgs struct {
-	x, weight, params uint64
-	to                quantizedArgs
-	cols, xStride     int32
-	share             int32
-	tokens, head      int32
-	eps               float32
+	x, weight, params, squares uint64
+	to                         quantizedArgs
+	cols, xStride              int32
+	share                      int32
+	tokens, head               int32
+	eps                        float32
 }
 
 type matVecArgs struct {
@@ -61,6 +61,14 @@ type wideArgs struct {
 	tokens, rows, steps         int32
 	xParts, wParts              int32
 	outStride, addStride, pairs int32
+}
+
+type productArgs struct {
+	a                   matVecArgs
+	to                  quantizedArgs
+	next, squares, norm uint64
+	eps                 float32
+	_                   int32
 }
 
 type ropeArgs struct {

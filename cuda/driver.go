@@ -74,6 +74,7 @@ const (
 	jitErrorLogBytes    = 6
 	launchEarly         = 6        // programmatic stream serialization
 	defaultSharedMemory = 48 << 10 // bytes a kernel gets without asking
+	ownSharedMemory     = 24 << 10 // of it that a kernel declares itself, at most
 )
 
 // Error is a call of the driver that failed.

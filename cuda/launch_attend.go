@@ -15,6 +15,9 @@ const (
 	partsAtMost   = 256
 	queries       = 4 // heads of queries a block takes
 	ropeThreads   = 128
+
+	stagedPositions = 256 // of a part that comes through shared memory
+	stagedBytes     = 140 << 10
 )
 
 // cacheShape is how a cache lies: [kv_head][positions][width].
@@ -129,9 +132,16 @@ func (pl *planner) attend(n *backend.Attend) error {
 	splits := ceil(n.Context, split)
 	a.split, a.splits = int32(split), int32(splits)
 	a.parts = pl.area(areaParts, pl.tokens*n.Heads.Heads*splits*(int(a.width)+2)*4)
+	staged := 2 * 2 * split * int(a.width)
+	if pl.capability() >= tensorCores && n.KVType == quant.F16 && split <= stagedPositions && staged <= stagedBytes {
+		kernel = fmt.Sprintf("deep_attend_%d", lanes)
+	} else {
+		staged = 0
+	}
 	add(pl, kernel, [3]int{splits, n.KVHeads, blocks}, 128, a)
+	pl.launches[len(pl.launches)-1].shared = uint32(staged)
 	if n.Dim%32 == 0 {
-		a.to = pl.quantized(n.Out)
+		a.to, _ = pl.quantized(n.Out, false)
 	}
 	add(pl, "merge", [3]int{n.Heads.Heads, pl.tokens, 1}, 512, a)
 	return nil

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	warps     = 4   // rows of a block of a matrix-vector product
-	prepared  = 256 // threads of a block of prepare
-	mostRows  = 8   // tokens of one launch's block
-	maxMatrix = 4   // matrices of one launch
+	warps          = 4   // rows of a block of a matrix-vector product
+	prepareThreads = 256 // of a block of prepare
+	mostRows       = 8   // tokens of one launch's block
+	maxMatrix      = 4   // matrices of one launch
 )
 
 // form is what a fast product of so many tokens takes of its activations, and
 // whether there is one for these columns: others go element by element.
 func (pl *planner) form(t *backend.Tensor, tokens int) (f int32, fast bool) {
 	spec, _ := t.Type.Spec()
-	if spec.Block > 1 && pl.capability() >= tensorCores && tokens <= backend.Verify && t.Cols%256 == 0 {
+	if spec.Block > 1 && pl.capability() >= tensorCores && tokens <= backend.Verify && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
 		return formTile, true
 	}
 	switch t.Type {
@@ -42,98 +42,138 @@ type product struct {
 	head   bool
 	tokens int // rows of in, at most
 	form   int32
-	ready  bool // the input was prepared in this form before
-	tiles  bool // tensor cores
+	tiles  bool // tensor cores, many tokens
 	wide   bool // a Hopper chip's warpgroups
 }
 
-// input gives the activations' address, the values (bytes of int8) from token to
-// token, and the address of their scales.
-func (pl *planner) input(x product) (at uint64, stride int32, scales uint64, err error) {
-	cols := x.in.N
-	if x.form == formFloat && x.norm == nil && !x.head {
-		at, stride = pl.slice(x.in)
-		if at%16 == 0 && stride%4 == 0 {
-			return at, stride, 0, nil
-		}
-	}
-	if x.wide {
-		at, err = pl.spread(x)
-		return at, 0, 0, err
+// prepared is an input in the form that a product takes, normalized where norm
+// is set: for all tokens, or those that logits are wanted of.
+type prepared struct {
+	in   backend.Slice
+	norm *backend.Norm
+	form int32
+	head bool
+	side int // which of the areas
+	to   quantizedArgs
+}
+
+// is reports whether a product takes what is prepared; there are only so many
+// tokens in a pass.
+func (p *prepared) is(x product, tokens int) bool {
+	return p.in == x.in && p.norm == x.norm && p.form == x.form && (p.head == x.head || tokens == 1)
+}
+
+// room makes room for a product's input.
+func (pl *planner) room(x product) *prepared {
+	width, tokens := x.in.N, x.tokens
+	p := prepared{in: x.in, norm: x.norm, form: x.form, head: x.head, to: quantizedArgs{form: x.form, blocks: int32(width / 32)}}
+	if pl.tokens <= backend.Verify {
+		p.side = 1 - pl.ready.side
 	}
 	var bytes int
 	switch x.form {
 	case formFloat:
-		stride, bytes = int32(cols+3)&^3, (cols+3)&^3*4
+		bytes = (width + 3) &^ 3 * 4
 	case formBrain:
-		stride, bytes = int32(cols), 2*cols
-	case formInt8:
-		stride, bytes = int32(cols), cols
+		bytes = 2 * width
+	case formInt8, formTile:
+		bytes = width
 	case formInt8Q8:
-		stride, bytes = int32(cols/32*34), cols/32*34
-	case formTile:
-		stride, bytes = slots(x.tokens), cols
+		bytes = width / 32 * 34
 	}
-	at = pl.area(areaInput, bytes*held(x.tokens))
-	if x.form == formInt8 || x.form == formInt8Q8 || x.form == formTile {
-		scales = pl.area(areaScales, held(x.tokens)*cols/32*8)
-	}
-	if x.ready {
-		return at, stride, scales, nil
-	}
-	pl.ready = backend.None
-	a := prepareArgs{
-		to:     quantizedArgs{out: at, scales: scales, stride: int32(bytes), form: x.form, blocks: int32(cols / 32)},
-		params: pl.params(), cols: int32(cols), tokens: int32(pl.tokens), head: bit(x.head),
-	}
+	p.to.stride = int32(bytes)
 	if x.form == formTile {
-		a.to.stride = stride
+		p.to.stride = slots(tokens)
+		tokens = held(tokens)
 	}
+	p.to.out = pl.area(areaInput+p.side, bytes*tokens)
+	if x.form == formInt8 || x.form == formInt8Q8 || x.form == formTile {
+		p.to.scales = pl.area(areaScales+p.side, tokens*width/32*8)
+	}
+	pl.ready = p
+	return &pl.ready
+}
+
+// squares is where a prepared value's norm has its sums, 0 where the value is
+// normalized.
+func (pl *planner) squares(p *prepared) uint64 {
+	if p.norm == nil || p.form != formTile {
+		return 0
+	}
+	return pl.area(areaSquares+p.side, pl.tokens*int(p.to.blocks)*4)
+}
+
+// input gives the activations' address and the values (of float32; else the
+// bytes) from token to token, preparing them where that has not been done.
+func (pl *planner) input(x product) (at uint64, stride int32, err error) {
+	if x.form == formFloat && x.norm == nil && !x.head {
+		at, stride = pl.slice(x.in)
+		if at%16 == 0 && stride%4 == 0 {
+			return at, stride, nil
+		}
+	}
+	if x.wide {
+		at, err = pl.spread(x)
+		return at, 0, err
+	}
+	stride = int32(x.in.N)
+	switch x.form {
+	case formFloat:
+		stride = (stride + 3) &^ 3
+	case formInt8Q8:
+		stride = stride / 32 * 34
+	}
+	if pl.ready.is(x, pl.tokens) {
+		return pl.ready.to.out, stride, nil
+	}
+	r := pl.room(x)
+	a := prepareArgs{to: r.to, params: pl.params(), squares: pl.squares(r), cols: int32(x.in.N), tokens: int32(pl.tokens), head: bit(x.head)}
 	a.x, a.xStride = pl.slice(x.in)
 	if x.norm != nil {
 		if a.weight, err = pl.tensor(x.norm.Weight); err != nil {
-			return 0, 0, 0, err
+			return 0, 0, err
 		}
 		a.eps = x.norm.Eps
 	}
 	// For a few tokens a block takes as few columns as it has threads.
-	a.share = prepared
+	a.share = prepareThreads
 	if x.tokens > backend.Verify {
-		a.share = int32(ceil(cols, 32) * 32)
+		a.share = int32(ceil(x.in.N, 32) * 32)
 	}
-	add(pl, "prepare", [3]int{ceil(cols, int(a.share)), x.tokens, 1}, prepared, a)
-	return at, stride, scales, nil
+	add(pl, "prepare", [3]int{ceil(x.in.N, int(a.share)), x.tokens, 1}, prepareThreads, a)
+	return r.to.out, stride, nil
 }
 
 // quantized is where the node that writes v should also leave it as int8, when
-// the next node multiplies it so; the form is formFloat when not.
-func (pl *planner) quantized(v backend.Value) quantizedArgs {
-	var a quantizedArgs
+// the next node multiplies it so, and the norm it multiplies it by first, if the
+// writer can; the form is formFloat when not.
+func (pl *planner) quantized(v backend.Value, norms bool) (quantizedArgs, *backend.Norm) {
 	if pl.at+1 == len(pl.p.Nodes) || pl.tokens > backend.Verify {
-		return a
+		return quantizedArgs{}, nil
 	}
-	n, ok := pl.p.Nodes[pl.at+1].(*backend.MatMul)
-	width := pl.p.Widths[v]
-	if !ok || n.In.V != v || n.In.N != width || n.Norm != nil || width%32 != 0 {
-		return a
+	var in backend.Slice
+	var norm *backend.Norm
+	var w *backend.Tensor
+	switch n := pl.p.Nodes[pl.at+1].(type) {
+	case *backend.MatMul:
+		in, norm, w = n.In, n.Norm, n.W[0]
+	case *backend.GateUp:
+		if in, norm, w = n.In, n.Norm, n.Gate; n.Up.Type != w.Type {
+			return quantizedArgs{}, nil
+		}
+	case *backend.Logits:
+		if in, norm, w = n.In, n.Norm, n.W; pl.tokens > 1 {
+			return quantizedArgs{}, nil
+		}
+	default:
+		return quantizedArgs{}, nil
 	}
-	f, _ := pl.form(n.W[0], pl.tokens)
-	if f == formFloat {
-		return a
+	f, _ := pl.form(w, pl.tokens)
+	x := product{in: in, norm: norm, tokens: pl.tokens, form: f}
+	if in.V != v || in.N != pl.p.Widths[v] || in.N%32 != 0 || f == formFloat || norm != nil && !(norms && f == formTile) {
+		return quantizedArgs{}, nil
 	}
-	bytes, stride := width, int32(width)
-	switch f {
-	case formInt8Q8:
-		bytes = width / 32 * 34
-		stride = int32(bytes)
-	case formTile:
-		stride = slots(pl.tokens)
-	}
-	pl.ready, pl.readyForm = v, f
-	return quantizedArgs{
-		out: pl.area(areaInput, bytes*held(pl.tokens)), scales: pl.area(areaScales, held(pl.tokens)*width/32*8),
-		stride: stride, form: f, blocks: int32(width / 32),
-	}
+	return pl.room(x).to, norm
 }
 
 // size is how many tokens a warp takes, and how many such groups there are.
@@ -150,26 +190,28 @@ func (pl *planner) matMul(n *backend.MatMul) error {
 	if n.Add != backend.None {
 		a.add, a.addStride = pl.value(n.Add), int32(pl.p.Widths[n.Add])
 	}
-	return pl.products(product{in: n.In, norm: n.Norm, tokens: pl.tokens}, a, n.W)
+	return pl.products(product{in: n.In, norm: n.Norm, tokens: pl.tokens}, a, n.Out, n.W)
 }
 
 func (pl *planner) head(n *backend.Logits) error {
 	a := matVecArgs{out: pl.logits(), outStride: int32(pl.p.Vocab)}
-	return pl.products(product{in: n.In, norm: n.Norm, head: true, tokens: min(pl.tokens, pl.p.LogitRows)}, a, []*backend.Tensor{n.W})
+	return pl.products(product{in: n.In, norm: n.Norm, head: true, tokens: min(pl.tokens, pl.p.LogitRows)}, a, backend.None, []*backend.Tensor{n.W})
 }
 
 // products multiplies by matrices whose rows follow each other: those of one
 // type in one launch.
-func (pl *planner) products(x product, a matVecArgs, w []*backend.Tensor) error {
-	a.params, a.tokens, a.head, a.cols = pl.params(), int32(pl.tokens), bit(x.head), int32(x.in.N)
-	last := int32(-1) // form of what the input area holds
-	if pl.ready == x.in.V && x.norm == nil && x.in.N == pl.p.Widths[x.in.V] {
-		last = pl.readyForm
+func (pl *planner) products(x product, a matVecArgs, out backend.Value, w []*backend.Tensor) error {
+	if len(w) > 1 {
+		out = backend.None // no launch makes all of it
 	}
-	for ; len(w) > 0; last = x.form {
+	a.params, a.tokens, a.head, a.cols = pl.params(), int32(pl.tokens), bit(x.head), int32(x.in.N)
+	for len(w) > 0 {
 		f, fast := pl.form(w[0], x.tokens)
 		n := 1
 		for (fast || pl.wide(w[0], x) || pl.tiles(w[0], x.tokens)) && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
+			if g, _ := pl.form(w[n], x.tokens); g != f {
+				break
+			}
 			n++
 		}
 		if x.wide = pl.wide(w[0], x); x.wide {
@@ -177,11 +219,12 @@ func (pl *planner) products(x product, a matVecArgs, w []*backend.Tensor) error 
 		} else if x.tiles = pl.tiles(w[0], x.tokens); x.tiles {
 			f = formBrain
 		}
-		x.form, x.ready = f, f == last
+		x.form = f
 		var err error
-		if a.x, a.xStride, a.scales, err = pl.input(x); err != nil {
+		if a.x, a.xStride, err = pl.input(x); err != nil {
 			return err
 		}
+		a.scales = pl.ready.to.scales
 		rows := 0
 		for i := range a.ends {
 			if i < n {
@@ -193,7 +236,9 @@ func (pl *planner) products(x product, a matVecArgs, w []*backend.Tensor) error 
 			a.ends[i] = int32(rows)
 		}
 		a.kind = int32(w[0].Type)
-		pl.product(w[0], nil, fast, x, rows, a)
+		if err := pl.product(w[0], nil, fast, x, rows, a, out); err != nil {
+			return err
+		}
 		a.out += 4 * uint64(rows)
 		if a.add != 0 {
 			a.add += 4 * uint64(rows)
@@ -217,8 +262,9 @@ const (
 	enough      = 200 // blocks that fill a card
 )
 
-// product launches a kernel over rows of w's type; up is set where w is a gate.
-func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int, a matVecArgs) {
+// product launches a kernel over rows of w's type; up is set where w is a gate,
+// out is what the launch makes the whole of, or None.
+func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int, a matVecArgs, out backend.Value) error {
 	vector, tiled, each := "matvec", "gemm", tileRows
 	if up != nil {
 		vector, tiled, each = "gateup", "gemmgate", tileRows/2
@@ -234,7 +280,7 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 		add(pl, fmt.Sprintf("%s_%v_%d", tiled, w.Type, tokens), [3]int{ceil(rows, each), ceil(x.tokens, tokens), 1}, 256, a)
 		pl.launches[len(pl.launches)-1].shared = uint32(2 * (tileRows + tokens) * tilePitch)
 	case x.form == formTile:
-		pl.rows(w, up != nil, x, a)
+		return pl.rows(w, up != nil, x, a, out)
 	case !fast:
 		add(pl, vector+"_any", [3]int{ceil(rows, warps), x.tokens, 1}, 32*warps, a)
 	default:
@@ -245,6 +291,7 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 		}
 		add(pl, fmt.Sprintf("%s_%v_%d", vector, w.Type, each), [3]int{ceil(rows, perBlock), groups, 1}, 32*warps, a)
 	}
+	return nil
 }
 
 func (pl *planner) gateUp(n *backend.GateUp) error {
@@ -267,9 +314,9 @@ func (pl *planner) gateUp(n *backend.GateUp) error {
 	} else if x.tiles = fast && pl.tiles(n.Gate, x.tokens); x.tiles {
 		x.form = formBrain
 	}
-	if a.x, a.xStride, a.scales, err = pl.input(x); err != nil {
+	if a.x, a.xStride, err = pl.input(x); err != nil {
 		return err
 	}
-	pl.product(n.Gate, n.Up, fast, x, n.Gate.Rows, a)
-	return nil
+	a.scales = pl.ready.to.scales
+	return pl.product(n.Gate, n.Up, fast, x, n.Gate.Rows, a, n.Out)
 }

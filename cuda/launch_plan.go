@@ -14,7 +14,7 @@ import (
 func plan(p *backend.Program, tokens int, m memory) ([]launch, error) {
 	pl := &planner{memory: m, p: p, tokens: tokens, constants: map[any]uint64{}}
 	for pass := range 2 {
-		pl.launches, pl.ready = pl.launches[:0], backend.None
+		pl.launches, pl.ready = pl.launches[:0], prepared{in: backend.Slice{V: backend.None}}
 		for i, n := range p.Nodes {
 			pl.at = i
 			if err := pl.node(n); err != nil {
@@ -32,12 +32,14 @@ func plan(p *backend.Program, tokens int, m memory) ([]launch, error) {
 	return pl.launches, nil
 }
 
-// Areas of scratch memory.
+// Areas of scratch memory. Inputs of products have two of each: what makes one
+// may read the other.
 const (
-	areaInput  = iota // prepared activations
-	areaScales        // of int8 activations
-	areaParts         // of attention
-	areaTiles         // of a matrix
+	areaInput   = iota * 2 // prepared activations
+	areaScales             // of int8
+	areaSquares            // sums of them, for a norm
+	areaParts              // of attention
+	areaTiles              // of a matrix
 	areas
 )
 
@@ -50,10 +52,9 @@ type planner struct {
 	areas     [areas]uint64
 	constants map[any]uint64 // by the node's slice they copy
 
-	at        int           // the node
-	ready     backend.Value // what areaInput holds as int8 already, or None, and in which form
-	readyForm int32
-	window    *convArgs // of a convolution whose window has yet to move on
+	at     int       // the node
+	ready  prepared  // the latest
+	window *convArgs // of a convolution whose window has yet to move on
 }
 
 // area is scratch memory that lasts from one launch to those that read it.

@@ -7,33 +7,53 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// Of products on tensor cores with few tokens: rows of a block, and for a
-// matrix and for a pair of them warps that share the columns.
+// Of products on tensor cores with few tokens.
 const (
-	tallRows    = 16
-	matrixWarps = 8
-	gateWarps   = 4
-	stages      = 2 // of 256 columns that a warp has on their way
-	stepCols    = 256
-	stepInput   = stepCols + stepCols/32*8 // bytes of a token's activations and scales
+	tallRows  = 16 // of a warp
+	stages    = 2  // steps a warp has on their way
+	stepCols  = 256
+	stepInput = stepCols + stepCols/32*8 // bytes of a token's activations and scales
 )
 
-// pitches are bytes of a row of a stage in shared memory.
+// pitches are bytes of a row of a step in shared memory.
 var pitches = map[quant.Type]int{quant.Q8_0: 272, quant.Q4_0: 144, quant.Q4_K: 160, quant.Q5_K: 176, quant.Q6_K: 240}
 
-// rows launches products on tensor cores with few tokens.
-func (pl *planner) rows(w *backend.Tensor, gate bool, x product, a matVecArgs) {
-	kernel, matrices, warps := "rows", 1, matrixWarps
+// rows launches products on tensor cores with few tokens. A block makes 32 rows
+// of a single token, which it prepares for the next product, or 16 of several.
+func (pl *planner) rows(w *backend.Tensor, gate bool, x product, v matVecArgs, out backend.Value) error {
+	kernel, matrices, tall := "rows", 1, 1
 	if gate {
-		kernel, matrices, warps = "rowsgate", 2, gateWarps
+		kernel, matrices = "rowsgate", 2
 	}
-	tiles, begin := 0, int32(0)
-	for _, end := range a.ends {
-		tiles += ceil(int(end-begin), tallRows)
+	warps := 8 / matrices // that share columns
+	if pitches[w.Type] > 200 {
+		warps /= 2
+	}
+	a := productArgs{a: v, norm: pl.squares(&pl.ready)}
+	if x.norm != nil {
+		a.eps = x.norm.Eps
+	}
+	if x.tokens == 1 {
+		tall = 2
+		if out != backend.None {
+			var norm *backend.Norm
+			if a.to, norm = pl.quantized(out, true); norm != nil {
+				var err error
+				if a.next, err = pl.tensor(norm.Weight); err != nil {
+					return err
+				}
+				a.squares = pl.squares(&pl.ready)
+			}
+		}
+	}
+	blocks, begin := 0, int32(0)
+	for _, end := range v.ends {
+		blocks += ceil(int(end-begin), tall*tallRows)
 		begin = end
 	}
-	add(pl, fmt.Sprintf("%s_%v_%d", kernel, w.Type, held(x.tokens)), [3]int{tiles, 1, 1}, 32*warps, a)
-	pl.launches[len(pl.launches)-1].shared = uint32(warps * stages * (matrices*tallRows*pitches[w.Type] + held(x.tokens)*stepInput))
+	add(pl, fmt.Sprintf("%s_%v_%d", kernel, w.Type, held(x.tokens)), [3]int{blocks, 1, 1}, 32*warps*tall, a)
+	pl.launches[len(pl.launches)-1].shared = uint32(warps * tall * stages * (matrices*tallRows*pitches[w.Type] + held(x.tokens)*stepInput))
+	return nil
 }
 
 // slots is how many tokens lie beside each other in formTile, held how many

@@ -101,7 +101,8 @@ func (pl *planner) scan1(n *backend.Scan1) error {
 	} else {
 		add(pl, "scan1", [3]int{ceil(n.Z.N*int(a.lanes), 128), 1, 1}, 128, a)
 	}
-	after := after1Args{scan: a, to: pl.quantized(n.Out)}
+	after := after1Args{scan: a}
+	after.to, _ = pl.quantized(n.Out, false)
 	log, window := 0, 0
 	if pl.p.Logged {
 		log = ceil(backend.Scan1LogWidth(n.Z.N, n.X.N, n.B.N), 256)
@@ -157,7 +158,7 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 	size := n.Heads * n.P / n.NormGroups
 	after := after2Args{scan: a, weight: ws[3], groups: int32(n.NormGroups), size: int32(size), eps: n.NormEps}
 	if size%32 == 0 {
-		after.to = pl.quantized(n.Out)
+		after.to, _ = pl.quantized(n.Out, false)
 	}
 	log, window := 0, 0
 	if pl.p.Logged {

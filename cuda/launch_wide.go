@@ -60,10 +60,10 @@ func (pl *planner) spread(x product) (at uint64, err error) {
 		a.parts = 3
 	}
 	a.out = pl.area(areaInput, ceil(x.tokens, tileSide)*ceil(x.in.N, tileCols)*tileBytes*int(a.parts))
-	if x.ready {
+	if pl.ready.is(x, pl.tokens) {
 		return a.out, nil
 	}
-	pl.ready = backend.None
+	pl.ready = prepared{in: x.in, norm: x.norm, form: x.form}
 	a.x, a.xStride = pl.slice(x.in)
 	a.aligned = bit(a.x%16 == 0 && a.xStride%4 == 0)
 	if x.norm != nil {

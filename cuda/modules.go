@@ -44,7 +44,7 @@ func (m *modules) function(l *launch) (kernel, error) {
 		}
 		m.functions[l.kernel] = k
 	}
-	if f := k.function; l.shared > defaultSharedMemory && l.shared > m.shared[f] {
+	if f := k.function; l.shared > defaultSharedMemory-ownSharedMemory && l.shared > m.shared[f] {
 		if err := m.d.FuncSetAttribute(f, functionMaxDynamicShared, int(l.shared)); err != nil {
 			return k, fmt.Errorf("kernel %s with %d bytes of shared memory: %w", l.kernel, l.shared, err)
 		}

@@ -19,8 +19,8 @@ KERNEL BLOCK(256) embed(Embed a) {
 
 struct Prepare {
 	u64 x, weight; // float32; weight 0: not normalized
-	u64 params;
-	Quantized to; // as float32 and bfloat16 too
+	u64 params, squares; // of TILE with a norm: a sum of squares for each 32
+	Quantized to;        // as float32 and bfloat16 too
 	i32 cols, xStride, share; // columns of a block, a multiple of 32
 	i32 tokens, head; // head 1: rows are the pass's last, as many as logits are wanted
 	float eps;
@@ -41,6 +41,18 @@ KERNEL BLOCK(256) prepare(Prepare a) {
 	}
 	const float *x = (const float *)a.x + (u64)from * a.xStride, *w = (const float *)a.weight;
 	float scale = 1;
+	if (a.to.form == TILE) { // the norm's scale is left to the product
+		for (int i = blockX() * a.share + thread(); i < least((blockX() + 1) * a.share, a.cols); i += 256) {
+			float v = x[i];
+			if (w) {
+				float s = sum<32>(v * v);
+				if (thread() % 32 == 0) ((float *)a.squares)[t * a.to.blocks + i / 32] = s;
+				v *= w[i];
+			}
+			quantize(a.to, t, i / 32, v);
+		}
+		return;
+	}
 	if (w) {
 		float s = 0;
 		for (int i = thread(); i < a.cols; i += 256 * 8) {

@@ -1,13 +1,19 @@
 // Products of quantized rows with 1 to 16 tokens on tensor cores, int8 by int8.
 //
-// A block takes 16 rows of each of its matrices; its warps take every so many
-// steps of 256 columns and are added in their order at the end. A warp's steps
-// come through shared memory, two on their way; those of the weights set out
-// before the launch before this one has ended.
+// A warp takes 16 rows of a matrix, or of two, and every so many of the steps of
+// 256 columns; the warps of the same rows are added in their order at the end.
+// A warp's steps come through shared memory, two on their way; the first of the
+// weights set out before the launch before this one has ended.
+//
+// A norm needs no launch of its own: it scales a row's products by one number.
+// What makes an activation multiplies it by the norm's weights, makes it int8,
+// and leaves a sum of squares for each 32; products end with the scale.
 //
 // Sums of integers are exact. Scaled, they are added in one order whatever the
-// number of tokens: sub-blocks of 32 columns in four sums, every fourth in each.
-// Token slots beyond the pass's tokens are multiplied and thrown away.
+// number of tokens: a step's eight sub-blocks of 32 columns in four sums of two
+// neighbours each. Token slots beyond the pass's tokens are multiplied and
+// thrown away. A single token instead has each sub-block in one of the eight
+// slots, so that a lane finds the integers of two sub-blocks, not of two tokens.
 #pragma once
 #include "matvec.h"
 #include "tensor.h"
@@ -23,15 +29,19 @@ template <int n> DEVICE void arrived() {
 	asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
 }
 
-// mmaInt multiplies 16 rows by 8 tokens over 32 columns: a has words of rows
-// lane/4 and lane/4+8 in turn.
-DEVICE void mmaInt(i32 (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
-	asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%10,%10,%10};"
-		: "=r"(c[0]), "=r"(c[1]), "=r"(c[2]), "=r"(c[3]) : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1), "r"(0));
+// mmaInt adds products of 16 rows with 8 columns of b over 32 columns: a has
+// words of rows lane/4 and lane/4+8 in turn.
+template <bool positive> DEVICE void mmaInt(i32 (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
+	if (positive)
+		asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+			: "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]) : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+	else
+		asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+			: "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]) : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
-DEVICE void mmaInt16(i32 (&c)[4], u32 a0, u32 a1, u32 b0) {
-	asm("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%7,%7,%7,%7};"
-		: "=r"(c[0]), "=r"(c[1]), "=r"(c[2]), "=r"(c[3]) : "r"(a0), "r"(a1), "r"(b0), "r"(0));
+DEVICE void mmaHalf16(i32 (&c)[4], u32 a0, u32 a1, u32 b0) {
+	asm("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+		: "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]) : "r"(a0), "r"(a1), "r"(b0));
 }
 
 DEVICE u32 load32(const u8 *p) { return *(const u32 *)p; }
@@ -43,8 +53,9 @@ DEVICE u32 loose32(const u8 *p) { return load16(p) | load16(p + 2) << 16; }
 // A type gives: size, the bytes of 256 columns; pitch, of a row of a stage;
 // chunks, of 16 bytes that are copied; and of a row of a stage
 //   words   what lane%4 = t multiplies of the sub-blocks 4q to 4q+3: a word of
-//           each half, or of wide types the neighbouring words 2t and 2t+1
-//   factor  of a sub-block: scale and minimum
+//           each half, or of wide types the neighbouring words 2t and 2t+1;
+//           positive types' are bytes without a sign
+//   factor  of sub-block s: scale and minimum; factors, of 2t and 2t+1
 //   finish  which adds a sub-block's integers, scaled.
 
 struct Factor {
@@ -52,9 +63,14 @@ struct Factor {
 	i32 s0, s1; // of halves of a sub-block
 };
 
-struct RowsQ8 {
+struct RowsPlain {
+	static const bool halves = false, positive = false;
+	DEVICE float finish(i32 n, i32, const Factor &f, Pair x, float acc) { return fma((float)n * f.scale, x.x, acc); }
+};
+
+struct RowsQ8 : RowsPlain {
 	static const int size = 272, pitch = 272, chunks = 17;
-	static const bool wide = true, halves = false;
+	static const bool wide = true;
 	DEVICE void words(u32 (&v)[4][2], const u8 *row, int q, int t) {
 		UNROLL for (int i = 0; i < 4; i++) {
 			const u8 *p = row + (4 * q + i) * 34 + 2 + 8 * t;
@@ -67,13 +83,13 @@ struct RowsQ8 {
 			}
 		}
 	}
-	DEVICE Factor factor(const u8 *row, int, int s) { return Factor{f16((u16)load16(row + s * 34)), 0, 0, 0}; }
-	DEVICE float finish(i32 n, i32, const Factor &f, Pair x, float acc) { return fma((float)n * f.scale, x.x, acc); }
+	DEVICE Factor factor(const u8 *row, int s) { return Factor{f16((u16)load16(row + s * 34)), 0, 0, 0}; }
+	DEVICE void factors(Factor &a, Factor &b, const u8 *row, int t) { a = factor(row, 2 * t), b = factor(row, 2 * t + 1); }
 };
 
-struct RowsQ4 {
+struct RowsQ4 : RowsPlain {
 	static const int size = 144, pitch = 144, chunks = 9;
-	static const bool wide = false, halves = false;
+	static const bool wide = false;
 	DEVICE void words(u32 (&v)[4][2], const u8 *row, int q, int t) {
 		UNROLL for (int i = 0; i < 4; i++) {
 			const u8 *p = row + (4 * q + i) * 18 + 2 + 4 * t;
@@ -82,31 +98,36 @@ struct RowsQ4 {
 			v[i][1] = (w & 0xf0f0f0f0) ^ 0x80808080;
 		}
 	}
-	DEVICE Factor factor(const u8 *row, int, int s) { return Factor{f16((u16)load16(row + s * 18)) * (1.0f / 16), 0, 0, 0}; }
-	DEVICE float finish(i32 n, i32, const Factor &f, Pair x, float acc) { return fma((float)n * f.scale, x.x, acc); }
+	DEVICE Factor factor(const u8 *row, int s) { return Factor{f16((u16)load16(row + s * 18)) * (1.0f / 16), 0, 0, 0}; }
+	DEVICE void factors(Factor &a, Factor &b, const u8 *row, int t) { a = factor(row, 2 * t), b = factor(row, 2 * t + 1); }
 };
 
-struct RowsK {
-	static const bool wide = true, halves = false;
-	DEVICE Factor factor(const u8 *row, int q, int s) {
-		Quad head = *(const Quad *)row;
-		u32 scale, min;
-		int shift = s % 4 * 8;
-		if (q == 0) {
-			scale = head.y >> shift & 63;
-			min = head.z >> shift & 63;
-		} else {
-			scale = (head.w >> shift & 15) | (head.y >> (shift + 2) & 0x30);
-			min = (head.w >> (shift + 4) & 15) | (head.z >> (shift + 2) & 0x30);
-		}
-		return Factor{f16((u16)head.x) * (float)scale, -f16((u16)(head.x >> 16)) * (float)min, 0, 0};
+// highs is what factors of odd sub-blocks are divided by.
+template <int highs> struct RowsK {
+	static const bool wide = true, halves = false, positive = true;
+	// two gives sub-blocks 2t and 2t+1, whose scales and minimums are the bytes of s and m.
+	DEVICE void two(Factor &a, Factor &b, u32 head, u32 s, u32 m) {
+		float d = f16((u16)head), least = -f16((u16)(head >> 16)), high = d * (1.0f / highs);
+		a = Factor{d * (float)(s & 255), least * (float)(m & 255), 0, 0};
+		b = Factor{high * (float)(s >> 8 & 255), least * (float)(m >> 8 & 255), 0, 0};
+	}
+	DEVICE void factors(Factor &a, Factor &b, const u8 *row, int t) {
+		Quad h = *(const Quad *)row;
+		int late = t / 2, shift = t % 2 * 16; // the last four's upper two bits lie with the first four's
+		u32 s = (late ? h.w : h.y) >> shift, m = (late ? h.w : h.z) >> (shift + 4 * late);
+		two(a, b, h.x, (s & 0x0f0f) | (h.y >> (shift + 2 * late) & 0x3030), (m & 0x0f0f) | (h.z >> (shift + 2 * late) & 0x3030));
+	}
+	DEVICE Factor factor(const u8 *row, int s) {
+		Factor a, b;
+		factors(a, b, row, s / 2);
+		return s % 2 ? b : a;
 	}
 	DEVICE float finish(i32 n, i32, const Factor &f, Pair x, float acc) {
 		return fma(f.min, x.y, fma((float)n * f.scale, x.x, acc));
 	}
 };
 
-struct RowsQ4K : RowsK {
+struct RowsQ4K : RowsK<16> {
 	static const int size = 144, pitch = 160, chunks = 9;
 	DEVICE void words(u32 (&v)[4][2], const u8 *row, int q, int t) {
 		UNROLL for (int j = 0; j < 2; j++) {
@@ -114,13 +135,13 @@ struct RowsQ4K : RowsK {
 			UNROLL for (int k = 0; k < 2; k++) {
 				u32 n = (u32)(w >> 32 * k);
 				v[2 * j][k] = n & 0x0f0f0f0f;
-				v[2 * j + 1][k] = n >> 4 & 0x0f0f0f0f;
+				v[2 * j + 1][k] = n & 0xf0f0f0f0; // 16 times the value
 			}
 		}
 	}
 };
 
-struct RowsQ5K : RowsK {
+struct RowsQ5K : RowsK<1> {
 	static const int size = 176, pitch = 176, chunks = 11;
 	DEVICE void words(u32 (&v)[4][2], const u8 *row, int q, int t) {
 		u64 high = *(const u64 *)(row + 16 + 8 * t);
@@ -139,7 +160,7 @@ struct RowsQ5K : RowsK {
 // 16 before.
 struct RowsQ6K {
 	static const int size = 210, pitch = 240, chunks = 14;
-	static const bool wide = false, halves = true;
+	static const bool wide = false, halves = true, positive = false;
 	DEVICE void words(u32 (&v)[4][2], const u8 *row, int q, int t) {
 		UNROLL for (int h = 0; h < 2; h++) {
 			const u8 *p = row + q * 64 + 16 * h + 4 * t;
@@ -150,45 +171,60 @@ struct RowsQ6K {
 			v[3][h] = (b >> 2 & 0x3c3c3c3c) | (high & 0xc0c0c0c0);
 		}
 	}
-	DEVICE Factor factor(const u8 *row, int, int s) {
+	DEVICE Factor factor(const u8 *row, int s) {
 		u32 both = load16(row + 192 + 2 * s);
 		return Factor{f16((u16)load16(row + 208)) * 0.25f, 0, (i8)both, (i8)(both >> 8)};
 	}
+	DEVICE void factors(Factor &a, Factor &b, const u8 *row, int t) { a = factor(row, 2 * t), b = factor(row, 2 * t + 1); }
 	DEVICE float finish(i32 n0, i32 n1, const Factor &f, Pair x, float acc) {
 		return fma((float)(n0 * f.s0 + n1 * f.s1) * f.scale, x.x, acc);
 	}
 };
 
-// M matrices, N token slots (1, 8, 16) and W warps.
-template <class Type, int M, int N, int W> struct Rows {
+struct Product {
+	MatVec a;
+	Quantized to;       // of what is made, where the form is not FLOAT; its norm's
+	u64 next, squares;  // weights, or 0, and where its sums of squares go
+	u64 norm;           // sums of squares of the input, [tokens][cols/32], or 0
+	float eps;
+};
+
+// M matrices, N token slots (1, 8, 16), W warps that share their columns, R times
+// as many of the rows after each other.
+template <class Type, int M, int N, int W, int R> struct Rows {
 	static const int weights = TALL * Type::pitch, stage = M * weights + N * (STEP + SUBS * 8);
 	static const int B = N > 8 ? 2 : 1, S = N > 1 ? 8 : 1; // groups of token slots, of so many slots
 	// A lane's sums: of its rows lane/4 and lane/4+8 and tokens lane%4*2 and the
-	// next, in fours by sub-block; of one token, by sub-block lane%4 of four.
+	// next, in fours by sub-block; of one token, of its own two sub-blocks.
 	static const int sums = N > 1 ? 4 : 1, values = N > 1 ? 4 : 2;
 	typedef float Sums[M][B][sums][values];
 
-	DEVICE u32 skew(const u8 *p) { return Type::size % 16 ? (u32)(u64)p & 15 : 0; }
-
-	// copyWeights sets a step's weights on their way: two lanes a row.
-	DEVICE void copyWeights(u32 to, const u8 *const *w, int step) {
-		int lane = thread() % 32, row = lane / 2, h = lane % 2;
+	// copyWeights sets a step's weights on their way: a row's neighbouring bytes
+	// by neighbouring lanes, then what is left of the rows by two lanes each.
+	DEVICE void copyWeights(u32 to, const u8 *const (&w)[M], u32 rowBytes, int step) {
+		const int lane = thread() % 32, P = Type::chunks < 16 ? 8 : 16, rows = 32 / P;
 		UNROLL for (int m = 0; m < M; m++) {
-			const u8 *p = w[m] + (u64)step * Type::size;
-			p -= skew(p);
-			UNROLL for (int c = 0; c < (Type::chunks + 1) / 2; c++)
-				if (2 * c + h < Type::chunks) copyAhead(to + m * weights + row * Type::pitch + (2 * c + h) * 16, p + (2 * c + h) * 16);
+			const u8 *from = w[m] + step * Type::size;
+			UNROLL for (int i = 0; i < TALL / rows; i++)
+				copyRow(to + m * weights + (i * rows + lane / P) * Type::pitch + lane % P * 16, from + (i * rows + lane / P) * rowBytes, lane % P);
+			UNROLL for (int c = P; c < Type::chunks; c += 2)
+				if (c + 1 < Type::chunks || lane % 2 == 0)
+					copyRow(to + m * weights + lane / 2 * Type::pitch + (c + lane % 2) * 16, from + lane / 2 * rowBytes, c + lane % 2);
 		}
+	}
+	DEVICE void copyRow(u32 to, const u8 *from, int chunk) {
+		copyAhead(to, (const u8 *)((u64)from & (Type::size % 16 ? ~15ull : ~0ull)) + chunk * 16);
 	}
 	// copyInput does the same of the activations and their scales.
 	DEVICE void copyInput(u32 to, const MatVec &a, int step) {
 		const int lane = thread() % 32, chunks = S * STEP / 16, scales = S * SUBS * 8 / 16, blocks = a.cols / 32;
-		to += M * weights;
+		to += M * weights + lane * 16;
 		UNROLL for (int g = 0; g < B; g++) {
-			const u8 *x = (const u8 *)a.x + ((u64)g * blocks + step * SUBS) * S * 32, *d = (const u8 *)a.scales + ((u64)g * blocks + step * SUBS) * S * 8;
+			u32 at = (u32)((g * blocks + step * SUBS) * S);
+			const u8 *x = (const u8 *)a.x + at * 32 + lane * 16;
 			UNROLL for (int c = 0; c < (chunks + 31) / 32; c++)
-				if (c * 32 + lane < chunks) copyAhead(to + g * S * STEP + (c * 32 + lane) * 16, x + (c * 32 + lane) * 16);
-			if (lane < scales) copyAhead(to + N * STEP + g * S * SUBS * 8 + lane * 16, d + lane * 16);
+				if (c * 32 + lane < chunks) copyAhead(to + g * S * STEP + c * 512, x + c * 512);
+			if (lane < scales) copyAhead(to + N * STEP + g * S * SUBS * 8, (const u8 *)a.scales + at * 8 + lane * 16);
 		}
 	}
 
@@ -196,42 +232,46 @@ template <class Type, int M, int N, int W> struct Rows {
 	DEVICE void product(const u8 *stage, const u32 (&skews)[M][2], Sums &acc) {
 		const int lane = thread() % 32, g = lane / 4, t = lane % 4;
 		const u8 *x = stage + M * weights, *scales = x + N * STEP;
-		UNROLL for (int q = 0; q < 2; q++) {
-			u32 b[B][4][2];
-			UNROLL for (int n = 0; n < B; n++) UNROLL for (int i = 0; i < 4; i++) {
-				const u8 *p = x + n * S * STEP + ((4 * q + i) * S + (S > 1 ? g : 0)) * 32;
-				if (Type::wide) {
-					u64 w = *(const u64 *)(p + 8 * t);
-					b[n][i][0] = (u32)w, b[n][i][1] = (u32)(w >> 32);
-				} else {
-					b[n][i][0] = load32(p + 4 * t), b[n][i][1] = load32(p + 16 + 4 * t);
+		if (N == 1) {
+			u32 own[2];
+			input(own, x + g * 32, t);
+			i32 c[M][4], d[M][4];
+			UNROLL for (int m = 0; m < M; m++) UNROLL for (int i = 0; i < 4; i++) c[m][i] = d[m][i] = 0;
+			UNROLL for (int q = 0; q < 2; q++) {
+				u32 b[4][2];
+				UNROLL for (int i = 0; i < 4; i++) UNROLL for (int k = 0; k < 2; k++) b[i][k] = g == 4 * q + i ? own[k] : 0;
+				UNROLL for (int m = 0; m < M; m++) {
+					u32 u[4][2], v[4][2];
+					Type::words(u, stage + m * weights + g * Type::pitch + skews[m][0], q, t);
+					Type::words(v, stage + m * weights + (g + 8) * Type::pitch + skews[m][1], q, t);
+					UNROLL for (int i = 0; i < 4; i++) multiply(c[m], d[m], u[i], v[i], b[i]);
 				}
 			}
+			Four p = *(const Four *)(scales + t * 16);
+			UNROLL for (int m = 0; m < M; m++) UNROLL for (int h = 0; h < 2; h++) {
+				Factor f0, f1;
+				Type::factors(f0, f1, stage + m * weights + (g + 8 * h) * Type::pitch + skews[m][h], t);
+				float s = Type::finish(c[m][2 * h], d[m][2 * h], f0, Pair{p.x, p.y}, acc[m][0][0][h]);
+				acc[m][0][0][h] = Type::finish(c[m][2 * h + 1], d[m][2 * h + 1], f1, Pair{p.z, p.w}, s);
+			}
+			return;
+		}
+		UNROLL for (int q = 0; q < 2; q++) {
+			u32 b[B][4][2];
+			UNROLL for (int n = 0; n < B; n++) UNROLL for (int i = 0; i < 4; i++)
+				input(b[n][i], x + n * S * STEP + ((4 * q + i) * S + g) * 32, t);
 			UNROLL for (int m = 0; m < M; m++) {
 				const u8 *r0 = stage + m * weights + g * Type::pitch + skews[m][0], *r1 = stage + m * weights + (g + 8) * Type::pitch + skews[m][1];
 				u32 u[4][2], v[4][2];
 				Type::words(u, r0, q, t);
 				Type::words(v, r1, q, t);
-				if (N == 1) {
-					// All lanes of a row have its sums: each takes one sub-block's.
-					i32 n0[2], n1[2];
-					UNROLL for (int i = 0; i < 4; i++) {
-						i32 c[4], d[4];
-						multiply(c, d, u[i], v[i], b[0][i]);
-						if (i == 0 || t == i) n0[0] = c[0], n0[1] = c[2], n1[0] = d[0], n1[1] = d[2];
-					}
-					Pair p = *(const Pair *)(scales + (4 * q + t) * 8);
-					acc[m][0][0][0] = Type::finish(n0[0], n1[0], Type::factor(r0, q, 4 * q + t), p, acc[m][0][0][0]);
-					acc[m][0][0][1] = Type::finish(n0[1], n1[1], Type::factor(r1, q, 4 * q + t), p, acc[m][0][0][1]);
-					continue;
-				}
 				UNROLL for (int i = 0; i < 4; i++) {
-					Factor f0 = Type::factor(r0, q, 4 * q + i), f1 = Type::factor(r1, q, 4 * q + i);
+					Factor f0 = Type::factor(r0, 4 * q + i), f1 = Type::factor(r1, 4 * q + i);
 					UNROLL for (int n = 0; n < B; n++) {
-						i32 c[4], d[4];
+						i32 c[4] = {0, 0, 0, 0}, d[4] = {0, 0, 0, 0};
 						multiply(c, d, u[i], v[i], b[n][i]);
 						Four p = *(const Four *)(scales + n * S * SUBS * 8 + ((4 * q + i) * S + 2 * t) * 8);
-						float *s = acc[m][n][i % sums];
+						float *s = acc[m][n][(2 * q + i / 2) % sums];
 						s[0] = Type::finish(c[0], d[0], f0, Pair{p.x, p.y}, s[0]);
 						s[1 % values] = Type::finish(c[1], d[1], f0, Pair{p.z, p.w}, s[1 % values]);
 						s[2 % values] = Type::finish(c[2], d[2], f1, Pair{p.x, p.y}, s[2 % values]);
@@ -241,61 +281,94 @@ template <class Type, int M, int N, int W> struct Rows {
 			}
 		}
 	}
+	// input is what lane%4 = t multiplies words with.
+	DEVICE void input(u32 (&b)[2], const u8 *p, int t) {
+		if (Type::wide) {
+			u64 w = *(const u64 *)(p + 8 * t);
+			b[0] = (u32)w, b[1] = (u32)(w >> 32);
+		} else {
+			b[0] = load32(p + 4 * t), b[1] = load32(p + 16 + 4 * t);
+		}
+	}
 	DEVICE void multiply(i32 (&c)[4], i32 (&d)[4], const u32 (&u)[2], const u32 (&v)[2], const u32 (&b)[2]) {
 		if (Type::halves) {
-			mmaInt16(c, u[0], v[0], b[0]);
-			mmaInt16(d, u[1], v[1], b[1]);
+			mmaHalf16(c, u[0], v[0], b[0]);
+			mmaHalf16(d, u[1], v[1], b[1]);
 		} else {
-			mmaInt(c, u[0], v[0], u[1], v[1], b[0], b[1]);
-			d[0] = d[1] = d[2] = d[3] = 0;
+			mmaInt<Type::positive>(c, u[0], v[0], u[1], v[1], b[0], b[1]);
 		}
 	}
 
-	// run leaves out[w][m][n][r] in shared memory: warp w's sum of row r of matrix
-	// m and token n. w are the matrices' first rows of the tile, of rows rows.
-	DEVICE float *run(const MatVec &a, u8 *shared, const u8 *const *w, int rows) {
-		const int lane = thread() % 32, warp = thread() / 32, steps = a.cols / STEP, mine = (steps - warp + W - 1) / W;
+	// run leaves every warp's sums in shared memory, see total, and the norm's
+	// scales of n tokens in scale. w are the matrices' first rows.
+	// Of a single token's output the block's first warp reads what add points at
+	// while the products are made: it is a long way to memory.
+	DEVICE float *run(const Product &f, u8 *shared, float *scale, const u8 *const *first, int n, const float *from, float &add) {
+		const MatVec &a = f.a;
+		const int lane = thread() % 32, warp = thread() / 32, slice = warp % W, steps = a.cols / STEP, mine = (steps - slice + W - 1) / W;
 		u8 *mem = shared + warp * STAGES * stage;
 		u32 at = shared32(mem);
-		const u64 rowBytes = (u64)steps * Type::size;
-		const u8 *from[M], *row[M][2]; // of the row a lane copies, of those it multiplies
+		const u32 rowBytes = (u32)(steps * Type::size);
+		const u8 *w[M];
+		u32 row[M][2]; // low bits of the addresses of the rows a lane multiplies
 		UNROLL for (int m = 0; m < M; m++) {
-			from[m] = w[m] + least(lane / 2, rows - 1) * rowBytes;
-			UNROLL for (int h = 0; h < 2; h++) row[m][h] = w[m] + least(lane / 4 + 8 * h, rows - 1) * rowBytes;
+			w[m] = first[m] + warp / W * TALL * rowBytes;
+			UNROLL for (int h = 0; h < 2; h++) row[m][h] = (u32)(u64)w[m] + (lane / 4 + 8 * h) * rowBytes + slice * Type::size;
 		}
-		UNROLL for (int i = 0; i < STAGES; i++) if (i < mine) copyWeights(at + i * stage, from, warp + i * W);
+		UNROLL for (int i = 0; i < STAGES; i++) if (i < mine) copyWeights(at + i * stage, w, rowBytes, slice + i * W);
 		commit();
 		await();
-		UNROLL for (int i = 0; i < STAGES; i++) if (i < mine) copyInput(at + i * stage, a, warp + i * W);
-		commit();
+		UNROLL for (int i = 0; i < STAGES; i++) {
+			if (i < mine) copyInput(at + i * stage, a, slice + i * W);
+			commit();
+		}
+		add = N == 1 && from && thread() < R * TALL ? from[thread()] : 0;
+		for (int t = warp; t < n; t += R * W) {
+			float s = 0;
+			if (f.norm) {
+				const float *p = (const float *)f.norm + t * (a.cols / 32);
+				for (int i = lane; i < a.cols / 32; i += 256) {
+					float v[8];
+					UNROLL for (int k = 0; k < 8; k++) v[k] = i + 32 * k < a.cols / 32 ? p[i + 32 * k] : 0;
+					UNROLL for (int k = 0; k < 8; k++) s += v[k];
+				}
+				s = 1 / __builtin_sqrtf(sum<32>(s) / (float)a.cols + f.eps);
+			}
+			if (lane == 0) scale[t] = f.norm ? s : 1;
+		}
 		Sums acc;
 		UNROLL for (int m = 0; m < M; m++) UNROLL for (int n = 0; n < B; n++) UNROLL for (int s = 0; s < sums; s++)
 			UNROLL for (int v = 0; v < values; v++) acc[m][n][s][v] = 0;
-		for (int i = 0; i < mine; i++) {
-			int step = warp + i * W, s = i % STAGES;
-			if (i) arrived<STAGES - 1>();
-			else arrived<0>();
+		int s = 0; // the stage
+		_Pragma("unroll 1") for (int i = 0; i < mine; i++) {
+			arrived<STAGES - 1>();
 			u32 skews[M][2];
-			UNROLL for (int m = 0; m < M; m++) UNROLL for (int h = 0; h < 2; h++) skews[m][h] = skew(row[m][h] + (u64)step * Type::size);
+			UNROLL for (int m = 0; m < M; m++) UNROLL for (int h = 0; h < 2; h++) {
+				skews[m][h] = Type::size % 16 ? row[m][h] & 15 : 0;
+				row[m][h] += W * Type::size;
+			}
 			product(mem + s * stage, skews, acc);
 			asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
 			if (i + STAGES < mine) {
-				copyWeights(at + s * stage, from, step + STAGES * W);
-				copyInput(at + s * stage, a, step + STAGES * W);
+				copyWeights(at + s * stage, w, rowBytes, slice + (i + STAGES) * W);
+				copyInput(at + s * stage, a, slice + (i + STAGES) * W);
 			}
 			commit();
+			s = s + 1 < STAGES ? s + 1 : 0;
 		}
 		arrived<0>();
 		sync();
 		float *out = (float *)shared, *mineOut = out + warp * M * N * TALL;
 		int g = lane / 4, t = lane % 4;
 		UNROLL for (int m = 0; m < M; m++) UNROLL for (int n = 0; n < B; n++) UNROLL for (int v = 0; v < values; v++) {
-			float *s = &acc[m][n][0][v], total;
+			float *s = &acc[m][n][0][v];
 			if (N == 1) {
-				total = sum<4>(*s);
+				float total = sum<2>(*s); // of lanes t and t^1, then t^2
+				total += shuffle(total, 2);
 				if (t == 0) mineOut[m * TALL + g + 8 * v] = total;
 			} else {
-				total = (s[0] + s[values % (sums * values)]) + (s[2 * values % (sums * values)] + s[3 * values % (sums * values)]);
+				const int next = sums > 1 ? values : 0;
+				float total = (s[0] + s[next]) + (s[2 * next] + s[3 * next]);
 				mineOut[(m * N + n * 8 + 2 * t + v % 2) * TALL + g + v / 2 * 8] = total;
 			}
 		}
@@ -303,63 +376,97 @@ template <class Type, int M, int N, int W> struct Rows {
 		return out;
 	}
 
-	// total adds the warps' sums of matrix m, token n, row r.
+	// total adds the warps' sums of matrix m, token n, row r of the block.
 	DEVICE float total(const float *out, int m, int n, int r) {
 		float v = 0;
-		UNROLL for (int w = 0; w < W; w++) v += out[((w * M + m) * N + n) * TALL + r];
+		UNROLL for (int w = 0; w < W; w++) v += out[((r / TALL * W + w) * M * N + m * N + n) * TALL + r % TALL];
 		return v;
 	}
 };
 
-#define TILED extern __attribute__((shared)) __attribute__((aligned(16))) u8 tiles[]
+// made stores what a block of 32 rows made of token t, a lane a row, and
+// prepares it for the next product, whose norm's weight is next.
+DEVICE void made(const Product &f, int t, int row, float v, float next) {
+	((float *)f.a.out)[(u64)t * f.a.outStride + row] = v;
+	if (f.to.form == FLOAT) return;
+	if (f.squares) {
+		float s = sum<32>(v * v);
+		if (thread() % 32 == 0) ((float *)f.squares)[t * f.to.blocks + row / 32] = s;
+		v *= next;
+	}
+	quantize(f.to, t, row / 32, v);
+}
+
+// firstRow is a tile's: the last tile of a matrix reaches back
+// into the one before it.
+template <int R> DEVICE int firstRow(int tile, int rows) { return least(tile * R * TALL, rows - R * TALL); }
 
 // rows is Out = W·x (+ Add): a block a tile, tiles of several matrices after
 // each other.
-template <class Type, int N, int W> DEVICE void rows(const MatVec &a, u8 *shared) {
+template <class Type, int N, int W, int R> DEVICE void rows(const Product &f, u8 *shared) {
+	typedef Rows<Type, 1, N, W, R> Block;
+	SHARED static float scale[16];
+	const MatVec &a = f.a;
 	overlap();
-	int m = 0, tile = blockX(), begin = 0, end = a.ends[0], n = liveTokens<N>(a, 0);
-	while (tile >= (end - begin + TALL - 1) / TALL) {
-		tile -= (end - begin + TALL - 1) / TALL;
-		begin = end;
-		m++;
-		end = m == 1 ? a.ends[1] : m == 2 ? a.ends[2] : a.ends[3];
+	int tile = blockX(), begin = 0, end = a.ends[0], n = liveTokens<N>(a, 0);
+	u64 matrix = a.w[0];
+	UNROLL for (int m = 1; m < 4; m++) {
+		int tiles = (end - begin + R * TALL - 1) / (R * TALL);
+		if (tile < tiles) break;
+		tile -= tiles, begin = end, end = a.ends[m], matrix = a.w[m];
 	}
 	if (n <= 0) return await();
-	int first = tile * TALL, rows = least(TALL, end - begin - first);
-	const u8 *w = (const u8 *)(m == 0 ? a.w[0] : m == 1 ? a.w[1] : m == 2 ? a.w[2] : a.w[3]) + (u64)first * (a.cols / STEP) * Type::size;
-	float *out = Rows<Type, 1, N, W>::run(a, shared, &w, rows);
-	for (int i = thread(); i < TALL * n; i += W * 32) {
-		int r = i % TALL, t = i / TALL, to = begin + first + r;
-		if (r >= rows) continue;
-		float v = Rows<Type, 1, N, W>::total(out, 0, t, r);
-		if (a.add) v = ((const float *)a.add)[(u64)t * a.addStride + to] + v;
-		((float *)a.out)[(u64)t * a.outStride + to] = v;
+	int first = firstRow<R>(tile, end - begin);
+	const u8 *w = (const u8 *)matrix + (u64)first * (a.cols / STEP) * Type::size;
+	float next = R == 2 && f.next && thread() < R * TALL ? ((const float *)f.next)[begin + first + thread()] : 0, add;
+	const float *out = Block::run(f, shared, scale, &w, n, a.add ? (const float *)a.add + begin + first : 0, add);
+	for (int i = thread(); i < R * TALL * n; i += R * W * 32) {
+		int r = i % (R * TALL), t = i / (R * TALL), to = begin + first + r;
+		float v = Block::total(out, 0, t, r) * scale[t];
+		if (a.add) v = (N == 1 ? add : ((const float *)a.add)[(u64)t * a.addStride + to]) + v;
+		if (R == 2) made(f, t, to, v, next);
+		else ((float *)a.out)[(u64)t * a.outStride + to] = v;
 	}
 }
 
 // rowsgate is Out = silu(Gate·x) * (Up·x).
-template <class Type, int N, int W> DEVICE void rowsgate(const MatVec &a, u8 *shared) {
+template <class Type, int N, int W, int R> DEVICE void rowsgate(const Product &f, u8 *shared) {
+	typedef Rows<Type, 2, N, W, R> Block;
+	SHARED static float scale[16];
+	const MatVec &a = f.a;
 	overlap();
-	int first = blockX() * TALL, rows = least(TALL, a.ends[0] - first);
+	int first = firstRow<R>(blockX(), a.ends[0]), n = least(N, a.tokens);
 	u64 at = (u64)first * (a.cols / STEP) * Type::size;
 	const u8 *w[2] = {(const u8 *)a.w[0] + at, (const u8 *)a.w[1] + at};
-	float *out = Rows<Type, 2, N, W>::run(a, shared, w, rows);
-	for (int i = thread(); i < TALL * least(N, a.tokens); i += W * 32) {
-		int r = i % TALL, t = i / TALL;
-		if (r >= rows) continue;
-		float gate = Rows<Type, 2, N, W>::total(out, 0, t, r), up = Rows<Type, 2, N, W>::total(out, 1, t, r);
-		((float *)a.out)[(u64)t * a.outStride + first + r] = silu(gate) * up;
+	float next = R == 2 && f.next && thread() < R * TALL ? ((const float *)f.next)[first + thread()] : 0, add;
+	const float *out = Block::run(f, shared, scale, w, n, 0, add);
+	for (int i = thread(); i < R * TALL * n; i += R * W * 32) {
+		int r = i % (R * TALL), t = i / (R * TALL);
+		float gate = Block::total(out, 0, t, r) * scale[t], up = Block::total(out, 1, t, r) * scale[t], v = silu(gate) * up;
+		if (R == 2) made(f, t, first + r, v, next);
+		else ((float *)a.out)[(u64)t * a.outStride + first + r] = v;
 	}
 }
 
-enum { SLICES = 8, GATES = 4 };
+// Warps that share columns: fewer where rows are long in shared memory, so that
+// several blocks fit a multiprocessor.
+template <class Type, int M> DEVICE constexpr int warps() { return (Type::pitch > 200 ? 4 : 8) / M; }
 
-#define SIZES_OF(TYPE, STRUCT, N)                                                                                     \
-	KERNEL BLOCK(SLICES * 32) rows_##TYPE##_##N(MatVec a) { TILED; rows<STRUCT, N, SLICES>(a, tiles); }                 \
-	KERNEL BLOCK(GATES * 32) rowsgate_##TYPE##_##N(MatVec a) { TILED; rowsgate<STRUCT, N, GATES>(a, tiles); }
+#define TILED extern __attribute__((shared)) __attribute__((aligned(16))) u8 tiles[]
+
+// A single token's blocks make 32 rows, which are what one scale is for.
+#define SIZES_OF(TYPE, STRUCT, N, R, BLOCKS1, BLOCKS2)                                  \
+	KERNEL BLOCKS((warps<STRUCT, 1>() * R * 32), BLOCKS1) rows_##TYPE##_##N(Product f) { \
+		TILED;                                                                           \
+		rows<STRUCT, N, warps<STRUCT, 1>(), R>(f, tiles);                                \
+	}                                                                                    \
+	KERNEL BLOCKS((warps<STRUCT, 2>() * R * 32), BLOCKS2) rowsgate_##TYPE##_##N(Product f) { \
+		TILED;                                                                           \
+		rowsgate<STRUCT, N, warps<STRUCT, 2>(), R>(f, tiles);                            \
+	}
 
 #ifdef FEW
-#define PRODUCTS(TYPE, STRUCT) SIZES_OF(TYPE, STRUCT, 8) SIZES_OF(TYPE, STRUCT, 16)
+#define PRODUCTS(TYPE, STRUCT) SIZES_OF(TYPE, STRUCT, 8, 1, 1, 2) SIZES_OF(TYPE, STRUCT, 16, 1, 1, 2)
 #else
-#define PRODUCTS(TYPE, STRUCT) SIZES_OF(TYPE, STRUCT, 1)
+#define PRODUCTS(TYPE, STRUCT) SIZES_OF(TYPE, STRUCT, 1, 2, 2, 2)
 #endif

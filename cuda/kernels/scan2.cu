@@ -141,10 +141,12 @@ SCAN2(256)
 KERNEL BLOCK(256) after2(After2 f) {
 	SHARED static float shared[32];
 	overlap();
-	await();
 	const Scan2 &a = f.scan;
 	int block = blockX();
-	if (block < f.groups * a.tokens) {
+	bool norm = block < f.groups * a.tokens;
+	float first = norm && thread() < f.size ? ((const float *)f.weight)[block % f.groups * f.size + thread()] : 0;
+	await();
+	if (norm) {
 		int t = block / f.groups, g = block % f.groups;
 		float *x = (float *)a.out + (u64)t * a.outStride + g * f.size;
 		const float *w = (const float *)f.weight + g * f.size;
@@ -153,7 +155,7 @@ KERNEL BLOCK(256) after2(After2 f) {
 		s = sumBlock(s, shared);
 		float scale = 1 / __builtin_sqrtf(s / (float)f.size + f.eps);
 		for (int i = thread(); i < f.size; i += threads()) {
-			float v = x[i] * scale * w[i];
+			float v = x[i] * scale * (i == thread() ? first : w[i]);
 			x[i] = v;
 			if (f.to.form != FLOAT) quantize(f.to, t, (g * f.size + i) / 32, v);
 		}
