@@ -1,10 +1,12 @@
 package cuda
 
 import (
+	"bytes"
 	"cmp"
 	flags "flag"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ var (
 	profileModel  = flags.String("profile", "", "model file whose passes TestProfile takes apart")
 	profileTokens = flags.Int("profile-tokens", 1, "tokens of the pass that is taken apart")
 	profileDepth  = flags.Int("profile-depth", 0, "tokens of context before it")
+	profileLate   = flags.String("profile-late", "", "start of names of modules whose kernels let the next start only when they end")
 )
 
 // spy keeps the execs that a session compiles.
@@ -40,6 +43,15 @@ func TestProfile(t *testing.T) {
 		t.Skip("no -profile MODEL")
 	}
 	s := &spy{Backend: device(t)}
+	if *profileLate != "" {
+		all := images()
+		for i := range all {
+			if strings.HasPrefix(all[i].name, *profileLate) {
+				all[i].data = bytes.ReplaceAll(all[i].data, []byte("griddepcontrol.launch_dependents;"), nil)
+			}
+		}
+		s.modules = newModules(s.d, all, s.device)
+	}
 	f, err := format.Open(*profileModel)
 	if err != nil {
 		t.Fatal(err)
