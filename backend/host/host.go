@@ -34,6 +34,7 @@ func Allocate(n int) (*Buffer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%d MB of memory: %w", n>>20, err)
 	}
+	huge(m)
 	return &Buffer{data: m, mapping: m}, nil
 }
 
