@@ -107,7 +107,8 @@ func interrupted(a *abuse) {
 	demo := a.path("demo.bin")
 	a.works(call{args: []string{"convert", a.demoFolder(), "-o", demo, "--type", "q8_0"}})
 	long := strings.Repeat("Tell me a story about a fox. ", 500)
-	for _, c := range []call{
+	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	for i, c := range []call{
 		{args: []string{"convert", a.demoFolder(), "-o", filepath.Join(dir, "m.bin"), "--type", "q4_k_m"}},
 		{args: []string{"imatrix", demo, "-f", text, "-o", filepath.Join(dir, "m.imatrix")}},
 		{args: []string{"eval", "-f", text}},
@@ -126,7 +127,10 @@ func interrupted(a *abuse) {
 			return c
 		}
 		took := min(a.timed(again()), 2*time.Second)
-		for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if a.short {
+			signals = []syscall.Signal{syscall.SIGINT, []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM}[i%2]}
+		}
+		for _, s := range signals {
 			for range a.some(1, 15) {
 				for _, name := range []string{"m.bin", "m.imatrix"} {
 					os.Remove(filepath.Join(dir, name))

@@ -41,7 +41,7 @@ func prompts(a *abuse) {
 		if a.short {
 			a.rand.Shuffle(len(commands), func(i, j int) { commands[i], commands[j] = commands[j], commands[i] })
 		}
-		for _, t := range []string{text, text[:min(len(text), 3000)]} {
+		for _, t := range []string{text, text[:min(len(text), 3000)]}[:a.some(1, 2)] {
 			for _, args := range commands[:a.some(1, len(commands))] {
 				if o := a.ends(call{args: args, stdin: strings.NewReader(t)}); o.code == 1 && !strings.Contains(o.err, "context") && !strings.Contains(o.err, "chat template") && !strings.Contains(o.err, "no prompt") {
 					a.fail("mil %q, %s: %v", args, name, o)
@@ -71,7 +71,7 @@ func (a *abuse) files(bytes string) {
 		readers := []call{{args: []string{"run", "--max-tokens", "2", "--messages", path}}, {args: []string{"eval", "--qa", path}}, {args: []string{"tokenize", path, "x"}}, {args: []string{"convert", path}}, {args: []string{"info", path}},
 			{args: []string{"convert", a.demoFolder(), "-o", a.path("x.bin"), "--imatrix", path}}, {args: []string{"chat", "--max-tokens", "2"}, stdin: strings.NewReader("/load " + path + "\nhi\n")}}
 		for _, c := range readers {
-			if a.rand.IntN(a.some(3, 1)) == 0 {
+			if a.rand.IntN(a.some(5, 1)) == 0 {
 				a.ends(c)
 			}
 		}
