@@ -67,11 +67,13 @@ func (c *Conversation) Save(path string) error {
 }
 
 // Restore goes on with a conversation that Save wrote or Attach kept. After an
-// error nothing is loaded, and the conversation begins anew.
+// error the present one goes on.
 func (c *Conversation) Restore(path string) (*session.Found, error) {
-	c.forget()
 	found, err := session.Load(path, c.s)
 	if err != nil {
+		if len(c.s.Tokens()) == 0 {
+			c.marks, c.at = nil, point{}
+		}
 		return nil, err
 	}
 	return found, c.resume(path, found)
@@ -80,7 +82,6 @@ func (c *Conversation) Restore(path string) (*session.Found, error) {
 // Attach keeps the conversation in a session file: it goes on with what the file
 // holds, and Sync writes what is new. found is nil where the file is new.
 func (c *Conversation) Attach(path string) (found *session.Found, err error) {
-	c.forget()
 	if c.file, found, err = session.Open(path, c.s); err != nil || found == nil {
 		return nil, err
 	}
@@ -112,10 +113,9 @@ func (c *Conversation) Close() error {
 	return c.file.Close()
 }
 
-func (c *Conversation) forget() { c.messages, c.marks, c.at = nil, nil, point{} }
-
 // resume takes over what was found.
 func (c *Conversation) resume(path string, found *session.Found) error {
+	c.messages, c.marks, c.at = nil, nil, point{}
 	if found.Turns == 0 {
 		return nil
 	}

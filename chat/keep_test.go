@@ -3,6 +3,7 @@ package chat_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -321,5 +322,32 @@ func TestMarksStayFew(t *testing.T) {
 		if _, err := c.Undo(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A file that cannot be loaded takes nothing away.
+func TestFailedRestore(t *testing.T) {
+	e, s := demoTalk(t, 1024)
+	c := e.Converse(s, chat.Settings{})
+	say(t, c, "My name is Opal.")
+	bad := filepath.Join(t.TempDir(), "bad")
+	if err := c.Save(bad); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)-3000] ^= 1
+	if err := os.WriteFile(bad, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{bad, filepath.Join(t.TempDir(), "none")} {
+		if _, err := c.Restore(path); err == nil {
+			t.Fatal("it was loaded")
+		}
+	}
+	if r := say(t, c, "What is my name?"); r.Text != "Your name is Opal." || r.Stats.PromptTokens > 20 {
+		t.Errorf("%q after feeding %d tokens", r.Text, r.Stats.PromptTokens)
 	}
 }

@@ -60,7 +60,8 @@ type Found struct {
 }
 
 // Open opens the session file at path for s alone and puts what it holds into s,
-// or begins one; found is nil then. After an error s holds nothing. The file's
+// or begins one; found is nil then. After an error s is as it was, or where
+// reading failed behind the checks holds nothing. The file's
 // pages are mapped: other programs must not change it.
 func Open(path string, s *model.Session) (f *File, found *Found, err error) {
 	f, found, err = open(path, s)
@@ -132,7 +133,7 @@ func (f *File) load(s *model.Session, h *header) (found *Found, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(err, s.Reset())
+		return nil, err
 	}
 	f.mark(s)
 	if found.Foreign { // nothing of it can be gone on from
@@ -157,11 +158,15 @@ func load(b []byte, f *os.File, s *model.Session, h *header) (*content, *Found, 
 	if n := len(c.tokens) - c.dropped; n > s.Context() {
 		return nil, nil, fmt.Errorf("the session holds %d tokens, the context %d; take a larger one with --ctx", n, s.Context())
 	}
-	if err := c.restore(b, f, s); err != nil {
-		return nil, nil, err
+	// All is checked: what fails from here on is the machine.
+	err = c.restore(b, f, s)
+	if err == nil {
+		found.Points, err = c.recall(b, s)
 	}
-	found.Points, err = c.recall(b, s)
-	return c, found, err
+	if err != nil {
+		return nil, nil, errors.Join(err, s.Reset())
+	}
+	return c, found, nil
 }
 
 // mark remembers that the file holds what s holds.
@@ -268,7 +273,7 @@ func Save(path string, s *model.Session, t Turn) error {
 	})
 }
 
-// Load puts a saved session into s. After an error s holds nothing.
+// Load puts a saved session into s; errors are as Open's.
 func Load(path string, s *model.Session) (found *Found, err error) {
 	h, err := headerOf(s)
 	if err != nil {
@@ -287,7 +292,7 @@ func Load(path string, s *model.Session) (found *Found, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, named(path, errors.Join(err, s.Reset()))
+		return nil, named(path, err)
 	}
 	return found, nil
 }
