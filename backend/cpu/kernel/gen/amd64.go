@@ -91,12 +91,12 @@ func (fn *function) framed() bool {
 // writeBytes writes 8 words of 4 bytes a line.
 func writeBytes(b *bytes.Buffer, code []byte) {
 	for len(code) > 0 {
-		n := min(len(code), 32)
+		n := min(len(code), 40)
 		line := code[:n]
 		code = code[n:]
 		var parts []string
-		for ; len(line) >= 4; line = line[4:] {
-			parts = append(parts, fmt.Sprintf("LONG $%#08x", binary.LittleEndian.Uint32(line)))
+		for ; len(line) >= 8; line = line[8:] {
+			parts = append(parts, fmt.Sprintf("QUAD $%#x", binary.LittleEndian.Uint64(line)))
 		}
 		for _, c := range line {
 			parts = append(parts, fmt.Sprintf("BYTE $%#02x", c))
