@@ -36,7 +36,7 @@ const (
 	paramPos = iota
 	paramReplay
 	paramLogits
-	paramCount  // tokens in the pass
+	paramCount // tokens in the pass
 	paramShift
 	paramTokens = 16
 )
