@@ -193,16 +193,14 @@ func (s *Set) Dot(wk *Worker, t quant.Type, w []byte, stride, rows, lo, hi int, 
 	part := rows / parts
 	step := max(1, chunk/stride/parts)
 	ragged := in.ragged(t)
-	if ragged {
-		step = 1
-	}
+	d := s.dots.plan(t, in)
 	for r := lo; r < min(hi, part); r += step {
 		n := min(step, min(hi, part)-r)
-		d := dotArgs{w: unsafe.Pointer(&w[r*stride]), stride: stride, far: part * stride, rows: n}
+		d.w, d.stride, d.far, d.rows = unsafe.Pointer(&w[r*stride]), stride, part*stride, n
 		if ragged {
-			d.w, d.far = wk.pad(w[r*stride:], stride, d.far)
+			wk.pad(&d.dotArgs, w[r*stride:])
 		}
-		sums := s.sums(wk, t, in, d)
+		sums := d.sums(wk)
 		for i := 0; len(sums) > 0; i++ {
 			at := i/parts*ld + i%parts*part + r
 			place(out[at:at+n], sums[:n], add, at)
@@ -211,11 +209,11 @@ func (s *Set) Dot(wk *Worker, t quant.Type, w []byte, stride, rows, lo, hi int, 
 	}
 	for r := max(lo, part); r < hi; r++ { // a row left over stands for all four
 		row := parts*part + r - part
-		d := dotArgs{w: unsafe.Pointer(&w[row*stride]), rows: 1}
+		d.w, d.stride, d.far, d.rows = unsafe.Pointer(&w[row*stride]), stride, 0, 1
 		if ragged {
-			d.w, _ = wk.pad(w[row*stride:], stride, 0)
+			wk.pad(&d.dotArgs, w[row*stride:])
 		}
-		for i, v := range s.sums(wk, t, in, d) {
+		for i, v := range d.sums(wk) {
 			if i%parts == 0 {
 				at := i/parts*ld + row
 				place(out[at:at+1], []float32{v}, add, at)
@@ -236,26 +234,41 @@ func place(out, sums, add []float32, at int) {
 	}
 }
 
+// plan is a product with all groups of an input, rows to be named.
+type plan struct {
+	dotArgs
+	in     *Input
+	tokens int
+	run    [maxTokens]func(unsafe.Pointer) // of each group
+}
+
+const maxTokens = 16
+
+func (d *dots) plan(t quant.Type, in *Input) plan {
+	spec, _ := t.Spec()
+	p := plan{dotArgs: dotArgs{blocks: in.n / spec.Block, ahead: ahead}, in: in}
+	for i, g := range in.groups {
+		p.run[i] = d.find(t, g.tokens)
+		p.tokens += g.tokens
+	}
+	return p
+}
+
 // sums multiplies rows with every token: [token][part][row]. They lie close
 // together, not as far apart as results do, which would be lines of the same few
 // sets of a cache.
-func (d *dots) sums(wk *Worker, t quant.Type, in *Input, args dotArgs) []float32 {
-	spec, _ := t.Spec()
-	n := parts * args.rows
-	tokens := 0
-	for _, g := range in.groups {
-		tokens += g.tokens
+func (p *plan) sums(wk *Worker) []float32 {
+	n := parts * p.rows
+	if cap(wk.out) < p.tokens*n {
+		wk.out = make([]float32, p.tokens*n)
 	}
-	if cap(wk.out) < tokens*n {
-		wk.out = make([]float32, tokens*n)
-	}
-	out := wk.out[:tokens*n]
-	args.blocks, args.ld, args.part, args.ahead = in.n/spec.Block, 4*n, 4*args.rows, ahead
-	for i := range in.groups {
-		g := &in.groups[i]
-		wk.dot = args
+	out := wk.out[:p.tokens*n]
+	p.ld, p.part = 4*n, 4*p.rows
+	for i := range p.in.groups {
+		g := &p.in.groups[i]
+		wk.dot = p.dotArgs
 		wk.dot.a, wk.dot.out = unsafe.Pointer(&g.a[0]), unsafe.Pointer(&out[g.first*n])
-		d.find(t, g.tokens)(unsafe.Pointer(&wk.dot))
+		p.run[i](unsafe.Pointer(&wk.dot))
 	}
 	return out
 }
@@ -266,19 +279,24 @@ func (in *Input) ragged(t quant.Type) bool {
 	return spec.Block == 32 && in.n%256 != 0
 }
 
-// pad copies the row that w begins with, and those far on, to where a whole last
-// step can be read. It gives the place and the distance there.
-func (wk *Worker) pad(w []byte, stride, far int) (unsafe.Pointer, int) {
+// pad copies the rows of d, of which w is the first, to where a whole last step of
+// each can be read.
+func (wk *Worker) pad(d *dotArgs, w []byte) {
 	const step = 8 * 34 // of the larger type
-	size := stride + step
-	if cap(wk.padded) < parts*size {
-		wk.padded = make([]byte, parts*size)
+	size := d.stride + step
+	if n := parts * d.rows * size; cap(wk.padded) < n {
+		wk.padded = make([]byte, n)
 	}
+	to := wk.padded[:0]
 	for i := range parts {
-		to := wk.padded[i*size : (i+1)*size]
-		clear(to[copy(to, w[i*far:i*far+stride]):])
+		for r := range d.rows {
+			from := i*d.far + r*d.stride
+			to = append(to, w[from:from+d.stride]...)
+			clear(to[len(to) : len(to)+step])
+			to = to[:len(to)+step]
+		}
 	}
-	return unsafe.Pointer(&wk.padded[0]), size
+	d.w, d.stride, d.far = unsafe.Pointer(&to[0]), size, d.rows*size
 }
 
 func (d *dots) find(t quant.Type, tokens int) func(unsafe.Pointer) {
