@@ -41,8 +41,9 @@ func (c *costs) drafted(tokens int, took time.Duration) {
 }
 
 // of is the time of a pass of so many tokens: measured, between its measured
-// neighbours, or from the nearest one at a slope that is on the hopeful side,
-// so that it gets tried.
+// neighbours (below a straight line, since the first tokens more are the cheap
+// ones), or from the nearest one at a slope; both on the hopeful side, so that it
+// gets tried.
 func (c *costs) of(tokens int) float64 {
 	const slope = 0.03 // of a pass for each further token
 	if c.pass[tokens] > 0 {
@@ -58,7 +59,7 @@ func (c *costs) of(tokens int) float64 {
 	switch {
 	case lo > 0 && hi < len(c.pass):
 		f := float64(tokens-lo) / float64(hi-lo)
-		return c.pass[lo] + f*(c.pass[hi]-c.pass[lo])
+		return c.pass[lo] + f*f*(c.pass[hi]-c.pass[lo])
 	case lo > 0:
 		return c.pass[lo] * (1 + slope*float64(tokens-lo))
 	case hi < len(c.pass):
