@@ -1,10 +1,8 @@
 package cuda
 
 import (
-	"errors"
 	"testing"
 
-	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/conform"
 )
 
@@ -39,9 +37,6 @@ func TestConform(t *testing.T) {
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			err := c.Check(b)
-			if errors.Is(err, backend.ErrKVType) {
-				t.Skip(err)
-			}
 			if err != nil {
 				t.Error(err)
 			}
@@ -59,9 +54,6 @@ func TestConformPacked(t *testing.T) {
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			err := c.Check(b)
-			if errors.Is(err, backend.ErrKVType) {
-				t.Skip(err)
-			}
 			if err != nil {
 				t.Error(err)
 			}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/ebitengine/purego"
 
-	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/conform"
 )
 
@@ -173,9 +172,6 @@ func TestConform(t *testing.T) {
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			e, err := c.Compare(newBackend(s))
-			if errors.Is(err, backend.ErrKVType) {
-				t.Skip(err)
-			}
 			// Activations are float32, so quantized weights are no excuse.
 			if err != nil || !(e < 1e-5) {
 				t.Errorf("relative error %.1e, %v", e, err)
