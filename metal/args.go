@@ -9,10 +9,9 @@ type embedArgs struct {
 	cols, kind int32
 }
 
-type normArgs struct {
+type copyArgs struct {
 	cols, xStride, outStride int32
-	tokens, head, weighted   int32
-	eps                      float32
+	tokens, head             int32
 }
 
 // What a product's head field says.
@@ -26,6 +25,8 @@ type matVecArgs struct {
 	ends                                [4]int32
 	cols, xStride, outStride, addStride int32
 	tokens, head, add, kind, kind2      int32
+	normed                              int32
+	eps                                 float32
 }
 
 type ropeArgs struct {

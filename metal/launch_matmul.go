@@ -22,6 +22,16 @@ type product struct {
 	add  ref
 }
 
+// refs are a launch's memories: the matrices, the input, a norm's weight, a
+// residual, the output.
+func (x *product) refs(in ref, w [mostMatrices]ref) []ref {
+	weight := unused
+	if x.norm != nil {
+		weight, x.args.normed, x.args.eps = tensor(x.norm.Weight), 1, x.norm.Eps
+	}
+	return append(w[:], in, weight, x.add, x.out)
+}
+
 func (pl *planner) matMul(n *backend.MatMul) error {
 	x := product{in: n.In, norm: n.Norm, rows: pl.tokens, add: unused}
 	x.out, x.args.outStride = pl.value(n.Out)
@@ -46,31 +56,27 @@ func (pl *planner) gateUp(n *backend.GateUp) error {
 	rows := int32(n.Gate.Rows)
 	x.args.ends, x.args.kind, x.args.kind2 = [4]int32{rows, rows, rows, rows}, int32(n.Gate.Type), int32(n.Up.Type)
 	gate, up := tensor(n.Gate), tensor(n.Up)
-	pl.product("_gate", n.Gate, n.Gate.Type == n.Up.Type, &x, gate, up, gate, up, in, x.add, x.out)
+	pl.product("_gate", n.Gate, n.Gate.Type == n.Up.Type, &x, x.refs(in, [mostMatrices]ref{gate, up, gate, up}))
 	return nil
 }
 
 // input is where a product's activations lie: as the node before left them, or
-// normalized (or brought to where kernels can read them) by a launch of its own.
+// brought to where kernels can read them by a launch of its own.
 func (pl *planner) input(x *product) ref {
 	a := &x.args
 	a.cols, a.tokens = int32(x.in.N), int32(pl.tokens)
 	in, stride := pl.slice(x.in)
-	if x.norm == nil && in.off%16 == 0 && stride%4 == 0 {
+	if in.off%16 == 0 && stride%4 == 0 {
 		a.xStride, a.head = stride, x.head
 		return in
 	}
 	a.xStride = int32(x.in.N+3) &^ 3
-	n := normArgs{cols: int32(x.in.N), xStride: stride, outStride: a.xStride, tokens: int32(pl.tokens)}
+	c := copyArgs{cols: int32(x.in.N), xStride: stride, outStride: a.xStride, tokens: int32(pl.tokens)}
 	if x.head != headNone {
-		n.head, a.head = 1, headCompact
-	}
-	weight := unused
-	if x.norm != nil {
-		weight, n.weighted, n.eps = tensor(x.norm.Weight), 1, x.norm.Eps
+		c.head, a.head = 1, headCompact
 	}
 	out := pl.scratch(4 * int(a.xStride) * x.rows)
-	add(pl, "norm", [3]int{x.rows, 1, 1}, 256, n, in, weight, out)
+	add(pl, "copy", [3]int{x.rows, 1, 1}, 256, c, in, out)
 	return out
 }
 
@@ -94,7 +100,7 @@ func (pl *planner) products(x product, w []*backend.Tensor) error {
 			x.args.ends[i] = int32(rows)
 		}
 		x.args.kind = int32(w[0].Type)
-		pl.product("", w[0], true, &x, matrices[0], matrices[1], matrices[2], matrices[3], in, x.add, x.out)
+		pl.product("", w[0], true, &x, x.refs(in, matrices))
 		x.out = skip(x.out, 4*rows)
 		if x.args.add != 0 {
 			x.add = skip(x.add, 4*rows)
@@ -118,7 +124,7 @@ func fast(w *backend.Tensor, x *product) bool {
 }
 
 // product launches the kernel for w's type over the rows that ends has.
-func (pl *planner) product(kind string, w *backend.Tensor, oneType bool, x *product, refs ...ref) {
+func (pl *planner) product(kind string, w *backend.Tensor, oneType bool, x *product, refs []ref) {
 	gates, rows := 1, int(x.args.ends[mostMatrices-1])
 	if kind != "" {
 		gates = 2

@@ -25,21 +25,24 @@ func replaced(t *testing.T, name, old, new string, n int) string {
 
 // Mistakes planted in the kernels are found, and it is said where they are.
 func TestStandinFindsMistakes(t *testing.T) {
-	const product, norm = "matmul f32 33x512", "matmul, norm, residual f32"
+	const product, norm, scan = "matmul f32 33x512", "matmul, norm, residual f32", "Mamba-2 scan, 3 heads of 5 x 7, x 3, B 3, C 3, 3 groups"
 	for _, c := range []struct {
 		what, run, module, old, new string
 		n                           int
 		want                        string
 	}{
-		{"none", norm, "norm", "PLACE(", "PLACE(", 1, ""},
-		{"a sum without a barrier", norm, "norm", "\tsync();\n", "", 1, "with no barrier between"},
+		{"none", norm, "matvec_f32", "PLACE(", "PLACE(", 1, ""},
+		{"none", scan, "scan2", "PLACE(", "PLACE(", 1, ""},
+		{"a sum without a barrier", scan, "scan2", "\tsync();\n", "", 1, "with no barrier between"},
 		{"weights unpacked while others multiply", product, "gemm_f32", "\t\tsync();\n", "", 1, "with no barrier between"},
 		{"products of weights that are not there", product, "gemm_f32", "\t\tsync();\n", "", 2, "with no barrier between"},
 		{"outputs read early", product, "gemm_f32", "\tsync();\n\tfor", "\tfor", 1, "with no barrier between"},
-		{"a barrier for some", norm, "norm", ", from = t;\n", ", from = t;\n\tif (lane) sync();\n", 1, "wait at a barrier"},
-		{"a sum of some lanes", norm, "norm", "\tv = simd_sum(v);\n", "\tif (lane > 3) v = simd_sum(v);\n", 1, "at operations of simdgroups"},
+		{"a token's factor read early", norm, "gemm_f32", "\tsync();\n\tfor (int i = tid", "\tfor (int i = tid", 1, "with no barrier between"},
+		{"a token's factor written early", norm, "gemm_f32", "\tsync();\n\tUNROLL", "\tUNROLL", 1, "with no barrier between"},
+		{"a barrier for some", scan, "scan2", "if (block < normed) {\n", "if (block < normed) {\n\t\tif (lane) sync();\n", 1, "wait at a barrier"},
+		{"a sum of some lanes", norm, "matvec_f32", "rootOf(a, simd_sum(squares[t]))", "rootOf(a, lane > 3 ? simd_sum(squares[t]) : 0)", 1, "at operations of simdgroups"},
 		{"matrices of some lanes", product, "gemm_f32", "\t\tUNROLL for (int d", "\t\tif (lane < 9) UNROLL for (int d", 1, "other operations of matrices"},
-		{"a read behind the end", norm, "norm", "i < a.cols; i += 256) s", "i <= a.cols; i += 256) s", 1, "reads 4 bytes at 1024 of buffer(2), which has 1024"},
+		{"a read behind the end", norm, "matvec_f32", "if (c < cols) q", "if (c <= cols) q", 1, "reads 16 bytes at 1024 of buffer(6), which has 1024"},
 		{"a write before the beginning", product, "embed", "out[", "out[-1 - ", 1, "of buffer(3)"},
 		{"four values at any address", product, "matvec_f32", "(x + c)", "(x + c + 1)", 1, "at an odd address"},
 		{"a write to what is const", product, "embed", "\tout[", "\t((device float *)table)[", 1, "buffer(2), which has 102400 and is const"},
@@ -50,7 +53,7 @@ func TestStandinFindsMistakes(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			others := map[string]string{}
-			for _, name := range []string{"embed", "norm", "matvec_f32", "matvec_any", "gemm_f32"} {
+			for _, name := range []string{"embed", "matvec_f32", "matvec_any", "gemm_f32", "scan2", "scan2_chunk", "copy"} {
 				if name != c.module {
 					_, others[name], _ = module(name)
 				}
@@ -87,14 +90,14 @@ func caseOf(t *testing.T, name string, tokens ...int) *conform.Case {
 // What a launch binds is held against what its kernel declares.
 func TestStandinChecksBindings(t *testing.T) {
 	s := kernelsHere(t)
-	f, err := s.function("norm")
+	f, err := s.function("copy")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m, _ := s.allocate(4096)
 	good := func() dispatch {
-		d := dispatch{function: f, kernel: "norm", grid: [3]uint32{1, 1, 1}, block: [3]uint32{256, 1, 1}, args: make([]byte, 28)}
-		for i := range 4 {
+		d := dispatch{function: f, kernel: "copy", grid: [3]uint32{1, 1, 1}, block: [3]uint32{256, 1, 1}, args: make([]byte, 20)}
+		for i := range 3 {
 			d.buffers = append(d.buffers, binding{index: uint32(1 + i), memory: m, bytes: 4096})
 		}
 		return d
@@ -104,13 +107,13 @@ func TestStandinChecksBindings(t *testing.T) {
 		want   string
 	}{
 		{func(*dispatch) {}, ""},
-		{func(d *dispatch) { d.buffers = d.buffers[:3] }, "gets nothing at buffer(4)"},
-		{func(d *dispatch) { d.buffers = append(d.buffers, binding{index: 5, memory: m, bytes: 4}) }, "takes 4 memories, gets 5"},
+		{func(d *dispatch) { d.buffers = d.buffers[:2] }, "gets nothing at buffer(3)"},
+		{func(d *dispatch) { d.buffers = append(d.buffers, binding{index: 4, memory: m, bytes: 4}) }, "takes 3 memories, gets 4"},
 		{func(d *dispatch) { d.buffers[1].index = 7 }, "gets nothing at buffer(2)"},
-		{func(d *dispatch) { d.buffers[3].off = 2; d.buffers[3].bytes = 8 }, "buffer(4) is of values that lie at multiples of 4"},
-		{func(d *dispatch) { d.buffers[3].bytes = 2 }, "buffer(4) holds 2 bytes"},
+		{func(d *dispatch) { d.buffers[2].off = 2; d.buffers[2].bytes = 8 }, "buffer(3) is of values that lie at multiples of 4"},
+		{func(d *dispatch) { d.buffers[2].bytes = 2 }, "buffer(3) holds 2 bytes"},
 		{func(d *dispatch) { d.buffers[0].off = 4000 }, "is 4000+4096 of 4096 bytes"},
-		{func(d *dispatch) { d.args = d.args[:24] }, "takes 28 bytes of arguments, gets 24"},
+		{func(d *dispatch) { d.args = d.args[:16] }, "takes 20 bytes of arguments, gets 16"},
 		{func(d *dispatch) { d.block[0] = 100 }, "threadgroups of [100 1 1] threads"},
 	} {
 		d := good()
@@ -136,7 +139,7 @@ func TestStandinChecksAddressSpaces(t *testing.T) {
 		{"sumGroup(1, 32, x, 0, 0);", "no matching function"},
 		{"s[0] = 0; n = 1;", "const"},
 	} {
-		_, text, _ := module("norm")
+		_, text, _ := module("copy")
 		err := check(clang(t), written(t, text+head+c.body+"\n}\n"))
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: found %v, want %q", c.body, err, c.want)

@@ -33,6 +33,11 @@ func Cases() []Case {
 			y := b.MatMul(b.All(b.x), b.norm(256), b.x, b.matrix(t, 256, 256))
 			return b.MatMul(b.Cut(y, 0, 256), b.norm(256), backend.None, b.matrix(t, 33, 256), b.matrix(quant.F32, 7, 256), b.matrix(t, 64, 256))
 		})
+		if t == quant.F32 || t == quant.Q8_0 {
+			add("matmul of a part, norm "+spec.Name, 263, []Pass{{1, 0}, {5, 1}, {37, 3}}, !float, func(b *builder) backend.Value {
+				return b.MatMul(b.Cut(b.x, 3, 256), b.norm(256), backend.None, b.matrix(t, 33, 256))
+			})
+		}
 		add("gate and up "+spec.Name, 256, mixed, !float, func(b *builder) backend.Value {
 			return b.GateUp(b.All(b.x), b.norm(256), b.matrix(t, 71, 256), b.matrix(t, 71, 256))
 		})

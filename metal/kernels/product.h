@@ -13,6 +13,8 @@ struct MatVec {
 	int head;        // rows are logits, as many as the parameters say: 1 x begins with them, 2 x is the whole pass's
 	int add;         // 1: there is a residual
 	int kind, kind2; // of the matrices, read by the slow kernels only
+	int normed;      // 1: x is normalized first
+	float eps;
 };
 
 // Where a product's memory is bound.
@@ -20,7 +22,8 @@ struct MatVec {
 	constant MatVec &a AS(buffer(0)), device const int *params AS(buffer(1)), device const uchar *w0 AS(buffer(2)), \
 		device const uchar *w1 AS(buffer(3)), device const uchar *w2 AS(buffer(4)),                                 \
 		device const uchar *w3 AS(buffer(5)), device const float *x AS(buffer(6)),                                  \
-		device const float *add AS(buffer(7)), device float *out AS(buffer(8)), PLACE(AS)
+		device const float *norm AS(buffer(7)), device const float *add AS(buffer(8)),                              \
+		device float *out AS(buffer(9)), PLACE(AS)
 
 // rowsOf is how many tokens a product has, after moving x to the first.
 FN int rowsOf(constant MatVec &a, device const int *params, device const float *thread &x) {
@@ -38,18 +41,27 @@ FN device const uchar *rowAt(constant MatVec &a, int r, int bytes, device const 
 	return w3 + ulong(r - a.ends[2]) * bytes;
 }
 
+// A product's norm is RMSNorm, W·(x * weight / sqrt(mean(x²) + eps)): every
+// simdgroup multiplies x by the weight and adds up its squares as it reads it,
+// and the sums of products by rootOf the squares' sum.
+FN float rootOf(constant MatVec &a, float squares) { return 1 / sqrt(squares / float(a.cols) + a.eps); }
+
 // Input is a lane's part of a token: x at its columns, and the sums of halves.
 struct Input {
 	float x[16], sums[2];
 };
 
-template <class Type> FN void fetch(thread Input &in, device const float *x, int s, int lane, int cols) {
+// fetch reads a lane's part of a token, or of a norm's weight.
+template <class Type> FN void fetch(thread float (&v)[16], device const float *x, int s, int lane, int cols) {
 	UNROLL for (int i = 0; i < 4; i++) {
 		int c = Type::column(s, lane, i);
-		float4 v = float4(0);
-		if (c < cols) v = *(device const float4 *)(x + c);
-		in.x[i * 4] = v.x, in.x[i * 4 + 1] = v.y, in.x[i * 4 + 2] = v.z, in.x[i * 4 + 3] = v.w;
+		float4 q = float4(0);
+		if (c < cols) q = *(device const float4 *)(x + c);
+		v[i * 4] = q.x, v[i * 4 + 1] = q.y, v[i * 4 + 2] = q.z, v[i * 4 + 3] = q.w;
 	}
+}
+
+FN void halves(thread Input &in) {
 	UNROLL for (int h = 0; h < 2; h++) {
 		in.sums[h] = in.x[8 * h];
 		UNROLL for (int i = 1; i < 8; i++) in.sums[h] += in.x[8 * h + i];
