@@ -175,7 +175,8 @@ type Worker struct {
 // parts is how many parts of a matrix are read side by side (see c/rows.h).
 const parts = 4
 
-// ahead is how far, in each part, dots of super-blocks prefetch.
+// ahead is how far, in each part, dots prefetch: the processor itself follows a
+// stream no further than its page.
 const ahead = 2 << 10
 
 // chunk is how many bytes of weights are multiplied with every group of tokens

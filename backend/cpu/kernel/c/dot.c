@@ -65,6 +65,7 @@ typedef _Float16 vh8 __attribute__((vector_size(16)));
 	const uint8_t *u = w;                                                  \
 	UNROLL for (int r = 0; r < R; r++, u += far) {                         \
 		HERE(T)                                                            \
+		UNROLL for (int l = 0; l < 8 * SIZE; l += 64) __builtin_prefetch(u + p->ahead + l); \
 		vs8 h8 = {HALF(W(0)), HALF(W(1)), HALF(W(2)), HALF(W(3)), HALF(W(4)), HALF(W(5)), HALF(W(6)), HALF(W(7))}; \
 		vf8 d8 = __builtin_convertvector((vh8)h8, vf8) * FACTOR;           \
 		UNROLL for (int i = 0; i < N16; i++) {                             \
