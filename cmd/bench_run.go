@@ -22,11 +22,8 @@ import (
 // than any cache, otherwise over so much other memory.
 const probeBytes = 256 << 20
 
-// How long each measure of the machine takes.
-const (
-	readTime     = 400 * time.Millisecond
-	multiplyTime = 100 * time.Millisecond
-)
+// multiplyTime is how long each measure of multiplying takes.
+const multiplyTime = 100 * time.Millisecond
 
 // bench is one model being measured.
 type bench struct {
@@ -38,6 +35,8 @@ type bench struct {
 	memory  []byte       // that the machine reads
 	other   *host.Buffer // where that is not the file
 	filler  []int32
+	reads   []float64 // what the machine reads and multiplies a second, time and again
+	macs    []float64
 	note    func(string) // progress
 }
 
@@ -69,15 +68,14 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 	if err := b.all(); err != nil {
 		return benchmark{}, file.Named(err)
 	}
-	b.b.ReadGBs, b.b.Int8GMACs = b.machine.ReadRate/1e9, b.machine.MultiplyRate/1e9
 	b.b.Backend = b.backend.Name()
-	for i := range b.b.Results {
-		if b.b.Backend != "cpu" {
-			break
+	reads, _ := median(b.reads)
+	macs, _ := median(b.macs)
+	b.b.ReadGBs, b.b.Int8GMACs = reads/1e9, macs/1e9
+	if b.b.Backend != "cpu" {
+		for i := range b.b.Results { // the processor's rates are not what bounds them
+			b.b.Results[i].PromptShare, b.b.Results[i].GenShare = 0, 0
 		}
-		r := &b.b.Results[i]
-		r.PromptShare = r.PromptTokS * float64(b.b.MACsPerToken) / b.machine.MultiplyRate
-		r.GenShare = r.GenTokS * float64(r.ReadBytes) / b.machine.ReadRate
 	}
 	return b.b, nil
 }
@@ -155,30 +153,34 @@ func (b *bench) close() {
 	}
 }
 
-// all measures every depth, and the machine before and after each.
+// all measures every depth.
 func (b *bench) all() error {
-	if err := b.probe(); err != nil {
-		return err
-	}
 	for _, depth := range b.depths {
 		r, err := b.depth(depth)
 		if err != nil {
 			return err
 		}
 		b.b.Results = append(b.b.Results, r)
-		if err := b.probe(); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
-func (b *bench) probe() error {
-	b.note("how fast the machine is")
-	return format.Guard(func() {
-		b.machine.Read(b.memory, readTime)
-		b.machine.Multiply(multiplyTime)
-	})
+// beside runs f between two measures of what the machine can do at most, the mean
+// of which it appends to rates: the speed of many machines changes by the minute.
+func beside(rates *[]float64, measure func() float64, f func() (float64, error)) (float64, error) {
+	var before, after float64
+	if err := format.Guard(func() { before = measure() }); err != nil {
+		return 0, err
+	}
+	v, err := f()
+	if err != nil {
+		return 0, err
+	}
+	if err := format.Guard(func() { after = measure() }); err != nil {
+		return 0, err
+	}
+	*rates = append(*rates, (before+after)/2)
+	return v, nil
 }
 
 // depth measures at one depth. Every run begins from the same state.
@@ -194,17 +196,23 @@ func (b *bench) depth(depth int) (benchResult, error) {
 	if err != nil {
 		return r, err
 	}
-	var prompts, gens []float64
+	o, err := b.options(b.context)
+	if err != nil {
+		return r, err
+	}
+	kv, state := b.m.Memory(o)
+	r.ReadBytes = b.b.BytesPerToken + kv/int64(b.context)*int64(depth+b.gen/2) + state
+	var prompts, gens, promptShares, genShares []float64
 	for run := range b.runs + 1 {
 		b.note(fmt.Sprintf("%s: depth %d, run %d of %d", b.b.Model, depth, run, b.runs))
-		prompt, err := b.promptRun(depth)
+		prompt, err := beside(&b.macs, func() float64 { return b.machine.Multiply(multiplyTime) }, func() (float64, error) { return b.promptRun(depth) })
 		if err != nil {
 			return r, err
 		}
 		if err := b.s.Restore(begin); err != nil {
 			return r, err
 		}
-		gen, err := b.genRun(depth)
+		gen, err := beside(&b.reads, func() float64 { return b.machine.Read(b.memory) }, func() (float64, error) { return b.genRun(depth) })
 		if err != nil {
 			return r, err
 		}
@@ -213,16 +221,14 @@ func (b *bench) depth(depth int) (benchResult, error) {
 		}
 		if run > 0 { // the first warms up
 			prompts, gens = append(prompts, prompt), append(gens, gen)
+			promptShares = append(promptShares, prompt*float64(b.b.MACsPerToken)/b.macs[len(b.macs)-1])
+			genShares = append(genShares, gen*float64(r.ReadBytes)/b.reads[len(b.reads)-1])
 		}
 	}
 	r.PromptTokS, r.PromptSpread = median(prompts)
 	r.GenTokS, r.GenSpread = median(gens)
-	o, err := b.options(b.context)
-	if err != nil {
-		return r, err
-	}
-	kv, state := b.m.Memory(o)
-	r.ReadBytes = b.b.BytesPerToken + kv/int64(b.context)*int64(depth+b.gen/2) + state
+	r.PromptShare, _ = median(promptShares)
+	r.GenShare, _ = median(genShares)
 	return r, nil
 }
 

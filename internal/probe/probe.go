@@ -16,10 +16,6 @@ import (
 // Machine measures with a number of threads and an instruction set.
 type Machine struct {
 	threads []*kernel.Probes
-	// ReadRate is the best rate of reading so far, in bytes a second.
-	ReadRate float64
-	// MultiplyRate is the best rate of multiply-adds of bytes so far, a second.
-	MultiplyRate float64
 }
 
 // New takes so many threads, each with the kernels of s, or plain Go for nil.
@@ -42,52 +38,46 @@ const (
 	multiplyCall = 4 << 20   // multiply-adds
 )
 
-// Read reads data, which is much larger than the caches, in each of the ways
-// there are, again and again for so long (once at least), and keeps the best
-// rate. Where data is mapped from a file, the caller calls format.Guard, and
-// the fault of another thread is raised here.
-func (m *Machine) Read(data []byte, long time.Duration) {
-	ways := len(m.threads[0].Reads)
-	for begin := time.Now(); ; {
-		for way := range ways {
-			var next atomic.Int64
-			took := m.all(func(p *kernel.Probes) {
-				for {
-					at := int(next.Add(readBlock)) - readBlock
-					if at >= len(data) {
-						return
-					}
-					block := data[at:min(at+readBlock, len(data))]
-					for len(block) > 0 {
-						n := min(readCall, len(block))
-						p.Reads[way](block[:n])
-						block = block[n:]
-					}
-				}
-			})
-			m.ReadRate = max(m.ReadRate, float64(len(data))/took.Seconds())
-		}
-		if time.Since(begin) >= long {
-			return
-		}
-	}
-}
-
-// Multiply multiplies for so long, in short runs, and keeps the best rate.
-func (m *Machine) Multiply(long time.Duration) {
-	const run = 10 * time.Millisecond
-	for begin := time.Now(); ; {
-		var did atomic.Int64
+// Read reads data, which is much larger than the caches, once in each of the
+// ways there are, and returns the best rate in bytes a second. Where data is
+// mapped from a file, the caller calls format.Guard, and the fault of another
+// thread is raised here.
+func (m *Machine) Read(data []byte) float64 {
+	best := 0.0
+	for way := range m.threads[0].Reads {
+		var next atomic.Int64
 		took := m.all(func(p *kernel.Probes) {
-			for begin := time.Now(); time.Since(begin) < run; {
-				did.Add(int64(p.Multiply(multiplyCall)))
+			for {
+				at := int(next.Add(readBlock)) - readBlock
+				if at >= len(data) {
+					return
+				}
+				block := data[at:min(at+readBlock, len(data))]
+				for len(block) > 0 {
+					n := min(readCall, len(block))
+					p.Reads[way](block[:n])
+					block = block[n:]
+				}
 			}
 		})
-		m.MultiplyRate = max(m.MultiplyRate, float64(did.Load())/took.Seconds())
-		if time.Since(begin) >= long {
-			return
-		}
+		best = max(best, float64(len(data))/took.Seconds())
 	}
+	return best
+}
+
+// Multiply multiplies for so long and returns how many multiply-adds of bytes it
+// made a second.
+func (m *Machine) Multiply(long time.Duration) float64 {
+	var did atomic.Int64
+	took := m.all(func(p *kernel.Probes) {
+		for begin := time.Now(); ; {
+			did.Add(int64(p.Multiply(multiplyCall)))
+			if time.Since(begin) >= long {
+				return
+			}
+		}
+	})
+	return float64(did.Load()) / took.Seconds()
 }
 
 // all calls f on every thread and says how long that took.
