@@ -109,11 +109,14 @@ INLINE vi wide(vu4 a) { return (vi)SHUFFLE(a << 4, a, 0, 1, 2, 3, 4, 5, 6, 7); }
 INLINE vi high(vi x) { return (vi)(((vq)x & BYTES_OF(0xf0)) ^ BYTES_OF(0x80)); }
 #define Q4(W, i) turn(high(HALVES(W##q, i, 0)), high(HALVES(W##q, i, 1)), high(HALVES(W##q, i, 2)), high(HALVES(W##q, i, 3)))
 
+#define AND(x, m) (vi)((vq)(x) & BYTES_OF(m))
+
 // Super-blocks of 256 weights 0 to 63: sc and mn are 16 lanes of scales and of
 // what meets the activations' sums.
-#define SUPER(T, BYTES, PROLOGUE, UNPACKED)                                \
+#define SUPER(T, BYTES, HEADERS, PROLOGUE, UNPACKED)                       \
 	do {                                                                   \
 		const uint8_t *u = w;                                              \
+		HEADERS                                                            \
 		UNROLL for (int r = 0; r < R; r++, u += far) {                     \
 			HERE(T)                                                        \
 			UNROLL for (int l = 0; l < BYTES; l += 64) __builtin_prefetch(u + p->ahead + l); \
@@ -134,14 +137,38 @@ INLINE vi high(vi x) { return (vi)(((vq)x & BYTES_OF(0xf0)) ^ BYTES_OF(0x80)); }
 		w += BYTES;                                                        \
 	} while (--k > 0);
 
+// Where vectors hold the headers of 4 rows, those are unpacked together.
+#if VB == 64
+typedef uint64_t vq2 __attribute__((vector_size(16)));
+typedef struct {
+	vu n;  // of each row 8 scales and 8 minima, in bytes
+	vf8 d; // what they are times: of row after row one for the scales, one for the minima
+} Headers;
+INLINE Headers headers45(const uint8_t *w, int64_t far, int rows) {
+	const uint8_t *x = rows == 4 ? w + 2 * far : w;
+	vq4 a = SHUFFLE(load(vq2, w), load(vq2, w + far), 0, 1, 2, 3), b = rows == 4 ? SHUFFLE(load(vq2, x), load(vq2, x + far), 0, 1, 2, 3) : a;
+	vu v = (vu)SHUFFLE(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+	vu ab = SHUFFLE(v, v, 1, 2, 1, 2, 5, 6, 5, 6, 9, 10, 9, 10, 13, 14, 13, 14), c = SHUFFLE(v, v, 3, 3, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11, 15, 15, 15, 15);
+	vu lo = (vu)AND(ab, 0x3f), hi = (vu)AND(ab >> 2, 0x30) | (vu)AND((c >> (vu){0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 4}), 0x0f);
+	vu4 d = SHUFFLE(v, v, 0, 4, 8, 12);
+	vi8 f = (vi8)__builtin_convertvector((vh8)d, vf8), minus = {0, INT32_MIN, 0, INT32_MIN, 0, INT32_MIN, 0, INT32_MIN};
+	return (Headers){SHUFFLE(lo, hi, 0, 18, 1, 19, 4, 22, 5, 23, 8, 26, 9, 27, 12, 30, 13, 31), (vf8)(f ^ minus)};
+}
+#define ROW45(h, r) (__builtin_convertvector((vb16)SHUFFLE(h.n, h.n, 4 * r, 4 * r + 1, 4 * r + 2, 4 * r + 3), vf16) * \
+	SHUFFLE(h.d, h.d, 2 * r, 2 * r, 2 * r, 2 * r, 2 * r, 2 * r, 2 * r, 2 * r, 2 * r + 1, 2 * r + 1, 2 * r + 1, 2 * r + 1, 2 * r + 1, 2 * r + 1, 2 * r + 1, 2 * r + 1))
+#define HEADERS45 Headers hs = R > 1 ? headers45(w, far, R) : (Headers){0};
+#define SCALES45(u, r) (R == 1 ? scales45(u) : r == 0 ? ROW45(hs, 0) : r == 1 ? ROW45(hs, 1) : r == 2 ? ROW45(hs, 2) : ROW45(hs, 3))
+#else
+#define HEADERS45
+#define SCALES45(u, r) scales45(u)
+#endif
 #define PROLOGUE45                                                         \
-	vf16 sm = scales45(u);                                                 \
+	vf16 sm = SCALES45(u, r);                                              \
 	vf8 s8 = SHUFFLE(sm, sm, 0, 1, 2, 3, 4, 5, 6, 7), m8 = SHUFFLE(sm, sm, 8, 9, 10, 11, 12, 13, 14, 15);
 #define SC(i) lanes(s8, i)
 #define MN(i) lanes(m8, i)
 
 // chunk k of 32 bytes holds block 2k in the low nibbles and 2k+1 in the high.
-#define AND(x, m) (vi)((vq)(x) & BYTES_OF(m))
 INLINE Four q4_k(const uint8_t *w, int i) {
 #if VB == 64
 	vi a = load(vi, w), b = load(vi, w + 64);
@@ -249,13 +276,13 @@ EACH(Q4_0)
 #if VB == 16
 Q4_0(4)
 #endif
-#define Q4_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ4_K, T, SUPER(T, 144, PROLOGUE45, q4_k(u + 16, i)))
-#define Q5_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ5_K, T, SUPER(T, 176, PROLOGUE45, q5_k(u, i)))
+#define Q4_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ4_K, T, SUPER(T, 144, HEADERS45, PROLOGUE45, q4_k(u + 16, i)))
+#define Q5_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ5_K, T, SUPER(T, 176, HEADERS45, PROLOGUE45, q5_k(u, i)))
 EACH(Q4_K)
 EACH(Q5_K)
 #undef SC
 #undef MN
 #define SC(i) part(n16, i)
 #define MN(i) (part(n16, i) * -32)
-#define Q6_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ6_K, T, SUPER(T, 210, PROLOGUE6, q6_k(u, i)))
+#define Q6_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ6_K, T, SUPER(T, 210, , PROLOGUE6, q6_k(u, i)))
 EACH(Q6_K)
