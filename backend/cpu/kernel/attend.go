@@ -13,7 +13,7 @@ const (
 )
 
 // blockAhead is how far, in bytes, a block of the cache is fetched ahead.
-const blockAhead = 4 << 10
+const blockAhead = 2 << 10
 
 // Layout is how a block of a cache lies.
 type Layout int
@@ -52,15 +52,16 @@ type attention struct {
 
 // mul is a product for so many rows.
 type mul struct {
-	rows int
-	run  func(unsafe.Pointer)
+	rows  int
+	run   func(unsafe.Pointer)
+	fours func(unsafe.Pointer) // of 4 strips side by side, or nil
 }
 
 func (a *attention) init(s *Set) {
 	for i, t := range []string{"F32", "F16", "K8", "V8"} {
 		for rows, suffix := range map[int]string{1: "x1", 2: "x2", 3: "x3", 4: "x4", 6: "x6", 12: "x12"} {
 			if f := s.kernel("mul" + t + suffix); f != nil {
-				a.mul[i] = append(a.mul[i], mul{rows, f})
+				a.mul[i] = append(a.mul[i], mul{rows, f, s.kernel("mul" + t + suffix + "by4")})
 			}
 		}
 		slices.SortFunc(a.mul[i], func(x, y mul) int { return y.rows - x.rows })
@@ -153,7 +154,11 @@ func (s *Set) Mul(wk *Worker, n int, a []float32, k int, b *Strips, strips int, 
 		if rows != nil {
 			m.rows = unsafe.Pointer(&rows[at])
 		}
-		f.run(unsafe.Pointer(m))
+		if f.fours != nil && strips%4 == 0 {
+			f.fours(unsafe.Pointer(m))
+		} else {
+			f.run(unsafe.Pointer(m))
+		}
 		at += f.rows
 	}
 }

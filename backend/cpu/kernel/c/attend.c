@@ -8,71 +8,81 @@
 #include "attend.h"
 
 // MUL is c (+)= a times b for G rows, NV vectors of columns at a time of S strips,
-// half of b apart where S is 2: memory gives more where it is read in several
-// places. Every sum goes by rising k, so its bits depend on none of these.
-#define MUL(NAME, G, NV, S, SIZE, VECTOR)                                                 \
-	KERNEL NAME##x##G(const MulArgs *p) {                                                 \
-		const char *b = p->b;                                                             \
-		char *c = (char *)p->c;                                                           \
-		const char *end = p->end, *next = p->next;                                        \
-		int64_t strips = p->strips, part = (strips + S - 1) / S;                          \
-		int64_t second = (S - 1) * part * p->strip, apart = (S - 1) * part * 4 * STRIP;   \
-		do {                                                                              \
-			if (S > 1 && part == 1 && strips % 2) second = apart = 0; /* the middle one has no other */ \
-			_Pragma("clang loop unroll(disable)")                                         \
-			for (int64_t col = 0; col < STRIP; col += NV * LANES) {                       \
-				vf acc[G][S * NV] = {0};                                                  \
-				if (p->rows) {                                                            \
-					char *at = c + 4 * col;                                               \
-					UNROLL for (int g = 0; g < G; g++, at += p->ld) {                     \
-						UNROLL for (int i = 0; i < S * NV; i++)                           \
+// each of an S-th of b: memory gives more where it is read in several places. What
+// S leaves over goes strip by strip. Every sum goes by rising k, so its bits depend
+// on none of these.
+#define MUL(NAME, G, NV, S, SIZE, VECTOR)                                                   \
+	KERNEL NAME(const MulArgs *p) {                                                         \
+		const char *b = p->b;                                                               \
+		char *c = (char *)p->c;                                                             \
+		int64_t left = p->strips / S, rest = p->strips % S;                                 \
+		int64_t second = left * p->strip, apart = left * 4 * STRIP;                         \
+		const char *end = b + second, *next = p->next ? p->next : end;                      \
+		if (S > 1 && left == 0) left = rest, rest = 0;                                      \
+		do {                                                                                \
+			_Pragma("clang loop unroll(disable)")                                           \
+			for (int64_t col = 0; col < STRIP; col += NV * LANES) {                         \
+				vf acc[G][S * NV] = {0};                                                    \
+				if (p->rows) {                                                              \
+					char *at = c + 4 * col;                                                 \
+					UNROLL for (int g = 0; g < G; g++, at += p->ld) {                       \
+						UNROLL for (int i = 0; i < S * NV; i++)                             \
 							acc[g][i] = load(vf, at + i / NV * apart + i % NV * VB) * p->rows[g].factor; \
-					}                                                                     \
-				}                                                                         \
-				const float *a = p->a;                                                    \
-				const char *w = b + col * SIZE, *far = b + p->ahead, *far2 = far + second; \
-				if (b < end && far2 >= end) far2 = next + (far2 - end);                   \
-				int64_t k = p->k;                                                         \
-				do {                                                                      \
-					__builtin_prefetch(far2);                                             \
-					if (SIZE == 4) __builtin_prefetch(far2 + 64);                         \
-					if (S > 1) {                                                          \
-						__builtin_prefetch(far);                                          \
-						if (SIZE == 4) __builtin_prefetch(far + 64);                      \
-						far += STRIP * SIZE;                                              \
-					}                                                                     \
-					far2 += STRIP * SIZE;                                                 \
-					if (far2 == end) far2 = next;                                         \
-					if (G <= S * NV) {                                                    \
-						vf s[G];                                                          \
-						UNROLL for (int g = 0; g < G; g++) s[g] = spread(a + g * STRIDE); \
-						UNROLL for (int i = 0; i < S * NV; i++) {                         \
-							vf v = VECTOR(w + i / NV * second + i % NV * LANES * SIZE);   \
+					}                                                                       \
+				}                                                                           \
+				const float *a = p->a;                                                      \
+				const char *w = b + col * SIZE, *far = b + p->ahead;                        \
+				if (far >= end) far = next + (far - end);                                   \
+				int64_t k = p->k;                                                           \
+				do {                                                                        \
+					UNROLL for (int i = 0; i < S; i++) {                                    \
+						__builtin_prefetch(far + i * second);                               \
+						if (SIZE == 4) __builtin_prefetch(far + i * second + 64);           \
+					}                                                                       \
+					far += STRIP * SIZE;                                                    \
+					if (far == end) far = next;                                             \
+					if (G <= S * NV) {                                                      \
+						vf s[G];                                                            \
+						UNROLL for (int g = 0; g < G; g++) s[g] = spread(a + g * STRIDE);   \
+						UNROLL for (int i = 0; i < S * NV; i++) {                           \
+							vf v = VECTOR(w + i / NV * second + i % NV * LANES * SIZE);     \
 							UNROLL for (int g = 0; g < G; g++) acc[g][i] = fma_(v, s[g], acc[g][i]); \
-						}                                                                 \
-					} else {                                                              \
-						vf v[NV];                                                         \
+						}                                                                   \
+					} else {                                                                \
+						vf v[NV];                                                           \
 						UNROLL for (int i = 0; i < NV; i++) v[i] = VECTOR(w + i * LANES * SIZE); \
-						UNROLL for (int g = 0; g < G; g++) {                              \
-							vf s = spread(a + g * STRIDE);                                \
+						UNROLL for (int g = 0; g < G; g++) {                                \
+							vf s = spread(a + g * STRIDE);                                  \
 							UNROLL for (int i = 0; i < NV; i++) acc[g][i] = fma_(v[i], s, acc[g][i]); \
-						}                                                                 \
-					}                                                                     \
-					a++;                                                                  \
-					w += STRIP * SIZE;                                                    \
-				} while (--k > 0);                                                        \
-				char *at = c + 4 * col;                                                   \
-				UNROLL for (int g = 0; g < G; g++, at += p->ld) {                         \
+						}                                                                   \
+					}                                                                       \
+					a++;                                                                    \
+					w += STRIP * SIZE;                                                      \
+				} while (--k > 0);                                                          \
+				char *at = c + 4 * col;                                                     \
+				UNROLL for (int g = 0; g < G; g++, at += p->ld) {                           \
 					UNROLL for (int i = 0; i < S * NV; i++) store(at + i / NV * apart + i % NV * VB, acc[g][i]); \
-				}                                                                         \
-			}                                                                             \
-			b += p->strip;                                                                \
-			c += 4 * STRIP;                                                               \
-		} while (--part > 0);                                                             \
+				}                                                                           \
+			}                                                                               \
+			b += p->strip;                                                                  \
+			c += 4 * STRIP;                                                                 \
+			if (S > 1 && --left == 0 && rest) {                                             \
+				b += (S - 1) * second;                                                      \
+				c += (S - 1) * apart;                                                       \
+				second = apart = 0;                                                         \
+				left = rest;                                                                \
+				rest = 0;                                                                   \
+			}                                                                               \
+			if (S == 1) left--;                                                             \
+		} while (left > 0);                                                                 \
 	}
-#define MULS(G, NV, S)                \
-	MUL(mulF32, G, NV, S, 4, f32s)    \
-	MUL(mulF16, G, NV, S, 2, f16s)
+#define MULS(G, NV, S)                     \
+	MUL(mulF32x##G, G, NV, S, 4, f32s)     \
+	MUL(mulF16x##G, G, NV, S, 2, f16s)
+// Where registers hold four strips' sums, for blocks of whole fours of them.
+#define FOURS(G)                           \
+	MUL(mulF32x##G##by4, G, 2, 4, 4, f32s) \
+	MUL(mulF16x##G##by4, G, 2, 4, 2, f16s)
 #if VB == 64
 MULS(12, 2, 1)
 MULS(6, 2, 1)
@@ -80,6 +90,9 @@ MULS(4, 2, 2)
 MULS(3, 2, 2)
 MULS(2, 2, 2)
 MULS(1, 2, 2)
+FOURS(3)
+FOURS(2)
+FOURS(1)
 #else
 #define HALF (16 / LANES)
 MULS(6, HALF, 1)
