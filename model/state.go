@@ -122,26 +122,35 @@ func (s *Session) WriteCache(i, from, to int, p []byte) error {
 }
 
 // MapCache is WriteCache from a file's bytes at an offset, which are mapped and
-// not read where the backend can.
-func (s *Session) MapCache(i, from, to int, f *os.File, at int64) error {
+// not read where the backend can. It returns the cache's memory then, in pieces
+// that follow each other in the file, to be read under format.Guard; else nil.
+func (s *Session) MapCache(i, from, to int, f *os.File, at int64) (memory [][]byte, err error) {
 	st := s.caches()[i]
 	spans, err := s.rows(st, from, to)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	buf, ok := st.Buf.(backend.FileMapper)
-	if !ok || len(spans) > 1 {
+	buf, ok := st.Buf.(interface {
+		backend.FileMapper
+		Bytes() []byte
+	})
+	if !ok {
 		p := make([]byte, bytesOf(spans))
 		if _, err := f.ReadAt(p, at); err != nil {
-			return err
+			return nil, err
 		}
-		return s.WriteCache(i, from, to, p)
+		return nil, s.WriteCache(i, from, to, p)
 	}
-	if b, ok := st.Buf.(interface{ Bytes() []byte }); ok {
-		s.watched = append(s.watched, format.Watch(f.Name(), b.Bytes()))
-	}
+	s.watched = append(s.watched, format.Watch(f.Name(), buf.Bytes()))
 	s.dirty = min(s.dirty, from)
-	return buf.MapFile(spans[0].Off, f, at, spans[0].N)
+	for _, sp := range spans {
+		if err := buf.MapFile(sp.Off, f, at, sp.N); err != nil {
+			return nil, err
+		}
+		memory = append(memory, buf.Bytes()[sp.Off:sp.Off+sp.N])
+		at += int64(sp.N)
+	}
+	return memory, nil
 }
 
 // Begin makes tokens the session's timeline, whose keys and values were put

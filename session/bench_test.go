@@ -14,10 +14,11 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// shape3B writes a model whose sessions are those of the 3B hybrid, 14 layers of
-// attention and 14 of Mamba-2, and whose weights are next to nothing.
-func shape3B(b *testing.B) *model.Model {
-	const layers, width, q, kv, inner, xb, rank = 28, 64, 3072, 1024, 3072, 1024, 24
+// shape3B writes a model whose sessions are those of the 3B hybrid, or of so many
+// of its 28 layers, half of them attention and half Mamba-2, and whose weights are
+// next to nothing.
+func shape3B(b testing.TB, layers int) *model.Model {
+	const width, q, kv, inner, xb, rank = 64, 3072, 1024, 3072, 1024, 24
 	path := filepath.Join(b.TempDir(), "model.bin")
 	w := format.NewWriter(path, false)
 	w.Set("general.architecture", format.Arch)
@@ -28,7 +29,7 @@ func shape3B(b *testing.B) *model.Model {
 	w.Set(format.Arch+".attention.head_count_kv", heads)
 	w.Set(format.Arch+".attention.layer_norm_rms_epsilon", float32(1e-5))
 	w.Set(format.Arch+".ssm.repeat_before_conv", false)
-	for key, v := range map[string]uint32{"block_count": layers, "embedding_length": width, "context_length": 32768, "feed_forward_length": width,
+	for key, v := range map[string]uint32{"block_count": uint32(layers), "embedding_length": width, "context_length": 32768, "feed_forward_length": width,
 		"attention.head_count": 24, "attention.key_length": 128, "ssm.version": 2, "ssm.conv_kernel": 4, "ssm.inner_size": inner, "ssm.state_size": 128,
 		"ssm.time_step_rank": rank, "ssm.group_count": rank, "ssm.xb_size": xb} {
 		w.Set(format.Arch+"."+key, v)
@@ -90,13 +91,36 @@ func shape3B(b *testing.B) *model.Model {
 	return m
 }
 
+// pretend makes a session one that has read so many tokens, all 0.
+func pretend(b testing.TB, s *model.Session, tokens int) {
+	state := [][]byte{}
+	for i, p := range s.Parts() {
+		if !p.Cache {
+			state = append(state, make([]byte, p.Bytes))
+			continue
+		}
+		page := make([]byte, Page/backend.CacheUnit*p.Bytes)
+		for from := 0; from < tokens; from += Page {
+			for j := range page {
+				page[j] = byte(i*j+from/Page) & 0x37 // small numbers, not all alike
+			}
+			if err := s.WriteCache(i, from, from+Page, page); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	if err := s.Begin(make([]int32, tokens), state, 0, 0); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // BenchmarkResume takes up a chat of 20,000 tokens of the 3B shape from a warm file
 // and feeds one token, which looks at all of its keys and values:
 //
 //	go test ./session -run none -bench Resume
 func BenchmarkResume(b *testing.B) {
 	const tokens, context = 20000, 20480
-	m := shape3B(b)
+	m := shape3B(b, 28)
 	machine := cpu.New(0)
 	defer machine.Close()
 	begin := func() *model.Session {
@@ -108,25 +132,7 @@ func BenchmarkResume(b *testing.B) {
 	}
 	path := filepath.Join(b.TempDir(), "talk")
 	s := begin()
-	state := [][]byte{}
-	for i, p := range s.Parts() {
-		if !p.Cache {
-			state = append(state, make([]byte, p.Bytes))
-			continue
-		}
-		page := make([]byte, Page/backend.CacheUnit*p.Bytes)
-		for j := range page {
-			page[j] = byte(i*j) & 0x37 // small numbers, not all alike
-		}
-		for from := 0; from < context; from += Page {
-			if err := s.WriteCache(i, from, from+Page, page); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	if err := s.Begin(make([]int32, tokens), state, 0, 0); err != nil {
-		b.Fatal(err)
-	}
+	pretend(b, s, tokens)
 	if err := Save(path, s, Turn{Note: json.RawMessage("{}")}); err != nil {
 		b.Fatal(err)
 	}

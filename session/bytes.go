@@ -46,9 +46,9 @@ func caches(s *model.Session) (n int) {
 }
 
 // rows are the sections of positions [from, to) of all caches.
-func rows(s *model.Session, from, to int, mapped bool) (list []section) {
+func rows(s *model.Session, from, to, align int) (list []section) {
 	for i := range caches(s) {
-		list = append(list, section{kind: kindCache, part: i, from: from, to: to, mapped: mapped,
+		list = append(list, section{kind: kindCache, part: i, from: from, to: to, align: align,
 			fill: func(buf []byte) ([]byte, error) { return s.ReadCache(i, from, to, buf) }})
 	}
 	return list

@@ -236,7 +236,7 @@ func (c *Cache) keep(s *model.Session, logits []float32) error {
 	full := len(ids) / Page * Page
 	for at := 0; at < full && caches(s) > 0; at += Page {
 		if name := k.name(at+Page, extPage); !there(name) {
-			if err := c.write(name, rows(s, at, at+Page, true)); err != nil {
+			if err := c.write(name, rows(s, at, at+Page, pageUnit)); err != nil {
 				return err
 			}
 		}
@@ -256,7 +256,7 @@ func (c *Cache) keep(s *model.Session, logits []float32) error {
 	}
 	list := append([]section{{kind: kindInfo, data: j}, {kind: kindTokens, data: int32s(ids)}}, stateSections(snap, 0)...)
 	if full < len(ids) {
-		list = append(list, rows(s, full, roundUp(len(ids), backend.CacheUnit), false)...)
+		list = append(list, rows(s, full, roundUp(len(ids), backend.CacheUnit), unit)...)
 	}
 	if logits != nil {
 		list = append(list, section{kind: kindLogits, data: float32s(logits)})

@@ -54,7 +54,7 @@ func (e *entry) parse(b []byte, name string, s *model.Session) error {
 		err = ErrDamaged
 	}
 	if err == nil {
-		err = verify(e.f, list)
+		err = verify(e.f, list, nil)
 	}
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (e *entry) put(s *model.Session) error {
 		if data := e.data[i]; data != nil {
 			err = s.WriteCache(i, sec.from, sec.to, data)
 		} else {
-			err = s.MapCache(i, sec.from, sec.to, e.f, int64(sec.off))
+			_, err = s.MapCache(i, sec.from, sec.to, e.f, int64(sec.off))
 		}
 		if err != nil {
 			return err

@@ -20,3 +20,6 @@ func lock(f *os.File) error {
 	}
 	return nil
 }
+
+// unlock leaves f to others before all of its mappings have gone.
+func unlock(f *os.File) { _ = unix.Flock(int(f.Fd()), unix.LOCK_UN) }

@@ -92,6 +92,20 @@ func mapFile(f *os.File, read func(b []byte) error) error {
 
 // parse reads and checks all of a file, whose bytes are b.
 func parse(b []byte, f io.ReaderAt) (*content, error) {
+	c, err := read(b, f)
+	if err == nil {
+		err = c.verify(f)
+	}
+	return c, err
+}
+
+// verify checks what a restore puts into caches.
+func (c *content) verify(f io.ReaderAt) error {
+	return verify(f, slices.Concat(c.caches...), nil)
+}
+
+// read is parse without the checksums of what a restore puts into caches.
+func read(b []byte, f io.ReaderAt) (*content, error) {
 	h, at, err := parseHeader(b)
 	if err != nil {
 		return nil, err
@@ -107,8 +121,8 @@ func parse(b []byte, f io.ReaderAt) (*content, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := verify(f, list); err != nil {
-			return nil, fmt.Errorf("turn %d: %w", c.records, err)
+		if err := verify(f, slices.DeleteFunc(slices.Clone(list), section.isCache), nil); err != nil {
+			return nil, err
 		}
 		if err := c.add(b, list, owners); err != nil {
 			return nil, fmt.Errorf("%w: turn %d: %w", ErrDamaged, c.records, err)
@@ -116,33 +130,43 @@ func parse(b []byte, f io.ReaderAt) (*content, error) {
 		c.end = end
 		c.records++
 	}
-	c.finish(owners)
-	return c, nil
+	return c, verify(f, c.finish(owners), nil)
 }
 
-// verify checks the sections' checksums on all cores. It reads the file, since
-// the first look at a mapped page costs several times what reading it does.
-func verify(f io.ReaderAt, list []section) error {
+// verify checks the sections' checksums on all cores, while also runs. What is
+// mapped is read there, since the first look at a page costs several times what
+// reading it from the file does, and must come; the rest from the file.
+func verify(f io.ReaderAt, list []section, also func() error) error {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
+	fail := func(err error) {
+		if err != nil {
+			failed.CompareAndSwap(nil, &err)
+		}
+	}
 	work := func() {
 		buf := make([]byte, 256<<10)
 		for i := int(next.Add(1)) - 1; i < len(list) && failed.Load() == nil; i = int(next.Add(1)) - 1 {
-			s := list[i]
-			crc, err := checksum(f, int64(s.off), int64(s.size), buf)
-			if err == nil && crc != s.crc {
-				err = fmt.Errorf("%w: checksum of a section", ErrDamaged)
+			crc, err := list[i].checksum(f, buf)
+			if err == nil && crc != list[i].crc {
+				err = fmt.Errorf("%w: checksum of a section of turn %d", ErrDamaged, list[i].turn)
 			}
-			if err != nil {
-				failed.Store(&err)
-			}
+			fail(err)
+		}
+	}
+	guarded := func() {
+		if format.Guard(work) != nil {
+			fail(format.ErrChanged)
 		}
 	}
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(list)) - 1 {
-		wg.Go(work)
+		wg.Go(guarded)
 	}
-	work()
+	if also != nil {
+		fail(also())
+	}
+	guarded()
 	wg.Wait()
 	if err := failed.Load(); err != nil {
 		return *err
@@ -150,8 +174,17 @@ func verify(f io.ReaderAt, list []section) error {
 	return nil
 }
 
-func checksum(f io.ReaderAt, at, n int64, buf []byte) (crc uint32, err error) {
-	for ; n > 0; n -= int64(len(buf)) {
+func (s section) isCache() bool { return s.kind == kindCache }
+
+// checksum reads a section, from the file by way of buf.
+func (s *section) checksum(f io.ReaderAt, buf []byte) (crc uint32, err error) {
+	for _, b := range s.memory {
+		crc = crc32.Update(crc, castagnoli, b)
+	}
+	if s.memory != nil {
+		return crc, nil
+	}
+	for at, n := int64(s.off), int64(s.size); n > 0; n -= int64(len(buf)) {
 		buf = buf[:min(n, int64(len(buf)))]
 		if _, err := f.ReadAt(buf, at); err != nil {
 			return 0, err
@@ -304,34 +337,56 @@ func (o *owners) take(list []section, keep, tokens int) error {
 	return nil
 }
 
-// finish lists what a restore puts into the caches: what holds a unit, in the
-// order it was written.
-func (c *content) finish(o *owners) {
+// finish lists what a restore puts into the caches, what holds a unit, in the
+// order it was written, and returns the rest.
+func (c *content) finish(o *owners) (rest []section) {
+	units := make([]int, len(o.list)) // that a section holds
 	for _, of := range o.of {
 		var list []section
+		for _, i := range of {
+			units[i]++
+		}
 		sorted := slices.Clone(of)
 		slices.Sort(sorted)
 		for _, i := range slices.Compact(sorted) {
-			list = append(list, o.list[i])
+			s := o.list[i]
+			s.covered = units[i] < (s.to-s.from)/backend.CacheUnit
+			list = append(list, s)
 		}
 		c.caches = append(c.caches, list)
 	}
-}
-
-// restore puts what the file holds into a session whose parts are the file's.
-// b are the bytes of f.
-func (c *content) restore(b []byte, f *os.File, s *model.Session) error {
-	for i, list := range c.caches {
-		for _, sec := range list {
-			put := func() error { return s.MapCache(i, sec.from, sec.to, f, int64(sec.off)) }
-			if sec.off%pageUnit != 0 {
-				put = func() error { return s.WriteCache(i, sec.from, sec.to, b[sec.off:sec.off+sec.size]) }
-			}
-			if err := put(); err != nil {
-				return err
-			}
+	for i, s := range o.list {
+		if units[i] == 0 {
+			rest = append(rest, s)
 		}
 	}
+	return rest
+}
+
+// fill puts what the file holds into the caches of a session whose parts are the
+// file's, and returns the sections with their places there. b are the bytes of f.
+func (c *content) fill(b []byte, f *os.File, s *model.Session) (put []section, err error) {
+	for i, list := range c.caches {
+		for _, sec := range list {
+			if sec.off%pageUnit == 0 {
+				sec.memory, err = s.MapCache(i, sec.from, sec.to, f, int64(sec.off))
+				if sec.covered {
+					sec.memory = nil
+				}
+			} else {
+				err = s.WriteCache(i, sec.from, sec.to, b[sec.off:sec.off+sec.size])
+			}
+			if err != nil {
+				return nil, err
+			}
+			put = append(put, sec)
+		}
+	}
+	return put, nil
+}
+
+// begin sets a session, whose caches are filled, to the file's end.
+func (c *content) begin(b []byte, s *model.Session) error {
 	if len(c.tokens) == 0 {
 		return s.Reset()
 	}

@@ -23,6 +23,7 @@ const (
 	entrySize   = 40
 	unit        = 64              // records and sections begin on multiples of it
 	pageUnit    = format.PageSize // sections that are mapped begin on multiples of it
+	largeUnit   = 2 << 20         // or of this, a processor's large page
 	maxHeader   = 16 << 20
 	maxSections = 1 << 24
 )
@@ -106,10 +107,13 @@ type section struct {
 	kind, part, from, to int
 	data                 []byte
 	fill                 func(buf []byte) ([]byte, error)
-	mapped               bool // begins on a page
+	align                int // begins on a multiple of it
 
 	off, size int // set where it was read: in the file
 	crc       uint32
+	turn      int
+	covered   bool     // another lies over a part of it
+	memory    [][]byte // where it is mapped already
 }
 
 // writeRecord writes a record to offset at of a file, the number of those
@@ -120,11 +124,7 @@ func writeRecord(f file, at int64, seq int, list []section) (end int64, err erro
 	pos := at + headSize
 	var buf []byte
 	for _, s := range list {
-		align := int64(unit)
-		if s.mapped {
-			align = pageUnit
-		}
-		pos = roundUp(pos, align)
+		pos = roundUp(pos, int64(max(unit, s.align)))
 		data := s.data
 		if s.fill != nil {
 			if buf, err = s.fill(buf[:0]); err != nil {
@@ -210,7 +210,7 @@ func parseRecord(b []byte, at, seq int) (list []section, end int, err error) {
 		if off < last || off > tableAt || size > tableAt-off || !allZero(record[last:off]) || word(9) != 0 {
 			return nil, 0, fmt.Errorf("%w: section %d of turn %d", ErrDamaged, i, seq)
 		}
-		list = append(list, section{kind: word(0), part: word(1), from: word(2), to: word(3), off: at + int(off), size: int(size), crc: uint32(word(8))})
+		list = append(list, section{kind: word(0), part: word(1), from: word(2), to: word(3), off: at + int(off), size: int(size), crc: uint32(word(8)), turn: seq})
 		last = off + size
 	}
 	if !allZero(record[last:tableAt]) || !allZero(record[int(tableAt)+len(table):]) {

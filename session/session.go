@@ -34,8 +34,8 @@ type Point struct {
 	Logits   []float32 // of the next token, or nil
 }
 
-// Page is how many positions of a cache are mapped together. A page is written
-// again once it is full; up to then only what is new is written.
+// Page is how many positions of a cache are mapped together, at least. A page is
+// written again once it is full; up to then only what is new is written.
 const Page = 512
 
 // File is a session file that grows. It is not for two goroutines.
@@ -90,7 +90,7 @@ func open(path string, s *model.Session) (*File, *Found, error) {
 	}
 	found, err := f.load(s, h)
 	if err != nil {
-		f.f.Close()
+		f.Close()
 		return nil, nil, err
 	}
 	if fresh {
@@ -143,7 +143,7 @@ func (f *File) load(s *model.Session, h *header) (found *Found, err error) {
 }
 
 func load(b []byte, f *os.File, s *model.Session, h *header) (*content, *Found, error) {
-	c, err := parse(b, f)
+	c, err := read(b, f)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -153,13 +153,29 @@ func load(b []byte, f *os.File, s *model.Session, h *header) (*content, *Found, 
 	found := &Found{Turn: Turn{Messages: c.messages, Note: c.note}, Tokens: len(c.tokens), Turns: c.records, Torn: c.torn}
 	if !slices.Equal(c.Parts, h.Parts) {
 		found.Foreign = true
+		if err := c.verify(f); err != nil {
+			return nil, nil, err
+		}
 		return c, found, s.Reset()
 	}
 	if n := len(c.tokens) - c.dropped; n > s.Context() {
 		return nil, nil, fmt.Errorf("the session holds %d tokens, the context %d; take a larger one with --ctx", n, s.Context())
 	}
-	// All is checked: what fails from here on is the machine.
-	err = c.restore(b, f, s)
+	// What a session holds stays until all is checked. Caches of one that is empty
+	// are checked where they are mapped, which the first token need not look at anew.
+	fresh := len(s.Tokens()) == 0
+	if !fresh {
+		if err := c.verify(f); err != nil {
+			return nil, nil, err
+		}
+	}
+	put, err := c.fill(b, f, s)
+	if !fresh {
+		put = nil
+	}
+	if err == nil {
+		err = verify(f, put, func() error { return c.begin(b, s) })
+	}
 	if err == nil {
 		found.Points, err = c.recall(b, s)
 	}
@@ -179,7 +195,10 @@ func (f *File) mark(s *model.Session) {
 func (f *File) Path() string { return f.path }
 
 // Close leaves the file to others.
-func (f *File) Close() error { return f.f.Close() }
+func (f *File) Close() error {
+	unlock(f.f)
+	return f.f.Close()
+}
 
 // Append adds what is new since the last turn. After an error the file is as it
 // was.

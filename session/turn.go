@@ -62,18 +62,38 @@ func stateSections(n *model.Snapshot, point int) (list []section) {
 }
 
 // cacheSections are the caches' positions from the first that is new: of a page
-// that is not full what is new, and full pages whole, so that they can be mapped.
+// that is not full what is new, and full pages whole. What is not small begins
+// where it can be mapped.
 func cacheSections(s *model.Session, first int) (list []section) {
 	const u = backend.CacheUnit
+	page, align := pageOf(s)
 	end := len(s.Tokens()) - s.Dropped()
-	full := end / Page * Page
+	full := end / page * page
 	if from := max(full, first/u*u); from < end {
-		list = append(list, rows(s, from, roundUp(end, u), false)...)
+		for _, sec := range rows(s, from, roundUp(end, u), unit) {
+			if (sec.to-sec.from)/u*s.Parts()[sec.part].Bytes >= 4*pageUnit {
+				sec.align = pageUnit
+			}
+			list = append(list, sec)
+		}
 	}
-	for from := first / Page * Page; from < full; from += Page {
-		list = append(list, rows(s, from, from+Page, true)...)
+	for from := first / page * page; from < full; from += page {
+		list = append(list, rows(s, from, from+page, align)...)
 	}
 	return list
+}
+
+// pageOf is how many positions of s are a page, and on what it begins: as many
+// as the processor's large pages hold of every cache, where that is a few times
+// Page. Written in one piece on a multiple of their size they lie in the system's
+// memory as such, and looking at them for the first time costs a hundredth.
+func pageOf(s *model.Session) (positions, align int) {
+	for n := Page; n <= 4*Page; n *= 2 {
+		if !slices.ContainsFunc(s.Parts(), func(p model.Part) bool { return p.Cache && n/backend.CacheUnit*p.Bytes%largeUnit != 0 }) {
+			return n, largeUnit
+		}
+	}
+	return Page, pageUnit
 }
 
 // common is how many elements two lists begin with alike.

@@ -16,6 +16,10 @@ import (
 // zeroed page by page as it is used, and the collector never looks at it.
 const fromSystem = 1 << 20
 
+// largePage is what such memory begins and ends on, so that the system can use
+// processors' large pages for all of it, or map a file's.
+const largePage = 2 << 20
+
 // Buffer is host memory.
 type Buffer struct {
 	data    []byte
@@ -30,12 +34,13 @@ func Allocate(n int) (*Buffer, error) {
 	case n < fromSystem:
 		return &Buffer{data: Aligned(n)}, nil
 	}
-	m, err := mmap.MapRegion(nil, n, mmap.RDWR, mmap.ANON, 0)
+	m, err := mmap.MapRegion(nil, (n+largePage-1)&^(largePage-1)+largePage, private, mmap.ANON, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%d MB of memory: %w", n>>20, err)
 	}
-	huge(m)
-	return &Buffer{data: m, mapping: m}, nil
+	skip := -int(uintptr(unsafe.Pointer(&m[0]))) & (largePage - 1)
+	huge(m[skip : skip+(n+largePage/2)&^(largePage-1)]) // the last, where half of it is used
+	return &Buffer{data: m[skip : skip+n : skip+n], mapping: m}, nil
 }
 
 // Map makes memory a buffer without a copy.

@@ -6,8 +6,13 @@ import (
 	"os"
 	"unsafe"
 
+	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
 )
+
+// private is memory of this process alone: what processes might share, Linux
+// gives in small pages.
+const private = mmap.COPY
 
 // mapOver puts a file's bytes from at in the place of memory that the system
 // gave, copy-on-write; both lie on pages. mmap-go cannot say where a mapping
