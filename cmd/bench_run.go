@@ -19,8 +19,12 @@ import (
 )
 
 // Reading is measured over the weights themselves where they are much larger
-// than any cache, otherwise over so much other memory.
-const probeBytes = 256 << 20
+// than any cache, otherwise over so much other memory; at most readBytes at a
+// time.
+const (
+	probeBytes = 256 << 20
+	readBytes  = 512 << 20
+)
 
 // multiplyTime is how long each measure of multiplying takes.
 const multiplyTime = 100 * time.Millisecond
@@ -33,6 +37,7 @@ type bench struct {
 	s       *model.Session
 	machine *probe.Machine
 	memory  []byte       // that the machine reads
+	unread  []byte       // of it, this time around
 	other   *host.Buffer // where that is not the file
 	filler  []int32
 	reads   []float64 // what the machine reads and multiplies a second, time and again
@@ -155,6 +160,11 @@ func (b *bench) close() {
 
 // all measures every depth.
 func (b *bench) all() error {
+	b.note("how fast the machine is")
+	b.unread = b.memory
+	if err := format.Guard(func() { b.machine.Learn(b.memory) }); err != nil {
+		return err
+	}
 	for _, depth := range b.depths {
 		r, err := b.depth(depth)
 		if err != nil {
@@ -163,24 +173,6 @@ func (b *bench) all() error {
 		b.b.Results = append(b.b.Results, r)
 	}
 	return nil
-}
-
-// beside runs f between two measures of what the machine can do at most, the mean
-// of which it appends to rates: the speed of many machines changes by the minute.
-func beside(rates *[]float64, measure func() float64, f func() (float64, error)) (float64, error) {
-	var before, after float64
-	if err := format.Guard(func() { before = measure() }); err != nil {
-		return 0, err
-	}
-	v, err := f()
-	if err != nil {
-		return 0, err
-	}
-	if err := format.Guard(func() { after = measure() }); err != nil {
-		return 0, err
-	}
-	*rates = append(*rates, (before+after)/2)
-	return v, nil
 }
 
 // depth measures at one depth. Every run begins from the same state.
@@ -205,14 +197,14 @@ func (b *bench) depth(depth int) (benchResult, error) {
 	var prompts, gens, promptShares, genShares []float64
 	for run := range b.runs + 1 {
 		b.note(fmt.Sprintf("%s: depth %d, run %d of %d", b.b.Model, depth, run, b.runs))
-		prompt, err := beside(&b.macs, func() float64 { return b.machine.Multiply(multiplyTime) }, func() (float64, error) { return b.promptRun(depth) })
+		prompt, macs, err := b.promptRun(depth)
 		if err != nil {
 			return r, err
 		}
 		if err := b.s.Restore(begin); err != nil {
 			return r, err
 		}
-		gen, err := beside(&b.reads, func() float64 { return b.machine.Read(b.memory) }, func() (float64, error) { return b.genRun(depth) })
+		gen, reads, err := b.genRun(depth)
 		if err != nil {
 			return r, err
 		}
@@ -221,8 +213,9 @@ func (b *bench) depth(depth int) (benchResult, error) {
 		}
 		if run > 0 { // the first warms up
 			prompts, gens = append(prompts, prompt), append(gens, gen)
-			promptShares = append(promptShares, prompt*float64(b.b.MACsPerToken)/b.macs[len(b.macs)-1])
-			genShares = append(genShares, gen*float64(r.ReadBytes)/b.reads[len(b.reads)-1])
+			promptShares = append(promptShares, prompt*float64(b.b.MACsPerToken)/macs)
+			genShares = append(genShares, gen*float64(r.ReadBytes)/reads)
+			b.macs, b.reads = append(b.macs, macs), append(b.reads, reads)
 		}
 	}
 	r.PromptTokS, r.PromptSpread = median(prompts)
@@ -232,34 +225,52 @@ func (b *bench) depth(depth int) (benchResult, error) {
 	return r, nil
 }
 
-// promptRun reads a prompt and returns its tokens a second.
-func (b *bench) promptRun(depth int) (float64, error) {
+// promptRun reads a prompt and returns its tokens a second, and how many
+// multiply-adds the machine made a second just before and after.
+func (b *bench) promptRun(depth int) (speed, macs float64, err error) {
+	macs = b.machine.Multiply(multiplyTime)
 	if b.prompt == 0 {
-		return 0, nil
+		return 0, macs, nil
 	}
 	begin := time.Now()
-	_, err := b.s.Feed(b.filler[depth:depth+b.prompt], model.WantLast)
-	return float64(b.prompt) / time.Since(begin).Seconds(), err
+	_, err = b.s.Feed(b.filler[depth:depth+b.prompt], model.WantLast)
+	speed = float64(b.prompt) / time.Since(begin).Seconds()
+	return speed, (macs + b.machine.Multiply(multiplyTime)) / 2, err
 }
 
-// genRun generates greedily and returns tokens a second; choosing them is not
-// timed.
-func (b *bench) genRun(depth int) (float64, error) {
-	if b.gen == 0 {
-		return 0, nil
+// genRun generates greedily and returns tokens a second, and how many bytes the
+// machine read a second before, between and after eighths of them. Choosing tokens
+// is not timed.
+func (b *bench) genRun(depth int) (speed, reads float64, err error) {
+	var total, reading time.Duration
+	n := 0.0
+	read := func() error {
+		part := b.unread[:min(len(b.unread), readBytes)]
+		if b.unread = b.unread[len(part):]; len(b.unread) < probeBytes {
+			b.unread = b.memory
+		}
+		n += float64(len(part))
+		return format.Guard(func() { reading += b.machine.Read(part) })
 	}
-	var total time.Duration
 	token := []int32{b.filler[depth]}
-	for range b.gen {
+	for i := range b.gen {
+		if i%max(1, b.gen/8) == 0 {
+			if err := read(); err != nil {
+				return 0, 0, err
+			}
+		}
 		begin := time.Now()
 		logits, err := b.s.Feed(token, model.WantLast)
 		total += time.Since(begin)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		token[0] = best(logits)
 	}
-	return float64(b.gen) / total.Seconds(), nil
+	if err := read(); err != nil || b.gen == 0 {
+		return 0, n / reading.Seconds(), err
+	}
+	return float64(b.gen) / total.Seconds(), n / reading.Seconds(), nil
 }
 
 // best is the first token of the largest logit.
