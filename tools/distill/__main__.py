@@ -1,12 +1,12 @@
 """Makes the demo's kind of model from nothing: conversations, tokenizer, teacher, hybrids, drafts, and their scores.
 
     python3 tools/distill all --out DIR [--plan full|smoke] [--mil ./mil]   everything that is not made yet
-    python3 tools/distill report --out DIR                                  the tables again, from DIR/results
+    python3 tools/distill report --out DIR [--to FOLDER]                    the tables again, from DIR or its runs.json
     python3 tools/distill check                                             the GPU's scan against its definition
 """
-import argparse, glob, json, os, sys, time
+import argparse, contextlib, glob, json, os, sys, time
 import numpy as np
-import data, jobs, plan as plans
+import bpe, data, jobs, plan as plans
 
 SEED = 1
 
@@ -47,7 +47,7 @@ def rows(o, name):
 def train(o, name):
     """Trains the teacher, a hybrid or a draft through both stages and saves it with what happened on the way."""
     import torch
-    import bpe, checkpoint, model, train as t
+    import checkpoint, model, train as t
     p, begun = o.plan, time.time()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     run = next((r for r in p.runs if r.name == name), None)
@@ -55,7 +55,7 @@ def train(o, name):
     shape = dict(vocab_size=p.vocab, d_model=p.d_model, n_layer=p.n_layer, n_head=p.n_head, n_kv_head=p.n_kv_head, d_ff=p.d_ff)
     if run:
         short, long, rate = p.student
-        short, long = round(short * run.share), round(long * run.share)
+        short, long, rate = round(short * run.share), round(long * run.share), rate * run.rate
         shape.update(mixer=run.mixer, attention=run.attention)
     elif name == "teacher":
         short, long, rate = p.teacher
@@ -70,7 +70,7 @@ def train(o, name):
         teacher = checkpoint.load(f"{o.out}/models/teacher").to(device).requires_grad_(False)
     if run:
         parent = teacher if run.parent == "teacher" else checkpoint.load(f"{o.out}/models/{run.parent}").to(device)
-        m.begin_from(parent, run.reuse)
+        m.begin_from(parent, run.reuse, run.plain)
         for key, parameter in m.named_parameters():
             parameter.requires_grad_(not run.freeze or ".mamba." in key or ".self_attn." in key)
     held = np.load(f"{o.out}/rows/held.npy")
@@ -81,9 +81,12 @@ def train(o, name):
         return curve[-1]
 
     log = {"name": name, "seed": SEED, "parameters": sum(x.numel() for x in m.parameters()), "rate": rate, "before": check(m), "stages": []}
-    loss = t.distil(teacher) if teacher is not None else t.learn
+    fused = bool(run) and device == "cuda" and read(f"{o.out}/fused.json")[run.mixer]
+    if fused:
+        t.compiled(m, teacher)
     for length, steps in ((p.short, short), (p.long, long)):
         if steps:
+            loss = t.distil(teacher, fused=fused) if teacher is not None else t.learn
             batch, start, at = p.batch // length, time.time(), done
             every = max(1, steps // p.checks)
 
@@ -91,16 +94,50 @@ def train(o, name):
                 nonlocal done
                 done += every * batch * length
                 return check(m)
-            losses = t.fit(m, pool(o, length), loss, batch, steps, rate if length == p.short else rate / 2, seed=SEED, every=every, check=at_step)
+            # Few steps are not worth a second compilation.
+            with contextlib.nullcontext() if length == p.short else t.uncompiled():
+                losses = t.fit(m, pool(o, length), loss, batch, steps, rate if length == p.short else rate / 2, seed=SEED, every=every, check=at_step)
             done = at + steps * batch * length
             log["stages"].append({"length": length, "batch": batch, "steps": steps, "first_loss": losses[0], "last_loss": losses[1],
-                                  "seconds": round(time.time() - start, 1)})
+                                  "seconds": round(time.time() - start, 1), "fused": fused and length == p.short})
     log.update(after=check(m), curve=curve, seconds=round(time.time() - begun, 1))
     if device == "cuda":
         log.update(device=torch.cuda.get_device_name(), memory_gb=round(torch.cuda.max_memory_allocated() / 1e9, 1))
     folder = f"{o.out}/models/{name}"
     checkpoint.save(m, bpe.load(f"{o.out}/tokenizer/tokenizer.json"), folder)
     write(f"{folder}/run.json", json.dumps(log, indent=1))
+
+
+def warm(o):
+    """Tries whether training with compiled layers is the same; the compiler keeps what it made for those who follow."""
+    import signal, traceback
+    import torch
+    import model, train as t
+    p, same = o.plan, {"mamba1": False, "mamba2": False}
+    try:
+        if not torch.cuda.is_available():
+            return
+        signal.alarm(o.patience)
+        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError(f"not compiled within {o.patience} s")))
+        shape = dict(vocab_size=p.vocab, d_model=p.d_model, n_layer=p.n_layer, n_head=p.n_head, n_kv_head=p.n_kv_head, d_ff=p.d_ff)
+        some = data.rows(bpe.load(f"{o.out}/tokenizer/tokenizer.json"), data.HELD + 1, p.batch // p.short * 4, p.short)
+        for mixer in ("mamba2", "mamba1"):
+            losses = []
+            for fused in (False, True):
+                torch.manual_seed(SEED)
+                teacher = model.Model(model.Config(**shape, attention=list(range(p.n_layer)))).cuda().requires_grad_(False)
+                m = model.Model(model.Config(**shape, mixer=mixer, attention=list(range(1, p.n_layer, 2)))).cuda()
+                if fused:
+                    t.compiled(m, teacher)
+                begun = time.time()
+                losses.append(t.fit(m, some, t.distil(teacher, fused=fused), p.batch // p.short, 40, 1e-3)[1])
+                print(f"{mixer} {'fused' if fused else 'eager'}: {time.time() - begun:.1f} s", flush=True)
+            print(mixer, losses, flush=True)
+            same[mixer] = abs(losses[1] / losses[0] - 1) < 0.02
+    except Exception:
+        traceback.print_exc()
+    finally:
+        write(f"{o.out}/fused.json", json.dumps(same))
 
 
 def todo(o):
@@ -112,15 +149,15 @@ def todo(o):
     files = {n: f"{out}/rows/{n}.npy" for n in [f"{p.short}-{i:02}" for i in range(p.shards)] + [f"{p.long}-{i:02}" for i in range(p.long_shards)]}
     made = lambda name: f"{out}/models/{name}/run.json"
     drafts = [f"draft-{n}" for n in p.drafts]
-    aside = drafts + [r.name for r in p.runs if r.freeze or r.parent != "teacher"]  # measured in one type
     names = ["teacher"] + [r.name for r in p.runs] + drafts
-    list_ = [job("cpu", "prepare", "", tok, [])] + [job("cpu", "rows", n, f, [tok]) for n, f in files.items()]
+    fused = f"{out}/fused.json"
+    list_ = [job("cpu", "prepare", "", tok, []), job("cpu", "warm", "", fused, [tok])] + [job("cpu", "rows", n, f, [tok]) for n, f in files.items()]
     list_ += [job("gpu", "train", "teacher", made("teacher"), list(files.values()))]
     list_ += [job("gpu", "train", n, made(n), [made("teacher")]) for n in drafts]
-    list_ += [job("gpu", "train", r.name, made(r.name), [made(r.parent)]) for r in p.runs]
-    list_ += [job("cpu", "evaluate", f"{n}:{k}", f"{out}/results/{n}-{k}.json", [made(n)]) for n in names for k in p.types[:1 if n in aside else None]]
+    list_ += [job("gpu", "train", r.name, made(r.name), [made(r.parent), fused]) for r in p.runs]
+    list_ += [job("cpu", "evaluate", f"{n}:{k}", f"{out}/results/{n}-{k}.json", [made(n)]) for n in names for k in p.types[:1 if p.aside(n) else None]]
     list_ += [job("cpu", "accept", r.name, f"{out}/results/{r.name}-accept.json", [made(n) for n in drafts + [r.name]])
-              for r in p.runs if r.reuse and not r.freeze and r.parent == "teacher"]
+              for r in p.runs if r.reuse and not p.aside(r.name)]
     return list_
 
 
@@ -153,14 +190,16 @@ def check(o):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("command", choices=["all", "report", "check", "prepare", "rows", "train", "evaluate", "accept"])
+    a.add_argument("command", choices=["all", "report", "check", "prepare", "warm", "rows", "train", "evaluate", "accept"])
     a.add_argument("name", nargs="?", default="")
     a.add_argument("--out", default="dist/distill/out")
+    a.add_argument("--to", help="folder for the report, else --out")
     a.add_argument("--plan", dest="plan_name", default="full", choices=plans.PLANS)
     a.add_argument("--mil", default="./mil", help="the command that measures")
     a.add_argument("--gpu", type=int, default=3, help="models trained side by side")
     a.add_argument("--cpu", type=int, default=max(1, (os.cpu_count() or 1) - 3), help="other jobs side by side")
     a.add_argument("--until", type=float, help="seconds after which to stop and leave the rest to the next call")
+    a.add_argument("--patience", type=int, default=100, help="seconds that trying to compile may take")
     o = a.parse_args()
     o.plan = plans.PLANS[o.plan_name]
     if o.command in ("evaluate", "accept"):
@@ -168,11 +207,11 @@ def main():
         getattr(evaluate, o.command)(o)
     elif o.command == "report":
         import report
-        report.write(o.out)
+        report.write(o.out, o.to)
     elif o.command in ("rows", "train"):
         globals()[o.command](o, o.name)
     else:
-        {"all": everything, "check": check, "prepare": prepare}[o.command](o)
+        {"all": everything, "check": check, "prepare": prepare, "warm": warm}[o.command](o)
 
 
 main()

@@ -94,6 +94,11 @@ class Tokenizer:
             w = merge(w, best)
         return [self.vocab[c] for c in w]
 
+    def decode(self, ids):
+        """The text of ids, without special tokens."""
+        names, byte = {i: c for c, i in self.vocab.items()}, {c: b for b, c in BYTE.items()}
+        return bytes(byte[c] for i in ids if i in names for c in names[i]).decode(errors="replace")
+
     def render(self, turns):
         """Ids of a conversation, and 1 for each that a reply is made of."""
         begin, _, header, end, eot = self.special.values()

@@ -13,10 +13,11 @@ class Job:
 
 
 def run(jobs, lanes, logs, until=None):
-    """Starts jobs in their order as soon as what they need is there. Stops at the first failure, with its log's end, and
-    at `until` seconds after the start, when what runs is ended and what was made stays."""
+    """Starts jobs in their order as soon as what they need is there. One that fails takes only those along that wait for
+    it; it is told at the end, with its log's end. At `until` seconds after the start what runs is ended, and what was
+    made stays."""
     os.makedirs(logs, exist_ok=True)
-    begun, times, running = time.time(), {}, {}
+    begun, times, running, failed = time.time(), {}, {}, []
     waiting = [j for j in jobs if not os.path.exists(j.makes)]
     try:
         while waiting or running:
@@ -26,8 +27,9 @@ def run(jobs, lanes, logs, until=None):
                 del running[name]
                 times[name] = {"start": round(start - begun, 1), "seconds": round(time.time() - start, 1)}
                 if process.returncode or not os.path.exists(job.makes):
-                    with open(f"{logs}/{name}.log") as f:
-                        raise SystemExit(f"{name} failed; the end of {logs}/{name}.log:\n" + f.read()[-3000:])
+                    failed.append(name)
+                    print(f"{name} failed", flush=True)
+                    continue
                 print(f"{time.time() - begun:7.1f} s  {name} took {times[name]['seconds']} s", flush=True)
             if until and time.time() - begun > until:
                 raise SystemExit(f"stopped after {until} s with {len(waiting) + len(running)} jobs to go; the same command goes on")
@@ -38,10 +40,15 @@ def run(jobs, lanes, logs, until=None):
                     out = open(f"{logs}/{job.name}.log", "w")
                     running[job.name] = job, subprocess.Popen(job.argv, stdout=out, stderr=subprocess.STDOUT), time.time()
             if not running and waiting:
-                raise SystemExit(f"{waiting[0].name} waits for {[n for n in waiting[0].needs if not os.path.exists(n)]}, which nothing makes")
+                break
             time.sleep(0.1)
     finally:
         for _, process, _ in running.values():
             process.terminate()
         with open(f"{logs}/times.json", "a") as f:
             f.write(json.dumps(times) + "\n")
+    if failed:
+        with open(f"{logs}/{failed[0]}.log") as f:
+            raise SystemExit(f"{', '.join(failed)} failed; the end of {logs}/{failed[0]}.log:\n" + f.read()[-3000:])
+    if waiting:
+        raise SystemExit(f"{waiting[0].name} waits for {[n for n in waiting[0].needs if not os.path.exists(n)]}, which nothing makes")

@@ -58,6 +58,12 @@ def repeat(t, heads, d):
     return t.reshape(b, l, c // d, 1, d).expand(b, l, c // d, r, d).reshape(b, l, heads, d)
 
 
+def turn(t, cos, sin):
+    """RoPE of t (b,l,h,d)."""
+    x, y = t.float().chunk(2, -1)
+    return torch.cat([x * cos - y * sin, y * cos + x * sin], -1).to(t.dtype)
+
+
 def conv(t, c):
     """Causal depthwise convolution and SiLU, as a sum over the taps; t (b,l,channels)."""
     w, l = c.weight[:, 0], t.shape[1]
@@ -76,10 +82,10 @@ class Attention(nn.Module):
         self.q_proj, self.o_proj = linear(c.d_model, c.d_model), linear(c.d_model, c.d_model)
         self.k_proj, self.v_proj = linear(c.d_model, c.d_xb), linear(c.d_model, c.d_xb)
 
-    def forward(self, u, turn):
+    def forward(self, u, rope):
         c, (b, l, _) = self.c, u.shape
-        q = turn(self.q_proj(u).view(b, l, c.n_head, c.head))
-        k = turn(self.k_proj(u).view(b, l, c.n_kv_head, c.head))
+        q = turn(self.q_proj(u).view(b, l, c.n_head, c.head), *rope)
+        k = turn(self.k_proj(u).view(b, l, c.n_kv_head, c.head), *rope)
         q, k, v = (t.transpose(1, 2) for t in (q, repeat(k.reshape(b, l, -1), c.n_head, c.head), repeat(self.v_proj(u), c.n_head, c.head)))
         if hasattr(F, "scaled_dot_product_attention"):
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -179,9 +185,9 @@ class Layer(nn.Module):
         self.post_attention_layernorm = RMSNorm(c.d_model, c.eps)
         self.mlp = MLP(c)
 
-    def forward(self, h, turn):
+    def forward(self, h, rope):
         mixer = self.mamba if hasattr(self, "mamba") else self.self_attn
-        h = h + mixer(self.input_layernorm(h), turn)
+        h = h + mixer(self.input_layernorm(h), rope)
         return h + self.mlp(self.post_attention_layernorm(h))
 
 
@@ -201,27 +207,23 @@ class Model(nn.Module):
 
     def forward(self, ids):
         """(b,l) ids -> (b,l,vocab) logits."""
-        turn = self.rope(ids.shape[1], ids.device)
+        rope = self.rope(ids.shape[1], ids.device)
         h = self.model.embed_tokens(ids)
         for layer in self.model.layers:
-            h = layer(h, turn)
+            h = layer(h, rope)
         return self.lm_head(self.model.norm(h))
 
     def rope(self, l, device):
-        """Turns (b,l,h,d): pair (i, i+d/2) of position t by t theta^(-2i/d)."""
+        """Cosines and sines (l,1,d/2) of the angles by which pair (i, i+d/2) of position t turns, t theta^(-2i/d)."""
         d = self.c.head
         angle = torch.arange(l, device=device)[:, None] * self.c.rope_theta ** (-torch.arange(0, d, 2, device=device).double() / d)
-        cos, sin = angle.cos().float()[:, None], angle.sin().float()[:, None]
-
-        def turn(t):
-            x, y = t.float().chunk(2, -1)
-            return torch.cat([x * cos - y * sin, y * cos + x * sin], -1).to(t.dtype)
-        return turn
+        return angle.cos().float()[:, None], angle.sin().float()[:, None]
 
     @torch.no_grad()
-    def begin_from(self, other, reuse=True):
+    def begin_from(self, other, reuse=True, plain=False):
         """Takes over what `other`, a teacher or a hybrid with more attention, has at the same place: layers as they are,
-        and where it attends and this one does not, the projections. Without reuse such mixers stay random."""
+        and where it attends and this one does not, the projections. Without reuse such mixers stay random. Plain
+        convolutions begin as their newest tap, which hands the projections on as they are; else they are random."""
         own, theirs = self.state_dict(), other.state_dict()
         for k in own:
             if k in theirs and own[k].shape == theirs[k].shape:
@@ -229,3 +231,7 @@ class Model(nn.Module):
         for mine, layer in zip(self.model.layers, other.model.layers):
             if reuse and hasattr(mine, "mamba") and hasattr(layer, "self_attn"):
                 mine.mamba.reuse(layer.self_attn)
+                if plain:
+                    c = mine.mamba.conv1d
+                    c.weight.copy_((torch.arange(c.weight.shape[-1]) == c.weight.shape[-1] - 1).expand_as(c.weight))
+                    c.bias.zero_()

@@ -1,5 +1,5 @@
 """Training: losses, AdamW over one flat buffer, and a step that a GPU replays as a graph."""
-import math, time
+import contextlib, math, time
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -24,16 +24,33 @@ def learn(model, rows):
     return weighted(each, weight[:, 1:].flatten())
 
 
-def distil(teacher, hard=0.1):
-    """Cross-entropy with what the teacher expects, whose gradient is that of the KL divergence, and a little with the text."""
+def divergence(student, teacher, following, hard):
+    """Cross-entropy with what the teacher expects, whose gradient is that of the KL divergence, and a share of it with
+    the text; logits (b,l,v), ids (b,l) -> (b*l)."""
+    target = teacher.flatten(0, 1).float().softmax(-1)
+    logs = student.flatten(0, 1).float().log_softmax(-1)
+    return -(1 - hard) * (logs * target).sum(-1) - hard * logs.gather(1, following.reshape(-1, 1))[:, 0]
+
+
+def distil(teacher, hard=0.1, fused=False):
+    apart = torch.compile(divergence, dynamic=False) if fused else divergence
+
     def loss(model, rows):
         ids, weight = unpack(rows)
         with torch.no_grad():
-            target = teacher(ids)[:, :-1].flatten(0, 1).float().softmax(-1) * (1 - hard)
-            target.scatter_add_(1, ids[:, 1:].reshape(-1, 1), torch.full_like(target[:, :1], hard))
-        each = -(model(ids)[:, :-1].flatten(0, 1).float().log_softmax(-1) * target).sum(-1)
-        return weighted(each, weight[:, 1:].flatten())
+            want = teacher(ids)
+        # The last token's successor is unknown and weighs nothing.
+        each = apart(model(ids), want, ids.roll(-1, 1), hard)
+        weight = F.pad(weight[:, 1:], (0, 1))
+        return weighted(each, weight.flatten())
     return loss
+
+
+def compiled(*models):
+    """Layers compiled once for all of a kind."""
+    for m in models:
+        for layer in m.model.layers:
+            layer.compile(dynamic=False)
 
 
 class Adam:
@@ -85,14 +102,17 @@ def fit(model, rows, loss, batch, steps, rate, seed=0, say=print, every=0, check
 
     if cuda:  # steps that change no parameter, then the graph
         adam.set(0, 0)
-        side = torch.cuda.Stream()
+        side, before = torch.cuda.Stream(), adam.p.clone()
+        side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(3):
                 step()
         torch.cuda.current_stream().wait_stream(side)
+        torch.cuda.empty_cache()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             step()
+        adam.p.copy_(before)
         adam.m.zero_()
         adam.v.zero_()
     begun, first = time.time(), None
@@ -115,6 +135,10 @@ def fit(model, rows, loss, batch, steps, rate, seed=0, say=print, every=0, check
     return first, loss_now
 
 
+def uncompiled():
+    return torch.compiler.set_stance("force_eager") if hasattr(torch, "compiler") else contextlib.nullcontext()
+
+
 @torch.no_grad()
 def measure(model, rows, teacher=None, batch=16):
     """Perplexity of the replies' tokens in held-out rows and, with a teacher, the KL divergence from it there."""
@@ -123,7 +147,7 @@ def measure(model, rows, teacher=None, batch=16):
     for part in np.array_split(rows, max(1, len(rows) // batch)):
         ids, weight = unpack(torch.from_numpy(part.astype(np.int32)).to(device))
         mark = (weight[:, 1:] == 1).flatten()
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with uncompiled(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logs = model(ids)[:, :-1].flatten(0, 1)[mark].float().log_softmax(-1)
             want = teacher(ids)[:, :-1].flatten(0, 1)[mark].float().log_softmax(-1) if teacher else logs
         nll -= logs.gather(1, ids[:, 1:].reshape(-1)[mark][:, None]).sum().item()
