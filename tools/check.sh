@@ -2,7 +2,8 @@
 # Builds, checks and tests everything. Needs Go and bash; the linter comes as a
 # Go module at a pinned version; clang (which compiles Metal's kernels as C++), a
 # C compiler (for the race detector alone) and qemu (for the arm64 kernels) from
-# the system's packages where there are none.
+# the system's packages where there are none. The smallest run of tools/distill
+# is done where a python3 has PyTorch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
@@ -65,6 +66,20 @@ if ! command -v clang-19 >/dev/null && ! command -v clang >/dev/null; then
   apt-get update -q >/dev/null && { apt-get install -qy clang-19 libc6-dev || apt-get install -qy clang libc6-dev; } >/dev/null
 fi
 MIL_NEED_CLANG=1 go test -timeout 60m ./...
+
+step "distillation in miniature"
+python=
+for candidate in python3 /usr/bin/python3; do
+  if "$candidate" -c 'import numpy, torch' 2>/dev/null; then
+    python=$candidate
+    break
+  fi
+done
+if [ -n "$python" ]; then
+  "$python" tools/distill/smoke.py ./mil
+else
+  printf 'NOTE: not done, no python3 here has PyTorch and NumPy (Debian: apt-get install python3-torch)\n'
+fi
 
 step "arm64 kernels under qemu"
 if ! command -v qemu-aarch64-static >/dev/null; then

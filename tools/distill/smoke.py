@@ -47,7 +47,7 @@ def main(out):
         require(f"{name}: loss {stage['first_loss']:.3f} -> {stage['last_loss']:.3f}, perplexity {run['before']['perplexity']} -> "
                 f"{run['after']['perplexity']}", stage["last_loss"] < stage["first_loss"] and run["after"]["perplexity"] < run["before"]["perplexity"])
         model, path = checkpoint.load(f"{out}/models/{name}"), f"{out}/{name}.bin"
-        mil("convert", f"{out}/models/{name}", "-o", path, "--type", "f32")
+        mil("convert", f"{out}/models/{name}", "-o", path, "--type", "f32", "--force")
         text = "Read this: Ada counted 9949 stars, one's  own. What's 12 + 30?"
         told = json.loads(mil("tokenize", path, "--jsonl", said=json.dumps({"text": text, "add_special": False}) + "\n"))
         require(f"{name}: mil reads the same tokens", told["ids"] == tok.encode(text))
