@@ -222,15 +222,16 @@ class Model(nn.Module):
     @torch.no_grad()
     def begin_from(self, other, reuse=True, plain=False):
         """Takes over what `other`, a teacher or a hybrid with more attention, has at the same place: layers as they are,
-        and where it attends and this one does not, the projections. Without reuse such mixers stay random. Plain
-        convolutions begin as their newest tap, which hands the projections on as they are; else they are random."""
+        and where it attends and this one does not, the projections; without reuse such mixers stay random. Plain
+        convolutions begin as their newest tap, which hands on what comes as it is; else they are random."""
         own, theirs = self.state_dict(), other.state_dict()
         for k in own:
             if k in theirs and own[k].shape == theirs[k].shape:
                 own[k].copy_(theirs[k])
         for mine, layer in zip(self.model.layers, other.model.layers):
-            if reuse and hasattr(mine, "mamba") and hasattr(layer, "self_attn"):
-                mine.mamba.reuse(layer.self_attn)
+            if hasattr(mine, "mamba") and hasattr(layer, "self_attn"):
+                if reuse:
+                    mine.mamba.reuse(layer.self_attn)
                 if plain:
                     c = mine.mamba.conv1d
                     c.weight.copy_((torch.arange(c.weight.shape[-1]) == c.weight.shape[-1] - 1).expand_as(c.weight))

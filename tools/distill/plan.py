@@ -10,7 +10,7 @@ class Run:
     attention: list
     reuse: bool = True       # mixers begin from the attention's projections; else at random
     freeze: bool = False     # only mixers are trained, as in the paper's ablation
-    plain: bool = False      # convolutions begin by handing on the reused projections
+    plain: bool = False      # convolutions begin by handing on what comes, else at random
     rate: float = 1.0        # of the learning rate
     parent: str = "teacher"  # what it begins from; a hybrid with more attention makes it stepwise
     share: float = 1.0       # of the budget
@@ -56,8 +56,9 @@ def hybrids(layers):
            for share, n in (("50", 2), ("0", 0), ("25", 4), ("12", 8)) for mixer in ("mamba2", "mamba1") for reuse in (True, False)]
     for reuse in (True, False):
         end = "" if reuse else "-random"
-        out += [Run(f"mamba2-50-frozen{end}", "mamba2", every(2), reuse, freeze=True), Run(f"mamba2-50-slow{end}", "mamba2", every(2), reuse, rate=0.3)]
-    return out + [Run("mamba2-50-plain", "mamba2", every(2), plain=True), Run("mamba2-12-step", "mamba2", every(8), parent="mamba2-25", share=0.5)]
+        out += [Run(f"mamba2-50-plain{end}", "mamba2", every(2), reuse, plain=True), Run(f"mamba2-50-frozen{end}", "mamba2", every(2), reuse, freeze=True),
+                Run(f"mamba2-50-slow{end}", "mamba2", every(2), reuse, rate=0.3)]
+    return out + [Run("mamba2-12-step", "mamba2", every(8), parent="mamba2-25", share=0.5)]
 
 
 FULL = Plan(runs=hybrids(8))

@@ -1,5 +1,5 @@
 """Tables and plots of what was run: from the output folder, or from the runs.json that an earlier report left."""
-import glob, json, os, re
+import glob, json, math, os, re
 
 SHARES = [("50", "1/2"), ("25", "1/4"), ("12", "1/8"), ("0", "none")]
 KINDS = [("mamba2", "Mamba-2"), ("mamba1", "Mamba")]
@@ -63,7 +63,7 @@ def write(out, where=None):
     parts.append(table(["model", "perplexity of replies", "KL", "text, f32", "eval.jsonl, f32"],
                        [[n, *cells(runs[n])[:3], cells(runs[n])[4]] for n in rest]))
     drafts = sorted({d for r in runs.values() for d in r.get("drafts", {})}, key=int)
-    parts.append(table(["model", *[f"{d} layers" for d in drafts]],
+    parts.append(table(["model", *[f"{d} layer{'s' * (d != '1')}" for d in drafts]],
                        [[n] + ["{acceptance:.2f}, {tokens_per_pass:.2f}".format(**runs[n]["drafts"][d]) for d in drafts] for n in runs if runs[n].get("drafts")]))
     parts.append(table(["model", "parameters", "tokens", "seconds"], [[n, r["parameters"], r["after"]["tokens"], r["seconds"]] for n, r in runs.items()]))
     with open(f"{where}/report.md", "w") as f:
@@ -108,15 +108,18 @@ def plot(path, title, lines, names=None, span=None):
     width, height, left, top, right_, bottom = 720, 360, 56, 40, 210, 40
     low = 1.0 if "erplexity" in title else 0.0
     high = max(y for _, ps in lines for _, y in ps)
-    high = low + (high - low) * 1.05 if high > low else low + 1
+    step = 10 ** math.floor(math.log10(max(high - low, 1e-9) / 4))
+    step *= next(m for m in (1, 2, 5, 10) if step * m * 5 >= high - low)
+    count = math.ceil((high - low) / step - 1e-9)
+    high = low + step * count
     first, last = span or (0, max(1, len(names) - 1))
     x_ = lambda x: left + (width - left - right_) * (x - first) / (last - first)
     y_ = lambda y: height - bottom - (height - top - bottom) * (y - low) / (high - low)
     s = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
          f'<rect width="{width}" height="{height}" fill="white"/>', f'<text x="{left}" y="22" font-size="14">{title}</text>']
-    for i in range(6):
-        y = low + (high - low) * i / 5
-        s.append(f'<path d="M{left} {y_(y):.1f}H{width - right_}" stroke="#ddd"/><text x="{left - 6}" y="{y_(y) + 4:.1f}" text-anchor="end">{y:.3g}</text>')
+    for i in range(count + 1):
+        y = low + step * i
+        s.append(f'<path d="M{left} {y_(y):.1f}H{width - right_}" stroke="#ddd"/><text x="{left - 6}" y="{y_(y) + 4:.1f}" text-anchor="end">{y:.6g}</text>')
     ticks = list(enumerate(names)) if names else [(first + (last - first) * i / 5, f"{first + (last - first) * i / 5:.1f}") for i in range(6)]
     s += [f'<text x="{x_(x):.1f}" y="{height - bottom + 18}" text-anchor="middle">{name}</text>' for x, name in ticks]
     for i, (label, points) in enumerate(lines):
