@@ -114,11 +114,15 @@ def warm(o):
     import torch
     import model, train as t
     p, same = o.plan, {"mamba1": False, "mamba2": False}
+
+    def late(*_):
+        raise TimeoutError(f"not compiled within {o.patience} s")
+
     try:
         if not torch.cuda.is_available():
             return
+        signal.signal(signal.SIGALRM, late)
         signal.alarm(o.patience)
-        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError(f"not compiled within {o.patience} s")))
         shape = dict(vocab_size=p.vocab, d_model=p.d_model, n_layer=p.n_layer, n_head=p.n_head, n_kv_head=p.n_kv_head, d_ff=p.d_ff)
         some = data.rows(bpe.load(f"{o.out}/tokenizer/tokenizer.json"), data.HELD + 1, p.batch // p.short * 4, p.short)
         for mixer in ("mamba2", "mamba1"):
@@ -163,6 +167,10 @@ def todo(o):
 
 def everything(o):
     begun = time.time()
+    if o.plan_name == "full":
+        import torch
+        if not torch.cuda.is_available():
+            raise SystemExit("the full plan needs an NVIDIA GPU, and PyTorch sees none here; --plan smoke does not")
     jobs.run(todo(o), {"gpu": o.gpu, "cpu": o.cpu}, f"{o.out}/logs", o.until)
     import report
     report.write(o.out)

@@ -107,8 +107,8 @@ def plot(path, title, lines, names=None, span=None):
     """Lines through points; x are places of `names`, or numbers within `span`. y begins at 0, or at 1 for perplexity."""
     width, height, left, top, right_, bottom = 720, 360, 56, 40, 210, 40
     low = 1.0 if "erplexity" in title else 0.0
-    high = max(y for _, ps in lines for _, y in ps)
-    step = 10 ** math.floor(math.log10(max(high - low, 1e-9) / 4))
+    high = max(low + 1e-3, max(y for _, ps in lines for _, y in ps))
+    step = 10 ** math.floor(math.log10((high - low) / 4))
     step *= next(m for m in (1, 2, 5, 10) if step * m * 5 >= high - low)
     count = math.ceil((high - low) / step - 1e-9)
     high = low + step * count
