@@ -37,7 +37,9 @@ def greedy(model, tok, question, most):
 
 def main(out):
     p = plan.SMOKE
-    subprocess.run([sys.executable, HERE, "all", "--plan", "smoke", "--out", out, "--mil", MIL, "--gpu", "1", "--cpu", "1"], check=True)
+    made = subprocess.run([sys.executable, HERE, "all", "--plan", "smoke", "--out", out, "--mil", MIL, "--gpu", "1", "--cpu", "1"])
+    if made.returncode:
+        raise SystemExit(made.returncode)
     tok = bpe.load(f"{out}/tokenizer/tokenizer.json")
     names = ["teacher"] + [r.name for r in p.runs] + [f"draft-{n}" for n in p.drafts]
     for name in names:
