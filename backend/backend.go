@@ -36,7 +36,7 @@ type Backend interface {
 
 // Prompter is a backend that reads prompts best in passes of a length of its own.
 type Prompter interface {
-	// PromptTokens is how many tokens the longest pass should hold.
+	// PromptTokens is how many tokens the longest pass should hold, more than Verify.
 	PromptTokens() int
 }
 
