@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"sync"
 
+	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/convert"
@@ -87,9 +89,9 @@ func (a *abuse) flips(whole []byte, w *layout) {
 	}
 	bad := slices.Clone(whole)
 	path := a.path("flipped.bin")
-	every := a.some(101, 1)
+	every := a.some(101, a.of)
 	samples := max(1, size/a.some(8, 300))
-	for i := a.rand.IntN(every); i < size; i += every {
+	for i := (a.share - 1) % every; i < size; i += every {
 		if i > w.end && i%64 != 0 {
 			continue // padding
 		}
@@ -114,6 +116,8 @@ func (a *abuse) flips(whole []byte, w *layout) {
 	}
 }
 
+var processor = sync.OnceValue(func() backend.Backend { return cpu.New(1) })
+
 // use does with a file what a chat does, in this process: a panic ends it and
 // shows where.
 func use(data []byte) (reply string, err error) {
@@ -126,9 +130,7 @@ func use(data []byte) (reply string, err error) {
 	if err != nil {
 		return "", err
 	}
-	b := cpu.New(1)
-	defer b.Close()
-	s, err := e.Model.NewSession(b, model.Options{Context: 64})
+	s, err := e.Model.NewSession(processor(), model.Options{Context: 64})
 	if err != nil {
 		return "", err
 	}

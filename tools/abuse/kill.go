@@ -103,7 +103,7 @@ func interrupted(a *abuse) {
 	dir := a.path("models")
 	must(0, os.Mkdir(dir, 0o700))
 	text := a.path("text")
-	must(0, os.WriteFile(text, []byte(strings.Repeat("The fox met a hare. ", a.some(40, 1000))), 0o600))
+	must(0, os.WriteFile(text, []byte(strings.Repeat("The fox met a hare. ", a.some(40, 400))), 0o600))
 	demo := a.path("demo.bin")
 	a.works(call{args: []string{"convert", a.demoFolder(), "-o", demo, "--type", "q8_0"}})
 	long := strings.Repeat("Tell me a story about a fox. ", 500)

@@ -5,7 +5,7 @@
 // that vanish. It fails where anything is lost, where mil crashes or hangs, or
 // where it says more or less than one clear line.
 //
-//	go build -o mil . && go run ./tools/abuse [-short] [-only PART] [-seed N]
+//	go build -o mil . && go run ./tools/abuse [-short] [-only PART] [-seed N] [-share I -of N]
 package main
 
 import (
@@ -25,6 +25,8 @@ type abuse struct {
 	dir      string // for the part at hand, empty when it begins
 	short    bool
 	rand     *rand.Rand
+	share    int // of the bytes of headers and of the prompts, which are many,
+	of       int // and how many shares there are
 	count    int // things done
 	failures int
 }
@@ -57,6 +59,8 @@ func main() {
 	flag.BoolVar(&a.short, "short", false, "a sample of everything, in some seconds")
 	flag.StringVar(&only, "only", "", "the parts whose names contain this")
 	flag.Uint64Var(&seed, "seed", 1, "of the choices")
+	flag.IntVar(&a.share, "share", 1, "which of the -of shares of the bytes of headers and of the prompts to try")
+	flag.IntVar(&a.of, "of", 1, "how many shares there are")
 	flag.Parse()
 	for _, p := range []*string{&a.mil, &a.data} {
 		var err error

@@ -25,7 +25,7 @@ type talk struct {
 
 func (a *abuse) talk(args ...string) *talk {
 	t := &talk{a: a, lines: make(chan string, 1)}
-	t.ctx, t.end = context.WithTimeout(context.Background(), patience)
+	t.ctx, t.end = context.WithTimeout(context.Background(), 5*patience) // for as many turns as it may be
 	t.cmd = a.command(t.ctx, call{args: append([]string{"chat", "--temp", "0"}, args...)})
 	t.cmd.Stderr = &t.errs
 	t.in = must(t.cmd.StdinPipe())

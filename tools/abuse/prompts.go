@@ -3,8 +3,10 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -37,7 +39,11 @@ func prompts(a *abuse) {
 		"emoji":                strings.Repeat("👩‍👩‍👧", n/18),
 	}
 	commands := [][]string{{"run", "--max-tokens", "4"}, {"run", "--raw", "--max-tokens", "4"}, {"chat", "--max-tokens", "4"}}
-	for name, text := range texts {
+	for i, name := range slices.Sorted(maps.Keys(texts)) {
+		text := texts[name]
+		if i%a.of != a.share-1 {
+			continue
+		}
 		if a.short {
 			a.rand.Shuffle(len(commands), func(i, j int) { commands[i], commands[j] = commands[j], commands[i] })
 		}

@@ -82,9 +82,16 @@ func (s *screen) text() string {
 	return s.out.String()
 }
 
-// await waits until the screen has shown a text so many times.
-func (s *screen) await(text string, times int) {
-	for end := time.Now().Add(patience); strings.Count(s.text(), text) < times; time.Sleep(5 * time.Millisecond) {
+// await waits until the screen has shown a text so many times, or with another
+// one together.
+func (s *screen) await(text string, times int, or ...string) {
+	shown := func() (n int) {
+		for _, t := range append(or, text) {
+			n += strings.Count(s.text(), t)
+		}
+		return n
+	}
+	for end := time.Now().Add(patience); shown() < times; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.a.fail("a terminal never showed %q; %.300q", text, s.text())
 			return
@@ -222,7 +229,7 @@ func (a *abuse) interrupts(open func(args ...string) *screen) {
 		s.typed(story)
 		s.await(begun, 2*i+1)
 		s.typed(ctrlC)
-		s.await(stopped, i+1)
+		s.await(stopped, 2+i+1, "leaves") // the reply may have ended
 		s.typed("/regen\r")
 		s.await(begun, 2*i+2)
 		s.typed("What is 2 plus 3?\r")

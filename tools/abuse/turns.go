@@ -5,12 +5,13 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // grown is how many KiB a chat may take more at its end than after a third of
-// its turns, without the KV cache, of which more and more is used.
+// its turns, without the memory that was asked for at its beginning.
 const grown = 64 << 10
 
 // manyTurns talks on and on: the memory stays.
@@ -38,15 +39,19 @@ func manyTurns(a *abuse) {
 	fmt.Printf("  %d turns: %d MiB resident after %d, %d MiB at the end\n", turns, early>>10, turns/3, late>>10)
 }
 
-// resident is a process's own memory in KiB, and what it has read of its
-// files; memory it shares, as caches are, is not in it.
-func resident(pid int) int {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	sum := 0
+// resident is a process's memory in KiB, but for caches and states, of which more
+// and more is used: they ask for large pages (flag hg).
+func resident(pid int) (sum int) {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", pid))
+	rss := 0 // of the mapping at hand
 	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) == 3 && (f[0] == "RssAnon:" || f[0] == "RssFile:") {
-			n, _ := strconv.Atoi(f[1])
-			sum += n
+		switch f := strings.Fields(line); f[0] {
+		case "Rss:":
+			rss, _ = strconv.Atoi(f[1])
+		case "VmFlags:":
+			if !slices.Contains(f, "hg") {
+				sum += rss
+			}
 		}
 	}
 	return sum
