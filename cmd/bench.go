@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/internal/whole"
 )
@@ -42,6 +43,10 @@ type benchResult struct {
 	GenSpread    float64 `json:"gen_spread"`
 	GenShare     float64 `json:"gen_share"`  // of the read rate, by ReadBytes
 	ReadBytes    int64   `json:"read_bytes"` // weights, KV cache and state a token at this depth reads
+	// GPU is where a token's pass spends its time on a card; HostMicros is what a
+	// token takes beyond it: the launch, the way back, the choice.
+	GPU        *backend.Gauge `json:"gpu,omitempty"`
+	HostMicros float64        `json:"host_us,omitempty"`
 }
 
 // benchFlags are the command's.
@@ -158,6 +163,12 @@ func (b *benchmark) print(out io.Writer) error {
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	for _, r := range b.Results {
+		if g := r.GPU; g != nil {
+			fmt.Fprintf(out, "depth %d: a pass %.2f ms on the card, its %d launches alone %.2f; a token %.0f us more for launch, way back and choice; the card copies %.2f TB/s, read and written\n",
+				r.Depth, 1e3*g.Pass, g.Launches, 1e3*g.Kernels, r.HostMicros, g.CopyRate/1e12)
+		}
 	}
 	if len(b.Results) > 1 {
 		plotText(out, b)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/backend/host"
@@ -222,7 +223,23 @@ func (b *bench) depth(depth int) (benchResult, error) {
 	r.GenTokS, r.GenSpread = median(gens)
 	r.PromptShare, _ = median(promptShares)
 	r.GenShare, _ = median(genShares)
-	return r, nil
+	if err := b.gauge(&r); err != nil {
+		return r, err
+	}
+	return r, b.s.Restore(begin)
+}
+
+// gauge asks a card where a token's time goes.
+func (b *bench) gauge(r *benchResult) error {
+	if b.gen == 0 {
+		return nil
+	}
+	g, ok, err := b.s.Gauge()
+	if !ok || err != nil {
+		return err
+	}
+	r.GPU, r.HostMicros = &g, 1e6*(1/r.GenTokS-g.Pass)
+	return nil
 }
 
 // promptRun reads a prompt and returns its tokens a second, and how many
@@ -239,8 +256,9 @@ func (b *bench) promptRun(depth int) (speed, macs float64, err error) {
 }
 
 // genRun generates greedily and returns tokens a second, and how many bytes the
-// machine read a second before, between and after eighths of them. Choosing tokens
-// is not timed.
+// machine read a second before, between and after eighths of them (of a card's
+// tokens before and after all). Choosing tokens is timed with the rest only where
+// rows of logits are ranked as they are made.
 func (b *bench) genRun(depth int) (speed, reads float64, err error) {
 	var total, reading time.Duration
 	n := 0.0
@@ -252,14 +270,23 @@ func (b *bench) genRun(depth int) (speed, reads float64, err error) {
 		n += float64(len(part))
 		return format.Guard(func() { reading += b.machine.Read(part) })
 	}
-	token := []int32{b.filler[depth]}
+	token, ranks := []int32{b.filler[depth]}, b.s.Ranks()
 	for i := range b.gen {
-		if i%max(1, b.gen/8) == 0 {
+		if i == 0 || i%max(1, b.gen/8) == 0 && b.backend.Name() == "cpu" {
 			if err := read(); err != nil {
 				return 0, 0, err
 			}
 		}
 		begin := time.Now()
+		if ranks {
+			top, err := b.s.FeedRanked(token, model.WantLast, backend.Ranking{})
+			if err != nil {
+				return 0, 0, err
+			}
+			token[0] = top[0].Tokens[0]
+			total += time.Since(begin)
+			continue
+		}
 		logits, err := b.s.Feed(token, model.WantLast)
 		total += time.Since(begin)
 		if err != nil {

@@ -71,6 +71,12 @@ type productArgs struct {
 	_                   int32
 }
 
+type rankArgs struct {
+	logits, params, recent, keys, sums, out uint64
+	vocab, tokens, slices                   int32
+	_                                       int32
+}
+
 type ropeArgs struct {
 	q, k, v, keys, values, freqs, params               uint64
 	stride                                             int32
@@ -123,7 +129,7 @@ type after2Args struct {
 	conv                    convArgs
 	to                      quantizedArgs
 	weight                  uint64
-	groups, size            int32
+	groups, size, parts     int32
 	logBlocks, windowBlocks int32
 	eps                     float32
 }

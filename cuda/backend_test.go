@@ -78,7 +78,7 @@ func TestPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	capture := []string{"ModuleLoadData add mul native", "ModuleGetFunction add", "StreamSynchronize", "StreamBeginCapture",
-		"MemcpyHtoDAsync 68", "LaunchKernel add", "StreamEndCapture", "GraphInstantiate", "GraphDestroy"}
+		"MemcpyHtoDAsync 384", "LaunchKernel add", "StreamEndCapture", "GraphInstantiate", "GraphDestroy"}
 	if got := f.log[len(f.log)-len(capture):]; !slices.Equal(got, capture) {
 		t.Errorf("capture: %q", got)
 	}

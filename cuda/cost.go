@@ -24,8 +24,10 @@ func (m *costMemory) tensor(*backend.Tensor) (uint64, error) { return costAddres
 func (m *costMemory) state(*backend.State) (uint64, error)   { return costAddress, nil }
 func (m *costMemory) value(backend.Value) uint64             { return costAddress }
 func (m *costMemory) capability() int                        { return tensorCores }
+func (m *costMemory) processors() int                        { return hopperSMs }
 func (m *costMemory) params() uint64                         { return costAddress }
 func (m *costMemory) logits() uint64                         { return costAddress }
+func (m *costMemory) best() uint64                           { return costAddress }
 
 func (m *costMemory) scratch(bytes int) uint64 {
 	m.scratched += int64(bytes)

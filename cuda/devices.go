@@ -37,6 +37,7 @@ type Device struct {
 	Why        string `json:"why,omitempty"` // it cannot be used
 	device     int32
 	cc         int // 75 for 7.5
+	processors int // multiprocessors
 }
 
 // List tells what the driver sees. It holds a context of each device for as
@@ -119,6 +120,9 @@ func probe(d driver) (devices []Device, version int, err error) {
 		}
 		if err == nil {
 			minor, err = d.DeviceGetAttribute(attributeCCMinor, v.device)
+		}
+		if err == nil {
+			v.processors, err = d.DeviceGetAttribute(attributeProcessors, v.device)
 		}
 		if err != nil {
 			return nil, version, fmt.Errorf("device %d: %w", i, err)

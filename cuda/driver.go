@@ -33,6 +33,7 @@ type driver interface {
 	StreamSynchronize(stream uintptr) error
 	MemsetD8Async(address uint64, value byte, bytes int, stream uintptr) error
 	MemcpyHtoDAsync(to uint64, from unsafe.Pointer, bytes int, stream uintptr) error
+	MemcpyDtoDAsync(to, from uint64, bytes int, stream uintptr) error
 	MemcpyDtoHAsync(to unsafe.Pointer, from uint64, bytes int, stream uintptr) error
 
 	StreamBeginCapture(stream uintptr) error
@@ -64,6 +65,8 @@ const (
 	notFound         = 500
 	attributeCCMajor = 75
 	attributeCCMinor = 76
+
+	attributeProcessors = 16 // multiprocessors
 
 	functionMaxDynamicShared = 8
 

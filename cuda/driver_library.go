@@ -17,7 +17,7 @@ type functions struct {
 	init, driverGetVersion, deviceGetCount, deviceGet, deviceGetName, deviceGetAttribute, deviceTotalMem,
 	devicePrimaryCtxRetain, devicePrimaryCtxRelease, ctxSetCurrent,
 	memGetInfo, memAlloc, memFree, memHostAlloc, memFreeHost,
-	streamCreate, streamDestroy, streamSynchronize, memsetD8Async, memcpyHtoDAsync, memcpyDtoHAsync,
+	streamCreate, streamDestroy, streamSynchronize, memsetD8Async, memcpyHtoDAsync, memcpyDtoDAsync, memcpyDtoHAsync,
 	streamBeginCapture, streamEndCapture, graphInstantiate, graphDestroy, graphExecDestroy, graphLaunch,
 	moduleLoadDataEx, moduleUnload, moduleGetFunction, funcSetAttribute, launchKernel,
 	getErrorString uintptr
@@ -50,6 +50,7 @@ func (f *functions) symbols() map[string]*uintptr {
 		"cuStreamSynchronize":          &f.streamSynchronize,
 		"cuMemsetD8Async":              &f.memsetD8Async,
 		"cuMemcpyHtoDAsync_v2":         &f.memcpyHtoDAsync,
+		"cuMemcpyDtoDAsync_v2":         &f.memcpyDtoDAsync,
 		"cuMemcpyDtoHAsync_v2":         &f.memcpyDtoHAsync,
 		"cuStreamBeginCapture_v2":      &f.streamBeginCapture,
 		"cuStreamEndCapture":           &f.streamEndCapture,
@@ -212,6 +213,11 @@ func (f *functions) MemsetD8Async(address uint64, value byte, bytes int, stream 
 func (f *functions) MemcpyHtoDAsync(to uint64, from unsafe.Pointer, bytes int, stream uintptr) error {
 	r, _, _ := purego.SyscallN(f.memcpyHtoDAsync, uintptr(to), uintptr(from), uintptr(bytes), stream)
 	return f.check("cuMemcpyHtoDAsync", r)
+}
+
+func (f *functions) MemcpyDtoDAsync(to, from uint64, bytes int, stream uintptr) error {
+	r, _, _ := purego.SyscallN(f.memcpyDtoDAsync, uintptr(to), uintptr(from), uintptr(bytes), stream)
+	return f.check("cuMemcpyDtoDAsync", r)
 }
 
 func (f *functions) MemcpyDtoHAsync(to unsafe.Pointer, from uint64, bytes int, stream uintptr) error {

@@ -1,8 +1,10 @@
 package cuda
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
@@ -18,24 +20,29 @@ type exec struct {
 	arena   uint64 // values
 	block   uint64 // parameters
 	rows    uint64 // logits
+	ranks   uint64 // the best of them, [rows][rankWords]
 	params  []int32
 	logits  []float32 // pinned, as many rows as were asked for at once
+	ranked  []int32   // pinned, what ranks holds
+	best    []backend.Best
 	replays map[int]*replay
 	passes  int // run so far
 
 	// What the next pass is, for run, which is made once: a closure a pass
 	// would be garbage a pass.
-	replay  *replay
-	wanted  int // bytes of logits
-	outputs []output
-	run     func() error
+	replay      *replay
+	wanted      int // bytes of logits
+	wantedRanks int // bytes of ranks
+	outputs     []output
+	run         func() error
 }
 
 // replay is a captured graph with the memory it alone uses.
 type replay struct {
-	graph uintptr
-	owned []uint64
-	last  int // pass that used it
+	graph    uintptr
+	launches []launch // what the graph is made of
+	owned    []uint64
+	last     int // pass that used it
 }
 
 // output is a value that a pass copies to the host, where a program is cut.
@@ -59,13 +66,19 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		if e.arena, err = b.allocate(4 * e.layout.Floats); err != nil {
 			return err
 		}
-		if e.block, err = b.allocate(4 * (paramTokens + p.Tokens)); err != nil {
+		if e.block, err = b.allocate(4 * (paramTokens + p.Tokens + backend.RankWindow)); err != nil {
 			return err
 		}
 		if e.rows, err = b.allocate(4 * p.LogitRows * p.Vocab); err != nil {
 			return err
 		}
-		if e.params, err = pinned[int32](b.d, paramTokens+p.Tokens); err != nil {
+		if e.params, err = pinned[int32](b.d, paramTokens+p.Tokens+backend.RankWindow); err != nil {
+			return err
+		}
+		if e.ranks, err = b.allocate(4 * rankWords * p.LogitRows); err != nil {
+			return err
+		}
+		if e.ranked, err = pinned[int32](b.d, rankWords*min(p.LogitRows, backend.Verify)); err != nil {
 			return err
 		}
 		for _, v := range p.Outputs {
@@ -108,22 +121,91 @@ func pinned[T int32 | float32](d driver, n int) ([]T, error) {
 
 // Run implements [backend.Exec].
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
-	n := len(p.Tokens)
-	if n == 0 || n > e.p.Tokens || p.Logits > min(n, e.p.LogitRows) {
-		return nil, fmt.Errorf("cuda: a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, e.p.Tokens, e.p.LogitRows)
-	}
 	values := p.Logits * e.p.Vocab
-	if err := e.prepare(n, values); err != nil {
+	e.wanted, e.wantedRanks = 4*values, 0
+	if err := e.pose(p, nil, values); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	e.params[paramPos], e.params[paramReplay] = int32(p.Pos), int32(p.Replay)
-	e.params[paramLogits], e.params[paramCount], e.params[paramShift] = int32(p.Logits), int32(n), int32(p.Shift)
-	copy(e.params[paramTokens:], p.Tokens)
-	e.wanted = 4 * values
 	if err := e.b.w.do(e.run); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	return e.logits[:values], nil
+}
+
+// pose makes the parameter block that of a pass.
+func (e *exec) pose(p *backend.Params, r *backend.Ranking, logits int) error {
+	n := len(p.Tokens)
+	if n == 0 || n > e.p.Tokens || p.Logits > min(n, e.p.LogitRows) {
+		return fmt.Errorf("a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, e.p.Tokens, e.p.LogitRows)
+	}
+	if err := e.prepare(n, logits); err != nil {
+		return err
+	}
+	e.params[paramPos], e.params[paramReplay] = int32(p.Pos), int32(p.Replay)
+	e.params[paramLogits], e.params[paramCount], e.params[paramShift] = int32(p.Logits), int32(n), int32(p.Shift)
+	copy(e.params[paramTokens:], p.Tokens)
+	e.params[paramRanked] = 0
+	if r != nil {
+		e.params[paramRanked] = 1
+		e.params[paramTemperature] = int32(math.Float32bits(r.Temp))
+		e.params[paramPenalty] = int32(math.Float32bits(cmp.Or(r.Penalty, 1)))
+		recent := r.Recent[max(0, len(r.Recent)-backend.RankWindow):]
+		e.params[paramRecent] = int32(len(recent))
+		copy(e.params[paramTokens+e.p.Tokens:], recent)
+	}
+	return nil
+}
+
+// RunRanked implements [backend.Ranker].
+func (e *exec) RunRanked(p *backend.Params, r *backend.Ranking) ([]backend.Best, error) {
+	if e.p.Tokens > backend.Verify {
+		return nil, fmt.Errorf("cuda: rows of a program of %d tokens are not ranked", e.p.Tokens)
+	}
+	e.wanted, e.wantedRanks = 0, 4*rankWords*p.Logits
+	if err := e.pose(p, r, 0); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	if err := e.b.w.do(e.run); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	keep := min(backend.Ranked, e.p.Vocab)
+	if r.Temp == 0 {
+		keep = 1
+	}
+	e.best = e.best[:0]
+	for i := range p.Logits {
+		row := e.ranked[rankWords*i:][:rankWords]
+		e.best = append(e.best, backend.Best{
+			Tokens: row[backend.Ranked:][:keep],
+			Logits: unsafe.Slice((*float32)(unsafe.Pointer(&row[0])), keep),
+			Sum:    float64(math.Float32frombits(uint32(row[2*backend.Ranked]))),
+		})
+		if r.Temp == 0 {
+			e.best[i].Sum = 0
+		}
+	}
+	return e.best, nil
+}
+
+// Row implements [backend.Ranker].
+func (e *exec) Row(i int) ([]float32, error) {
+	v := e.p.Vocab
+	if i < 0 || i >= int(e.params[paramLogits]) {
+		return nil, fmt.Errorf("cuda: row %d of %d", i, e.params[paramLogits])
+	}
+	err := e.room(v)
+	if err == nil {
+		err = e.b.w.do(func() error {
+			if err := e.b.d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), e.rows+4*uint64(i*v), 4*v, e.b.stream); err != nil {
+				return err
+			}
+			return e.b.d.StreamSynchronize(e.b.stream)
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	return e.logits[:v], nil
 }
 
 // Output implements [split.Head].
@@ -139,6 +221,11 @@ func (e *exec) pass() error {
 	}
 	if e.wanted > 0 {
 		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), e.rows, e.wanted, stream); err != nil {
+			return err
+		}
+	}
+	if e.wantedRanks > 0 {
+		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&e.ranked[0]), e.ranks, e.wantedRanks, stream); err != nil {
 			return err
 		}
 	}
@@ -167,6 +254,11 @@ func (e *exec) prepare(tokens, logits int) error {
 	}
 	r.last = e.passes
 	e.replay = r
+	return e.room(logits)
+}
+
+// room makes room for so many logits on the host.
+func (e *exec) room(logits int) error {
 	if logits <= len(e.logits) {
 		return nil
 	}
@@ -205,7 +297,7 @@ func (e *exec) evict(tokens int) error {
 func (e *exec) capture(tokens int) (*replay, error) {
 	m := &planMemory{e: e}
 	launches, err := e.b.plan(e.p, tokens, m)
-	r := &replay{owned: m.owned}
+	r := &replay{launches: launches, owned: m.owned}
 	err = errors.Join(err, m.err)
 	if err == nil {
 		err = e.b.w.do(func() (err error) {
@@ -235,7 +327,11 @@ func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
 	if err := d.StreamBeginCapture(stream); err != nil {
 		return 0, err
 	}
-	err := d.MemcpyHtoDAsync(e.block, unsafe.Pointer(&e.params[0]), 4*(paramTokens+tokens), stream)
+	size := paramTokens + tokens
+	if e.p.Tokens <= backend.Verify {
+		size = len(e.params) // with the recent tokens
+	}
+	err := d.MemcpyHtoDAsync(e.block, unsafe.Pointer(&e.params[0]), 4*size, stream)
 	for i := 0; i < len(launches) && err == nil; i++ {
 		if err = d.LaunchKernel(kernels[i].function, &launches[i], kernels[i].early && i > 0, stream); err != nil {
 			err = fmt.Errorf("launch %d, %s%v%v: %w", i, launches[i].kernel, launches[i].grid, launches[i].block, err)
@@ -273,7 +369,7 @@ func (e *exec) Close() error {
 		for _, r := range e.replays {
 			errs = append(errs, e.b.release(r))
 		}
-		for _, p := range []uint64{e.arena, e.block, e.rows} {
+		for _, p := range []uint64{e.arena, e.block, e.rows, e.ranks} {
 			if p != 0 {
 				errs = append(errs, e.b.d.MemFree(p))
 			}
@@ -281,11 +377,14 @@ func (e *exec) Close() error {
 		if e.params != nil {
 			errs = append(errs, e.b.d.MemFreeHost(unsafe.Pointer(&e.params[0])))
 		}
+		if e.ranked != nil {
+			errs = append(errs, e.b.d.MemFreeHost(unsafe.Pointer(&e.ranked[0])))
+		}
 		for _, o := range e.outputs {
 			errs = append(errs, e.b.d.MemFreeHost(unsafe.Pointer(&o.to[0])))
 		}
 		errs = append(errs, e.freeLogits())
-		e.replays, e.arena, e.block, e.rows, e.params, e.outputs = nil, 0, 0, 0, nil, nil
+		e.replays, e.arena, e.block, e.rows, e.ranks, e.params, e.ranked, e.outputs = nil, 0, 0, 0, 0, nil, nil, nil
 		return errors.Join(errs...)
 	})
 }

@@ -93,8 +93,11 @@ func (f *fakeDriver) DeviceGetName(d int32) (string, error) {
 }
 
 func (f *fakeDriver) DeviceGetAttribute(a, d int32) (int, error) {
-	if a == attributeCCMajor {
+	switch a {
+	case attributeCCMajor:
 		return f.ccs[d] / 10, f.call("DeviceGetAttribute")
+	case attributeProcessors:
+		return hopperSMs, f.call("DeviceGetAttribute")
 	}
 	return f.ccs[d] % 10, f.call("DeviceGetAttribute")
 }
@@ -204,6 +207,10 @@ func (f *fakeDriver) MemsetD8Async(p uint64, v byte, n int, _ uintptr) error {
 
 func (f *fakeDriver) MemcpyHtoDAsync(to uint64, from unsafe.Pointer, n int, _ uintptr) error {
 	return f.enqueue(f.call("MemcpyHtoDAsync", n), func() { copy(f.at(to, n), unsafe.Slice((*byte)(from), n)) })
+}
+
+func (f *fakeDriver) MemcpyDtoDAsync(to, from uint64, n int, _ uintptr) error {
+	return f.enqueue(f.call("MemcpyDtoDAsync", n), func() { copy(f.at(to, n), f.at(from, n)) })
 }
 
 func (f *fakeDriver) MemcpyDtoHAsync(to unsafe.Pointer, from uint64, n int, _ uintptr) error {

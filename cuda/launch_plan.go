@@ -21,6 +21,7 @@ func plan(p *backend.Program, tokens int, m memory) ([]launch, error) {
 				return nil, fmt.Errorf("node %d: %w", i, err)
 			}
 		}
+		pl.rank()
 		if pass == 0 {
 			for i, n := range pl.needs {
 				if n > 0 {

@@ -46,14 +46,32 @@ func (pl *planner) rows(w *backend.Tensor, gate bool, x product, v matVecArgs, o
 			}
 		}
 	}
-	blocks, begin := 0, int32(0)
+	if x.tokens == 1 && !gate && a.to.form == formFloat && pl.capability() == hopper && 20*pl.rounds(&v, tallRows) <= 19*pl.rounds(&v, 2*tallRows) {
+		kernel, tall = "rowshalf", 1
+	}
+	blocks := tilesOf(&v, tall*tallRows)
+	add(pl, fmt.Sprintf("%s_%v_%d", kernel, w.Type, held(x.tokens)), [3]int{blocks, 1, 1}, 32*warps*tall, a)
+	l := &pl.launches[len(pl.launches)-1]
+	l.shared = uint32(warps * tall * stages * (matrices*tallRows*pitches[w.Type] + held(x.tokens)*stepInput))
+	l.what = fmt.Sprintf(" %dx%d", v.ends[3], w.Cols)
+	return nil
+}
+
+// tilesOf is how many tiles of so many rows a product's matrices have; a gate's
+// and its up's are the same.
+func tilesOf(v *matVecArgs, rows int) (tiles int) {
+	begin := int32(0)
 	for _, end := range v.ends {
-		blocks += ceil(int(end-begin), tall*tallRows)
+		tiles += ceil(int(end-begin), rows)
 		begin = end
 	}
-	add(pl, fmt.Sprintf("%s_%v_%d", kernel, w.Type, held(x.tokens)), [3]int{blocks, 1, 1}, 32*warps*tall, a)
-	pl.launches[len(pl.launches)-1].shared = uint32(warps * tall * stages * (matrices*tallRows*pitches[w.Type] + held(x.tokens)*stepInput))
-	return nil
+	return tiles
+}
+
+// rounds is how many rows a multiprocessor makes at most, by tiles of so many:
+// where that is fewer by smaller tiles, fewer wait at the end for the others.
+func (pl *planner) rounds(v *matVecArgs, rows int) int {
+	return ceil(tilesOf(v, rows), pl.processors()) * rows
 }
 
 // slots is how many tokens lie beside each other in formTile, held how many

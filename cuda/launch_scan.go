@@ -14,6 +14,7 @@ const (
 	promptLanes  = 4    // of a channel of prompt_scan1
 	promptStates = 16   // the fewest of prompt_scan2
 	promptGroup  = 1024 // channels of a norm's group that a warp takes
+	afterColumns = 256  // of a group that a block of after2 makes where several can
 )
 
 // long reports whether a pass takes kernels made for prompts, of chips that copy
@@ -156,9 +157,12 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 	}
 	add(pl, fmt.Sprintf("%s_%d", kernel, states), [3]int{ceil(n.P, scan2Rows), n.Heads, 1}, scan2Rows*scan2Lanes, a)
 	size := n.Heads * n.P / n.NormGroups
-	after := after2Args{scan: a, weight: ws[3], groups: int32(n.NormGroups), size: int32(size), eps: n.NormEps}
+	after := after2Args{scan: a, weight: ws[3], groups: int32(n.NormGroups), size: int32(size), parts: 1, eps: n.NormEps}
 	if size%32 == 0 {
 		after.to, _ = pl.quantized(n.Out, false)
+	}
+	if after.to.form != formFloat && pl.readers(n.Out) == 1 {
+		after.parts = int32(ceil(size, afterColumns))
 	}
 	log, window := 0, 0
 	if pl.p.Logged {
@@ -169,7 +173,20 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 	if pl.long() && size <= promptGroup {
 		add(pl, "prompt_after2", [3]int{ceil(n.NormGroups*pl.tokens, 8) + window, 1, 1}, 256, after)
 	} else {
-		add(pl, "after2", [3]int{n.NormGroups*pl.tokens + log + window, 1, 1}, 256, after)
+		add(pl, "after2", [3]int{n.NormGroups*int(after.parts)*pl.tokens + log + window, 1, 1}, 256, after)
 	}
 	return nil
+}
+
+// readers is how many nodes, or callers, read a value.
+func (pl *planner) readers(v backend.Value) (n int) {
+	for _, node := range pl.p.Nodes {
+		if slices.Contains(node.Reads(), v) {
+			n++
+		}
+	}
+	if slices.Contains(pl.p.Outputs, v) {
+		n++
+	}
+	return n
 }

@@ -82,8 +82,10 @@ func (m *paperMemory) tensor(t *backend.Tensor) (uint64, error) { return m.take(
 func (m *paperMemory) state(s *backend.State) (uint64, error)   { return m.take(s.Bytes), nil }
 func (m *paperMemory) value(v backend.Value) uint64             { return 1<<40 + uint64(v)<<24 }
 func (m *paperMemory) capability() int                          { return m.cc }
+func (m *paperMemory) processors() int                          { return hopperSMs }
 func (m *paperMemory) params() uint64                           { return 256 }
 func (m *paperMemory) logits() uint64                           { return 512 }
+func (m *paperMemory) best() uint64                             { return 768 }
 func (m *paperMemory) scratch(n int) uint64                     { return m.take(n) }
 func (m *paperMemory) constant(b []byte) uint64                 { return m.take(len(b)) }
 

@@ -39,8 +39,10 @@ func (m *planMemory) state(s *backend.State) (uint64, error) {
 
 func (m *planMemory) value(v backend.Value) uint64 { return m.e.address(v) }
 func (m *planMemory) capability() int              { return m.e.b.device.cc }
+func (m *planMemory) processors() int              { return m.e.b.device.processors }
 func (m *planMemory) params() uint64               { return m.e.block }
 func (m *planMemory) logits() uint64               { return m.e.rows }
+func (m *planMemory) best() uint64                 { return m.e.ranks }
 
 func (m *planMemory) scratch(bytes int) uint64 {
 	if m.err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	flags "flag"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -117,7 +116,7 @@ func TestProfile(t *testing.T) {
 	var sum time.Duration
 	for i := range launches {
 		l := &launches[i]
-		name := fmt.Sprintf("%s %v x %v", l.kernel, l.grid, l.block)
+		name := l.String()
 		c := costs[name]
 		if c == nil {
 			c = &cost{name: name, each: alone(t, e, l)}
@@ -137,6 +136,84 @@ func TestProfile(t *testing.T) {
 	}
 }
 
+// Tokens as when text is made: the log is replayed, the row ranked.
+func TestTokens(t *testing.T) {
+	if *profileModel == "" {
+		t.Skip("no -profile MODEL")
+	}
+	s := &spy{Backend: device(t)}
+	f, err := format.Open(*profileModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	on, err := m.NewSession(s, model.Options{Context: 512})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer on.Close()
+	e := s.execs[0]
+	p := &backend.Params{Tokens: make([]int32, 1), Replay: 1, Logits: 1}
+	var all []time.Duration
+	for range 40 {
+		start := time.Now()
+		if _, err := e.RunRanked(p, &backend.Ranking{}); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, time.Since(start))
+	}
+	slices.Sort(all)
+	g, err := e.Gauge(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("a token %v, %.3f ms of it on the card", all[len(all)/2], 1e3*g.Pass)
+}
+
+// How long a process that has compiled nothing takes to its first words.
+func TestCold(t *testing.T) {
+	if *profileModel == "" {
+		t.Skip("no -profile MODEL")
+	}
+	f, err := format.Open(*profileModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	b := device(t)
+	opened := time.Since(start)
+	on, err := m.NewSession(b, model.Options{Context: 4096})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer on.Close()
+	ready := time.Since(start)
+	for range 2 {
+		begin := time.Now()
+		if _, err := on.Feed(make([]int32, 2048), model.WantLast); err != nil {
+			t.Fatal(err)
+		}
+		prompt := time.Since(begin)
+		begin = time.Now()
+		if _, err := on.Feed(make([]int32, 5), model.WantLast); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("device open after %v, session ready after %v; a prompt of 2048 took %v, five tokens %v", opened, ready, prompt, time.Since(begin))
+		if err := on.Reset(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // serial is a driver whose launches do not overlap.
 type serial struct{ driver }
 
@@ -145,29 +222,14 @@ func (s serial) LaunchKernel(function uintptr, l *launch, _ bool, stream uintptr
 }
 
 // alone is a launch's time when it follows itself.
-func alone(t *testing.T, e *exec, l *launch) time.Duration {
-	const copies = 50
-	many := slices.Repeat([]launch{*l}, copies)
-	best := time.Hour
+func alone(t *testing.T, e *exec, l *launch) (took time.Duration) {
 	err := e.b.w.do(func() error {
-		g, err := e.record(1, many)
-		if err != nil {
-			return err
-		}
-		for range 4 {
-			start := time.Now()
-			if err := e.b.d.GraphLaunch(g, e.b.stream); err != nil {
-				return err
-			}
-			if err := e.b.d.StreamSynchronize(e.b.stream); err != nil {
-				return err
-			}
-			best = min(best, time.Since(start)/copies)
-		}
-		return e.b.d.GraphExecDestroy(g)
+		seconds, err := e.alone(l)
+		took = time.Duration(seconds * float64(time.Second))
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return best
+	return took
 }

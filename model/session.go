@@ -139,19 +139,8 @@ func (s *Session) Vocab() int { return s.m.Config.Vocab }
 // until the next Feed. After at most backend.Verify tokens, Commit may keep
 // only the first of them; longer feeds are committed whole.
 func (s *Session) Feed(tokens []int32, want Want) (logits []float32, err error) {
-	if s.failure != nil {
-		return nil, s.failure
-	}
-	if len(tokens) == 0 {
-		return nil, errors.New("nothing to feed")
-	}
-	if len(tokens) > s.Room() {
-		return nil, fmt.Errorf("%w: %d tokens and %d more are over %d", ErrContext, s.held(), len(tokens), s.o.Context)
-	}
-	for _, t := range tokens {
-		if t < 0 || int(t) >= s.Vocab() {
-			return nil, fmt.Errorf("token %d is not among the model's %d", t, s.Vocab())
-		}
+	if err := s.check(tokens); err != nil {
+		return nil, err
 	}
 	fault := format.Guard(func() {
 		if err = s.compile(len(tokens), want); err == nil {
@@ -163,6 +152,89 @@ func (s *Session) Feed(tokens []int32, want Want) (logits []float32, err error) 
 		return nil, err
 	}
 	return logits, nil
+}
+
+// check says why tokens cannot be fed.
+func (s *Session) check(tokens []int32) error {
+	if s.failure != nil {
+		return s.failure
+	}
+	if len(tokens) == 0 {
+		return errors.New("nothing to feed")
+	}
+	if len(tokens) > s.Room() {
+		return fmt.Errorf("%w: %d tokens and %d more are over %d", ErrContext, s.held(), len(tokens), s.o.Context)
+	}
+	for _, t := range tokens {
+		if t < 0 || int(t) >= s.Vocab() {
+			return fmt.Errorf("token %d is not among the model's %d", t, s.Vocab())
+		}
+	}
+	return nil
+}
+
+// wanted is how many rows of logits a short feed makes.
+func (s *Session) wanted(tokens int, want Want) int {
+	switch want {
+	case WantLast:
+		return 1
+	case WantAll:
+		return tokens
+	}
+	return 0
+}
+
+// Ranks reports whether the backend can rank rows of logits where they are made.
+func (s *Session) Ranks() bool {
+	_, ok := s.step.(backend.Ranker)
+	return ok
+}
+
+// FeedRanked is Feed of at most backend.Verify tokens whose rows of logits are
+// ranked (see [backend.Ranking], whose Recent it sets) where [Session.Ranks].
+// What it returns is valid until the next feed.
+func (s *Session) FeedRanked(tokens []int32, want Want, r backend.Ranking) (best []backend.Best, err error) {
+	e, ok := s.step.(backend.Ranker)
+	if !ok || len(tokens) > backend.Verify {
+		return nil, fmt.Errorf("%d tokens cannot be ranked on %s", len(tokens), s.b.Name())
+	}
+	if err := s.check(tokens); err != nil {
+		return nil, err
+	}
+	rows := s.wanted(len(tokens), want)
+	fault := format.Guard(func() {
+		if err = s.pose(tokens, rows); err == nil {
+			r.Recent = s.tokens
+			best, err = e.RunRanked(&s.params, &r)
+			s.ran(tokens)
+			s.logged = len(tokens)
+		}
+	})
+	if err = errors.Join(err, fault); err != nil {
+		s.failure = err
+		return nil, err
+	}
+	return best, nil
+}
+
+// Row is one whole row of what FeedRanked made, valid until the next feed.
+func (s *Session) Row(i int) ([]float32, error) { return s.step.(backend.Ranker).Row(i) }
+
+// Gauge measures where a token's pass spends its time, on backends that can tell;
+// ok is false on others. The session must go back to a snapshot afterwards.
+func (s *Session) Gauge() (g backend.Gauge, ok bool, err error) {
+	e, ok := s.step.(backend.Gauger)
+	if !ok {
+		return g, false, nil
+	}
+	tokens := []int32{0}
+	if err = s.check(tokens); err == nil {
+		if err = s.pose(tokens, 1); err == nil {
+			s.params.Replay = 1 // as when one token follows another
+			g, err = e.Gauge(&s.params)
+		}
+	}
+	return g, true, err
 }
 
 // compile makes the program a feed of n tokens needs, at its first use.
@@ -179,14 +251,7 @@ func (s *Session) compile(n int, want Want) (err error) {
 
 func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 	if len(tokens) <= backend.Verify {
-		rows := 0
-		switch want {
-		case WantLast:
-			rows = 1
-		case WantAll:
-			rows = len(tokens)
-		}
-		out, err := s.run(s.step, tokens, rows)
+		out, err := s.run(s.step, tokens, s.wanted(len(tokens), want))
 		s.logged = len(tokens)
 		return out, err
 	}
@@ -220,18 +285,31 @@ func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 
 // run is one pass; what the last one logged and was not taken back is replayed.
 func (s *Session) run(e backend.Exec, tokens []int32, rows int) ([]float32, error) {
+	if err := s.pose(tokens, rows); err != nil {
+		return nil, err
+	}
+	out, err := e.Run(&s.params)
+	s.ran(tokens)
+	return out, err
+}
+
+// pose makes params those of a pass, before which the context may slide.
+func (s *Session) pose(tokens []int32, rows int) error {
 	if s.held()+len(tokens) > s.o.Context {
 		if err := s.slide(len(tokens)); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	s.params = backend.Params{Tokens: tokens, Pos: s.held(), Shift: s.dropped, Replay: s.logged, Logits: rows}
 	s.dirty = min(s.dirty, s.held())
 	s.changes++
-	out, err := e.Run(&s.params)
+	return nil
+}
+
+// ran notes that a pass's tokens belong to the timeline.
+func (s *Session) ran(tokens []int32) {
 	s.tokens = append(s.tokens, tokens...)
 	s.logged = 0
-	return out, err
 }
 
 // Commit keeps the first n tokens of the last feed, which held at most

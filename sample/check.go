@@ -6,11 +6,15 @@ package sample
 // probability p(x)/q(x); where it is not, other is drawn from what p has more
 // of than q (Leviathan et al., 2023, appendix A.1).
 func (s *Sampler) Check(logits []float32, recent []int32, x int32, from []Candidate) (ok bool, other int32) {
-	p := s.Candidates(logits, recent)
-	if cap(s.draft) < len(logits) {
-		s.draft = make([]float32, len(logits))
+	return s.Accept(s.Candidates(logits, recent), len(logits), x, from)
+}
+
+// Accept is Check where the distribution p over a vocabulary is at hand.
+func (s *Sampler) Accept(p []Candidate, vocab int, x int32, from []Candidate) (ok bool, other int32) {
+	if cap(s.draft) < vocab {
+		s.draft = make([]float32, vocab)
 	}
-	q := s.draft[:len(logits)]
+	q := s.draft[:vocab]
 	if from == nil {
 		q[x] = 1
 	}

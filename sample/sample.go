@@ -84,6 +84,9 @@ func (s *Sampler) Sample(logits []float32, recent []int32) int32 {
 
 // Draw draws from a distribution that [Sampler.Candidates] gave.
 func (s *Sampler) Draw(c []Candidate) int32 {
+	if s.o.Temp == 0 {
+		return c[0].ID
+	}
 	// Float64, so that adding up many small probabilities loses nothing that matters.
 	u := s.rng.Float64()
 	for _, x := range c[:len(c)-1] {
@@ -113,13 +116,23 @@ func (s *Sampler) Candidates(logits []float32, recent []int32) []Candidate {
 	}
 	softmax(c)
 	if p := s.o.TopP; p > 0 && p < 1 {
-		sum := float64(0)
-		c = best(c, func(n int, x Candidate) bool {
-			more := n == 0 || sum < float64(p)
-			sum += float64(x.P)
-			return more
-		})
+		c = best(c, upTo(p))
 	}
+	return s.last(c)
+}
+
+// upTo takes candidates until their probabilities sum to p.
+func upTo(p float32) func(n int, x Candidate) bool {
+	sum := float64(0)
+	return func(n int, x Candidate) bool {
+		more := n == 0 || sum < float64(p)
+		sum += float64(x.P)
+		return more
+	}
+}
+
+// last is the filter that comes last, and what the others leave normalized.
+func (s *Sampler) last(c []Candidate) []Candidate {
 	if s.o.MinP > 0 {
 		c = atLeast(c, s.o.MinP)
 	}

@@ -55,23 +55,27 @@ func (m *Model) Draft(timeline []int32, most int, worth func(int, float64) bool)
 			return Proposal{}, nil // it has no row for what was said
 		}
 	}
-	logits, err := m.s.Feed(news, model.WantLast)
-	if err != nil {
+	rows := rows{s: m.s, sampler: m.sampler}
+	if err := rows.feed(news, model.WantLast); err != nil {
 		return Proposal{}, err
 	}
+	var err error
 	if m.base, err = m.s.Snapshot(); err != nil {
 		return Proposal{}, err
 	}
 	m.tokens = m.tokens[:0]
 	likely := 1.0
 	for i := 0; ; i++ {
-		x, from := m.draw(i, logits)
+		x, from, err := m.draw(i, &rows)
+		if err != nil {
+			return Proposal{}, err
+		}
 		m.tokens = append(m.tokens, x)
 		likely *= probability(from, x)
 		if len(m.tokens) >= most || !worth(len(m.tokens)+1, likely) {
 			break
 		}
-		if logits, err = m.s.Feed([]int32{x}, model.WantLast); err != nil {
+		if err := rows.feed([]int32{x}, model.WantLast); err != nil {
 			return Proposal{}, err
 		}
 	}
@@ -79,12 +83,16 @@ func (m *Model) Draft(timeline []int32, most int, worth func(int, float64) bool)
 }
 
 // draw draws the i-th token and keeps the distribution it came from.
-func (m *Model) draw(i int, logits []float32) (int32, []sample.Candidate) {
+func (m *Model) draw(i int, rows *rows) (int32, []sample.Candidate, error) {
 	if len(m.from) <= i {
 		m.from = append(m.from, nil)
 	}
-	m.from[i] = append(m.from[i][:0], m.sampler.Candidates(logits, m.s.Tokens())...)
-	return m.sampler.Draw(m.from[i]), m.from[i]
+	c, err := rows.after(0, m.s.Tokens())
+	if err != nil {
+		return 0, nil, err
+	}
+	m.from[i] = append(m.from[i][:0], c...)
+	return m.sampler.Draw(m.from[i]), m.from[i], nil
 }
 
 func probability(c []sample.Candidate, id int32) float64 {

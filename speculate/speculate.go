@@ -51,6 +51,8 @@ type Decoder struct {
 	fixed   int     // K, or negative to adapt
 	control map[string]*control
 	costs   costs
+	passed  [backend.Verify + 1]bool // passes of so many tokens were made
+	drafted bool                     // something was
 	stats   Stats
 
 	logits  []float32 // the next token's, when it was not drawn yet
@@ -234,7 +236,10 @@ func (d *Decoder) propose() (Proposal, error) {
 	}
 	took := time.Since(start)
 	d.stats.Draft += took
-	d.costs.drafted(len(p.Tokens), took)
+	if d.drafted { // nor is the first draft
+		d.costs.drafted(len(p.Tokens), took)
+	}
+	d.drafted = d.drafted || len(p.Tokens) > 0
 	return p, nil
 }
 
@@ -247,12 +252,11 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 	}
 	d.batch = append(append(d.batch[:0], d.pending), p.Tokens...)
 	start := time.Now()
-	rows, err := d.s.Feed(d.batch, want)
-	if err != nil {
+	rows := rows{s: d.s, sampler: d.sampler}
+	if err := rows.feed(d.batch, want); err != nil {
 		return nil, err
 	}
 	took := time.Since(start)
-	v := d.s.Vocab()
 	timeline := d.s.Tokens()
 	before := len(timeline) - len(p.Tokens)
 	accepted := 0
@@ -262,7 +266,11 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 		if i < len(p.From) {
 			from = p.From[i]
 		}
-		ok, other := d.sampler.Check(rows[i*v:(i+1)*v], timeline[:before+i], x, from)
+		follow, err := rows.after(i, timeline[:before+i])
+		if err != nil {
+			return nil, err
+		}
+		ok, other := d.sampler.Accept(follow, d.s.Vocab(), x, from)
 		if !ok {
 			next = other
 			break
@@ -270,7 +278,11 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 		accepted++
 	}
 	if next < 0 {
-		next = d.sampler.Sample(rows[len(rows)-v:], timeline)
+		follow, err := rows.after(len(p.Tokens), timeline)
+		if err != nil {
+			return nil, err
+		}
+		next = d.sampler.Draw(follow)
 	}
 	if err := d.s.Commit(1 + accepted); err != nil {
 		return nil, err
@@ -283,7 +295,10 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 
 func (d *Decoder) count(p Proposal, accepted int, took time.Duration) {
 	n := len(p.Tokens)
-	d.costs.passed(1+n, took)
+	if d.passed[1+n] { // what a backend prepares at the first of its length is no measure
+		d.costs.passed(1+n, took)
+	}
+	d.passed[1+n] = true
 	if c := d.control[p.Source]; c != nil && n > 0 {
 		c.judge(n, accepted)
 	}

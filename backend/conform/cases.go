@@ -111,6 +111,14 @@ func Cases() []Case {
 				Log:        b.memory("log", 4*backend.Verify*backend.Scan2LogWidth(s.heads, X, B))})
 		})
 	}
+	// A norm over more than a block makes, which the next product takes as int8.
+	const heads, p, n, inner = 9, 64, 16, 9 * 64
+	add("Mamba-2 scan and product", 2*inner+2*n+heads, mixed, true, func(b *builder) backend.Value {
+		y := b.Scan2(&backend.Scan2{X: b.Cut(b.x, 0, inner), B: b.Cut(b.x, inner, n), C: b.Cut(b.x, inner+n, n), Dt: b.Cut(b.x, inner+2*n, heads), Z: b.Cut(b.x, inner+2*n+heads, inner),
+			Heads: heads, P: p, N: n, NormGroups: 1, NormEps: 1e-5, A: b.vector(heads, b.decay()), D: b.vector(heads, b.w.normal(1)), DtBias: b.vector(heads, b.w.normal(1)),
+			NormWeight: b.vector(inner, b.w.normal(1)), H: b.memory("h", 4*inner*n), Log: b.memory("log", 4*backend.Verify*backend.Scan2LogWidth(heads, inner, n))})
+		return b.MatMul(b.All(y), nil, backend.None, b.matrix(quant.Q4_0, 40, inner))
+	})
 	return out
 }
 

@@ -189,6 +189,20 @@ struct Product {
 	float eps;
 };
 
+// normScale is what a norm multiplies token t's products by; a warp computes it.
+DEVICE float normScale(const Product &f, int t) {
+	if (!f.norm) return 1;
+	const int blocks = f.a.cols / 32;
+	const float *p = (const float *)f.norm + t * blocks;
+	float s = 0;
+	for (int i = thread() % 32; i < blocks; i += 256) {
+		float v[8];
+		UNROLL for (int k = 0; k < 8; k++) v[k] = i + 32 * k < blocks ? p[i + 32 * k] : 0;
+		UNROLL for (int k = 0; k < 8; k++) s += v[k];
+	}
+	return 1 / __builtin_sqrtf(sum<32>(s) / (float)f.a.cols + f.eps);
+}
+
 // M matrices, N token slots (1, 8, 16), W warps that share their columns, R times
 // as many of the rows after each other.
 template <class Type, int M, int N, int W, int R> struct Rows {
@@ -228,10 +242,9 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 		}
 	}
 
-	// product adds a stage's products to a lane's sums.
-	DEVICE void product(const u8 *stage, const u32 (&skews)[M][2], Sums &acc) {
+	// product adds a stage's products with activations x to a lane's sums.
+	DEVICE void product(const u8 *stage, const u8 *x, const u8 *scales, const u32 (&skews)[M][2], Sums &acc) {
 		const int lane = thread() % 32, g = lane / 4, t = lane % 4;
-		const u8 *x = stage + M * weights, *scales = x + N * STEP;
 		if (N == 1) {
 			u32 own[2];
 			input(own, x + g * 32, t);
@@ -324,17 +337,8 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 		}
 		add = N == 1 && from && thread() < R * TALL ? from[thread()] : 0;
 		for (int t = warp; t < n; t += R * W) {
-			float s = 0;
-			if (f.norm) {
-				const float *p = (const float *)f.norm + t * (a.cols / 32);
-				for (int i = lane; i < a.cols / 32; i += 256) {
-					float v[8];
-					UNROLL for (int k = 0; k < 8; k++) v[k] = i + 32 * k < a.cols / 32 ? p[i + 32 * k] : 0;
-					UNROLL for (int k = 0; k < 8; k++) s += v[k];
-				}
-				s = 1 / __builtin_sqrtf(sum<32>(s) / (float)a.cols + f.eps);
-			}
-			if (lane == 0) scale[t] = f.norm ? s : 1;
+			float s = normScale(f, t);
+			if (lane == 0) scale[t] = s;
 		}
 		Sums acc;
 		UNROLL for (int m = 0; m < M; m++) UNROLL for (int n = 0; n < B; n++) UNROLL for (int s = 0; s < sums; s++)
@@ -347,7 +351,8 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 				skews[m][h] = Type::size % 16 ? row[m][h] & 15 : 0;
 				row[m][h] += W * Type::size;
 			}
-			product(mem + s * stage, skews, acc);
+			const u8 *here = mem + s * stage, *x = here + M * weights;
+			product(here, x, x + N * STEP, skews, acc);
 			asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
 			if (i + STAGES < mine) {
 				copyWeights(at + s * stage, w, rowBytes, slice + (i + STAGES) * W);
@@ -454,12 +459,15 @@ template <class Type, int M> DEVICE constexpr int warps() { return (Type::pitch 
 
 #define TILED extern __attribute__((shared)) __attribute__((aligned(16))) u8 tiles[]
 
-// A single token's blocks make 32 rows, which are what one scale is for.
-#define SIZES_OF(TYPE, STRUCT, N, R, BLOCKS1, BLOCKS2)                                  \
-	KERNEL BLOCKS((warps<STRUCT, 1>() * R * 32), BLOCKS1) rows_##TYPE##_##N(Product f) { \
+// A single token's blocks make 32 rows, which are what one scale is for, or 16
+// where nothing is prepared of them.
+#define ROWS(NAME, TYPE, STRUCT, N, R, BLOCKS1)                                        \
+	KERNEL BLOCKS((warps<STRUCT, 1>() * R * 32), BLOCKS1) NAME##_##TYPE##_##N(Product f) { \
 		TILED;                                                                           \
 		rows<STRUCT, N, warps<STRUCT, 1>(), R>(f, tiles);                                \
-	}                                                                                    \
+	}
+#define SIZES_OF(TYPE, STRUCT, N, R, BLOCKS1, BLOCKS2)                                  \
+	ROWS(rows, TYPE, STRUCT, N, R, BLOCKS1)                                              \
 	KERNEL BLOCKS((warps<STRUCT, 2>() * R * 32), BLOCKS2) rowsgate_##TYPE##_##N(Product f) { \
 		TILED;                                                                           \
 		rowsgate<STRUCT, N, warps<STRUCT, 2>(), R>(f, tiles);                            \
@@ -468,5 +476,5 @@ template <class Type, int M> DEVICE constexpr int warps() { return (Type::pitch 
 #ifdef FEW
 #define PRODUCTS(TYPE, STRUCT) SIZES_OF(TYPE, STRUCT, 8, 1, 1, 2) SIZES_OF(TYPE, STRUCT, 16, 1, 1, 2)
 #else
-#define PRODUCTS(TYPE, STRUCT) SIZES_OF(TYPE, STRUCT, 1, 2, 2, 2)
+#define PRODUCTS(TYPE, STRUCT) SIZES_OF(TYPE, STRUCT, 1, 2, 2, 2) ROWS(rowshalf, TYPE, STRUCT, 1, 1, 4)
 #endif

@@ -15,6 +15,7 @@ struct After2 {
 	Quantized to; // of the normalized outputs, where the form is not FLOAT
 	u64 weight;   // of the norm
 	i32 groups, size; // of the norm
+	i32 parts;        // blocks of a group, which add up the whole group each; of several none keeps its values but as int8
 	i32 logBlocks, windowBlocks; // blocks of 256 threads
 	float eps;
 };

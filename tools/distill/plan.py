@@ -1,5 +1,5 @@
 """What is trained, at what size and for how long."""
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass

@@ -8,27 +8,19 @@ import (
 // Probes measure what the machine can do at most.
 type Probes struct {
 	// Reads are ways to read memory; which is the fastest depends on the machine.
-	Reads []Read
+	Reads []func(b []byte)
 	// Multiply makes that many multiply-adds of bytes at least and says how many
 	// it made.
 	Multiply func(n int) int
 }
 
-// Read is a way to read memory, in several places side by side.
-type Read struct {
-	Places int
-	// From reads size bytes of each place; b begins with the first, and the next
-	// ones lie far bytes on.
-	From func(b []byte, far, size int)
-}
-
-// ReadUnit is what the size of a read must be a multiple of.
-const ReadUnit = 128
+// readUnit is what the size of a read must be a multiple of.
+const readUnit = 4 << 10
 
 type readArgs struct {
-	p                unsafe.Pointer
-	far, size, ahead int
-	out              unsafe.Pointer
+	p           unsafe.Pointer
+	size, ahead int
+	out         unsafe.Pointer
 }
 
 type multiplyArgs struct {
@@ -36,22 +28,22 @@ type multiplyArgs struct {
 	out unsafe.Pointer
 }
 
-// Probes are for one thread.
+// Probes are for one thread; the last bytes of a read that make no unit of 4 KB
+// are left out.
 func (s *Set) Probes() *Probes {
 	p := &Probes{}
 	out := make([]int32, s.Lanes)
-	for _, places := range []int{1, 2, 4} {
-		run := s.must(fmt.Sprint("probeRead", places))
+	for _, streams := range []int{1, 2, 4} {
+		run := s.must(fmt.Sprint("probeRead", streams))
 		for _, ahead := range []int{0, 4 << 10, 16 << 10} {
 			args := &readArgs{ahead: ahead, out: unsafe.Pointer(&out[0])}
-			p.Reads = append(p.Reads, Read{places, func(b []byte, far, size int) {
-				if size <= 0 {
+			p.Reads = append(p.Reads, func(b []byte) {
+				if len(b) < readUnit {
 					return
 				}
-				_ = b[(places-1)*far+size-1]
-				args.p, args.far, args.size = unsafe.Pointer(&b[0]), far, size
+				args.p, args.size = unsafe.Pointer(&b[0]), len(b)&^(readUnit-1)
 				run(unsafe.Pointer(args))
-			}})
+			})
 		}
 	}
 	run, args, each := s.must("probeMultiply"), &multiplyArgs{out: unsafe.Pointer(&out[0])}, 12*4*s.Lanes

@@ -1,0 +1,47 @@
+package speculate
+
+import (
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+)
+
+// rows feeds a session and tells what may follow its tokens: from the best of
+// every row where the backend ranks them and the sampler's filters leave few,
+// else from whole rows.
+type rows struct {
+	s       *model.Session
+	sampler *sample.Sampler
+	best    []backend.Best
+	logits  []float32 // all rows, where they are not ranked
+}
+
+// feed is one feed of the session.
+func (r *rows) feed(tokens []int32, want model.Want) (err error) {
+	r.best, r.logits = nil, nil
+	o := r.sampler.Options()
+	if len(tokens) <= backend.Verify && r.s.Ranks() && o.Bounds(backend.Ranked) {
+		r.best, err = r.s.FeedRanked(tokens, want, backend.Ranking{Penalty: o.RepeatPenalty, Temp: o.Temp})
+		return err
+	}
+	r.logits, err = r.s.Feed(tokens, want)
+	return err
+}
+
+// after is the distribution that row i gives, recent being the tokens up to the
+// row's own; valid until the next call.
+func (r *rows) after(i int, recent []int32) ([]sample.Candidate, error) {
+	v := r.s.Vocab()
+	if r.best == nil {
+		return r.sampler.Candidates(r.logits[i*v:(i+1)*v], recent), nil
+	}
+	b := &r.best[i]
+	if c, ok := r.sampler.Ranked(b.Tokens, b.Logits, b.Sum, len(b.Tokens) == v); ok {
+		return c, nil
+	}
+	row, err := r.s.Row(i)
+	if err != nil {
+		return nil, err
+	}
+	return r.sampler.Candidates(row, recent), nil
+}
