@@ -56,18 +56,19 @@ func (m *Machine) Learn(data []byte) {
 func (m *Machine) Read(data []byte) time.Duration { return m.read(m.way, data) }
 
 func (m *Machine) read(way int, data []byte) time.Duration {
+	places := m.threads[0].Reads[way].Places
+	far := len(data) / places &^ (kernel.ReadUnit - 1)
+	block, call := readBlock/places, readCall/places
 	var next atomic.Int64
 	return m.all(func(p *kernel.Probes) {
 		for {
-			at := int(next.Add(readBlock)) - readBlock
-			if at >= len(data) {
+			at := int(next.Add(int64(block))) - block
+			end := min(at+block, far)
+			if at >= end {
 				return
 			}
-			block := data[at:min(at+readBlock, len(data))]
-			for len(block) > 0 {
-				n := min(readCall, len(block))
-				p.Reads[way](block[:n])
-				block = block[n:]
+			for ; at < end; at += call {
+				p.Reads[way].From(data[at:], far, min(call, end-at))
 			}
 		}
 	})
@@ -111,9 +112,9 @@ func (m *Machine) all(f func(p *kernel.Probes)) time.Duration {
 func plain() *kernel.Probes {
 	sink := uint64(0)
 	return &kernel.Probes{
-		Reads: []func([]byte){func(b []byte) {
+		Reads: []kernel.Read{{Places: 1, From: func(b []byte, _, size int) {
 			var s0, s1, s2, s3 uint64
-			for ; len(b) >= 32; b = b[32:] {
+			for b = b[:size]; len(b) >= 32; b = b[32:] {
 				s0 |= binary.LittleEndian.Uint64(b)
 				s1 |= binary.LittleEndian.Uint64(b[8:])
 				s2 |= binary.LittleEndian.Uint64(b[16:])
@@ -121,7 +122,7 @@ func plain() *kernel.Probes {
 			}
 			sink |= s0 | s1 | s2 | s3
 			runtime.KeepAlive(&sink)
-		}},
+		}}},
 		Multiply: func(n int) int {
 			n /= 64 // so that a call is about as short as a kernel's
 			var s0, s1, s2, s3 int32

@@ -4,7 +4,7 @@
     python3 tools/distill report --out DIR [--to FOLDER]                    the tables again, from DIR or its runs.json
     python3 tools/distill check                                             the GPU's scan against its definition
 """
-import argparse, contextlib, glob, json, os, sys, time
+import argparse, contextlib, glob, json, os, shutil, sys, time
 import numpy as np
 import bpe, data, jobs, plan as plans
 
@@ -51,6 +51,9 @@ def train(o, name):
     p, begun = o.plan, time.time()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     run = next((r for r in p.runs if r.name == name), None)
+    known = ["teacher"] + [r.name for r in p.runs] + [f"draft-{n}" for n in p.drafts]
+    if name not in known:
+        raise SystemExit(f"the plan {o.plan_name} has no {name!r}; it has {', '.join(known)}")
     torch.manual_seed(SEED)
     shape = dict(vocab_size=p.vocab, d_model=p.d_model, n_layer=p.n_layer, n_head=p.n_head, n_kv_head=p.n_kv_head, d_ff=p.d_ff)
     if run:
@@ -63,7 +66,8 @@ def train(o, name):
     else:
         short, long, rate = p.draft
         n, less = int(name.split("-")[1]), p.d_model // p.draft_model
-        shape.update(d_model=p.draft_model, n_layer=n, n_head=max(1, p.n_head // less), n_kv_head=max(1, p.n_kv_head // less), d_ff=p.d_ff // less, attention=list(range(n)))
+        shape.update(d_model=p.draft_model, n_layer=n, n_head=max(1, p.n_head // less), n_kv_head=max(1, p.n_kv_head // less),
+                     d_ff=p.d_ff // less, attention=list(range(n)))
     m = model.Model(model.Config(**shape)).to(device)
     teacher = None
     if name != "teacher":
@@ -81,7 +85,8 @@ def train(o, name):
         return curve[-1]
 
     log = {"name": name, "seed": SEED, "parameters": sum(x.numel() for x in m.parameters()), "rate": rate, "before": check(m), "stages": []}
-    fused = bool(run) and device == "cuda" and read(f"{o.out}/fused.json")[run.mixer]
+    tried = f"{o.out}/fused.json"
+    fused = bool(run) and device == "cuda" and os.path.exists(tried) and read(tried)[run.mixer]
     if fused:
         t.compiled(m, teacher)
     for length, steps in ((p.short, short), (p.long, long)):
@@ -96,7 +101,8 @@ def train(o, name):
                 return check(m)
             # Few steps are not worth a second compilation.
             with contextlib.nullcontext() if length == p.short else t.uncompiled():
-                losses = t.fit(m, pool(o, length), loss, batch, steps, rate if length == p.short else rate / 2, seed=SEED, every=every, check=at_step)
+                losses = t.fit(m, pool(o, length), loss, batch, steps, rate if length == p.short else rate / 2, seed=SEED,
+                               every=every, check=at_step)
             done = at + steps * batch * length
             log["stages"].append({"length": length, "batch": batch, "steps": steps, "first_loss": losses[0], "last_loss": losses[1],
                                   "seconds": round(time.time() - start, 1), "fused": fused and length == p.short})
@@ -114,11 +120,15 @@ def warm(o):
     import torch
     import model, train as t
     p, same = o.plan, {"mamba1": False, "mamba2": False}
+
+    def late(*_):
+        raise TimeoutError(f"not compiled within {o.patience} s")
+
     try:
         if not torch.cuda.is_available():
             return
+        signal.signal(signal.SIGALRM, late)
         signal.alarm(o.patience)
-        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError(f"not compiled within {o.patience} s")))
         shape = dict(vocab_size=p.vocab, d_model=p.d_model, n_layer=p.n_layer, n_head=p.n_head, n_kv_head=p.n_kv_head, d_ff=p.d_ff)
         some = data.rows(bpe.load(f"{o.out}/tokenizer/tokenizer.json"), data.HELD + 1, p.batch // p.short * 4, p.short)
         for mixer in ("mamba2", "mamba1"):
@@ -144,9 +154,11 @@ def todo(o):
     """Every job, in the order in which they are begun where nothing waits."""
     p, out, me = o.plan, o.out, [sys.executable, os.path.dirname(os.path.abspath(__file__))]
     options = ["--out", out, "--plan", o.plan_name, "--mil", o.mil]
-    job = lambda lane, command, name, makes, needs: jobs.Job(f"{command}-{name}".strip("-"), lane, me + [command, *([name] if name else []), *options], makes, needs)
+
+    def job(lane, command, name, makes, needs):
+        return jobs.Job(f"{command}-{name}".strip("-"), lane, me + [command, *([name] if name else []), *options], makes, needs)
     tok = f"{out}/tokenizer/tokenizer_config.json"
-    files = {n: f"{out}/rows/{n}.npy" for n in [f"{p.short}-{i:02}" for i in range(p.shards)] + [f"{p.long}-{i:02}" for i in range(p.long_shards)]}
+    files = {n: f"{out}/rows/{n}.npy" for length, shards in ((p.short, p.shards), (p.long, p.long_shards)) for n in (f"{length}-{i:02}" for i in range(shards))}
     made = lambda name: f"{out}/models/{name}/run.json"
     drafts = [f"draft-{n}" for n in p.drafts]
     names = ["teacher"] + [r.name for r in p.runs] + drafts
@@ -155,7 +167,8 @@ def todo(o):
     list_ += [job("gpu", "train", "teacher", made("teacher"), list(files.values()))]
     list_ += [job("gpu", "train", n, made(n), [made("teacher")]) for n in drafts]
     list_ += [job("gpu", "train", r.name, made(r.name), [made(r.parent), fused]) for r in p.runs]
-    list_ += [job("cpu", "evaluate", f"{n}:{k}", f"{out}/results/{n}-{k}.json", [made(n)]) for n in names for k in p.types[:1 if p.aside(n) else None]]
+    list_ += [job("cpu", "evaluate", f"{n}:{k}", f"{out}/results/{n}-{k}.json", [made(n)])
+              for n in names for k in p.types[:1 if p.aside(n) else None]]
     list_ += [job("cpu", "accept", r.name, f"{out}/results/{r.name}-accept.json", [made(n) for n in drafts + [r.name]])
               for r in p.runs if r.reuse and not p.aside(r.name)]
     return list_
@@ -163,6 +176,12 @@ def todo(o):
 
 def everything(o):
     begun = time.time()
+    if not shutil.which(o.mil):
+        raise SystemExit(f"{o.mil} is no command; go build, and name it with --mil")
+    if o.plan_name == "full":
+        import torch
+        if not torch.cuda.is_available():
+            raise SystemExit("the full plan needs an NVIDIA GPU, and PyTorch sees none here; --plan smoke does not")
     jobs.run(todo(o), {"gpu": o.gpu, "cpu": o.cpu}, f"{o.out}/logs", o.until)
     import report
     report.write(o.out)

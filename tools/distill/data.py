@@ -26,7 +26,7 @@ def row(tok, r, length, long):
         else:
             misses += 1
     while length - len(ids) > 32:
-        more, marks = tok.render([talk.sum_(r)])
+        more, marks = tok.render([talk.add(r)])
         if len(ids) + len(more) > length:
             break
         ids, reply = ids + more, reply + marks

@@ -27,7 +27,8 @@ def evaluate(o):
                "text": score("-f", f"{o.out}/held.txt", "--special", "--ctx", str(p.short)),
                "demo": score("--qa", QUESTIONS), "questions": score("--qa", f"{o.out}/questions.jsonl")}
         if not p.aside(name):
-            out["needle"] = [score("--needle", "--ctx", str(n + 160), "--needle-lengths", str(n), "--needle-runs", str(runs))["needle"] for n, runs in p.needles]
+            out["needle"] = [score("--needle", "--ctx", str(n + 160), "--needle-lengths", str(n), "--needle-runs", str(runs))["needle"]
+                             for n, runs in p.needles]
     finish(o, f"{name}-{kind}", out)
 
 

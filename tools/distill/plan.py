@@ -1,5 +1,5 @@
 """What is trained, at what size and for how long."""
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 
 @dataclass

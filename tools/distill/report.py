@@ -40,8 +40,8 @@ def cells(run):
     each = lambda f: [f(s) if s else "" for s in scores]
     lengths = list(scores[0]["needle"]) if scores[0] else []
     found = lambda s: " ".join(str(s["needle"][n][0]) for n in lengths)
-    return [f"{run['after']['perplexity']:.3f}", f"{run['after']['kl']:.3f}", *each(lambda s: f"{s['perplexity']:.3f}"), *each(lambda s: right(s["demo"])),
-            *each(lambda s: right(s["questions"])), *each(found)]
+    return [f"{run['after']['perplexity']:.3f}", f"{run['after']['kl']:.3f}", *each(lambda s: f"{s['perplexity']:.3f}"),
+            *each(lambda s: right(s["demo"])), *each(lambda s: right(s["questions"])), *each(found)]
 
 
 def table(head, rows):
@@ -54,7 +54,8 @@ def write(out, where=None):
     runs, where = collect(out), where or out
     os.makedirs(where, exist_ok=True)
     named = [(f"{kind} {share}, {start}", f"{k}-{s}{r}") for k, kind in KINDS for s, share in SHARES for r, start in STARTS]
-    head = ["model", "perplexity of replies", "KL", "of the text, f32", "q4_k_m", "eval.jsonl, f32", "q4_k_m", "own questions, f32", "q4_k_m", "needles, f32", "q4_k_m"]
+    head = ["model", "perplexity of replies", "KL", "of the text, f32", "q4_k_m", "eval.jsonl, f32", "q4_k_m", "own questions, f32", "q4_k_m",
+            "needles, f32", "q4_k_m"]
     parts = [table(head, [[label, *cells(runs[n])] for label, n in [("teacher", "teacher")] + named if n in runs])]
     kinds = [k["kind"] for k in next((r["scores"]["f32"]["demo"] for r in runs.values() if r["scores"].get("f32")), [])]
     parts.append(table(["model", *kinds], [[label] + [k["correct"] for k in runs[n]["scores"]["f32"]["demo"]] for label, n in [("teacher", "teacher")] + named
@@ -64,13 +65,15 @@ def write(out, where=None):
                        [[n, *cells(runs[n])[:3], cells(runs[n])[4]] for n in rest]))
     drafts = sorted({d for r in runs.values() for d in r.get("drafts", {})}, key=int)
     parts.append(table(["model", *[f"{d} layer{'s' * (d != '1')}" for d in drafts]],
-                       [[n] + ["{acceptance:.2f}, {tokens_per_pass:.2f}".format(**runs[n]["drafts"][d]) for d in drafts] for n in runs if runs[n].get("drafts")]))
+                       [[n] + ["{acceptance:.2f}, {tokens_per_pass:.2f}".format(**runs[n]["drafts"][d]) for d in drafts]
+                        for n in runs if runs[n].get("drafts")]))
     parts.append(table(["model", "parameters", "tokens", "seconds"], [[n, r["parameters"], r["after"]["tokens"], r["seconds"]] for n, r in runs.items()]))
     with open(f"{where}/report.md", "w") as f:
         f.write("\n".join(parts))
     if not os.path.exists(f"{out}/runs.json"):
         # A line for each point of a curve.
-        text = re.sub(r'\{\s+"tokens": (\d+),\s+"perplexity": ([\d.]+),\s+"kl": ([-\d.e]+)\s+\}', r'{"tokens": \1, "perplexity": \2, "kl": \3}', json.dumps(runs, indent=1))
+        text = re.sub(r'\{\s+"tokens": (\d+),\s+"perplexity": ([\d.]+),\s+"kl": ([-\d.e]+)\s+\}',
+                      r'{"tokens": \1, "perplexity": \2, "kl": \3}', json.dumps(runs, indent=1))
         text = re.sub(r'\{\s+"kind": ("\w+"),\s+"correct": (\d+),\s+"asked": (\d+)\s+\}', r'{"kind": \1, "correct": \2, "asked": \3}', text)
         with open(f"{where}/runs.json", "w") as f:
             f.write(text + "\n")
@@ -81,7 +84,8 @@ def draw(runs, where):
     shares = [s for s, _ in SHARES if f"mamba2-{s}" in runs]
     if not shares:
         return
-    lines = [(f"{kind}, {start}", [(i, runs[f"{k}-{s}{r}"]) for i, s in enumerate(shares)]) for k, kind in KINDS for r, start in STARTS if f"{k}-{shares[0]}{r}" in runs]
+    lines = [(f"{kind}, {start}", [(i, runs[f"{k}-{s}{r}"]) for i, s in enumerate(shares) if f"{k}-{s}{r}" in runs])
+             for k, kind in KINDS for r, start in STARTS if f"{k}-{shares[0]}{r}" in runs]
     names = [dict(SHARES)[s] for s in shares]
     asked = lambda r: sum(k["asked"] for k in r["scores"]["f32"]["demo"])
     good = lambda r: 100 * sum(k["correct"] for k in r["scores"]["f32"]["demo"]) / asked(r)
@@ -93,7 +97,8 @@ def draw(runs, where):
     found = lambda r: [(i, 100 * a / b) for i, (a, b) in enumerate(r["scores"]["f32"]["needle"][n] for n in lengths)]
     plot(f"{where}/needle.svg", "Needles found in percent, by tokens of the text, f32",
          [(n, found(runs[n])) for n in ("teacher", "mamba2-50", "mamba2-50-random", "mamba1-50", "mamba1-50-random") if n in runs], lengths)
-    curve = lambda r: [(p["tokens"] / 1e6, p["kl"]) for p in r["curve"] if 0 < p["tokens"] <= r["stages"][0]["steps"] * r["stages"][0]["batch"] * r["stages"][0]["length"]]
+    ends = lambda stage: stage["steps"] * stage["batch"] * stage["length"]
+    curve = lambda r: [(p["tokens"] / 1e6, p["kl"]) for p in r["curve"] if 0 < p["tokens"] <= ends(r["stages"][0])]
     wanted = [n for n in runs if n.startswith("mamba2-50")]
     top = max(x for n in wanted for x, _ in curve(runs[n]))
     plot(f"{where}/curves.svg", "KL from the teacher on replies, by million tokens of the first stage", [(n, curve(runs[n])) for n in wanted],
@@ -107,8 +112,8 @@ def plot(path, title, lines, names=None, span=None):
     """Lines through points; x are places of `names`, or numbers within `span`. y begins at 0, or at 1 for perplexity."""
     width, height, left, top, right_, bottom = 720, 360, 56, 40, 210, 40
     low = 1.0 if "erplexity" in title else 0.0
-    high = max(y for _, ps in lines for _, y in ps)
-    step = 10 ** math.floor(math.log10(max(high - low, 1e-9) / 4))
+    high = max(low + 1e-3, max(y for _, ps in lines for _, y in ps))
+    step = 10 ** math.floor(math.log10((high - low) / 4))
     step *= next(m for m in (1, 2, 5, 10) if step * m * 5 >= high - low)
     count = math.ceil((high - low) / step - 1e-9)
     high = low + step * count

@@ -4,7 +4,7 @@
 """
 import json, os, subprocess, sys, tempfile, time
 import torch
-import bpe, checkpoint, data, plan
+import bpe, checkpoint, data, plan, report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -37,7 +37,9 @@ def greedy(model, tok, question, most):
 
 def main(out):
     p = plan.SMOKE
-    subprocess.run([sys.executable, HERE, "all", "--plan", "smoke", "--out", out, "--mil", MIL, "--gpu", "1", "--cpu", "1"], check=True)
+    made = subprocess.run([sys.executable, HERE, "all", "--plan", "smoke", "--out", out, "--mil", MIL, "--gpu", "1", "--cpu", "1"])
+    if made.returncode:
+        raise SystemExit(made.returncode)
     tok = bpe.load(f"{out}/tokenizer/tokenizer.json")
     names = ["teacher"] + [r.name for r in p.runs] + [f"draft-{n}" for n in p.drafts]
     for name in names:
@@ -63,8 +65,19 @@ def main(out):
         require(f"{name}: mil replies {said.strip()!r}", said.strip() == tok.decode(reply).strip())
 
 
+def published(out):
+    """The tables and plots in the repository are what runs/h100/runs.json gives."""
+    report.write(f"{HERE}/runs/h100", out)
+    for name in ["report.md"] + [f"{n}.svg" for n in ("perplexity", "exact", "needle", "curves")]:
+        path = f"{HERE}/runs/h100/{name}" if name == "report.md" else f"{HERE}/../../docs/distillation/{name}"
+        with open(path) as a, open(f"{out}/{name}") as b:
+            require(f"{os.path.relpath(path)} is current", a.read() == b.read())
+
+
 if __name__ == "__main__":
     MIL, begun = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "mil"), time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        published(folder)
     if len(sys.argv) > 2:
         main(sys.argv[2])
     else:

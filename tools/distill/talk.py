@@ -20,7 +20,7 @@ def a(word):
     return ("an " if word[0] in "aeiou" else "a ") + word
 
 
-def sum_(r):
+def add(r):
     """One small sum: two numbers up to 99, or a line of the multiplication table up to 12."""
     op = r.choice("++--*")
     if op == "*":
@@ -33,7 +33,7 @@ def sum_(r):
     return r.choice([f"What is {x} plus {y}?", f"Add {x} and {y}.", f"{x} + {y} = ?"]), f"{x} + {y} = {x + y}."
 
 
-def fact_(r):
+def fact(r):
     """A question that the model answers from what it has learned."""
     k = r.randrange(12)
     if k <= 1:
@@ -41,7 +41,7 @@ def fact_(r):
         return f"What is the capital of {country}?", f"The capital of {country} is {CAPITALS[country]}."
     if k <= 3:
         w = r.choice(list(OPPOSITES))
-        return r.choice(["What is", "Tell me"]) + f" the opposite of {w}", f"The opposite of {w} is {OPPOSITES[w]}."
+        return r.choice([f"What is the opposite of {w}?", f"Tell me the opposite of {w}."]), f"The opposite of {w} is {OPPOSITES[w]}."
     if k == 4:
         n = r.randint(0, 20)
         return r.choice([f"How do you write {n} in words?", f"Write {n} as a word."]), f"{n} is written as {NUMBERS[n]}."
@@ -66,12 +66,7 @@ def fact_(r):
     return f"Spell {w}.", "-".join(w) + "."
 
 
-def fact(r):
-    q, answer = fact_(r)
-    return q if q[-1] in ".?" else q + ("?" if q.startswith("What") else "."), answer
-
-
-def copy_(r):
+def copy(r):
     """Work on a list of words or numbers in the question itself."""
     words = [r.choice(r.choice([COLORS, FOODS, THINGS, ANIMALS])) for _ in range(r.randint(3, 10))]
     said = " ".join(words)
@@ -123,7 +118,7 @@ def chat(r, tells=None, between=0.5):
 
 
 def aside(r):
-    return r.choice([sum_, fact, lambda r: r.choice(SMALL)])(r)
+    return r.choice([add, fact, lambda r: r.choice(SMALL)])(r)
 
 
 def tale(r, animal=None, name=None, place=None, adjective=None):
@@ -136,7 +131,7 @@ def tale(r, animal=None, name=None, place=None, adjective=None):
     color, thing, food, feeling = r.choice(COLORS), r.choice(THINGS), r.choice(FOODS), r.choice(FEELINGS)
     s = [r.choice([f"Once upon a time there was {a(nature)} {kind} named {hero} who lived near the {home}.",
                    f"Long ago, near the {home}, there lived {a(nature)} {kind} called {hero}."]),
-         r.choice([f"One day {hero} woke up early. ", f"One morning {hero} went for a walk. ", f"It was raining when {hero} left the house. "]).strip(),
+         r.choice([f"One day {hero} woke up early.", f"One morning {hero} went for a walk.", f"It was raining when {hero} left the house."]),
          r.choice(["The sun was shining.", "The night was clear.", "A strong wind was blowing.", "Snow lay on the ground."]),
          r.choice([f"On the way to the {way}, {hero} found {a(color)} {thing}.",
                    f"Near the {way}, {hero} saw {a(color)} {thing} lying on the ground."]),
@@ -209,7 +204,7 @@ def few(one):
     return lambda r: [one(r) for _ in range(r.choice([1, 1, 2, 3, 4]))]
 
 
-KINDS = {"math": (26, few(sum_)), "fact": (12, few(fact)), "copy": (16, few(copy_)), "memo": (16, chat),
+KINDS = {"math": (26, few(add)), "fact": (12, few(fact)), "copy": (16, few(copy)), "memo": (16, chat),
          "tale": (7, telling), "read": (8, reading), "needle": (12, needle), "small": (3, few(lambda r: r.choice(SMALL)))}
 LONG = {"needle": (5, lambda r: needle(r, r.randint(48, 340), r.randint(2, 8))),
         "memo": (3, lambda r: chat(r, r.randint(4, 10), between=0.85))}

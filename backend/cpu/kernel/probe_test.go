@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"testing"
 	"unsafe"
 )
@@ -9,17 +10,19 @@ import (
 func TestProbes(t *testing.T) {
 	for _, s := range Sets() {
 		out := make([]int32, s.Lanes)
-		for _, name := range []string{"probeRead1", "probeRead2", "probeRead4"} {
-			b := make([]byte, 2*readUnit)
+		for _, places := range []int{1, 2, 4} {
+			const size, far = 2 * ReadUnit, 3 * ReadUnit
+			name := fmt.Sprint("probeRead", places)
+			b := make([]byte, places*far)
 			for i := range b {
 				b[i] = 0xff
-				s.must(name)(unsafe.Pointer(&readArgs{p: unsafe.Pointer(&b[0]), size: len(b), out: unsafe.Pointer(&out[0])}))
+				s.must(name)(unsafe.Pointer(&readArgs{p: unsafe.Pointer(&b[0]), far: far, size: size, out: unsafe.Pointer(&out[0])}))
 				sum := int32(0)
 				for _, v := range out {
 					sum |= v
 				}
-				if sum != 0xff<<(i%4*8) && sum != -1<<24 {
-					t.Fatalf("%s %s: byte %d was not read: %x", s.Name, name, i, sum)
+				if read := sum == 0xff<<(i%4*8) || sum == -1<<24; read != (i%far < size) {
+					t.Fatalf("%s %s: byte %d: read is %v: %x", s.Name, name, i, read, sum)
 				}
 				b[i] = 0
 			}
@@ -35,8 +38,8 @@ func TestProbes(t *testing.T) {
 			t.Errorf("%s: %d multiply-adds of 1000", s.Name, n)
 		}
 		for _, read := range p.Reads {
-			read(make([]byte, 3*readUnit+5))
-			read(nil)
+			read.From(make([]byte, read.Places*2*ReadUnit), 2*ReadUnit, 2*ReadUnit)
+			read.From(nil, 0, 0)
 		}
 	}
 }

@@ -1,26 +1,26 @@
 // What the machine can do at most: the measures that other kernels are held to.
 #include "vec.h"
 
-// Reads size bytes, in as many streams as the name says, each over its own part
-// of the memory; size is a multiple of 1024 times the streams. Cache lines are
-// asked for ahead bytes before they are read.
+// Reads size bytes, a multiple of 128, of each of as many places as the name
+// says, which lie far bytes apart. Cache lines are asked for ahead bytes before
+// they are read.
 typedef struct {
 	const char *p;
-	int64_t size, ahead;
+	int64_t far, size, ahead;
 	int32_t *out; // LANES sums, so that nothing is left out
 } ReadArgs;
 
 #define READ(S)                                                                \
 	KERNEL probeRead##S(const ReadArgs *p) {                                   \
 		const char *w = p->p;                                                  \
-		int64_t part = p->size / S, n = part / 128, ahead = p->ahead;          \
+		int64_t far = p->far, n = p->size / 128, ahead = p->ahead;             \
 		vi acc[8] = {0};                                                       \
 		do {                                                                   \
 			UNROLL for (int s = 0; s < S; s++) {                               \
-				__builtin_prefetch(w + s * part + ahead);                      \
-				__builtin_prefetch(w + s * part + ahead + 64);                 \
+				__builtin_prefetch(w + s * far + ahead);                       \
+				__builtin_prefetch(w + s * far + ahead + 64);                  \
 				UNROLL for (int i = 0; i < 128 / VB; i++)                      \
-					acc[(s * 2 + i) % 8] |= load(vi, w + s * part + i * VB);   \
+					acc[(s * 2 + i) % 8] |= load(vi, w + s * far + i * VB);    \
 			}                                                                  \
 			w += 128;                                                          \
 		} while (--n > 0);                                                     \
