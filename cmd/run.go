@@ -27,7 +27,7 @@ Without MODEL the demo inside mil answers.`,
   cat notes.txt | mil run model.bin "Summarise:"
   mil run model.bin --raw --temp 0 "Once upon a time"
   mil run model.bin --messages chat.json
-  cat book.txt | mil run model.bin "Who is Ann?" --prompt-cache ~/.cache/mil`,
+  (cat book.txt; echo "Who is Ann?") | mil run model.bin --prompt-cache ~/.cache/mil`,
 		RunE: func(c *cobra.Command, args []string) error {
 			path, rest := splitModel(args)
 			in := c.InOrStdin()
