@@ -20,7 +20,7 @@ typedef struct {
 // constants unpacking a type takes: none, or some.
 #if VB == 64
 #define PLAIN_ROWS(T) (T <= 4 ? 4 : T <= 8 ? 2 : 1)
-#define ROWS_WITH_CONSTANTS(T) (T <= 4 ? 4 : T <= 6 ? 2 : 1)
+#define ROWS_WITH_CONSTANTS(T) (T <= 2 ? 4 : T <= 6 ? 2 : 1)
 #elif VB == 32 && defined(__AVX512F__)
 #define PLAIN_ROWS(T) (T == 1 ? 2 : 1)
 #define ROWS_WITH_CONSTANTS(T) PLAIN_ROWS(T)
