@@ -6,6 +6,7 @@
 #   tools/gpu.sh sanitize OUT    there: the conformance run under compute-sanitizer
 #   tools/gpu.sh bench OUT MODEL:MIX...   there: convert inflated models and time them
 #
+#   tools/gpu.sh fabricate SHAPE-MIX FILE   there: a model of random weights in seconds, for bench and profile
 #   tools/gpu.sh profile OUT MODEL TOKENS [DEPTH]   there: what each kernel of a pass costs
 #
 # What runs there runs in the repository's root beside dist/gpu.tar.xz.
@@ -78,7 +79,7 @@ check() {
 	unpack
 	$bin/mil info --devices
 	cd cuda
-	$bin/cuda.test -test.v -test.timeout 200s -test.run 'Conform|Fixtures|Commit|Split|Transcripts' >"$1/check.log" 2>&1 || true
+	$bin/cuda.test -test.v -test.timeout 200s -test.run 'Conform|Fixtures|Commit|Split|Transcripts|SameBits|TestRank$|SessionFile' >"$1/check.log" 2>&1 || true
 	grep -E '^ *--- FAIL|^panic|^(FAIL|PASS|ok)|error|word' "$1/check.log" | head -60
 }
 
@@ -87,7 +88,7 @@ sanitize() {
 	cd cuda
 	for tool in memcheck racecheck initcheck; do
 		echo "== $tool"
-		timeout 150 compute-sanitizer --tool $tool --error-exitcode 9 $bin/cuda.test -test.run Conform >"$1/$tool.log" 2>&1 || echo "exit $?"
+		timeout 150 compute-sanitizer --tool $tool --error-exitcode 9 $bin/cuda.test -test.run 'Conform|TestRank$' >"$1/$tool.log" 2>&1 || echo "exit $?"
 		grep -E '=========' "$1/$tool.log" | head -20
 		tail -3 "$1/$tool.log"
 	done
@@ -112,6 +113,8 @@ bench() {
 		echo "$spec $(grep -E "tok_s" "$out/bench-$shape-$mix.json" | tr -d "\n")"
 	done
 }
+
+fabricate() { $bin/cuda.test -test.run TestFabricate -fabricate "$1=$2"; }
 
 # profile OUT MODEL TOKENS [DEPTH]
 profile() {
