@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -51,6 +53,8 @@ var parts = []struct {
 }
 
 func main() {
+	// A signal that nohup has ignored stays so in what we start, unless we take it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	a := &abuse{}
 	var only string
 	var seed uint64
