@@ -78,11 +78,6 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 	reads, _ := median(b.reads)
 	macs, _ := median(b.macs)
 	b.b.ReadGBs, b.b.Int8GMACs = reads/1e9, macs/1e9
-	if b.b.Backend != "cpu" {
-		for i := range b.b.Results { // the processor's rates are not what bounds them
-			b.b.Results[i].PromptShare, b.b.Results[i].GenShare = 0, 0
-		}
-	}
 	return b.b, nil
 }
 
@@ -221,8 +216,10 @@ func (b *bench) depth(depth int) (benchResult, error) {
 	}
 	r.PromptTokS, r.PromptSpread = median(prompts)
 	r.GenTokS, r.GenSpread = median(gens)
-	r.PromptShare, _ = median(promptShares)
-	r.GenShare, _ = median(genShares)
+	if b.backend.Name() == "cpu" { // the processor's rates bound nothing else
+		r.PromptShare, _ = median(promptShares)
+		r.GenShare, _ = median(genShares)
+	}
 	if err := b.gauge(&r); err != nil {
 		return r, err
 	}

@@ -2,15 +2,10 @@ package sample
 
 // Check decides about a token x that a draft drew from the distribution from
 // (nil: the draft always proposes x here), so that what comes out has the
-// distribution of the logits under this sampler's filters: x is accepted with
-// probability p(x)/q(x); where it is not, other is drawn from what p has more
+// distribution p over a vocabulary, which [Sampler.Candidates] gave: x is accepted
+// with probability p(x)/q(x); where it is not, other is drawn from what p has more
 // of than q (Leviathan et al., 2023, appendix A.1).
-func (s *Sampler) Check(logits []float32, recent []int32, x int32, from []Candidate) (ok bool, other int32) {
-	return s.Accept(s.Candidates(logits, recent), len(logits), x, from)
-}
-
-// Accept is Check where the distribution p over a vocabulary is at hand.
-func (s *Sampler) Accept(p []Candidate, vocab int, x int32, from []Candidate) (ok bool, other int32) {
+func (s *Sampler) Check(p []Candidate, vocab int, x int32, from []Candidate) (ok bool, other int32) {
 	if cap(s.draft) < vocab {
 		s.draft = make([]float32, vocab)
 	}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+
+	"github.com/mil-run/mil/backend"
 )
 
 // Options say how tokens are chosen. The zero value is greedy.
@@ -40,7 +42,7 @@ func (o Options) Check() error {
 }
 
 // RepeatWindow is how many of the newest tokens the repeat penalty looks at.
-const RepeatWindow = 64
+const RepeatWindow = backend.RankWindow
 
 // Candidate is a token that may be drawn.
 type Candidate struct {
@@ -76,9 +78,6 @@ func (s *Sampler) SetRandom(state []byte) error { return s.pcg.UnmarshalBinary(s
 // far, oldest first, for the repeat penalty. With a temperature of 0 it takes
 // the best token, of several equal ones the first.
 func (s *Sampler) Sample(logits []float32, recent []int32) int32 {
-	if s.o.Temp == 0 {
-		return s.best(logits, recent)
-	}
 	return s.Draw(s.Candidates(logits, recent))
 }
 

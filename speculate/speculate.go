@@ -270,7 +270,7 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 		if err != nil {
 			return nil, err
 		}
-		ok, other := d.sampler.Accept(follow, d.s.Vocab(), x, from)
+		ok, other := d.sampler.Check(follow, d.s.Vocab(), x, from)
 		if !ok {
 			next = other
 			break

@@ -239,7 +239,7 @@ func TestWrongResidualIsCaught(t *testing.T) {
 		counts := map[string]int{}
 		for range n {
 			x := s.Draw(q)
-			ok, other := s.Check(p, nil, x, q)
+			ok, other := s.Check(s.Candidates(p, nil), len(p), x, q)
 			if !ok {
 				x = other
 				if c.other != nil {

@@ -18,7 +18,7 @@
 		int64_t left = p->strips / S, rest = p->strips % S;                                 \
 		int64_t second = left * p->strip, apart = left * 4 * STRIP;                         \
 		const char *end = b + second, *next = p->next ? p->next : end;                      \
-		if (S > 1 && left == 0) left = rest, rest = 0;                                      \
+		if (left == 0) left = rest, rest = 0;                                               \
 		do {                                                                                \
 			_Pragma("clang loop unroll(disable)")                                           \
 			for (int64_t col = 0; col < STRIP; col += NV * LANES) {                         \
@@ -66,14 +66,13 @@
 			}                                                                               \
 			b += p->strip;                                                                  \
 			c += 4 * STRIP;                                                                 \
-			if (S > 1 && --left == 0 && rest) {                                             \
+			if (--left == 0 && rest) {                                                      \
 				b += (S - 1) * second;                                                      \
 				c += (S - 1) * apart;                                                       \
 				second = apart = 0;                                                         \
 				left = rest;                                                                \
 				rest = 0;                                                                   \
 			}                                                                               \
-			if (S == 1) left--;                                                             \
 		} while (left > 0);                                                                 \
 	}
 #define MULS(G, NV, S)                     \
