@@ -108,6 +108,7 @@ const (
 
 func newTerminal(in *os.File, history string) (*terminal, error) {
 	long := &pastes{}
+	raw := &readline.RawMode{}
 	rl, err := readline.NewEx(&readline.Config{
 		Prompt:                 prompt,
 		HistoryFile:            history,
@@ -118,7 +119,17 @@ func newTerminal(in *os.File, history string) (*terminal, error) {
 		EOFPrompt:              "\n",
 		Stdin:                  &pasteReader{in: readline.NewCancelableStdin(in), long: long},
 		FuncFilterInputRune:    filterRune,
-		Painter:                painter{},
+		// Whoever waits for the prompt, or pastes, meets a terminal that no
+		// longer edits lines itself: there a Ctrl-D becomes a NUL.
+		FuncMakeRaw: func() error {
+			defer io.WriteString(os.Stdout, pasteOn)
+			return raw.Enter()
+		},
+		FuncExitRaw: func() error {
+			io.WriteString(os.Stdout, pasteOff)
+			return raw.Exit()
+		},
+		Painter: painter{},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the terminal: %w", err)
@@ -131,9 +142,7 @@ func (t *terminal) Line(continued bool) (string, error) {
 		t.rl.SetPrompt(promptInside)
 		defer t.rl.SetPrompt(prompt)
 	}
-	io.WriteString(t.out, pasteOn)
 	line, err := t.rl.Readline()
-	io.WriteString(t.out, pasteOff)
 	if errors.Is(err, readline.ErrInterrupt) {
 		return "", errInterrupt
 	}

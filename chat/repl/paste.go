@@ -147,7 +147,9 @@ func (p *pasteReader) split(end bool) {
 
 func (p *pasteReader) pass(b []byte) {
 	if !p.inside {
-		p.ready = append(p.ready, b...)
+		// A NUL is Ctrl-Space, or a Ctrl-D typed before raw mode. Readline takes
+		// it for the input's end, but closes only after another key.
+		p.ready = append(p.ready, bytes.ReplaceAll(b, []byte{0}, nil)...)
 		return
 	}
 	for _, c := range b {

@@ -239,15 +239,17 @@ func (a *abuse) interrupts(open func(args ...string) *screen) {
 	}
 	s.typed(goodbyes)
 	s.gone("interrupts")
-	// A prompt of thousands of tokens, interrupted while it is read.
+	// A prompt of thousands of tokens, interrupted while it is read. Ctrl-Space
+	// before it is no end of the input.
 	if s := open("--ctx", "65536"); s != nil {
 		s.await(asking, 1)
-		s.typed("\x1b[200~" + strings.Repeat("Tell me about the fox. ", 2500) + "\x1b[201~")
+		s.typed("\x00\x1b[200~" + strings.Repeat("Tell me about the fox. ", 2500) + "\x1b[201~")
 		s.await("▤", 1)
 		s.typed("\r")
 		s.await("characters with what was pasted", 1)
 		s.typed(ctrlC)
 		s.await("taken back", 1)
+		s.await(asking, 2)
 		s.typed(ctrlD)
 		s.gone("a prompt interrupted")
 	}
