@@ -42,6 +42,8 @@ type gemmArgs struct {
 	out    unsafe.Pointer
 	ld     int
 	add    unsafe.Pointer
+	next   unsafe.Pointer
+	step   int
 }
 
 // unpackArgs is Args of c/unpack.c and UnpackArgs of c/float.c.
@@ -159,6 +161,12 @@ func (s *Set) Gemm(wk *Worker, t quant.Type, w []byte, stride, lo, hi int, b *Ba
 			groups = whole
 		}
 		if groups > 0 {
+			// The next tile comes from memory while this one is multiplied.
+			wk.gemm.next, wk.gemm.step = unsafe.Pointer(&w[r*stride]), 0
+			if after := len(w) - (r+R)*stride; after > 0 {
+				wk.gemm.next = unsafe.Pointer(&w[(r+R)*stride])
+				wk.gemm.step = min(64, (min(after, R*stride)+groups*columns-1)/(groups*columns))
+			}
 			wk.gemm.a, wk.gemm.groups, wk.gemm.out = unsafe.Pointer(&b.a[0]), groups, unsafe.Pointer(&out[r])
 			if add != nil {
 				wk.gemm.add = unsafe.Pointer(&add[r])
@@ -168,7 +176,7 @@ func (s *Set) Gemm(wk *Worker, t quant.Type, w []byte, stride, lo, hi int, b *Ba
 		// What does not fill a tile or a group goes through spare memory.
 		for first := groups * s.Group; first < b.tokens; first += s.Group {
 			wk.gemm.a, wk.gemm.groups, wk.gemm.out = unsafe.Pointer(&b.a[first/s.Group*b.stride]), 1, unsafe.Pointer(&wk.spare[0])
-			wk.gemm.ld, wk.gemm.add = 4*R, nil
+			wk.gemm.ld, wk.gemm.add, wk.gemm.step = 4*R, nil, 0
 			s.multiply[t](unsafe.Pointer(&wk.gemm))
 			for i := range min(s.Group, b.tokens-first) {
 				at := (first+i)*ld + r

@@ -19,12 +19,16 @@
 	KERNEL NAME(const GemmArgs *p) {                                               \
 		const char *a = p->a, *add = (const char *)p->add;                     \
 		char *out = (char *)p->out;                                            \
+		const char *next = p->next;                                            \
 		int64_t groups = p->groups;                                            \
 		do {                                                                   \
+			OUTPUTS                                                            \
 			const char *w = p->tile, *q = a;                                   \
 			int64_t k = p->blocks;                                             \
 			vf acc[G][2] = {0};                                                \
-			do {
+			do {                                                               \
+				__builtin_prefetch(next, 0, 2);                                \
+				next += p->step;
 #define TAIL(BYTES)                                                            \
 				w += BYTES;                                                    \
 				q += 52 * G;                                                   \

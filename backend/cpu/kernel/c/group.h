@@ -20,7 +20,19 @@ typedef struct {
 	float *out;       // [token][rows], the tile's first row
 	int64_t ld;       // bytes from token to token
 	const float *add; // added to the result, in the same layout, or null
+	const char *next; // what is read after this tile
+	int64_t step;     // bytes of it to ask for a block
 } GemmArgs;
+
+// OUTPUTS asks for where a group's sums go: rows of it lie far apart, so no
+// processor foresees them.
+#define OUTPUTS                                                        \
+	UNROLL for (int t = 0; t < G; t++) {                              \
+		UNROLL for (int i = 0; i < 2 * VB; i += 64) {                 \
+			__builtin_prefetch(out + t * p->ld + i, 1);               \
+			if (add) __builtin_prefetch(add + t * p->ld + i);         \
+		}                                                             \
+	}
 
 // FINISH writes the sums acc[token][group of rows].
 #define FINISH                                        \
