@@ -29,6 +29,11 @@ type matVecArgs struct {
 	eps                                 float32
 }
 
+type rankArgs struct {
+	vocab, tokens, slices int32
+	recent                int32 // where in the parameters they begin
+}
+
 type ropeArgs struct {
 	stride                                             int32
 	heads, kvHeads, dim, pairs, width, positions, kind int32

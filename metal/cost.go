@@ -2,7 +2,8 @@ package metal
 
 import "github.com/mil-run/mil/backend"
 
-// Cost plans passes of so many tokens. Weights are wrapped where they lie.
+// Cost plans passes of so many tokens, their rows of logits ranked where they may
+// be. Weights are wrapped where they lie.
 func Cost(p *backend.Program, tokens int) (backend.Cost, error) {
 	s, err := plan(p, tokens)
 	if err != nil {
@@ -10,5 +11,8 @@ func Cost(p *backend.Program, tokens int) (backend.Cost, error) {
 	}
 	c := backend.CostOf(p)
 	c.Launches, c.Scratch = len(s.launches), int64(s.scratch+len(s.constants))
+	if ranks(p) {
+		c.Scratch += 4 * rankWords * int64(p.LogitRows)
+	}
 	return c, nil
 }

@@ -16,8 +16,15 @@ type exec struct {
 	p       *backend.Program
 	layout  *backend.Plan
 	memory  [areas]memory
-	passes  map[int][]dispatch // by tokens
+	passes  map[int]pass // by tokens
 	outputs [][]float32
+	best    []backend.Best
+}
+
+// pass is what runs; its last dispatches, as many as ranking says, rank rows.
+type pass struct {
+	dispatches []dispatch
+	ranking    int
 }
 
 // mostPasses is how many numbers of tokens are kept planned.
@@ -29,7 +36,7 @@ const longPart = 48
 
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
-	e := &exec{b: b, p: p, layout: backend.PlanValues(p), passes: map[int][]dispatch{}}
+	e := &exec{b: b, p: p, layout: backend.PlanValues(p), passes: map[int]pass{}}
 	err := e.allocate()
 	if err == nil {
 		// Short programs mostly run single tokens, long ones whole chunks: what
@@ -47,10 +54,17 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 }
 
 func (e *exec) allocate() error {
+	words := paramTokens + e.p.Tokens
+	ranked := 0
+	if ranks(e.p) {
+		words += backend.RankWindow
+		ranked = 4 * rankWords * e.p.LogitRows
+	}
 	for a, bytes := range map[area]int{
-		areaParams: 4 * (paramTokens + e.p.Tokens),
+		areaParams: 4 * words,
 		areaValues: 4 * e.layout.Floats,
 		areaLogits: 4 * e.p.LogitRows * e.p.Vocab,
+		areaBest:   ranked,
 	} {
 		if err := e.need(a, bytes); err != nil {
 			return err
@@ -82,29 +96,29 @@ func (e *exec) need(a area, bytes int) error {
 }
 
 // pass gives the dispatches of a pass of so many tokens.
-func (e *exec) pass(tokens int) ([]dispatch, error) {
+func (e *exec) pass(tokens int) (pass, error) {
 	if d, ok := e.passes[tokens]; ok {
 		return d, nil
 	}
 	s, err := plan(e.p, tokens)
 	if err != nil {
-		return nil, err
+		return pass{}, err
 	}
 	if err := errors.Join(e.need(areaScratch, s.scratch), e.need(areaConstants, len(s.constants))); err != nil {
-		return nil, err
+		return pass{}, err
 	}
 	copy(e.memory[areaConstants].bytes(), s.constants)
 	d := make([]dispatch, len(s.launches))
 	for i := range s.launches {
 		if d[i], err = e.dispatch(&s.launches[i]); err != nil {
-			return nil, fmt.Errorf("launch %d, %s: %w", i, s.launches[i].kernel, err)
+			return pass{}, fmt.Errorf("launch %d, %s: %w", i, s.launches[i].kernel, err)
 		}
 	}
 	if len(e.passes) == mostPasses {
 		clear(e.passes)
 	}
-	e.passes[tokens] = d
-	return d, nil
+	e.passes[tokens] = pass{d, s.ranking}
+	return e.passes[tokens], nil
 }
 
 // dispatch finds a launch's kernel and memories.
@@ -146,28 +160,43 @@ func (e *exec) find(r ref) (memory, int, error) {
 
 // Run implements [backend.Exec]. Logits are read where the GPU wrote them.
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
+	if err := e.run(p, nil); err != nil {
+		return nil, fmt.Errorf("metal: %w", err)
+	}
+	return floats(e.memory[areaLogits])[:p.Logits*e.p.Vocab], nil
+}
+
+// run executes a pass, and ranks its rows where r says how.
+func (e *exec) run(p *backend.Params, r *backend.Ranking) error {
 	n := len(p.Tokens)
 	if n == 0 || n > e.p.Tokens || p.Logits > min(n, e.p.LogitRows) {
-		return nil, fmt.Errorf("metal: a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, e.p.Tokens, e.p.LogitRows)
+		return fmt.Errorf("a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, e.p.Tokens, e.p.LogitRows)
 	}
-	dispatches, err := e.pass(n)
+	pass, err := e.pass(n)
 	if err != nil {
-		return nil, fmt.Errorf("metal: %w", err)
+		return err
+	}
+	dispatches := pass.dispatches
+	if r == nil {
+		dispatches = dispatches[:len(dispatches)-pass.ranking]
 	}
 	params := words(e.memory[areaParams])
 	params[paramPos], params[paramReplay] = int32(p.Pos), int32(p.Replay)
 	params[paramLogits], params[paramCount], params[paramShift] = int32(p.Logits), int32(n), int32(p.Shift)
 	copy(params[paramTokens:], p.Tokens)
+	if r != nil {
+		e.pose(params, r)
+	}
 	part := len(dispatches)
 	if n > backend.Verify {
 		part = longPart
 	}
 	for ; len(dispatches) > 0; dispatches = dispatches[min(part, len(dispatches)):] {
 		if err := e.b.m.run(dispatches[:min(part, len(dispatches))]); err != nil {
-			return nil, fmt.Errorf("metal: %w", err)
+			return err
 		}
 	}
-	return floats(e.memory[areaLogits])[:p.Logits*e.p.Vocab], nil
+	return nil
 }
 
 // Output implements [split.Head].

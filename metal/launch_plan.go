@@ -11,6 +11,7 @@ import (
 // no device: refs say what memory is meant, and whoever runs it has it.
 type schedule struct {
 	launches  []launch
+	ranking   int    // launches at the end that rank rows, left out where nobody asks
 	scratch   int    // bytes
 	constants []byte // the same for every number of tokens
 }
@@ -38,7 +39,10 @@ const (
 	paramLogits
 	paramCount // tokens in the pass
 	paramShift
-	paramTokens = 16
+	paramTemperature // float32, of the ranking
+	paramPenalty     // float32
+	paramRecent      // tokens before the pass that the penalty may look at
+	paramTokens      = 16
 )
 
 // area is memory of a program's own.
@@ -48,6 +52,7 @@ const (
 	areaParams area = iota
 	areaValues
 	areaLogits
+	areaBest // of each row: float32 [backend.Ranked], int32 [backend.Ranked], a float32 sum
 	areaConstants
 	areaScratch // what lasts from one launch to the next ones of its node
 	areas
@@ -75,6 +80,7 @@ func plan(p *backend.Program, tokens int) (*schedule, error) {
 			return nil, fmt.Errorf("node %d: %w", i, err)
 		}
 	}
+	pl.rank()
 	return pl.schedule, nil
 }
 

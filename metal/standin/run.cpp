@@ -19,7 +19,7 @@ using metal::ulong;
 
 enum { MOST = 1024, WIDTH = 32, STACK = 64 << 10, GUARD = 64 };
 enum State { READY, AT_BARRIER, AT_SIMD, DONE };
-enum Kind { SUM, PEAK, SHUFFLE, BARRIER };
+enum Kind { SUM, PEAK, LARGEST, BEFORE, SHUFFLE, BARRIER };
 
 struct Thread {
 	void *at; // where it goes on
@@ -178,6 +178,15 @@ static uint32_t meet(Kind kind, uint32_t v, uint32_t argument) {
 			for (int i = 0; i < m; i++) a[i] = kind == SUM ? a[i] + a[i + m] : a[i] > a[i + m] ? a[i] : a[i + m];
 		for (int i = 0; i < WIDTH; i++) memcpy(&out[i], a, 4);
 		break;
+	case LARGEST:
+		out[0] = 0;
+		for (int i = 0; i < WIDTH; i++) out[0] = s.in[i] > out[0] ? s.in[i] : out[0];
+		for (int i = 1; i < WIDTH; i++) out[i] = out[0];
+		break;
+	case BEFORE:
+		out[0] = 0;
+		for (int i = 1; i < WIDTH; i++) out[i] = out[i - 1] + s.in[i - 1];
+		break;
 	case SHUFFLE:
 		for (int i = 0; i < WIDTH; i++) out[i] = s.in[s.arguments[i] % WIDTH];
 		break;
@@ -209,6 +218,8 @@ void standin_barrier(int) {
 void standin_simd_barrier(int) { meet(BARRIER, 0, 0); }
 float standin_sum(float v) { return metal::as_type<float>(meet(SUM, metal::as_type<uint32_t>(v), 0)); }
 float standin_max(float v) { return metal::as_type<float>(meet(PEAK, metal::as_type<uint32_t>(v), 0)); }
+uint32_t standin_largest(uint32_t v) { return meet(LARGEST, v, 0); }
+uint32_t standin_before(uint32_t v) { return meet(BEFORE, v, 0); }
 uint32_t standin_shuffle(uint32_t v, uint32_t from, int kind) {
 	return meet(SHUFFLE, v, kind ? now->place.lane ^ from : from);
 }
