@@ -41,6 +41,17 @@ func TestDeviceConforms(t *testing.T) {
 	}
 }
 
+func TestDeviceRanks(t *testing.T) {
+	b := device(t)
+	for _, c := range conform.RankCases() {
+		t.Run(c.Name, func(t *testing.T) {
+			if err := c.Check(b); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // A mapped file's weights are read where they lie, in one window and in several.
 func TestDeviceReadsMappings(t *testing.T) {
 	b := device(t)
