@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -51,7 +52,7 @@ func (f *selftestFlags) check(t target) backendCheck {
 
 func (r *backendCheck) fail(err error) { r.Failures = append(r.Failures, err.Error()) }
 
-// conformance runs the table of cases. Its error says that the backend does
+// conformance runs the table of cases, and of rankings where the backend ranks. Its error says that the backend does
 // not open.
 func (f *selftestFlags) conformance(t target, r *backendCheck) error {
 	b, err := t.open()
@@ -64,6 +65,18 @@ func (f *selftestFlags) conformance(t target, r *backendCheck) error {
 	for i := range cases {
 		f.note(fmt.Sprintf("%s %s: case %d of %d", r.Backend, r.ISA, i+1, len(cases)))
 		if err := cases[i].Check(b); err != nil {
+			r.fail(err)
+			continue
+		}
+		r.Conformance.Right++
+	}
+	for _, c := range conform.RankCases() {
+		err := c.Check(b)
+		if errors.Is(err, conform.ErrNoRanker) {
+			break
+		}
+		r.Conformance.Of++
+		if err != nil {
 			r.fail(err)
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ebitengine/purego"
 
+	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/model"
 )
@@ -26,7 +27,7 @@ func TestMessagesOfAToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.log = nil
-	if _, err := s.Feed([]int32{3}, model.WantLast); err != nil {
+	if _, err := s.FeedRanked([]int32{3}, model.WantLast, backend.Ranking{}); err != nil {
 		t.Fatal(err)
 	}
 	launches := 0

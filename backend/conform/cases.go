@@ -11,6 +11,9 @@ import (
 // mixed is single tokens, a few, many, and going back between them.
 var mixed = []Pass{{1, 0}, {4, 1}, {3, 2}, {37, 3}, {2, 0}, {16, 1}, {1, 9}, {100, 1}, {1, 0}}
 
+// few is one of each kind.
+var few = []Pass{{1, 0}, {5, 1}, {37, 3}}
+
 // Cases is the whole table.
 func Cases() []Case {
 	var out []Case
@@ -34,13 +37,18 @@ func Cases() []Case {
 			return b.MatMul(b.Cut(y, 0, 256), b.norm(256), backend.None, b.matrix(t, 33, 256), b.matrix(quant.F32, 7, 256), b.matrix(t, 64, 256))
 		})
 		if t == quant.F32 || t == quant.Q8_0 {
-			add("matmul of a part, norm "+spec.Name, 263, []Pass{{1, 0}, {5, 1}, {37, 3}}, !float, func(b *builder) backend.Value {
+			add("matmul of a part, norm "+spec.Name, 263, few, !float, func(b *builder) backend.Value {
 				return b.MatMul(b.Cut(b.x, 3, 256), b.norm(256), backend.None, b.matrix(t, 33, 256))
 			})
 		}
 		add("gate and up "+spec.Name, 256, mixed, !float, func(b *builder) backend.Value {
 			return b.GateUp(b.All(b.x), b.norm(256), b.matrix(t, 71, 256), b.matrix(t, 71, 256))
 		})
+		add("embedding "+spec.Name, 256, few, false, func(b *builder) backend.Value {
+			return b.Embed(b.matrix(t, inputs, 256))
+		})
+		add("logits of some, norm "+spec.Name, 256, few, !float, func(b *builder) backend.Value { return b.x })
+		out[len(out)-1].head = func(b *builder, y backend.Value) { b.Logits(b.All(y), b.norm(256), b.matrix(t, 70, 256)) }
 		add("matmul of 200 tokens "+spec.Name, 256, []Pass{{200, 0}}, !float, func(b *builder) backend.Value {
 			return b.MatMul(b.All(b.x), b.norm(256), backend.None, b.matrix(t, 300, 256), b.matrix(t, 21, 256))
 		})
@@ -48,6 +56,9 @@ func Cases() []Case {
 			return b.GateUp(b.All(b.x), nil, b.matrix(t, 151, 256), b.matrix(t, 151, 256))
 		})
 	}
+	add("gate and up of two types", 256, mixed, true, func(b *builder) backend.Value {
+		return b.GateUp(b.All(b.x), b.norm(256), b.matrix(quant.Q4_K, 71, 256), b.matrix(quant.Q6_K, 71, 256))
+	})
 	for _, h := range []backend.Heads{
 		{Heads: 4, KVHeads: 2, Dim: 64}, {Heads: 6, KVHeads: 1, Dim: 32}, {Heads: 3, KVHeads: 3, Dim: 20}, {Heads: 8, KVHeads: 2, Dim: 128},
 		{Heads: 2, KVHeads: 1, Dim: 80}, {Heads: 2, KVHeads: 1, Dim: 200},

@@ -31,7 +31,7 @@ var rankings = []backend.Ranking{{}, {Penalty: 1.4}, {Temp: 1}, {Temp: 0.7, Pena
 // RankCases is the table: equal logits, what is no number, a vocabulary of many
 // slices or of few tokens, the best ones spread and crowded.
 func RankCases() []RankCase {
-	few := []int{1, 5, 16}
+	sizes := []int{1, 5, 16}
 	// halves is a row of multiples of a half, so that many logits are equal.
 	halves := func(r *rand.Rand, row []float32) {
 		for i := range row {
@@ -45,8 +45,8 @@ func RankCases() []RankCase {
 		}
 	}
 	return []RankCase{
-		{"few tokens", 40, few, normal(10)},
-		{"as many as are kept", backend.Ranked, few, normal(1)},
+		{"few tokens", 40, sizes, normal(10)},
+		{"as many as are kept", backend.Ranked, sizes, normal(1)},
 		{"some slices", 5000, []int{1, 16}, normal(100)},
 		{"many slices", 70001, []int{4}, normal(10)},
 		{"many equal logits", 9000, []int{5}, func(r *rand.Rand, _ int, row []float32) { halves(r, row) }},
