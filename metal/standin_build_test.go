@@ -59,7 +59,7 @@ func unit(modules map[string]string) string {
 	var b strings.Builder
 	b.WriteString("#include <metal_stdlib>\n")
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		text := modules[name]
+		text := guarded(modules[name])
 		fmt.Fprintf(&b, "namespace module_%s {\n%s", name, strings.Replace(text, "#include <metal_stdlib>\n", "", 1))
 		for _, m := range definition.FindAllStringSubmatch(text, -1) {
 			if m[1] != "UNROLL" && m[1] != "SHARED" { // which are the stand-in's
@@ -69,6 +69,24 @@ func unit(modules map[string]string) string {
 		fmt.Fprintf(&b, "} // module_%s\n", name)
 	}
 	return b.String()
+}
+
+var sharedArrays = regexp.MustCompile(`SHARED (\w+) ([^;]+);`)
+
+// guarded puts words behind every array of a threadgroup that run.cpp knows by
+// their value and lets nobody touch.
+func guarded(text string) string {
+	words := strings.TrimSuffix(strings.Repeat("STANDIN_GUARD, ", 16), ", ")
+	return sharedArrays.ReplaceAllStringFunc(text, func(line string) string {
+		m := sharedArrays.FindStringSubmatch(line)
+		list, _ := enclosed(m[2] + ")")
+		var b strings.Builder
+		for _, array := range list {
+			name, _, _ := strings.Cut(strings.TrimSpace(array), "[")
+			fmt.Fprintf(&b, "SHARED %s %s; [[maybe_unused]] SHARED uint behind_%s[] = {%s}; ", m[1], array, name, words)
+		}
+		return b.String()
+	})
 }
 
 // halves are modules in two units, for two processors.

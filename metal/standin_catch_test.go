@@ -53,7 +53,7 @@ func TestStandinFindsMistakes(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			others := map[string]string{}
-			for _, name := range []string{"embed", "matvec_f32", "matvec_any", "gemm_f32", "scan2", "scan2_chunk", "copy"} {
+			for _, name := range []string{"embed", "matvec_f32", "matvec_any", "gemm_f32", "scan2", "scan2_chunk", "copy", "rank"} {
 				if name != c.module {
 					_, others[name], _ = module(name)
 				}

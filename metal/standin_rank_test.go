@@ -35,6 +35,7 @@ func TestRankFindsMistakes(t *testing.T) {
 		{"what is no number kept", "return LOWEST;", "return ~b;", "ranking, some that are no numbers"},
 		{"a run read early", "\t\tsync();\n\t\tif (turn == 0", "\t\tif (turn == 0", "with no barrier between"},
 		{"values changed early", "\t\tsync();\n\t\tpenalize", "\t\tpenalize", "with no barrier between"},
+		{"a place there is not", "peaks[0] = w[3]", "peaks[row + SIMDS] = w[3]", "writes behind the end of threadgroup memory"},
 		{"one run more", "run < a.slices;", "run <= a.slices;", "which has 8 and is const"},
 	} {
 		t.Run(c.what, func(t *testing.T) {

@@ -5,6 +5,7 @@ package metal
 import (
 	"debug/elf"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -23,13 +24,13 @@ func TestThreadgroupMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mangled := regexp.MustCompile(`^_ZZ\d+(\w+?)E\d+\w+$`)
+	mangled := regexp.MustCompile(`^_ZZ\d+(\w+?)E\d+(\w+)$`)
 	total := map[string]uint64{}
 	for _, s := range symbols {
 		if int(s.Section) >= len(f.Sections) || f.Sections[s.Section].Name != "standin_shared" {
 			continue
 		}
-		if m := mangled.FindStringSubmatch(s.Name); m != nil {
+		if m := mangled.FindStringSubmatch(s.Name); m != nil && !strings.HasPrefix(m[2], "behind_") {
 			total[m[1]] += (s.Size + 15) &^ 15
 		}
 	}

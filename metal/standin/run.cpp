@@ -49,6 +49,7 @@ struct Cell {
 	uint32_t writeEpoch, writeStep, readEpoch, readStep;
 	int16_t writer, reader;
 	int16_t readSimd;
+	bool guard; // it lies behind an array
 };
 
 extern char __start_standin_shared[] __attribute__((weak, visibility("hidden"))), __stop_standin_shared[] __attribute__((weak, visibility("hidden")));
@@ -112,6 +113,7 @@ static void shared(uintptr_t byte, int size, bool write) {
 	uint32_t step = simds[simd].step;
 	for (uintptr_t c = byte / 4; c <= (byte + size - 1) / 4; c++) {
 		Cell &m = cells[c];
+		if (m.guard) fail("%s behind the end of threadgroup memory", write ? "writes" : "reads");
 		if (m.writeEpoch == epoch && m.writer != tid && !(m.writer / WIDTH == simd && m.writeStep != step)) race(write, m.writer, "wrote");
 		bool fresh = m.readEpoch == epoch && m.reader != NOBODY, here = m.readSimd == simd && m.reader != MANY;
 		if (write) {
@@ -337,6 +339,7 @@ int standin_run(Launch *l) {
 	if (!stacks) {
 		stacks = (char *)aligned_alloc(4096, (unsigned long)MOST * STACK);
 		cells = (Cell *)calloc(sharedSize / 4 + 1, sizeof(Cell));
+		for (uintptr_t i = 0; i < sharedSize / 4; i++) cells[i].guard = ((const uint32_t *)__start_standin_shared)[i] == STANDIN_GUARD;
 	}
 	buffers = l->buffers;
 	rangeCount = 0;
