@@ -41,6 +41,7 @@ func (e *Engine) complete(ctx context.Context, s *model.Session, text string, se
 		return Reply{}, err
 	}
 	prompt := time.Since(start)
+	set.Draft.Ends = e.ends
 	d := speculate.New(s, set.Sampling, set.Draft)
 	d.Begin(logits)
 	r, err := e.generate(ctx, s, d, set, emit)

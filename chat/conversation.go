@@ -30,6 +30,7 @@ type Conversation struct {
 
 // Converse begins a conversation in a session that has read nothing.
 func (e *Engine) Converse(s *model.Session, set Settings) *Conversation {
+	set.Draft.Ends = e.ends
 	return &Conversation{e: e, s: s, set: set, decoder: speculate.New(s, set.Sampling, set.Draft)}
 }
 

@@ -14,9 +14,9 @@ func (a Auto) Sources() (out []string) {
 }
 
 // Draft implements [Drafter].
-func (a Auto) Draft(timeline []int32, most int, worth func(int, float64) bool) (Proposal, error) {
+func (a Auto) Draft(timeline []int32, most int, paces Paces) (Proposal, error) {
 	for _, d := range a {
-		p, err := d.Draft(timeline, most, worth)
+		p, err := d.Draft(timeline, most, paces)
 		if err != nil || len(p.Tokens) > 0 {
 			return p, err
 		}

@@ -1,152 +1,218 @@
 package speculate
 
 import (
-	"math"
 	"time"
 
 	"github.com/mil-run/mil/backend"
 )
 
-// costs are the measured times of passes by their number of tokens, and of
-// drafting a token. Recent passes count more: machines change their speed.
-type costs struct {
-	pass  [backend.Verify + 1]float64 // seconds; 0 is not measured yet
-	age   [backend.Verify + 1]int     // passes since it was measured
-	draft float64                     // seconds a drafted token
-}
-
-// recent is the weight of the newest measurement.
-const recent = 0.2
-
-func mix(old, now float64) float64 {
-	if old == 0 {
-		return now
-	}
-	// One interrupted pass must not count as the machine's speed.
-	return old + recent*(math.Min(now, 3*old)-old)
-}
-
-func (c *costs) passed(tokens int, took time.Duration) {
-	for i := range c.age {
-		c.age[i]++
-	}
-	c.age[tokens] = 0
-	c.pass[tokens] = mix(c.pass[tokens], took.Seconds())
-}
-
-func (c *costs) drafted(tokens int, took time.Duration) {
-	if tokens > 0 {
-		c.draft = mix(c.draft, took.Seconds()/float64(tokens))
-	}
-}
-
-// of is the time of a pass of so many tokens: measured, between its measured
-// neighbours (below a straight line, since the first tokens more are the cheap
-// ones), or from the nearest one at a slope; both on the hopeful side, so that it
-// gets tried.
-func (c *costs) of(tokens int) float64 {
-	const slope = 0.03 // of a pass for each further token
-	if c.pass[tokens] > 0 {
-		return c.pass[tokens]
-	}
-	lo, hi := tokens, tokens
-	for lo > 0 && c.pass[lo] == 0 {
-		lo--
-	}
-	for hi < len(c.pass) && c.pass[hi] == 0 {
-		hi++
-	}
-	switch {
-	case lo > 0 && hi < len(c.pass):
-		f := float64(tokens-lo) / float64(hi-lo)
-		return c.pass[lo] + f*f*(c.pass[hi]-c.pass[lo])
-	case lo > 0:
-		return c.pass[lo] * (1 + slope*float64(tokens-lo))
-	case hi < len(c.pass):
-		return c.pass[hi] / (1 + slope*float64(hi-tokens))
-	}
-	return 0
-}
-
-// worth says whether an n-th token should be drafted when all before it are
-// right with the given likelihood: what it may save against what it costs.
-func (c *costs) worth(n int, likely float64) bool {
-	one := c.of(1)
-	if one == 0 || n <= 1 {
-		return true
-	}
-	more := c.of(min(n+1, backend.Verify)) - c.of(n) + c.draft
-	return likely*one > more
-}
-
-// control chooses K for one source of proposals from how often they are right.
+// control decides for one source of proposals how far each goes, and whether it
+// is asked at all.
+//
+// A token is worth proposing when the likelihood that it comes to be kept, in
+// tokens, is more than what the pass costs more with it, at the speed made of
+// late (Dinkelbach's rule for the greatest ratio). How likely a token is right
+// is learned by how sure the draft is of it.
 type control struct {
-	right, tried float64 // tokens, the older the lighter
-	k            int
-	sleep, nap   int // passes to sit out, and how many the next time
+	right   [len(levels) + 1]ratioOf // by how sure the draft is
+	going   ratioOf                  // of drafted tokens, refused ones counting as wrong
+	speed   speed                    // of passes with this source
+	sleep   int                      // passes to sit out
+	nap     int                      // how many it sat out last
+	trial   bool                     // the next proposal is a trial of one token
+	awake   int                      // proposals since it slept
+	lost    float64                  // passes lost since it slept
+	draft   float64                  // passes of one token that drafting a token costs
+	drafted bool                     // a token was
+}
+
+// ratioOf is a running ratio.
+type ratioOf struct{ a, b float64 }
+
+func (r *ratioOf) value() float64 { return r.a / r.b }
+
+// add adds to both sides; what was before fades.
+func (r *ratioOf) add(a, b, memory float64) {
+	r.a, r.b = r.a*memory+a, r.b*memory+b
+}
+
+// speed is what was made of late, and of what: the passes are counted, so that
+// they cost what is known of them now.
+type speed struct {
+	made, spent float64 // tokens; drafting, in passes of one token
+	passes      [backend.Verify + 1]float64
+}
+
+func (s *speed) add(made, spent float64, tokens int) {
+	s.made, s.spent = s.made*fade+made, s.spent*fade+spent
+	for n := range s.passes {
+		s.passes[n] *= fade
+	}
+	s.passes[tokens]++
+}
+
+// value is tokens in the time of a pass of one.
+func (s *speed) value(t *costs) float64 {
+	spent := s.spent
+	for n, x := range s.passes {
+		spent += x * t.of(n)
+	}
+	return s.made / spent
+}
+
+// shrink leaves at most so much evidence.
+func (r *ratioOf) shrink(most float64) {
+	if r.b > most {
+		r.a, r.b = r.a*most/r.b, most
+	}
+}
+
+// levels part the probabilities a draft gives its best token.
+var levels = [...]float64{0.3, 0.5, 0.7, 0.85, 0.95, 0.99}
+
+func level(sure float64) int {
+	i := 0
+	for i < len(levels) && sure >= levels[i] {
+		i++
+	}
+	return i
 }
 
 const (
-	memory  = 0.98 // of a judged token, for each judged later
-	minGain = 1.03 // what a draft must promise
-	firstK  = 3
-	shortly = 16      // passes to sit out after the first failure
-	longest = 1 << 10 // and at most
+	memory  = 0.97 // of a judged token, for each judged later
+	fade    = 0.9  // of a pass, in the speed
+	minGain = 1.03 // what a draft must bring
+	shortly = 16   // passes to sit out after the first failure
+	longest = 1 << 10
+	thrift  = 50 // passes to sit out for each that trying cost: 2%
+	proven  = 8  // proposals after which a failure is the first again
 )
 
-// newControl starts hopeful: as if half a dozen tokens had been right.
-func newControl() *control { return &control{right: 5, tried: 6, k: firstK, nap: shortly} }
+// newControl starts hopeful.
+func newControl() *control {
+	c := &control{going: ratioOf{2.4, 3}, speed: speed{made: 6, spent: 4}}
+	at := 0.15
+	for i := range c.right {
+		c.right[i] = ratioOf{2 * (0.3 + 0.65*at), 2}
+		if i < len(levels) {
+			at = levels[i] // a little low, as it should be
+		}
+	}
+	return c
+}
 
-// rate is the likelihood that a proposed token is right when those before it are.
-func (c *control) rate() float64 { return c.right / c.tried }
+// Pace says how far a proposal should go.
+type Pace struct {
+	c      *control // nil goes on as far as it may
+	costs  *costs
+	sure   []float64 // of the tokens taken
+	asked  int       // tokens drafted
+	likely float64   // that all are right
+	trial  bool
+	begun  time.Time
+	took   time.Duration
+}
 
-// plan chooses K: the one with most tokens a second. 0 sits out for a while,
-// longer each time in a row, and then tries once more.
-func (c *control) plan(t *costs) int {
+// Paces gives a source its pace, nil when it should propose nothing.
+type Paces func(source string) *Pace
+
+// Freely proposes as far as it may.
+func Freely(string) *Pace { return &Pace{likely: 1} }
+
+// Take says whether a next token, which the draft has already, is worth a place
+// in the pass. sure is the probability of the draft's best token: it must not
+// depend on the token drawn, or the text's distribution would.
+func (p *Pace) Take(sure float64) bool {
+	p.asked++
+	if p.c == nil {
+		return true
+	}
+	likely := p.likely * p.c.right[level(sure)].value()
+	if !p.trial && !p.pays(likely, 0) {
+		return false
+	}
+	p.sure = append(p.sure, sure)
+	p.likely = likely
+	return true
+}
+
+// More says whether drafting a token more is worth it.
+func (p *Pace) More() bool {
+	return p.c == nil || !p.trial && p.pays(p.likely*p.c.going.value(), p.c.draft)
+}
+
+// pays says whether any number of tokens more does, of which the next is kept with
+// the given likelihood, and still costs so much to draft.
+func (p *Pace) pays(likely, draft float64) bool {
+	n := 1 + len(p.sure)
+	price := max(1, p.c.speed.value(p.costs)) // of a pass of one token, in tokens
+	gain := 0.0
+	for more := 1; n+more <= p.costs.reach(); more++ {
+		gain += likely
+		if gain > price*(p.costs.of(n+more)-p.costs.of(n)+draft) {
+			return true
+		}
+		likely *= p.c.going.value()
+		draft += p.c.draft
+	}
+	return false
+}
+
+// pace begins a proposal; nil sits out.
+func (c *control) pace(t *costs) *Pace {
 	if c.sleep > 0 {
-		c.k = 0
-		return 0
+		return nil
 	}
-	one := t.of(1)
-	if one == 0 { // nothing measured yet
-		c.k = firstK
-		return c.k
-	}
-	if t.age[1] > 128 && t.pass[1] > 0 || t.pass[1] == 0 && t.age[1] > 4 {
-		c.k = 0 // the pass without a draft is the measure of all others: keep it fresh
-		return 0
-	}
-	best, speed := 0, minGain/one
-	expected, likely := 1.0, 1.0
-	for k := 1; k <= MaxDraft; k++ {
-		likely *= c.rate()
-		expected += likely
-		if s := expected / (t.of(k+1) + float64(k)*t.draft); s > speed {
-			best, speed = k, s
-		}
-	}
-	if best == 0 {
-		c.sleep, c.nap = c.nap, min(2*c.nap, longest)
-		// When it wakes, it deserves a hearing: forget most of what was.
-		c.right, c.tried = c.right*0.2+0.9, c.tried*0.2+1
-	}
-	c.k = best
-	return best
+	return &Pace{c: c, costs: t, likely: 1, trial: c.trial}
 }
 
-// judge learns from a proposal of n tokens of which the first accepted were
-// right; those behind the first wrong one tell nothing.
-func (c *control) judge(n, accepted int) {
-	for i := range min(n, accepted+1) {
-		c.right, c.tried = c.right*memory, c.tried*memory+1
+// judge learns from a pass in which the source was asked: how far it went, how
+// much was right, and how many passes drafting took.
+func (c *control) judge(t *costs, p *Pace, n, accepted int, took float64) {
+	for i := range min(n, accepted+1, len(p.sure)) {
+		ok := 0.0
 		if i < accepted {
-			c.right++
+			ok = 1
 		}
+		c.right[level(p.sure[i])].add(ok, 1, memory)
+		c.going.add(ok, 1, memory)
 	}
-	if 2*accepted > n {
-		c.nap = shortly
+	if p.asked > len(p.sure) && accepted == n { // the next was refused
+		c.going.add(0, 1, memory)
+	}
+	drafting := 0.0
+	if c.drafted && p.asked > 0 { // the first draft, or reading a prompt, is no measure
+		each := took / float64(p.asked)
+		c.draft = mix(c.draft, each)
+		drafting = float64(p.asked) * min(each, 2*c.draft)
+	}
+	c.drafted = true
+	c.speed.add(float64(1+accepted), drafting, 1+n)
+	c.lost += max(0, t.of(1+n)+took-float64(1+accepted))
+	c.trial = false
+	if c.awake++; c.awake >= proven {
+		c.nap, c.lost = 0, 0
+	}
+	if c.speed.value(t) < minGain {
+		c.rest()
 	}
 }
 
-// rest passes a pass without a proposal.
-func (c *control) rest() { c.sleep = max(0, c.sleep-1) }
+// rest sits out for a while: longer each time in a row, and the longer the more
+// trying cost. Then one token is tried, with a fair hearing.
+func (c *control) rest() {
+	if c.nap == 0 {
+		c.nap = shortly
+	} else {
+		c.nap = min(max(2*c.nap, int(thrift*c.lost)), longest)
+	}
+	c.sleep, c.awake, c.lost, c.trial = c.nap, 0, 0, true
+	for i := range c.right {
+		c.right[i].shrink(2)
+	}
+	c.going.shrink(2)
+	c.speed = speed{made: minGain, spent: 1}
+}
+
+// passed counts a pass the source sat out.
+func (c *control) passed() { c.sleep = max(0, c.sleep-1) }

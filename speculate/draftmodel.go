@@ -42,7 +42,11 @@ func (m *Model) Sources() []string { return []string{ModelSource} }
 func (m *Model) Close() error { return m.s.Close() }
 
 // Draft implements [Drafter].
-func (m *Model) Draft(timeline []int32, most int, worth func(int, float64) bool) (Proposal, error) {
+func (m *Model) Draft(timeline []int32, most int, paces Paces) (Proposal, error) {
+	pace := paces(ModelSource)
+	if pace == nil {
+		return Proposal{}, nil
+	}
 	if err := m.follow(timeline); err != nil {
 		return Proposal{}, err
 	}
@@ -55,7 +59,7 @@ func (m *Model) Draft(timeline []int32, most int, worth func(int, float64) bool)
 			return Proposal{}, nil // it has no row for what was said
 		}
 	}
-	rows := rows{s: m.s, sampler: m.sampler}
+	rows := rows{s: m.s, sampler: m.sampler, gauge: true}
 	if err := rows.feed(news, model.WantLast); err != nil {
 		return Proposal{}, err
 	}
@@ -64,44 +68,33 @@ func (m *Model) Draft(timeline []int32, most int, worth func(int, float64) bool)
 		return Proposal{}, err
 	}
 	m.tokens = m.tokens[:0]
-	likely := 1.0
-	for i := 0; ; i++ {
-		x, from, err := m.draw(i, &rows)
+	for len(m.tokens) < most {
+		c, err := rows.after(0, m.s.Tokens())
 		if err != nil {
 			return Proposal{}, err
 		}
-		m.tokens = append(m.tokens, x)
-		likely *= probability(from, x)
-		if len(m.tokens) >= most || !worth(len(m.tokens)+1, likely) {
+		if !pace.Take(rows.sure(c)) {
 			break
 		}
-		if err := rows.feed([]int32{x}, model.WantLast); err != nil {
+		m.tokens = append(m.tokens, m.draw(c))
+		if len(m.tokens) == most || !pace.More() {
+			break
+		}
+		if err := rows.feed(m.tokens[len(m.tokens)-1:], model.WantLast); err != nil {
 			return Proposal{}, err
 		}
 	}
 	return Proposal{Tokens: m.tokens, From: m.from[:len(m.tokens)], Source: ModelSource}, nil
 }
 
-// draw draws the i-th token and keeps the distribution it came from.
-func (m *Model) draw(i int, rows *rows) (int32, []sample.Candidate, error) {
+// draw draws the next token and keeps the distribution it came from.
+func (m *Model) draw(c []sample.Candidate) int32 {
+	i := len(m.tokens)
 	if len(m.from) <= i {
 		m.from = append(m.from, nil)
 	}
-	c, err := rows.after(0, m.s.Tokens())
-	if err != nil {
-		return 0, nil, err
-	}
 	m.from[i] = append(m.from[i][:0], c...)
-	return m.sampler.Draw(m.from[i]), m.from[i], nil
-}
-
-func probability(c []sample.Candidate, id int32) float64 {
-	for _, x := range c {
-		if x.ID == id {
-			return float64(x.P)
-		}
-	}
-	return 0
+	return m.sampler.Draw(m.from[i])
 }
 
 // follow goes back to where the session's tokens are the timeline's.

@@ -29,7 +29,11 @@ func (l *Lookup) Sources() []string { return []string{LookupSource} }
 func (l *Lookup) Close() error { return nil }
 
 // Draft implements [Drafter].
-func (l *Lookup) Draft(timeline []int32, most int, _ func(int, float64) bool) (Proposal, error) {
+func (l *Lookup) Draft(timeline []int32, most int, paces Paces) (Proposal, error) {
+	pace := paces(LookupSource)
+	if pace == nil {
+		return Proposal{}, nil
+	}
 	l.index(timeline)
 	at, match := 0, 0
 	end := len(timeline)
@@ -52,7 +56,11 @@ func (l *Lookup) Draft(timeline []int32, most int, _ func(int, float64) bool) (P
 	if match == 0 {
 		return Proposal{}, nil
 	}
-	return Proposal{Tokens: timeline[at:min(end, at+most)], Source: LookupSource}, nil
+	n := 0
+	for n < min(most, end-at) && pace.Take(1) {
+		n++
+	}
+	return Proposal{Tokens: timeline[at : at+n], Source: LookupSource}, nil
 }
 
 // index takes in what the timeline has gained, or begins anew.

@@ -1,6 +1,10 @@
 package speculate
 
 import (
+	"cmp"
+	"math"
+	"slices"
+
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
@@ -12,6 +16,7 @@ import (
 type rows struct {
 	s       *model.Session
 	sampler *sample.Sampler
+	gauge   bool // sure will be asked
 	best    []backend.Best
 	logits  []float32 // all rows, where they are not ranked
 }
@@ -21,7 +26,11 @@ func (r *rows) feed(tokens []int32, want model.Want) (err error) {
 	r.best, r.logits = nil, nil
 	o := r.sampler.Options()
 	if len(tokens) <= backend.Verify && r.s.Ranks() && o.Bounds(backend.Ranked) {
-		r.best, err = r.s.FeedRanked(tokens, want, backend.Ranking{Penalty: o.RepeatPenalty, Temp: o.Temp})
+		temp := o.Temp
+		if temp == 0 && r.gauge {
+			temp = 1 // the best is the same, and how sure it is comes with it
+		}
+		r.best, err = r.s.FeedRanked(tokens, want, backend.Ranking{Penalty: o.RepeatPenalty, Temp: temp})
 		return err
 	}
 	r.logits, err = r.s.Feed(tokens, want)
@@ -44,4 +53,24 @@ func (r *rows) after(i int, recent []int32) ([]sample.Candidate, error) {
 		return nil, err
 	}
 	return r.sampler.Candidates(row, recent), nil
+}
+
+// sure is the probability of the best token of the only row, whose distribution
+// is c; a greedy choice's is that at temperature 1.
+func (r *rows) sure(c []sample.Candidate) float64 {
+	if r.sampler.Options().Temp > 0 {
+		most := slices.MaxFunc(c, func(a, b sample.Candidate) int { return cmp.Compare(a.P, b.P) })
+		return float64(most.P)
+	}
+	if r.best != nil {
+		return 1 / r.best[0].Sum
+	}
+	peak := float64(r.logits[c[0].ID])
+	sum := 0.0
+	for _, x := range r.logits {
+		if d := float64(x) - peak; d > -16 { // less is nothing
+			sum += math.Exp(d)
+		}
+	}
+	return 1 / sum
 }

@@ -42,13 +42,18 @@ type knowing struct {
 
 func (k *knowing) Sources() []string { return []string{"knowing"} }
 func (k *knowing) Close() error      { return nil }
-func (k *knowing) Draft(timeline []int32, most int, _ func(int, float64) bool) (speculate.Proposal, error) {
+func (k *knowing) Draft(timeline []int32, most int, paces speculate.Paces) (speculate.Proposal, error) {
 	if !k.slow {
 		k.slow = true
 		time.Sleep(100 * time.Millisecond)
 	}
 	rest := k.text[min(len(timeline), len(k.text)):]
-	return speculate.Proposal{Tokens: rest[:min(most, len(rest))], Source: "knowing"}, nil
+	p := speculate.Proposal{Source: "knowing"}
+	pace := paces(p.Source)
+	for pace != nil && len(p.Tokens) < min(most, len(rest)) && pace.Take(1) {
+		p.Tokens = rest[:len(p.Tokens)+1]
+	}
+	return p, nil
 }
 
 // A draft that is right goes on although the first passes of every length, and

@@ -33,11 +33,12 @@ type Proposal struct {
 
 // Drafter proposes tokens. It is not for two goroutines.
 type Drafter interface {
-	// Draft proposes at most most tokens to follow the timeline. wanted says for
-	// how many more it is worth going on, given how likely it is, in the draft's
-	// own eyes, that all proposed so far are right. A draft that has nothing to
-	// say proposes nothing. The proposal is valid until the next call.
-	Draft(timeline []int32, most int, worth func(n int, likely float64) bool) (Proposal, error)
+	// Draft proposes at most most tokens to follow the timeline, at the pace of
+	// its source, and nothing where there is none: each token it has goes through
+	// Take, and making a further one that costs something through More. A draft
+	// that has nothing to say proposes nothing. The proposal is valid until the
+	// next call.
+	Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 	// Sources lists the sources of its proposals, in the order they are asked.
 	Sources() []string
 	Close() error
@@ -49,10 +50,12 @@ type Decoder struct {
 	sampler *sample.Sampler
 	draft   Drafter // or nil
 	fixed   int     // K, or negative to adapt
+	ends    map[int32]bool
 	control map[string]*control
 	costs   costs
 	passed  [backend.Verify + 1]bool // passes of so many tokens were made
-	drafted bool                     // something was
+	paces   map[string]*Pace         // of the sources asked for the present pass
+	asking  *Pace                    // the one asked now
 	stats   Stats
 
 	logits  []float32 // the next token's, when it was not drawn yet
@@ -118,11 +121,13 @@ func ratio(a, b int) float64 {
 type Options struct {
 	Draft Drafter // nil decodes token by token
 	K     int     // tokens to propose; negative adapts, from 0 up, to what pays
+	// Ends are tokens behind which nothing needs proposing, as a reply ends there.
+	Ends map[int32]bool
 }
 
 // New makes a decoder for a session. The drafter stays the caller's to close.
 func New(s *model.Session, sampling sample.Options, o Options) *Decoder {
-	d := &Decoder{s: s, draft: o.Draft, fixed: min(o.K, MaxDraft), control: map[string]*control{}}
+	d := &Decoder{s: s, draft: o.Draft, fixed: min(o.K, MaxDraft), ends: o.Ends, control: map[string]*control{}, costs: newCosts(), paces: map[string]*Pace{}}
 	d.stats.K = map[int]int{}
 	if o.Draft != nil {
 		for _, source := range o.Draft.Sources() {
@@ -159,12 +164,15 @@ func (d *Decoder) Stats() Stats {
 // and of drafting a token; the newest count most.
 func (d *Decoder) Costs() (pass map[int]float64, draft float64) {
 	pass = map[int]float64{}
-	for n, seconds := range d.costs.pass {
+	for n, seconds := range d.costs.seconds {
 		if seconds > 0 {
 			pass[n] = seconds
 		}
 	}
-	return pass, d.costs.draft
+	for _, c := range d.control {
+		draft = max(draft, c.draft*d.costs.one)
+	}
+	return pass, draft
 }
 
 // Begin goes on after a prompt: logits are those of its last token.
@@ -201,46 +209,57 @@ func (d *Decoder) Keep(n int) error {
 
 // propose asks the draft, as far as that pays.
 func (d *Decoder) propose() (Proposal, error) {
-	room := d.s.Room() - 1 // beside the pending token
-	most := min(MaxDraft, room)
+	clear(d.paces)
+	most := min(MaxDraft, d.s.Room()-1) // beside the pending token
 	if d.draft == nil || most <= 0 || d.fixed == 0 {
 		return Proposal{}, nil
 	}
-	d.line = append(append(d.line[:0], d.s.Tokens()...), d.pending)
-	limit := d.fixed
-	worth := func(int, float64) bool { return true }
-	if d.fixed < 0 {
-		limit = 0
-		for _, c := range d.control {
-			limit = max(limit, c.plan(&d.costs))
-		}
-		if limit == 0 {
-			return Proposal{}, nil
-		}
-		worth = d.costs.worth
+	if d.fixed > 0 {
+		most = min(most, d.fixed)
+	} else if d.costs.due() {
+		return Proposal{}, nil
 	}
+	d.line = append(append(d.line[:0], d.s.Tokens()...), d.pending)
 	start := time.Now()
-	p, err := d.draft.Draft(d.line, min(most, limit), worth)
+	p, err := d.draft.Draft(d.line, most, d.pace)
 	if err != nil {
 		return p, err
-	}
-	if d.fixed < 0 && len(p.Tokens) > 0 { // each source may go as far as it is good for
-		n := min(len(p.Tokens), d.control[p.Source].k)
-		p.Tokens, p.From = p.Tokens[:n], p.From[:min(n, len(p.From))]
 	}
 	for i, id := range p.Tokens { // a draft may have rows the model lacks
 		if id < 0 || int(id) >= d.s.Vocab() {
 			p.Tokens = p.Tokens[:i]
 			break
 		}
+		if d.ends[id] {
+			p.Tokens = p.Tokens[:i+1]
+			break
+		}
 	}
-	took := time.Since(start)
-	d.stats.Draft += took
-	if d.drafted { // nor is the first draft
-		d.costs.drafted(len(p.Tokens), took)
-	}
-	d.drafted = d.drafted || len(p.Tokens) > 0
+	d.asked()
+	d.stats.Draft += time.Since(start)
 	return p, nil
+}
+
+// pace gives a source its pace, none while it sits out.
+func (d *Decoder) pace(source string) *Pace {
+	d.asked()
+	c := d.control[source]
+	p := Freely(source)
+	if d.fixed < 0 {
+		p = c.pace(&d.costs)
+	}
+	if p != nil {
+		d.paces[source], d.asking = p, p
+		p.begun = time.Now()
+	}
+	return p
+}
+
+// asked ends the time of the source asked now.
+func (d *Decoder) asked() {
+	if d.asking != nil {
+		d.asking.took, d.asking = time.Since(d.asking.begun), nil
+	}
 }
 
 // check feeds the pending token and the proposal in one pass, keeps what the
@@ -295,16 +314,17 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 
 func (d *Decoder) count(p Proposal, accepted int, took time.Duration) {
 	n := len(p.Tokens)
-	if d.passed[1+n] { // what a backend prepares at the first of its length is no measure
-		d.costs.passed(1+n, took)
-	}
-	d.passed[1+n] = true
-	if c := d.control[p.Source]; c != nil && n > 0 {
-		c.judge(n, accepted)
-	}
+	d.costs.passed(1+n, took, d.passed[1+n])
+	d.passed[1+n] = true // what a backend prepares at the first of its length is no measure
 	for source, c := range d.control {
-		if n == 0 || source != p.Source {
-			c.rest()
+		pace := d.paces[source]
+		switch {
+		case pace == nil:
+			c.passed()
+		case n > 0 && source == p.Source:
+			c.judge(&d.costs, pace, n, accepted, d.costs.passes(pace.took))
+		case pace.asked > 0:
+			c.judge(&d.costs, pace, 0, 0, d.costs.passes(pace.took))
 		}
 	}
 	s := &d.stats

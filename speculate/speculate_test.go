@@ -42,9 +42,10 @@ type hostile struct {
 
 func (h hostile) Sources() []string { return []string{"hostile"} }
 func (h hostile) Close() error      { return nil }
-func (h hostile) Draft(_ []int32, most int, _ func(int, float64) bool) (speculate.Proposal, error) {
+func (h hostile) Draft(_ []int32, most int, paces speculate.Paces) (speculate.Proposal, error) {
 	p := speculate.Proposal{Source: "hostile"}
-	for range most {
+	pace := paces(p.Source)
+	for pace != nil && len(p.Tokens) < most && pace.Take(1) {
 		p.Tokens = append(p.Tokens, int32(h.r.IntN(h.vocab)))
 	}
 	return p, nil
@@ -257,7 +258,7 @@ func TestWrongResidualIsCaught(t *testing.T) {
 func TestLookup(t *testing.T) {
 	l := speculate.NewLookup()
 	draft := func(line ...int32) []int32 {
-		p, err := l.Draft(line, 4, nil)
+		p, err := l.Draft(line, 4, speculate.Freely)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -277,6 +278,24 @@ func TestLookup(t *testing.T) {
 		if got := draft(c.line...); !slices.Equal(got, c.want) {
 			t.Errorf("after %v: %v, want %v", c.line, got, c.want)
 		}
+	}
+}
+
+// parrot proposes one list of tokens, whatever was said.
+type parrot []int32
+
+func (p parrot) Sources() []string { return []string{"parrot"} }
+func (p parrot) Close() error      { return nil }
+func (p parrot) Draft(_ []int32, most int, _ speculate.Paces) (speculate.Proposal, error) {
+	return speculate.Proposal{Tokens: slices.Clone(p[:min(most, len(p))]), Source: "parrot"}, nil
+}
+
+// Nothing is checked behind a token that ends the reply.
+func TestEnds(t *testing.T) {
+	s := session(t, fixture(t, "mamba2-half"), 64)
+	_, stats := generate(t, s, sample.Options{}, speculate.Options{Draft: parrot{3, 4, 5, 6}, K: 4, Ends: map[int32]bool{4: true}}, []int32{7, 11}, 10)
+	if stats.Proposed != 2*stats.Passes {
+		t.Errorf("%d tokens proposed in %d passes, want 2 each", stats.Proposed, stats.Passes)
 	}
 }
 
