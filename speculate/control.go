@@ -14,16 +14,15 @@ import (
 // late (Dinkelbach's rule for the greatest ratio). How likely a token is right
 // is learned by how sure the draft is of it.
 type control struct {
-	right   [len(levels) + 1]ratioOf // by how sure the draft is
-	going   ratioOf                  // of drafted tokens, refused ones counting as wrong
-	speed   speed                    // of passes with this source
-	sleep   int                      // passes to sit out
-	nap     int                      // how many it sat out last
-	trial   bool                     // the next proposal is a trial of one token
-	awake   int                      // proposals since it slept
-	lost    float64                  // passes lost since it slept
-	draft   float64                  // passes of one token that drafting a token costs
-	drafted bool                     // a token was
+	right [len(levels) + 1]ratioOf // by how sure the draft is
+	going ratioOf                  // of drafted tokens, refused ones counting as wrong
+	speed speed                    // of passes with this source
+	sleep int                      // passes to sit out
+	nap   int                      // how many it sat out last
+	trial bool                     // the next proposal is a trial of one token
+	awake int                      // proposals since it slept
+	lost  float64                  // passes lost since it slept
+	draft float64                  // passes of one token that drafting a token costs
 }
 
 // ratioOf is a running ratio.
@@ -79,18 +78,22 @@ func level(sure float64) int {
 }
 
 const (
-	memory  = 0.97 // of a judged token, for each judged later
-	fade    = 0.9  // of a pass, in the speed
-	minGain = 1.03 // what a draft must bring
-	shortly = 16   // passes to sit out after the first failure
-	longest = 1 << 10
-	thrift  = 50 // passes to sit out for each that trying cost: 2%
-	proven  = 8  // proposals after which a failure is the first again
+	memory   = 0.97 // of a judged token, for each judged later
+	fade     = 0.9  // of a pass, in the speed
+	minGain  = 1.03 // what a draft must bring
+	shortly  = 16   // passes to sit out after the first failure
+	longest  = 1 << 10
+	thrift   = 50 // passes to sit out for each that trying cost: 2%
+	longRead = 3  // passes reading a prompt counts for at most, in what trying cost
+	proven   = 8  // proposals after which a failure is the first again
 )
+
+// hopeful is the speed of a draft that deserves a hearing.
+var hopeful = speed{made: 6, spent: 4}
 
 // newControl starts hopeful.
 func newControl() *control {
-	c := &control{going: ratioOf{2.4, 3}, speed: speed{made: 6, spent: 4}}
+	c := &control{going: ratioOf{2.4, 3}, speed: hopeful}
 	at := 0.15
 	for i := range c.right {
 		c.right[i] = ratioOf{2 * (0.3 + 0.65*at), 2}
@@ -109,7 +112,10 @@ type Pace struct {
 	asked  int       // tokens drafted
 	likely float64   // that all are right
 	trial  bool
+	clock  func() time.Time
 	begun  time.Time
+	first  time.Time // when the first token was drafted, and the latest
+	latest time.Time
 	took   time.Duration
 }
 
@@ -117,13 +123,16 @@ type Pace struct {
 type Paces func(source string) *Pace
 
 // Freely proposes as far as it may.
-func Freely(string) *Pace { return &Pace{likely: 1} }
+func Freely(string) *Pace { return &Pace{likely: 1, clock: time.Now} }
 
 // Take says whether a next token, which the draft has already, is worth a place
 // in the pass. sure is the probability of the draft's best token: it must not
 // depend on the token drawn, or the text's distribution would.
 func (p *Pace) Take(sure float64) bool {
-	p.asked++
+	p.latest = p.clock()
+	if p.asked++; p.asked == 1 {
+		p.first = p.latest
+	}
 	if p.c == nil {
 		return true
 	}
@@ -163,7 +172,7 @@ func (c *control) pace(t *costs) *Pace {
 	if c.sleep > 0 {
 		return nil
 	}
-	return &Pace{c: c, costs: t, likely: 1, trial: c.trial}
+	return &Pace{c: c, costs: t, likely: 1, trial: c.trial, clock: time.Now}
 }
 
 // judge learns from a pass in which the source was asked: how far it went, how
@@ -180,15 +189,15 @@ func (c *control) judge(t *costs, p *Pace, n, accepted int, took float64) {
 	if p.asked > len(p.sure) && accepted == n { // the next was refused
 		c.going.add(0, 1, memory)
 	}
-	drafting := 0.0
-	if c.drafted && p.asked > 0 { // the first draft, or reading a prompt, is no measure
-		each := took / float64(p.asked)
-		c.draft = mix(c.draft, each)
-		drafting = float64(p.asked) * min(each, 2*c.draft)
+	if p.asked > 1 { // the first takes reading what was said before it, too
+		c.draft = mix(c.draft, t.passes(p.latest.Sub(p.first))/float64(p.asked-1))
 	}
-	c.drafted = true
-	c.speed.add(float64(1+accepted), drafting, 1+n)
-	c.lost += max(0, t.of(1+n)+took-float64(1+accepted))
+	made, drafting := float64(1+accepted), c.draft*float64(p.asked)
+	if c.trial && accepted > 0 {
+		c.speed = hopeful
+	}
+	c.speed.add(made, drafting, 1+n)
+	c.lost += max(0, t.of(1+n)+max(drafting, min(took, longRead))-made)
 	c.trial = false
 	if c.awake++; c.awake >= proven {
 		c.nap, c.lost = 0, 0

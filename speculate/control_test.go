@@ -52,6 +52,8 @@ func (m *machine) run(seed uint64, k, skip, n int) (share float64, ks map[int]in
 		if p != nil {
 			took = float64(behind) * m.follow
 			behind = 0
+			disturbed := speed * noise()
+			p.clock = func() time.Time { return time.Unix(0, 0).Add(duration(took * disturbed)) }
 			for i := 0; i < MaxDraft && (k < 0 || i < k); i++ {
 				took += m.draft
 				sure, right := m.sure(text)
@@ -69,7 +71,7 @@ func (m *machine) run(seed uint64, k, skip, n int) (share float64, ks map[int]in
 					break
 				}
 			}
-			took *= speed * noise()
+			took *= disturbed
 		}
 		pass := m.pass(1+proposed) * speed * noise()
 		if made >= skip {
