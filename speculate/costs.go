@@ -41,7 +41,7 @@ const (
 	firstGap   = 2 // passes before one of a single token is made only to measure it
 	longestGap = 64
 	remembered = 32  // pairs of either kind
-	anchoring  = 4   // of the others count as much as one with a pass of one token
+	anchoring  = 4   // others count as much as a pair with a pass of one token
 	recent     = 0.2 // weight of the newest in running means
 )
 
