@@ -130,7 +130,7 @@ func (c *control) judge(t *costs, p *Pace, n, accepted int, took float64) {
 		c.draft = mix(c.draft, t.passes(p.latest.Sub(p.first))/float64(p.asked-1))
 	}
 	made, drafting := float64(1+accepted), c.draft*float64(p.asked)
-	if c.trial && accepted > 0 {
+	if c.trial && accepted > 0 && c.promises(t) {
 		c.speed = hopeful
 	}
 	c.speed.add(made, drafting, 1+n)
@@ -142,6 +142,20 @@ func (c *control) judge(t *costs, p *Pace, n, accepted int, took float64) {
 	if c.speed.value(t) < minGain {
 		c.rest()
 	}
+}
+
+// promises says whether proposals of some length would bring enough, as far as is
+// known.
+func (c *control) promises(t *costs) bool {
+	tokens, likely := 1.0, 1.0
+	for n := 1; n < t.reach(); n++ {
+		likely *= c.going.value()
+		tokens += likely
+		if tokens >= minGain*(t.of(1+n)+c.draft*float64(n)) {
+			return true
+		}
+	}
+	return false
 }
 
 // rest sits out for a while: longer each time in a row, and the longer the more

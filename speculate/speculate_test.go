@@ -163,6 +163,18 @@ func chi(counts map[string]int, want map[string]float64, n int) float64 {
 	return (x - dof) / math.Sqrt(2*dof)
 }
 
+// doubting is a draft that stops by how sure it is, and counts how far it went.
+type doubting struct {
+	speculate.Drafter
+	lengths map[int]int
+}
+
+func (d doubting) Draft(timeline []int32, most int, _ speculate.Paces) (speculate.Proposal, error) {
+	p, err := d.Drafter.Draft(timeline, most, speculate.Doubtful(0.3))
+	d.lengths[len(p.Tokens)]++
+	return p, err
+}
+
 // 200,000 tokens drawn with a draft have the target's distribution: the joint
 // one of four tokens in a row, computed exactly.
 func TestDistribution(t *testing.T) {
@@ -187,11 +199,20 @@ func TestDistribution(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	another := func() speculate.Drafter {
+		return speculate.NewModel(session(t, fixture(t, "mamba2-merged"), 64), o)
+	}
+	lengths := map[int]int{}
 	for name, draft := range map[string]speculate.Drafter{
 		"none":          nil,
-		"another model": speculate.NewModel(session(t, fixture(t, "mamba2-merged"), 64), o),
+		"another model": another(),
+		"doubting":      doubting{another(), lengths},
 		"random":        hostile{rand.New(rand.NewPCG(5, 5)), 8},
 	} {
+		runs := runs
+		if name == "doubting" {
+			runs /= 2
+		}
 		counts := map[string]int{}
 		d := speculate.New(s, o, speculate.Options{Draft: draft, K: 3})
 		for range runs {
@@ -213,6 +234,12 @@ func TestDistribution(t *testing.T) {
 			t.Errorf("draft %s: the tokens are %.1f standard deviations from the model's distribution", name, z)
 		} else {
 			t.Logf("draft %s: %.1f standard deviations over %d outcomes", name, z, len(want))
+		}
+	}
+	for n := range 4 {
+		if lengths[n] < runs/50 {
+			t.Errorf("the doubting draft proposed so often so many tokens: %v", lengths)
+			break
 		}
 	}
 }
