@@ -19,7 +19,6 @@ type machine struct {
 	unsure bool // the draft does not say how sure it is
 	flips  bool
 	than   float64 // of the time with the best fixed K, at most in the long run; 0 is a little more
-	early  float64 // of the time without a draft, at most early on; 0 is hardly more
 }
 
 // run makes n tokens behind the first skip with a fixed K, or (-1) adapting, and
@@ -145,7 +144,7 @@ func TestControl(t *testing.T) {
 		{name: "hostile, Q8_0", pass: q8, draft: 0.05, follow: 0.006, sure: always(0), unsure: true},
 		{name: "hostile, free", pass: q8, sure: always(0), unsure: true},
 		{name: "hostile, dear passes", pass: dear, draft: 0.1, follow: 0.01, sure: always(0), unsure: true},
-		{name: "good, dear passes", pass: dear, draft: 0.1, follow: 0.01, sure: always(0.8), unsure: true, early: 1.05},
+		{name: "good, dear passes", pass: dear, draft: 0.1, follow: 0.01, sure: always(0.8), unsure: true},
 		{name: "poor, Q4_K_M", pass: q4, draft: 0.11, follow: 0.012, sure: always(0.2), unsure: true},
 		{name: "good, Q8_0", pass: q8, draft: 0.045, follow: 0.005, sure: mixed(0.25), than: 0.96},
 		{name: "good, Q4_K_M", pass: q4, draft: 0.09, follow: 0.01, sure: mixed(0.25), than: 0.96},
@@ -172,9 +171,6 @@ func TestControl(t *testing.T) {
 					m.name, m.flips, span.n, span.skip, adapting, fixed, best, adapting/best, ks)
 				if m.than > 0 && span.n >= 1000 {
 					span.worse = m.than // what it says is used
-				}
-				if m.early > 0 && span.n < 1000 {
-					span.most = m.early
 				}
 				if adapting > span.most || adapting > best*span.worse {
 					t.Errorf("%s, flips %v, %d tokens behind %d: %.3f of the time without a draft, the best fixed K %d gives %.3f",

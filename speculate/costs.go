@@ -47,7 +47,7 @@ const (
 
 // guess is what each token more costs in a pass of n before anything is measured:
 // larger passes are bound by arithmetic.
-func guess(n int) float64 { return 0.08 + 0.01*float64(n) }
+func guess(n int) float64 { return 0.12 + 0.01*float64(n) }
 
 func newCosts() costs {
 	c := costs{gap: firstGap}
