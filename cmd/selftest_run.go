@@ -52,8 +52,8 @@ func (f *selftestFlags) check(t target) backendCheck {
 
 func (r *backendCheck) fail(err error) { r.Failures = append(r.Failures, err.Error()) }
 
-// conformance runs the table of cases, and of rankings where the backend ranks. Its error says that the backend does
-// not open.
+// conformance runs the table of cases, and of rankings where the backend ranks.
+// Its error says that the backend does not open.
 func (f *selftestFlags) conformance(t target, r *backendCheck) error {
 	b, err := t.open()
 	if err != nil {

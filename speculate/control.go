@@ -123,7 +123,7 @@ func (c *control) judge(t *costs, p *Pace, n, accepted int, took float64) {
 		c.right[level(p.sure[i])].add(ok, 1, memory)
 		c.going.add(ok, 1, memory)
 	}
-	if p.asked > len(p.sure) && accepted == n { // the next was refused
+	if !p.trial && p.asked > len(p.sure) && accepted == n { // the next was refused
 		c.going.add(0, 1, memory)
 	}
 	if p.asked > 1 { // the first takes reading what was said before it, too

@@ -68,7 +68,7 @@ func (m *machine) run(seed uint64, k, skip, n int) (share float64, ks map[int]in
 				if good = good && text.Float64() < right; good {
 					accepted++
 				}
-				if !p.More() {
+				if m.draft > 0 && !p.More() { // lookup has all its tokens at once
 					break
 				}
 			}
@@ -178,6 +178,17 @@ func TestControl(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A trial is one token, of a source that has more at once, too.
+func TestTrial(t *testing.T) {
+	c, costs := newControl(), newCosts()
+	c.rest()
+	c.sleep = 0
+	p, err := NewLookup().Draft([]int32{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4}, MaxDraft, func(string) *Pace { return c.pace(&costs) })
+	if err != nil || len(p.Tokens) != 1 || p.Tokens[0] != 5 {
+		t.Errorf("a trial proposes %v, %v", p.Tokens, err)
 	}
 }
 

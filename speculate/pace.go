@@ -35,7 +35,7 @@ func (p *Pace) Take(sure float64) bool {
 		return true
 	}
 	likely := p.likely * p.c.right[level(sure)].value()
-	if !p.trial && !p.pays(likely, 0) {
+	if p.trial && len(p.sure) > 0 || !p.trial && !p.pays(likely, 0) {
 		return false
 	}
 	p.sure = append(p.sure, sure)

@@ -7,9 +7,14 @@ import (
 	"github.com/mil-run/mil/backend/cpu/kernel"
 )
 
-// Every node on every instruction set, against the naive backend.
+// Every node on every instruction set (the best alone where tests should be
+// short), against the naive backend.
 func TestConform(t *testing.T) {
-	for _, s := range kernel.Sets() {
+	sets := kernel.Sets()
+	if testing.Short() {
+		sets = []*kernel.Set{kernel.Best()}
+	}
+	for _, s := range sets {
 		t.Run(s.Name, func(t *testing.T) {
 			b, err := NewISA(3, s.Name)
 			if err != nil {
