@@ -155,14 +155,13 @@ func (s *Set) Gemm(wk *Worker, t quant.Type, w []byte, stride, lo, hi int, b *Ba
 			wk.unp = unpackArgs{row: unsafe.Pointer(&wk.rows[g*s.Lanes]), blocks: b.n / spec.Block, tile: unsafe.Pointer(&tile[g*4*s.Lanes])}
 			s.unpack[t](unsafe.Pointer(&wk.unp))
 		}
-		wk.gemm = gemmArgs{tile: unsafe.Pointer(&tile[0]), blocks: columns, groupA: b.stride, ld: 4 * ld}
+		wk.gemm = gemmArgs{tile: unsafe.Pointer(&tile[0]), blocks: columns, groupA: b.stride, ld: 4 * ld, next: unsafe.Pointer(&w[r*stride])}
 		groups := 0
 		if n == R {
 			groups = whole
 		}
 		if groups > 0 {
 			// The next tile comes from memory while this one is multiplied.
-			wk.gemm.next, wk.gemm.step = unsafe.Pointer(&w[r*stride]), 0
 			if after := len(w) - (r+R)*stride; after > 0 {
 				wk.gemm.next = unsafe.Pointer(&w[(r+R)*stride])
 				wk.gemm.step = min(64, (min(after, R*stride)+groups*columns-1)/(groups*columns))

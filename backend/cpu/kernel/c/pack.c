@@ -53,13 +53,13 @@ INLINE Block quantize(const float *x) {
 typedef struct { vc16 q[8]; vf4 scale; vi4 s0, s1; } Four;
 
 // fold makes one vector of four, each lane from a vector's four.
-#define FOLD(T, OP)                                                            \
-	T t = OP(SHUFFLE(a, b, 0, 4, 1, 5), SHUFFLE(a, b, 2, 6, 3, 7));            \
-	T u = OP(SHUFFLE(c, d, 0, 4, 1, 5), SHUFFLE(c, d, 2, 6, 3, 7));            \
+#define FOLD(OP)                                                               \
+	vi4 t = OP(SHUFFLE(a, b, 0, 4, 1, 5), SHUFFLE(a, b, 2, 6, 3, 7));          \
+	vi4 u = OP(SHUFFLE(c, d, 0, 4, 1, 5), SHUFFLE(c, d, 2, 6, 3, 7));          \
 	return OP(SHUFFLE(t, u, 0, 1, 4, 5), SHUFFLE(t, u, 2, 3, 6, 7));
 #define ADD(x, y) ((x) + (y))
-INLINE vi4 largest4(vi4 a, vi4 b, vi4 c, vi4 d) { FOLD(vi4, __builtin_elementwise_max) }
-INLINE vi4 sum4(vi4 a, vi4 b, vi4 c, vi4 d) { FOLD(vi4, ADD) }
+INLINE vi4 largest4(vi4 a, vi4 b, vi4 c, vi4 d) { FOLD(__builtin_elementwise_max) }
+INLINE vi4 sum4(vi4 a, vi4 b, vi4 c, vi4 d) { FOLD(ADD) }
 
 // magnitude is the largest of 32 values without their signs, in four lanes, as
 // integers: floats of one sign have their order.
