@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	flags "flag"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/format"
@@ -136,8 +138,8 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// Tokens as when text is made: the log is replayed, the row ranked.
-func TestTokens(t *testing.T) {
+// decoding is the exec of a session of the profiled model that makes tokens.
+func decoding(t *testing.T) *exec {
 	if *profileModel == "" {
 		t.Skip("no -profile MODEL")
 	}
@@ -146,7 +148,7 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { f.Close() })
 	m, err := model.Open(f)
 	if err != nil {
 		t.Fatal(err)
@@ -155,23 +157,121 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer on.Close()
-	e := s.execs[0]
-	p := &backend.Params{Tokens: make([]int32, 1), Replay: 1, Logits: 1}
-	var all []time.Duration
-	for range 40 {
-		start := time.Now()
-		if _, err := e.RunRanked(p, &backend.Ranking{}); err != nil {
+	t.Cleanup(func() { on.Close() })
+	return s.execs[0]
+}
+
+// median is that of so many runs' times; the first run warms up.
+func median(t *testing.T, runs int, run func() (time.Duration, error)) time.Duration {
+	all := make([]time.Duration, 0, runs+1)
+	for range runs + 1 {
+		took, err := run()
+		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, time.Since(start))
+		all = append(all, took)
 	}
+	all = all[1:]
 	slices.Sort(all)
-	g, err := e.Gauge(p)
+	return all[len(all)/2]
+}
+
+// token is the pass of a token as when text is made: the log is replayed, the
+// row ranked.
+func token() *backend.Params {
+	return &backend.Params{Tokens: make([]int32, 1), Replay: 1, Logits: 1}
+}
+
+// rankToken times one such pass.
+func rankToken(e *exec) (time.Duration, error) {
+	p := token()
+	start := time.Now()
+	_, err := e.RunRanked(p, &backend.Ranking{})
+	return time.Since(start), err
+}
+
+// Tokens as when text is made.
+func TestTokens(t *testing.T) {
+	e := decoding(t)
+	took := median(t, 40, func() (time.Duration, error) { return rankToken(e) })
+	g, err := e.Gauge(token())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("a token %v, %.3f ms of it on the card", all[len(all)/2], 1e3*g.Pass)
+	t.Logf("a token %v, %.3f ms of it on the card", took, 1e3*g.Pass)
+}
+
+// What the host adds to a token: every part of its way, alone.
+func TestHostPath(t *testing.T) {
+	const runs = 200
+	e := decoding(t)
+	d, stream := e.b.d, e.b.stream
+	var out strings.Builder
+	say := func(what string, took time.Duration) {
+		fmt.Fprintf(&out, "\n%10.1f us  %s", float64(took.Nanoseconds())/1e3, what)
+	}
+	say("a token, RunRanked", median(t, runs, func() (time.Duration, error) { return rankToken(e) }))
+	within := func(what string, run func() (time.Duration, error)) {
+		say(what, median(t, runs, func() (took time.Duration, err error) {
+			err = e.b.w.do(func() (err error) {
+				took, err = run()
+				return err
+			})
+			return took, err
+		}))
+	}
+	// timed is from the start of launch to the end of its work.
+	timed := func(launch func() error) func() (time.Duration, error) {
+		return func() (time.Duration, error) {
+			start := time.Now()
+			if err := launch(); err != nil {
+				return 0, err
+			}
+			err := d.StreamSynchronize(stream)
+			return time.Since(start), err
+		}
+	}
+	within("the same within do: launch, ranks copied back, synchronize", timed(e.pass))
+	graph := e.replay.graph
+	launch := func() error { return d.GraphLaunch(graph, stream) }
+	within("nothing copied back", timed(launch))
+	within("cuGraphLaunch alone, until it returns", func() (time.Duration, error) {
+		start := time.Now()
+		if err := launch(); err != nil {
+			return 0, err
+		}
+		took := time.Since(start)
+		return took, d.StreamSynchronize(stream)
+	})
+	err := e.b.w.do(func() error {
+		seconds, err := e.b.timed(graph, gaugePasses)
+		say(fmt.Sprintf("one of %d replays back to back", gaugePasses), time.Duration(seconds*float64(time.Second)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	within("cuStreamSynchronize of an idle stream", timed(func() error { return nil }))
+	within("a copy of one row's ranks to the host, and synchronize", timed(func() error {
+		return d.MemcpyDtoHAsync(unsafe.Pointer(&e.ranked[0]), e.ranks, 4*rankWords, stream)
+	}))
+	err = e.b.w.do(func() (err error) {
+		graph, err = e.record(1, nil)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	within("a graph of the parameter block alone, and synchronize", timed(launch))
+	if err := e.b.w.do(func() error { return d.GraphExecDestroy(graph) }); err != nil {
+		t.Fatal(err)
+	}
+	say("do, of nothing", median(t, runs, func() (time.Duration, error) {
+		start := time.Now()
+		err := e.b.w.do(func() error { return nil })
+		return time.Since(start), err
+	}))
+	t.Logf("medians of %d, %d launches:%s", runs, len(e.replay.launches), out.String())
 }
 
 // How long a process that has compiled nothing takes to its first words.
