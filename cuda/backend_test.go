@@ -13,8 +13,9 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// addArgs are the arguments of the tests' kernel: out[0] = token 0 + pos + state + weight.
-type addArgs struct{ out, params, state, weight, table uint64 }
+// addArgs are the arguments of the tests' kernel: out[0] = token 0 + pos + state
+// + weight, which it ranks best.
+type addArgs struct{ out, params, state, weight, table, best uint64 }
 
 // testProgram reads a table and weights in host memory and has one state.
 func testProgram(t *testing.T, b *Backend, tokens int) *backend.Program {
@@ -38,7 +39,7 @@ func testProgram(t *testing.T, b *Backend, tokens int) *backend.Program {
 
 // testPlan launches the kernel "add" once.
 func testPlan(p *backend.Program, tokens int, m memory) ([]launch, error) {
-	a := &addArgs{out: m.logits(), params: m.params(), table: m.constant([]byte{1, 2, 3, 4})}
+	a := &addArgs{out: m.logits(), params: m.params(), best: m.best(), table: m.constant([]byte{1, 2, 3, 4})}
 	m.scratch(1000)
 	var err error
 	if a.state, err = m.state(p.States[0]); err != nil {
@@ -58,7 +59,9 @@ func testOpen(t *testing.T, f *fakeDriver) *Backend {
 		word := func(p uint64) uint32 { return binary.LittleEndian.Uint32(f.at(p, 4)) }
 		sum := float32(word(a.params+4*paramTokens)) + float32(word(a.params)) +
 			math.Float32frombits(word(a.state)) + math.Float32frombits(word(a.weight)) + float32(word(a.table)>>24)
-		binary.LittleEndian.PutUint32(f.at(a.out, 4), math.Float32bits(sum))
+		for _, p := range []uint64{a.out, a.best} {
+			binary.LittleEndian.PutUint32(f.at(p, 4), math.Float32bits(sum))
+		}
 	}
 	b, err := open(f, testImages, testPlan, Options{})
 	if err != nil {
@@ -67,8 +70,8 @@ func testOpen(t *testing.T, f *fakeDriver) *Backend {
 	return b
 }
 
-// A pass is one graph launch, logits asked for one copy more, and everything is
-// given back.
+// A pass is one graph launch, logits asked for one copy more, rankings none, and
+// everything is given back.
 func TestPasses(t *testing.T) {
 	f := newFake()
 	b := testOpen(t, f)
@@ -104,6 +107,14 @@ func TestPasses(t *testing.T) {
 		if want.rows > 0 && l[0] != float32(3+100+i+1+32+4) { // the head's first weight is 32
 			t.Errorf("pass %d: logit %v", i, l[0])
 		}
+	}
+	f.log = nil
+	best, err := e.(backend.Ranker).RunRanked(&backend.Params{Tokens: []int32{5}, Logits: 1}, &backend.Ranking{})
+	if err != nil || len(best) != 1 || best[0].Logits[0] != 5+1+32+4 {
+		t.Errorf("ranked %v, %v", best, err)
+	}
+	if !slices.Equal(f.log, []string{"GraphLaunch", "StreamSynchronize"}) {
+		t.Errorf("a ranked pass: %q", f.log)
 	}
 	f.log = nil
 	if _, err := e.Run(&backend.Params{Tokens: []int32{1, 2}, Logits: 2}); err != nil {

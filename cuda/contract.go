@@ -26,7 +26,7 @@ type memory interface {
 	processors() int             // multiprocessors of the device
 	params() uint64              // the parameter block, see the constants below
 	logits() uint64              // float32 [rows][vocabulary]
-	best() uint64                // of each row rankWords, see launch_rank.go
+	best() uint64                // of each row rankWords, in host memory, see launch_rank.go
 	scratch(bytes int) uint64    // zeroed, living as long as the plan
 	constant(data []byte) uint64 // a copy of data, 256-aligned, living as long as the plan
 }

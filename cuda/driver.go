@@ -24,8 +24,11 @@ type driver interface {
 	MemGetInfo() (free, total uint64, err error)
 	MemAlloc(bytes int) (uint64, error)
 	MemFree(address uint64) error
-	// MemHostAlloc gives host memory that copies to and from without staging.
+	// MemHostAlloc gives host memory that copies to and from without staging, and
+	// that kernels reach.
 	MemHostAlloc(bytes int) (unsafe.Pointer, error)
+	// MemHostGetDevicePointer is where kernels find such memory.
+	MemHostGetDevicePointer(p unsafe.Pointer) (uint64, error)
 	MemFreeHost(p unsafe.Pointer) error
 
 	StreamCreate() (uintptr, error)
@@ -71,6 +74,7 @@ const (
 	functionMaxDynamicShared = 8
 
 	hostAllocPortable   = 1
+	hostAllocDeviceMap  = 2
 	streamNonBlocking   = 1
 	captureThreadLocal  = 1
 	jitErrorLogBuffer   = 5

@@ -16,7 +16,7 @@ import (
 type functions struct {
 	init, driverGetVersion, deviceGetCount, deviceGet, deviceGetName, deviceGetAttribute, deviceTotalMem,
 	devicePrimaryCtxRetain, devicePrimaryCtxRelease, ctxSetCurrent,
-	memGetInfo, memAlloc, memFree, memHostAlloc, memFreeHost,
+	memGetInfo, memAlloc, memFree, memHostAlloc, memHostGetDevicePointer, memFreeHost,
 	streamCreate, streamDestroy, streamSynchronize, memsetD8Async, memcpyHtoDAsync, memcpyDtoDAsync, memcpyDtoHAsync,
 	streamBeginCapture, streamEndCapture, graphInstantiate, graphDestroy, graphExecDestroy, graphLaunch,
 	moduleLoadDataEx, moduleUnload, moduleGetFunction, funcSetAttribute, launchKernel,
@@ -44,6 +44,7 @@ func (f *functions) symbols() map[string]*uintptr {
 		"cuMemAlloc_v2":                &f.memAlloc,
 		"cuMemFree_v2":                 &f.memFree,
 		"cuMemHostAlloc":               &f.memHostAlloc,
+		"cuMemHostGetDevicePointer_v2": &f.memHostGetDevicePointer,
 		"cuMemFreeHost":                &f.memFreeHost,
 		"cuStreamCreate":               &f.streamCreate,
 		"cuStreamDestroy_v2":           &f.streamDestroy,
@@ -180,8 +181,14 @@ func (f *functions) MemFree(address uint64) error {
 
 func (f *functions) MemHostAlloc(bytes int) (unsafe.Pointer, error) {
 	var p unsafe.Pointer
-	r, _, _ := purego.SyscallN(f.memHostAlloc, uintptr(unsafe.Pointer(&p)), uintptr(bytes), hostAllocPortable)
+	r, _, _ := purego.SyscallN(f.memHostAlloc, uintptr(unsafe.Pointer(&p)), uintptr(bytes), hostAllocPortable|hostAllocDeviceMap)
 	return p, f.check("cuMemHostAlloc", r)
+}
+
+func (f *functions) MemHostGetDevicePointer(host unsafe.Pointer) (uint64, error) {
+	var p uint64
+	r, _, _ := purego.SyscallN(f.memHostGetDevicePointer, uintptr(unsafe.Pointer(&p)), uintptr(host), 0)
+	return p, f.check("cuMemHostGetDevicePointer", r)
 }
 
 func (f *functions) MemFreeHost(p unsafe.Pointer) error {

@@ -20,21 +20,20 @@ type exec struct {
 	arena   uint64 // values
 	block   uint64 // parameters
 	rows    uint64 // logits
-	ranks   uint64 // the best of them, [rows][rankWords]
+	ranks   uint64 // where kernels find ranked
 	params  []int32
 	logits  []float32 // pinned, as many rows as were asked for at once
-	ranked  []int32   // pinned, what ranks holds
+	ranked  []int32   // pinned, [rows][rankWords]: kernels write the best of the logits there
 	best    []backend.Best
 	replays map[int]*replay
 	passes  int // run so far
 
 	// What the next pass is, for run, which is made once: a closure a pass
 	// would be garbage a pass.
-	replay      *replay
-	wanted      int // bytes of logits
-	wantedRanks int // bytes of ranks
-	outputs     []output
-	run         func() error
+	replay  *replay
+	wanted  int // bytes of logits
+	outputs []output
+	run     func() error
 }
 
 // replay is a captured graph with the memory it alone uses.
@@ -75,10 +74,10 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		if e.params, err = pinned[int32](b.d, paramTokens+p.Tokens+backend.RankWindow); err != nil {
 			return err
 		}
-		if e.ranks, err = b.allocate(4 * rankWords * p.LogitRows); err != nil {
+		if e.ranked, err = pinned[int32](b.d, rankWords*min(p.LogitRows, backend.Verify)); err != nil {
 			return err
 		}
-		if e.ranked, err = pinned[int32](b.d, rankWords*min(p.LogitRows, backend.Verify)); err != nil {
+		if e.ranks, err = b.d.MemHostGetDevicePointer(unsafe.Pointer(&e.ranked[0])); err != nil {
 			return err
 		}
 		for _, v := range p.Outputs {
@@ -122,7 +121,7 @@ func pinned[T int32 | float32](d driver, n int) ([]T, error) {
 // Run implements [backend.Exec].
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	values := p.Logits * e.p.Vocab
-	e.wanted, e.wantedRanks = 4*values, 0
+	e.wanted = 4 * values
 	if err := e.pose(p, nil, values); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
@@ -161,7 +160,7 @@ func (e *exec) RunRanked(p *backend.Params, r *backend.Ranking) ([]backend.Best,
 	if e.p.Tokens > backend.Verify {
 		return nil, fmt.Errorf("cuda: rows of a program of %d tokens are not ranked", e.p.Tokens)
 	}
-	e.wanted, e.wantedRanks = 0, 4*rankWords*p.Logits
+	e.wanted = 0
 	if err := e.pose(p, r, 0); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
@@ -212,8 +211,8 @@ func (e *exec) Row(i int) ([]float32, error) {
 func (e *exec) Output(i int) []float32 { return e.outputs[i].to }
 
 // pass is one run of e.replay, on the worker's thread. It waits for the end, so
-// that the parameter block may be written again and faults show up where they
-// belong.
+// that the parameter block may be written again, rankings are there to be read,
+// and faults show up where they belong.
 func (e *exec) pass() error {
 	d, stream := e.b.d, e.b.stream
 	if err := d.GraphLaunch(e.replay.graph, stream); err != nil {
@@ -221,11 +220,6 @@ func (e *exec) pass() error {
 	}
 	if e.wanted > 0 {
 		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), e.rows, e.wanted, stream); err != nil {
-			return err
-		}
-	}
-	if e.wantedRanks > 0 {
-		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&e.ranked[0]), e.ranks, e.wantedRanks, stream); err != nil {
 			return err
 		}
 	}
@@ -369,7 +363,7 @@ func (e *exec) Close() error {
 		for _, r := range e.replays {
 			errs = append(errs, e.b.release(r))
 		}
-		for _, p := range []uint64{e.arena, e.block, e.rows, e.ranks} {
+		for _, p := range []uint64{e.arena, e.block, e.rows} {
 			if p != 0 {
 				errs = append(errs, e.b.d.MemFree(p))
 			}
@@ -384,7 +378,7 @@ func (e *exec) Close() error {
 			errs = append(errs, e.b.d.MemFreeHost(unsafe.Pointer(&o.to[0])))
 		}
 		errs = append(errs, e.freeLogits())
-		e.replays, e.arena, e.block, e.rows, e.ranks, e.params, e.ranked, e.outputs = nil, 0, 0, 0, 0, nil, nil, nil
+		e.replays, e.arena, e.block, e.rows, e.params, e.ranked, e.outputs = nil, 0, 0, 0, nil, nil, nil
 		return errors.Join(errs...)
 	})
 }

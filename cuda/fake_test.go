@@ -19,7 +19,7 @@ type fakeDriver struct {
 
 	memory    map[uint64][]byte
 	next      uint64
-	pinned    map[unsafe.Pointer][]byte
+	pinned    map[unsafe.Pointer]pinnedMemory
 	live      map[uintptr]string // handles
 	handle    uintptr
 	context   uintptr
@@ -30,9 +30,15 @@ type fakeDriver struct {
 	functions map[uintptr]string
 }
 
+// pinnedMemory is pinned memory with its address on the device.
+type pinnedMemory struct {
+	data    []byte
+	address uint64
+}
+
 func newFake() *fakeDriver {
 	return &fakeDriver{version: 12040, ccs: []int{90}, free: 1 << 30, fail: map[string]int{}, refused: map[string]int{},
-		kernels: map[string]func(*launch){}, memory: map[uint64][]byte{}, next: 1 << 40, pinned: map[unsafe.Pointer][]byte{},
+		kernels: map[string]func(*launch){}, memory: map[uint64][]byte{}, next: 1 << 40, pinned: map[unsafe.Pointer]pinnedMemory{},
 		live: map[uintptr]string{}, graphs: map[uintptr][]func(){}, modules: map[uintptr]string{}, functions: map[uintptr]string{}}
 }
 
@@ -67,11 +73,16 @@ func (f *fakeDriver) drop(name string, h uintptr, kind string) error {
 	return f.outside(name)
 }
 
-// at is device memory, which must lie within one allocation.
+// at is memory that the device reaches, which must lie within one allocation.
 func (f *fakeDriver) at(p uint64, n int) []byte {
 	for base, m := range f.memory {
 		if p >= base && p+uint64(n) <= base+uint64(len(m)) {
 			return m[p-base:][:n]
+		}
+	}
+	for _, m := range f.pinned {
+		if p >= m.address && p+uint64(n) <= m.address+uint64(len(m.data)) {
+			return m.data[p-m.address:][:n]
 		}
 	}
 	panic(fmt.Sprintf("device address %#x+%d is not allocated", p, n))
@@ -138,10 +149,16 @@ func (f *fakeDriver) MemAlloc(n int) (uint64, error) {
 		m[i] = 0xa5 // what is not cleared shows
 	}
 	f.free -= uint64(n)
-	p := f.next
+	p := f.take(n)
 	f.memory[p] = m
-	f.next += uint64(n+511) &^ 511
 	return p, nil
+}
+
+// take is n fresh addresses.
+func (f *fakeDriver) take(n int) uint64 {
+	p := f.next
+	f.next += uint64(n+511) &^ 511
+	return p
 }
 
 func (f *fakeDriver) MemFree(p uint64) error {
@@ -160,8 +177,12 @@ func (f *fakeDriver) MemHostAlloc(n int) (unsafe.Pointer, error) {
 	}
 	m := make([]byte, n)
 	p := unsafe.Pointer(&m[0])
-	f.pinned[p] = m
+	f.pinned[p] = pinnedMemory{m, f.take(n)}
 	return p, nil
+}
+
+func (f *fakeDriver) MemHostGetDevicePointer(p unsafe.Pointer) (uint64, error) {
+	return f.pinned[p].address, f.call("MemHostGetDevicePointer")
 }
 
 func (f *fakeDriver) MemFreeHost(p unsafe.Pointer) error {

@@ -7,7 +7,7 @@
 
 struct Rank {
 	u64 logits, params, recent; // recent: the tokens before the pass, int32
-	u64 keys, sums, out;        // [row][slice][KEEP], [row][slice] of {peak, sum}; see best
+	u64 keys, sums, out;        // [row][slice][KEEP], [row][slice] of {peak, sum}; see best, in host memory
 	i32 vocab, tokens, slices;
 };
 
