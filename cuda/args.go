@@ -3,6 +3,12 @@ package cuda
 // The kernels' argument structs, as kernels/*.cu and *.h have them: addresses
 // first, then 4-byte fields, so that Go and CUDA lay them out alike.
 
+type loadArgs struct {
+	from, to uint64
+	words    int32
+	_        int32
+}
+
 type embedArgs struct {
 	table, out, params uint64
 	cols, kind         int32

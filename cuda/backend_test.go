@@ -51,7 +51,7 @@ func testPlan(p *backend.Program, tokens int, m memory) ([]launch, error) {
 	return []launch{{kernel: "add", grid: [3]uint32{1, 1, 1}, block: [3]uint32{32, 1, 1}, args: unsafe.Pointer(a), size: int(unsafe.Sizeof(*a))}}, nil
 }
 
-var testImages = []image{{"small", []byte("add mul"), 75}, {"small", []byte("add mul native"), 90}, {"small", []byte("add mul newer"), 100}, {"big", []byte("tile"), 75}}
+var testImages = []image{{"small", []byte("add mul"), 75}, {"small", []byte("add mul native"), 90}, {"small", []byte("add mul newer"), 100}, {"big", []byte("tile"), 75}, {"inputs", []byte("load_params"), 75}}
 
 func testOpen(t *testing.T, f *fakeDriver) *Backend {
 	f.kernels["add"] = func(l *launch) {
@@ -62,6 +62,10 @@ func testOpen(t *testing.T, f *fakeDriver) *Backend {
 		for _, p := range []uint64{a.out, a.best} {
 			binary.LittleEndian.PutUint32(f.at(p, 4), math.Float32bits(sum))
 		}
+	}
+	f.kernels["load_params"] = func(l *launch) {
+		a := (*loadArgs)(l.args)
+		copy(f.at(a.to, 4*int(a.words)), f.at(a.from, 4*int(a.words)))
 	}
 	b, err := open(f, testImages, testPlan, Options{})
 	if err != nil {
@@ -80,8 +84,8 @@ func TestPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	capture := []string{"ModuleLoadData add mul native", "ModuleGetFunction add", "StreamSynchronize", "StreamBeginCapture",
-		"MemcpyHtoDAsync 384", "LaunchKernel add", "StreamEndCapture", "GraphInstantiate", "GraphDestroy"}
+	capture := []string{"ModuleLoadData load_params", "ModuleGetFunction load_params", "ModuleLoadData add mul native", "ModuleGetFunction add",
+		"StreamSynchronize", "StreamBeginCapture", "LaunchKernel load_params", "LaunchKernel add", "StreamEndCapture", "GraphInstantiate", "GraphDestroy"}
 	if got := f.log[len(f.log)-len(capture):]; !slices.Equal(got, capture) {
 		t.Errorf("capture: %q", got)
 	}
@@ -230,7 +234,7 @@ func TestErrors(t *testing.T) {
 			f.refused["add mul native"], f.refused["add mul"] = unsupportedPTX, unsupportedPTX
 		}},
 		{"capture", "cuStreamEndCapture: the driver's words (error 901)", func(f *fakeDriver) { f.fail["StreamEndCapture"] = 901 }},
-		{"launch", "launch 0, add[1 1 1][32 1 1]: cuLaunchKernel: the driver's words (error 1)", func(f *fakeDriver) { f.fail["LaunchKernel"] = 1 }},
+		{"launch", "launch 0, load_params[1 1 1][256 1 1]: cuLaunchKernel: the driver's words (error 1)", func(f *fakeDriver) { f.fail["LaunchKernel"] = 1 }},
 		{"instantiate", "cuGraphInstantiate", func(f *fakeDriver) { f.fail["GraphInstantiate"] = 2 }},
 		{"pinned", "cuMemHostAlloc", func(f *fakeDriver) { f.fail["MemHostAlloc"] = 2 }},
 	} {

@@ -12,16 +12,17 @@ import (
 
 // exec is a program on the device. For every number of tokens a pass holds, its
 // launches are captured once as a graph; a pass is one launch of that graph,
-// which begins by copying the parameter block from pinned memory.
+// whose first kernel fetches the parameter block from pinned memory.
 type exec struct {
 	b       *Backend
 	p       *backend.Program
 	layout  *backend.Plan
-	arena   uint64 // values
-	block   uint64 // parameters
-	rows    uint64 // logits
-	ranks   uint64 // where kernels find ranked
-	params  []int32
+	arena   uint64    // values
+	block   uint64    // parameters
+	posed   uint64    // where kernels find params
+	rows    uint64    // logits
+	ranks   uint64    // where kernels find ranked
+	params  []int32   // pinned, what block is to hold
 	logits  []float32 // pinned, as many rows as were asked for at once
 	ranked  []int32   // pinned, [rows][rankWords]: kernels write the best of the logits there
 	best    []backend.Best
@@ -72,6 +73,9 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 			return err
 		}
 		if e.params, err = pinned[int32](b.d, paramTokens+p.Tokens+backend.RankWindow); err != nil {
+			return err
+		}
+		if e.posed, err = b.d.MemHostGetDevicePointer(unsafe.Pointer(&e.params[0])); err != nil {
 			return err
 		}
 		if e.ranked, err = pinned[int32](b.d, rankWords*min(p.LogitRows, backend.Verify)); err != nil {
@@ -305,9 +309,21 @@ func (e *exec) capture(tokens int) (*replay, error) {
 	return r, nil
 }
 
-// record captures the launches, on the worker's thread.
+// loadParams is the first launch of a pass of so many tokens.
+func (e *exec) loadParams(tokens int) launch {
+	words := paramTokens + tokens
+	if e.p.Tokens <= backend.Verify {
+		words = len(e.params) // with the recent tokens
+	}
+	a := &loadArgs{from: e.posed, to: e.block, words: int32(words)}
+	return launch{kernel: "load_params", grid: [3]uint32{uint32(ceil(words, 256)), 1, 1}, block: [3]uint32{256, 1, 1}, args: unsafe.Pointer(a), size: int(unsafe.Sizeof(*a))}
+}
+
+// record captures the launches behind one that loads the parameter block, on the
+// worker's thread.
 func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
 	d, stream := e.b.d, e.b.stream
+	launches = append([]launch{e.loadParams(tokens)}, launches...)
 	kernels := make([]kernel, len(launches)) // loading a module may not happen within a capture
 	for i := range launches {
 		var err error
@@ -321,13 +337,11 @@ func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
 	if err := d.StreamBeginCapture(stream); err != nil {
 		return 0, err
 	}
-	size := paramTokens + tokens
-	if e.p.Tokens <= backend.Verify {
-		size = len(e.params) // with the recent tokens
-	}
-	err := d.MemcpyHtoDAsync(e.block, unsafe.Pointer(&e.params[0]), 4*size, stream)
+	var err error
 	for i := 0; i < len(launches) && err == nil; i++ {
-		if err = d.LaunchKernel(kernels[i].function, &launches[i], kernels[i].early && i > 0, stream); err != nil {
+		// Kernels read parameters before they wait: the second launch starts when
+		// the first, which loads them, has ended.
+		if err = d.LaunchKernel(kernels[i].function, &launches[i], kernels[i].early && i > 1, stream); err != nil {
 			err = fmt.Errorf("launch %d, %s%v%v: %w", i, launches[i].kernel, launches[i].grid, launches[i].block, err)
 		}
 	}

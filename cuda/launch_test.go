@@ -116,6 +116,11 @@ func TestPlan(t *testing.T) {
 	if len(sizes) == 0 {
 		t.Fatal("no kernels")
 	}
+	for _, tokens := range []int{1, backend.Verify, 2048} {
+		e := &exec{p: &backend.Program{Tokens: tokens}, params: make([]int32, paramTokens+tokens+backend.RankWindow)}
+		l := e.loadParams(tokens)
+		(&paper{t: t, sizes: sizes}).check(&l)
+	}
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			if _, err := c.Compare(&paper{t: t, sizes: sizes}); err != nil {

@@ -259,6 +259,19 @@ func TestHostPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	within("cuStreamSynchronize of an idle stream", timed(func() error { return nil }))
+	e.b.d = copying{d, e}
+	err = e.b.w.do(func() (err error) {
+		graph, err = e.record(1, e.replay.launches)
+		return err
+	})
+	e.b.d = d
+	if err != nil {
+		t.Fatal(err)
+	}
+	within("a graph that begins with a copy of the parameter block, and synchronize", timed(launch))
+	if err := e.b.w.do(func() error { return d.GraphExecDestroy(graph) }); err != nil {
+		t.Fatal(err)
+	}
 	within("a copy of a row's ranks to the host, and synchronize", timed(copyBack))
 	err = e.b.w.do(func() (err error) {
 		graph, err = e.record(1, nil)
@@ -324,6 +337,20 @@ type serial struct{ driver }
 
 func (s serial) LaunchKernel(function uintptr, l *launch, _ bool, stream uintptr) error {
 	return s.driver.LaunchKernel(function, l, false, stream)
+}
+
+// copying is a driver whose graphs fetch the parameter block by a copy.
+type copying struct {
+	driver
+	e *exec
+}
+
+func (c copying) LaunchKernel(function uintptr, l *launch, early bool, stream uintptr) error {
+	if l.kernel == "load_params" {
+		a := (*loadArgs)(l.args)
+		return c.MemcpyHtoDAsync(a.to, unsafe.Pointer(&c.e.params[0]), 4*int(a.words), stream)
+	}
+	return c.driver.LaunchKernel(function, l, early, stream)
 }
 
 // alone is a launch's time when it follows itself.

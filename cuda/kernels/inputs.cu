@@ -1,6 +1,19 @@
-// What stands before products: the table's rows, normalized and quantized
-// activations.
+// What stands before products: the parameter block, the table's rows, normalized
+// and quantized activations.
 #include "common.h"
+
+struct Load {
+	u64 from, to; // from: host memory
+	i32 words;
+};
+
+// load_params copies the parameter block to the device, as the first launch of a
+// pass. A kernel starts sooner than a copy between kernels does. The launch after
+// it must not overlap: those that follow read the block before they wait.
+KERNEL BLOCK(256) load_params(Load a) {
+	int i = blockX() * 256 + thread();
+	if (i < a.words) ((i32 *)a.to)[i] = param(a.from, i);
+}
 
 struct Embed {
 	u64 table, out, params;
