@@ -6,6 +6,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
@@ -21,7 +22,8 @@ type Options struct {
 // Backend implements [backend.Backend] on one device.
 type Backend struct {
 	d       driver
-	w       *worker
+	context uintptr
+	busy    sync.Mutex // held within do
 	o       Options
 	device  Device
 	stream  uintptr
@@ -45,31 +47,20 @@ func open(d driver, images []image, plan func(*backend.Program, int, memory) ([]
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{d: d, o: o, plan: plan, w: newWorker(), weights: map[*byte]*mapping{}}
+	b := &Backend{d: d, o: o, plan: plan, weights: map[*byte]*mapping{}}
 	if b.device, err = choose(devices); err != nil {
-		b.w.stop()
 		return nil, err
 	}
 	b.modules = newModules(d, images, b.device)
-	retained := false
-	err = b.w.do(func() error {
-		ctx, err := d.DevicePrimaryCtxRetain(b.device.device)
-		if err != nil {
-			return err
-		}
-		retained = true
-		if err := d.CtxSetCurrent(ctx); err != nil {
-			return err
-		}
+	if b.context, err = d.DevicePrimaryCtxRetain(b.device.device); err != nil {
+		return nil, fmt.Errorf("%s: %w", b.device.Name, err)
+	}
+	err = b.do(func() (err error) {
 		b.stream, err = d.StreamCreate()
 		return err
 	})
 	if err != nil {
-		if retained {
-			b.w.do(func() error { return d.DevicePrimaryCtxRelease(b.device.device) })
-		}
-		b.w.stop()
-		return nil, fmt.Errorf("%s: %w", b.device.Name, err)
+		return nil, errors.Join(fmt.Errorf("%s: %w", b.device.Name, err), d.DevicePrimaryCtxRelease(b.device.device))
 	}
 	return b, nil
 }
@@ -93,7 +84,7 @@ func (b *Backend) PromptTokens() int {
 // Alloc implements [backend.Backend].
 func (b *Backend) Alloc(n int) (backend.Buffer, error) {
 	m := &buffer{b: b, size: n}
-	err := b.w.do(func() (err error) {
+	err := b.do(func() (err error) {
 		if m.address, err = b.allocate(n); err != nil {
 			return err
 		}
@@ -108,7 +99,7 @@ func (b *Backend) Alloc(n int) (backend.Buffer, error) {
 // Close frees the weights and gives the device back. Execs and buffers must
 // have been closed before.
 func (b *Backend) Close() error {
-	err := b.w.do(func() error {
+	return b.do(func() error {
 		var errs []error
 		for _, m := range b.weights {
 			errs = append(errs, b.drop(m))
@@ -119,12 +110,10 @@ func (b *Backend) Close() error {
 		errs = append(errs, b.modules.unload(), b.d.StreamDestroy(b.stream), b.d.CtxSetCurrent(0), b.d.DevicePrimaryCtxRelease(b.device.device))
 		return errors.Join(errs...)
 	})
-	b.w.stop()
-	return err
 }
 
-// allocate gives n zeroed bytes of the device's, on the worker's thread. The
-// zeroes are there for whatever follows on the stream.
+// allocate gives n zeroed bytes of the device's, within do. The zeroes are there
+// for whatever follows on the stream.
 func (b *Backend) allocate(n int) (uint64, error) {
 	p, err := b.d.MemAlloc(max(n, 1))
 	if err != nil {
@@ -157,7 +146,7 @@ func megabytes(n uint64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) 
 // Free implements [split.Device].
 func (b *Backend) Free() (int64, error) {
 	var free uint64
-	err := b.w.do(func() (err error) {
+	err := b.do(func() (err error) {
 		free, _, err = b.d.MemGetInfo()
 		return err
 	})

@@ -96,9 +96,9 @@ func TestPasses(t *testing.T) {
 		rows int
 		log  []string
 	}{
-		{1, []string{"MemHostAlloc", "GraphLaunch", "MemcpyDtoHAsync 20", "StreamSynchronize"}},
-		{1, []string{"GraphLaunch", "MemcpyDtoHAsync 20", "StreamSynchronize"}},
-		{0, []string{"GraphLaunch", "StreamSynchronize"}},
+		{1, []string{"CtxSetCurrent", "MemHostAlloc", "CtxSetCurrent", "GraphLaunch", "MemcpyDtoHAsync 20", "StreamSynchronize"}},
+		{1, []string{"CtxSetCurrent", "GraphLaunch", "MemcpyDtoHAsync 20", "StreamSynchronize"}},
+		{0, []string{"CtxSetCurrent", "GraphLaunch", "StreamSynchronize"}},
 	} {
 		f.log = nil
 		l, err := e.Run(&backend.Params{Tokens: []int32{3}, Pos: 100 + i, Logits: want.rows})
@@ -117,7 +117,7 @@ func TestPasses(t *testing.T) {
 	if err != nil || len(best) != 1 || best[0].Logits[0] != 5+1+32+4 {
 		t.Errorf("ranked %v, %v", best, err)
 	}
-	if !slices.Equal(f.log, []string{"GraphLaunch", "StreamSynchronize"}) {
+	if !slices.Equal(f.log, []string{"CtxSetCurrent", "GraphLaunch", "StreamSynchronize"}) {
 		t.Errorf("a ranked pass: %q", f.log)
 	}
 	f.log = nil

@@ -51,7 +51,7 @@ func (m *buffer) each(verb string, off int, p []byte, move func(staging unsafe.P
 	if len(p) == 0 {
 		return nil
 	}
-	return m.b.w.do(func() (err error) {
+	return m.b.do(func() (err error) {
 		staging, err := m.b.staging()
 		if err != nil {
 			return err
@@ -71,7 +71,7 @@ func (m *buffer) Zero() error {
 	if m.size == 0 {
 		return nil
 	}
-	return m.b.w.do(func() error {
+	return m.b.do(func() error {
 		if err := m.b.d.MemsetD8Async(m.address, 0, m.size, m.b.stream); err != nil {
 			return err
 		}
@@ -81,5 +81,5 @@ func (m *buffer) Zero() error {
 
 // Free implements [backend.Buffer].
 func (m *buffer) Free() error {
-	return m.b.w.do(func() error { return m.b.d.MemFree(m.address) })
+	return m.b.do(func() error { return m.b.d.MemFree(m.address) })
 }

@@ -62,7 +62,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	}
 	e := &exec{b: b, p: p, layout: backend.PlanValues(p), replays: map[int]*replay{}}
 	e.run = e.pass
-	err := b.w.do(func() (err error) {
+	err := b.do(func() (err error) {
 		if e.arena, err = b.allocate(4 * e.layout.Floats); err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	if err := e.pose(p, nil, values); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	if err := e.b.w.do(e.run); err != nil {
+	if err := e.b.do(e.run); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	return e.logits[:values], nil
@@ -168,7 +168,7 @@ func (e *exec) RunRanked(p *backend.Params, r *backend.Ranking) ([]backend.Best,
 	if err := e.pose(p, r, 0); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	if err := e.b.w.do(e.run); err != nil {
+	if err := e.b.do(e.run); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	keep := min(backend.Ranked, e.p.Vocab)
@@ -198,7 +198,7 @@ func (e *exec) Row(i int) ([]float32, error) {
 	}
 	err := e.room(v)
 	if err == nil {
-		err = e.b.w.do(func() error {
+		err = e.b.do(func() error {
 			if err := e.b.d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), e.rows+4*uint64(i*v), 4*v, e.b.stream); err != nil {
 				return err
 			}
@@ -214,7 +214,7 @@ func (e *exec) Row(i int) ([]float32, error) {
 // Output implements [split.Head].
 func (e *exec) Output(i int) []float32 { return e.outputs[i].to }
 
-// pass is one run of e.replay, on the worker's thread. It waits for the end, so
+// pass is one run of e.replay, within do. It waits for the end, so
 // that the parameter block may be written again, rankings are there to be read,
 // and faults show up where they belong.
 func (e *exec) pass() error {
@@ -260,7 +260,7 @@ func (e *exec) room(logits int) error {
 	if logits <= len(e.logits) {
 		return nil
 	}
-	return e.b.w.do(func() (err error) {
+	return e.b.do(func() (err error) {
 		if err := e.freeLogits(); err != nil {
 			return err
 		}
@@ -288,7 +288,7 @@ func (e *exec) evict(tokens int) error {
 	}
 	r := e.replays[oldest]
 	delete(e.replays, oldest)
-	return e.b.w.do(func() error { return e.b.release(r) })
+	return e.b.do(func() error { return e.b.release(r) })
 }
 
 // capture plans passes of so many tokens and records them as a graph.
@@ -298,13 +298,13 @@ func (e *exec) capture(tokens int) (*replay, error) {
 	r := &replay{launches: launches, owned: m.owned}
 	err = errors.Join(err, m.err)
 	if err == nil {
-		err = e.b.w.do(func() (err error) {
+		err = e.b.do(func() (err error) {
 			r.graph, err = e.record(tokens, launches)
 			return err
 		})
 	}
 	if err != nil {
-		return nil, errors.Join(err, e.b.w.do(func() error { return e.b.release(r) }))
+		return nil, errors.Join(err, e.b.do(func() error { return e.b.release(r) }))
 	}
 	return r, nil
 }
@@ -319,8 +319,8 @@ func (e *exec) loadParams(tokens int) launch {
 	return launch{kernel: "load_params", grid: [3]uint32{uint32(ceil(words, 256)), 1, 1}, block: [3]uint32{256, 1, 1}, args: unsafe.Pointer(a), size: int(unsafe.Sizeof(*a))}
 }
 
-// record captures the launches behind one that loads the parameter block, on the
-// worker's thread.
+// record captures the launches behind one that loads the parameter block, within
+// do.
 func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
 	d, stream := e.b.d, e.b.stream
 	launches = append([]launch{e.loadParams(tokens)}, launches...)
@@ -358,7 +358,7 @@ func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
 	return exec, errors.Join(err, d.GraphDestroy(graph))
 }
 
-// release frees a replay, on the worker's thread.
+// release frees a replay, within do.
 func (b *Backend) release(r *replay) error {
 	var errs []error
 	if r.graph != 0 {
@@ -372,7 +372,7 @@ func (b *Backend) release(r *replay) error {
 
 // Close implements [backend.Exec].
 func (e *exec) Close() error {
-	return e.b.w.do(func() error {
+	return e.b.do(func() error {
 		var errs []error
 		for _, r := range e.replays {
 			errs = append(errs, e.b.release(r))

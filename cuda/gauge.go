@@ -23,7 +23,7 @@ func (e *exec) Gauge(p *backend.Params) (g backend.Gauge, err error) {
 	if err := e.pose(p, &backend.Ranking{}, 0); err != nil {
 		return g, fmt.Errorf("cuda: %w", err)
 	}
-	err = e.b.w.do(func() (err error) {
+	err = e.b.do(func() (err error) {
 		r := e.replay
 		if g.Pass, err = e.b.timed(r.graph, gaugePasses); err != nil {
 			return err
@@ -53,7 +53,7 @@ func (l *launch) String() string {
 	return fmt.Sprintf("%s%s %v x %v", l.kernel, l.what, l.grid, l.block)
 }
 
-// alone is a launch's time when it follows itself, on the worker's thread.
+// alone is a launch's time when it follows itself, within do.
 func (e *exec) alone(l *launch) (float64, error) {
 	g, err := e.record(1, slices.Repeat([]launch{*l}, gaugeCopies))
 	if err != nil {

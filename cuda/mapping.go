@@ -48,13 +48,13 @@ func (m *mapped) Free() error {
 	m.m.users--
 	if m.m.users == 0 {
 		delete(m.b.weights, m.m.first)
-		err = errors.Join(err, m.b.w.do(func() error { return m.b.drop(m.m) }))
+		err = errors.Join(err, m.b.do(func() error { return m.b.drop(m.m) }))
 	}
 	m.m = nil
 	return err
 }
 
-// drop frees a mapping's copies, on the worker's thread.
+// drop frees a mapping's copies, within do.
 func (b *Backend) drop(m *mapping) error {
 	var errs []error
 	for _, p := range m.arenas {

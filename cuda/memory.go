@@ -49,7 +49,7 @@ func (m *planMemory) scratch(bytes int) uint64 {
 		return 0
 	}
 	var p uint64
-	m.err = m.e.b.w.do(func() (err error) {
+	m.err = m.e.b.do(func() (err error) {
 		p, err = m.e.b.allocate(bytes)
 		return err
 	})
@@ -68,8 +68,7 @@ func (m *planMemory) constant(data []byte) uint64 {
 	return p
 }
 
-// staging is pinned memory for reads and writes of buffers, on the worker's
-// thread.
+// staging is pinned memory for reads and writes of buffers, within do.
 func (b *Backend) staging() (unsafe.Pointer, error) {
 	var err error
 	if b.pinned == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	flags "flag"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -99,7 +100,7 @@ func TestProfile(t *testing.T) {
 	}
 	silent, whole := pass(0), pass(1)
 	for _, r := range e.replays {
-		if err := e.b.w.do(func() error { return e.b.release(r) }); err != nil {
+		if err := e.b.do(func() error { return e.b.release(r) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -214,7 +215,7 @@ func TestHostPath(t *testing.T) {
 	say("a token, RunRanked", median(t, runs, func() (time.Duration, error) { return rankToken(e) }))
 	within := func(what string, run func() (time.Duration, error)) {
 		say(what, median(t, runs, func() (took time.Duration, err error) {
-			err = e.b.w.do(func() (err error) {
+			err = e.b.do(func() (err error) {
 				took, err = run()
 				return err
 			})
@@ -250,7 +251,7 @@ func TestHostPath(t *testing.T) {
 		took := time.Since(start)
 		return took, d.StreamSynchronize(stream)
 	})
-	err := e.b.w.do(func() error {
+	err := e.b.do(func() error {
 		seconds, err := e.b.timed(graph, gaugePasses)
 		say(fmt.Sprintf("one of %d replays back to back", gaugePasses), time.Duration(seconds*float64(time.Second)))
 		return err
@@ -260,7 +261,7 @@ func TestHostPath(t *testing.T) {
 	}
 	within("cuStreamSynchronize of an idle stream", timed(func() error { return nil }))
 	e.b.d = copying{d, e}
-	err = e.b.w.do(func() (err error) {
+	err = e.b.do(func() (err error) {
 		graph, err = e.record(1, e.replay.launches)
 		return err
 	})
@@ -269,11 +270,11 @@ func TestHostPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	within("a graph that begins with a copy of the parameter block, and synchronize", timed(launch))
-	if err := e.b.w.do(func() error { return d.GraphExecDestroy(graph) }); err != nil {
+	if err := e.b.do(func() error { return d.GraphExecDestroy(graph) }); err != nil {
 		t.Fatal(err)
 	}
 	within("a copy of a row's ranks to the host, and synchronize", timed(copyBack))
-	err = e.b.w.do(func() (err error) {
+	err = e.b.do(func() (err error) {
 		graph, err = e.record(1, nil)
 		return err
 	})
@@ -281,12 +282,26 @@ func TestHostPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	within("a graph of the parameter block alone, and synchronize", timed(launch))
-	if err := e.b.w.do(func() error { return d.GraphExecDestroy(graph) }); err != nil {
+	if err := e.b.do(func() error { return d.GraphExecDestroy(graph) }); err != nil {
 		t.Fatal(err)
 	}
+	calls, done := make(chan func() error), make(chan error)
+	defer close(calls)
+	go func() {
+		runtime.LockOSThread()
+		for f := range calls {
+			done <- f()
+		}
+	}()
+	say("the same from a thread of its own, handed over by channels", median(t, runs, func() (time.Duration, error) {
+		start := time.Now()
+		calls <- func() error { return e.b.do(e.run) }
+		err := <-done
+		return time.Since(start), err
+	}))
 	say("do, of nothing", median(t, runs, func() (time.Duration, error) {
 		start := time.Now()
-		err := e.b.w.do(func() error { return nil })
+		err := e.b.do(func() error { return nil })
 		return time.Since(start), err
 	}))
 	t.Logf("medians of %d, %d launches:%s", runs, len(e.replay.launches), out.String())
@@ -355,7 +370,7 @@ func (c copying) LaunchKernel(function uintptr, l *launch, early bool, stream ui
 
 // alone is a launch's time when it follows itself.
 func alone(t *testing.T, e *exec, l *launch) (took time.Duration) {
-	err := e.b.w.do(func() error {
+	err := e.b.do(func() error {
 		seconds, err := e.alone(l)
 		took = time.Duration(seconds * float64(time.Second))
 		return err

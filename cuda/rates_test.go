@@ -52,7 +52,7 @@ func chain(t *testing.T, b *Backend, kind quant.Type, rows, cols, tokens int) fl
 	}
 	products := slices.DeleteFunc(launches, func(l launch) bool { return slices.Contains([]string{"embed", "prepare", "spread"}, l.kernel) })
 	best := time.Hour
-	err = b.w.do(func() error {
+	err = b.do(func() error {
 		g, err := x1.record(1, products)
 		if err != nil {
 			return err

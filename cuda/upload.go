@@ -65,7 +65,7 @@ func (b *Backend) uploadTo(m *mapping, tensors []*backend.Tensor) error {
 		size = (size + len(data) + tensorSlack + tensorAlign - 1) &^ (tensorAlign - 1)
 	}
 	var arena uint64
-	err := b.w.do(func() (err error) {
+	err := b.do(func() (err error) {
 		if arena, err = b.allocate(size); err != nil {
 			return fmt.Errorf("for the weights: %w", err)
 		}
@@ -90,7 +90,7 @@ func (b *Backend) copyPieces(arena uint64, size int, pieces []piece) (err error)
 	var staging [2]unsafe.Pointer
 	var streams [2]uintptr
 	defer func() {
-		err = errors.Join(err, b.w.do(func() error {
+		err = errors.Join(err, b.do(func() error {
 			var errs []error
 			for i := range staging {
 				if streams[i] != 0 {
@@ -103,7 +103,7 @@ func (b *Backend) copyPieces(arena uint64, size int, pieces []piece) (err error)
 			return errors.Join(errs...)
 		}))
 	}()
-	err = b.w.do(func() (err error) {
+	err = b.do(func() (err error) {
 		for i := range staging {
 			if staging[i], err = b.d.MemHostAlloc(stagingSize); err != nil {
 				return err
@@ -119,11 +119,11 @@ func (b *Backend) copyPieces(arena uint64, size int, pieces []piece) (err error)
 	}
 	for lo, turn := 0, 0; lo < size; lo, turn = lo+stagingSize, 1-turn {
 		n := min(stagingSize, size-lo)
-		if err := b.w.do(func() error { return b.d.StreamSynchronize(streams[turn]) }); err != nil {
+		if err := b.do(func() error { return b.d.StreamSynchronize(streams[turn]) }); err != nil {
 			return err
 		}
 		fill(unsafe.Slice((*byte)(staging[turn]), n), lo, pieces)
-		err := b.w.do(func() error { return b.d.MemcpyHtoDAsync(arena+uint64(lo), staging[turn], n, streams[turn]) })
+		err := b.do(func() error { return b.d.MemcpyHtoDAsync(arena+uint64(lo), staging[turn], n, streams[turn]) })
 		if err != nil {
 			return err
 		}
