@@ -3,15 +3,11 @@ package cuda
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	flags "flag"
-	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/format"
@@ -163,148 +159,24 @@ func decoding(t *testing.T) *exec {
 	return s.execs[0]
 }
 
-// median is that of so many runs' times; the first run warms up.
-func median(t *testing.T, runs int, run func() (time.Duration, error)) time.Duration {
-	all := make([]time.Duration, 0, runs+1)
-	for range runs + 1 {
-		took, err := run()
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, took)
-	}
-	all = all[1:]
-	slices.Sort(all)
-	return all[len(all)/2]
-}
-
-// token is the pass of a token as when text is made: the log is replayed, the
-// row ranked.
-func token() *backend.Params {
-	return &backend.Params{Tokens: make([]int32, 1), Replay: 1, Logits: 1}
-}
-
-// rankToken times one such pass.
-func rankToken(e *exec) (time.Duration, error) {
-	p := token()
-	start := time.Now()
-	_, err := e.RunRanked(p, &backend.Ranking{})
-	return time.Since(start), err
-}
-
-// Tokens as when text is made.
+// Tokens as when text is made: the log is replayed, the row ranked.
 func TestTokens(t *testing.T) {
 	e := decoding(t)
-	took := median(t, 40, func() (time.Duration, error) { return rankToken(e) })
-	g, err := e.Gauge(token())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("a token %v, %.3f ms of it on the card", took, 1e3*g.Pass)
-}
-
-// What the host adds to a token: every part of its way, alone.
-func TestHostPath(t *testing.T) {
-	const runs = 200
-	e := decoding(t)
-	d, stream := e.b.d, e.b.stream
-	var out strings.Builder
-	say := func(what string, took time.Duration) {
-		fmt.Fprintf(&out, "\n%10.1f us  %s", float64(took.Nanoseconds())/1e3, what)
-	}
-	say("a token, RunRanked", median(t, runs, func() (time.Duration, error) { return rankToken(e) }))
-	within := func(what string, run func() (time.Duration, error)) {
-		say(what, median(t, runs, func() (took time.Duration, err error) {
-			err = e.b.do(func() (err error) {
-				took, err = run()
-				return err
-			})
-			return took, err
-		}))
-	}
-	// timed is from the start of launch to the end of its work.
-	timed := func(launch func() error) func() (time.Duration, error) {
-		return func() (time.Duration, error) {
-			start := time.Now()
-			if err := launch(); err != nil {
-				return 0, err
-			}
-			err := d.StreamSynchronize(stream)
-			return time.Since(start), err
-		}
-	}
-	graph := e.replay.graph
-	launch := func() error { return d.GraphLaunch(graph, stream) }
-	within("the same within do: launch and synchronize", timed(launch))
-	if err := e.room(rankWords); err != nil {
-		t.Fatal(err)
-	}
-	copyBack := func() error {
-		return d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), e.rows, 4*rankWords, stream)
-	}
-	within("the same with a row's ranks copied back", timed(func() error { return errors.Join(launch(), copyBack()) }))
-	within("cuGraphLaunch alone, until it returns", func() (time.Duration, error) {
+	p := &backend.Params{Tokens: make([]int32, 1), Replay: 1, Logits: 1}
+	var all []time.Duration
+	for range 40 {
 		start := time.Now()
-		if err := launch(); err != nil {
-			return 0, err
+		if _, err := e.RunRanked(p, &backend.Ranking{}); err != nil {
+			t.Fatal(err)
 		}
-		took := time.Since(start)
-		return took, d.StreamSynchronize(stream)
-	})
-	err := e.b.do(func() error {
-		seconds, err := e.b.timed(graph, gaugePasses)
-		say(fmt.Sprintf("one of %d replays back to back", gaugePasses), time.Duration(seconds*float64(time.Second)))
-		return err
-	})
+		all = append(all, time.Since(start))
+	}
+	slices.Sort(all)
+	g, err := e.Gauge(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	within("cuStreamSynchronize of an idle stream", timed(func() error { return nil }))
-	e.b.d = copying{d, e}
-	err = e.b.do(func() (err error) {
-		graph, err = e.record(1, e.replay.launches)
-		return err
-	})
-	e.b.d = d
-	if err != nil {
-		t.Fatal(err)
-	}
-	within("a graph that begins with a copy of the parameter block, and synchronize", timed(launch))
-	if err := e.b.do(func() error { return d.GraphExecDestroy(graph) }); err != nil {
-		t.Fatal(err)
-	}
-	within("a copy of a row's ranks to the host, and synchronize", timed(copyBack))
-	err = e.b.do(func() (err error) {
-		graph, err = e.record(1, nil)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	within("a graph of the parameter block alone, and synchronize", timed(launch))
-	if err := e.b.do(func() error { return d.GraphExecDestroy(graph) }); err != nil {
-		t.Fatal(err)
-	}
-	calls, done := make(chan func() error), make(chan error)
-	defer close(calls)
-	go func() {
-		runtime.LockOSThread()
-		for f := range calls {
-			done <- f()
-		}
-	}()
-	say("the same from a thread of its own, handed over by channels", median(t, runs, func() (time.Duration, error) {
-		start := time.Now()
-		calls <- func() error { return e.b.do(e.run) }
-		err := <-done
-		return time.Since(start), err
-	}))
-	say("do, of nothing", median(t, runs, func() (time.Duration, error) {
-		start := time.Now()
-		err := e.b.do(func() error { return nil })
-		return time.Since(start), err
-	}))
-	t.Logf("medians of %d, %d launches:%s", runs, len(e.replay.launches), out.String())
+	t.Logf("a token %v, %.3f ms of it on the card", all[len(all)/2], 1e3*g.Pass)
 }
 
 // How long a process that has compiled nothing takes to its first words.
@@ -352,20 +224,6 @@ type serial struct{ driver }
 
 func (s serial) LaunchKernel(function uintptr, l *launch, _ bool, stream uintptr) error {
 	return s.driver.LaunchKernel(function, l, false, stream)
-}
-
-// copying is a driver whose graphs fetch the parameter block by a copy.
-type copying struct {
-	driver
-	e *exec
-}
-
-func (c copying) LaunchKernel(function uintptr, l *launch, early bool, stream uintptr) error {
-	if l.kernel == "load_params" {
-		a := (*loadArgs)(l.args)
-		return c.MemcpyHtoDAsync(a.to, unsafe.Pointer(&c.e.params[0]), 4*int(a.words), stream)
-	}
-	return c.driver.LaunchKernel(function, l, early, stream)
 }
 
 // alone is a launch's time when it follows itself.
