@@ -343,10 +343,12 @@ func (e *exec) record(tokens int, launches []launch) (graphs []uintptr, err erro
 	from := 0
 	for _, end := range ends {
 		g, err := e.b.graph(launches, kernels, from, end)
+		if g != 0 {
+			graphs = append(graphs, g)
+		}
 		if err != nil {
 			return nil, errors.Join(err, e.b.destroy(graphs))
 		}
-		graphs = append(graphs, g)
 		from = end
 	}
 	return graphs, nil
