@@ -123,6 +123,12 @@ type scan2Args struct {
 	tokens, logged                                          int32
 }
 
+type convScan2Args struct {
+	scan                   scan2Args
+	conv                   convArgs
+	xFirst, bFirst, cFirst int32
+}
+
 type after1Args struct {
 	scan                    scan1Args
 	conv                    convArgs

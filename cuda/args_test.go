@@ -8,7 +8,7 @@ import (
 // Fields follow each other without gaps, so that a struct of the same fields in
 // CUDA has the same offsets; TestPlan compares the sizes.
 func TestArgumentsHaveNoGaps(t *testing.T) {
-	for _, v := range []any{loadArgs{}, embedArgs{}, quantizedArgs{}, prepareArgs{}, matVecArgs{}, ropeArgs{}, attendArgs{}, convArgs{}, scan1Args{}, scan2Args{}, after1Args{}, after2Args{}} {
+	for _, v := range []any{loadArgs{}, embedArgs{}, quantizedArgs{}, prepareArgs{}, matVecArgs{}, ropeArgs{}, attendArgs{}, convArgs{}, scan1Args{}, scan2Args{}, convScan2Args{}, after1Args{}, after2Args{}} {
 		s := reflect.TypeOf(v)
 		var at uintptr
 		for i := range s.NumField() {

@@ -9,7 +9,7 @@ import (
 
 // What kernels for prompts take.
 const (
-	promptTaps   = 4
+	promptTaps   = 4    // scan2_conv too
 	promptRun    = 16   // tokens of a thread of prompt_conv
 	promptLanes  = 4    // of a channel of prompt_scan1
 	promptStates = 16   // the fewest of prompt_scan2
@@ -35,9 +35,11 @@ func (pl *planner) conv(n *backend.Conv) error {
 	if a.window, err = pl.state(n.Window); err != nil {
 		return err
 	}
-	if pl.long() && n.Taps == promptTaps {
+	switch {
+	case pl.scanConvolves(pl.at):
+	case pl.long() && n.Taps == promptTaps:
 		add(pl, "prompt_conv", [3]int{ceil(n.W.Rows, 256), ceil(pl.tokens, promptRun), 1}, 256, a)
-	} else {
+	default:
 		add(pl, "conv", [3]int{ceil(n.W.Rows, 256), pl.tokens, 1}, 256, a)
 	}
 	if pl.scanReads(n.In.V) {
@@ -46,6 +48,27 @@ func (pl *planner) conv(n *backend.Conv) error {
 		add(pl, "window", [3]int{ceil(n.In.N, 256), 1, 1}, 256, a)
 	}
 	return nil
+}
+
+// scanConvolves reports whether the node is a convolution that the next node,
+// the one reader of what it makes, takes into its launch.
+func (pl *planner) scanConvolves(at int) bool {
+	if at < 0 || at+1 == len(pl.p.Nodes) || !pl.p.Logged || pl.tokens > backend.Verify {
+		return false
+	}
+	c, ok := pl.p.Nodes[at].(*backend.Conv)
+	s, next := pl.p.Nodes[at+1].(*backend.Scan2)
+	if !ok || !next || c.Taps != promptTaps || pl.readers(c.Out) > 1 {
+		return false
+	}
+	if s.X.V != c.Out || s.B.V != c.Out || s.C.V != c.Out || s.Dt.V == c.Out || s.Z.V == c.Out {
+		return false
+	}
+	// The convolution's inputs must live as long as the scan. Every channel of x and
+	// B must be of some head, which leaves it for the log. The kernel takes 16 bytes
+	// of a state or the log at a time.
+	return (s.Dt.V == c.In.V || s.Z.V == c.In.V) && s.X.N/s.P <= s.Heads && s.B.N/s.N <= s.Heads &&
+		s.N == scan2States(s.N) && (s.Heads|s.X.N)%4 == 0
 }
 
 // scanReads reports whether a scan comes before the next convolution and reads
@@ -120,6 +143,15 @@ func (pl *planner) scan1(n *backend.Scan1) error {
 // many threads one row has.
 const scan2Rows, scan2Lanes = 16, 8
 
+// scan2States is how many states a row has room for in a block.
+func scan2States(n int) int {
+	states := scan2Lanes
+	for states < n {
+		states *= 2
+	}
+	return states
+}
+
 func (pl *planner) scan2(n *backend.Scan2) error {
 	ws, err := pl.tensors(n.A, n.D, n.DtBias, n.NormWeight)
 	if err != nil {
@@ -130,10 +162,7 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 		heads: int32(n.Heads), p: int32(n.P), n: int32(n.N), xs: int32(n.X.N), bs: int32(n.B.N), cs: int32(n.C.N),
 		tokens: int32(pl.tokens), logged: bit(pl.p.Logged),
 	}
-	states := scan2Lanes
-	for states < n.N {
-		states *= 2
-	}
+	states := scan2States(n.N)
 	if states > 256 {
 		return fmt.Errorf("a Mamba-2 scan with %d states a row (at most 256)", n.N)
 	}
@@ -155,7 +184,13 @@ func (pl *planner) scan2(n *backend.Scan2) error {
 	case !pl.p.Logged:
 		kernel = "scan2_long"
 	}
-	add(pl, fmt.Sprintf("%s_%d", kernel, states), [3]int{ceil(n.P, scan2Rows), n.Heads, 1}, scan2Rows*scan2Lanes, a)
+	grid := [3]int{ceil(n.P, scan2Rows), n.Heads, 1}
+	if pl.scanConvolves(pl.at - 1) {
+		add(pl, fmt.Sprintf("scan2_conv_%d", states), grid, scan2Rows*scan2Lanes+32, convScan2Args{a, *pl.window, int32(n.X.Off), int32(n.B.Off), int32(n.C.Off)})
+		pl.launches[len(pl.launches)-1].shared = uint32(4 * pl.tokens * (2*states + scan2Rows + 2))
+	} else {
+		add(pl, fmt.Sprintf("%s_%d", kernel, states), grid, scan2Rows*scan2Lanes, a)
+	}
 	size := n.Heads * n.P / n.NormGroups
 	after := after2Args{scan: a, weight: ws[3], groups: int32(n.NormGroups), size: int32(size), parts: 1, eps: n.NormEps}
 	if size%32 == 0 {

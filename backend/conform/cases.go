@@ -122,6 +122,30 @@ func Cases() []Case {
 				Log:        b.memory("log", 4*backend.Verify*backend.Scan2LogWidth(s.heads, X, B))})
 		})
 	}
+	// A convolution of x, B and C and the scan that reads them, which a backend may
+	// make together; C lies before B, and of four heads a third of the channels repeat others.
+	for _, s := range []struct{ heads, p, n, x, b, c, taps int }{
+		{4, 64, 64, 4, 4, 4, 4}, {8, 20, 128, 2, 2, 8, 4}, {8, 24, 16, 8, 2, 2, 4}, {4, 40, 256, 4, 1, 1, 4}, {4, 5, 8, 4, 1, 2, 4},
+		{8, 16, 32, 8, 1, 1, 3}, {6, 24, 16, 6, 2, 2, 4}, {4, 5, 7, 4, 4, 2, 4},
+	} {
+		X, B, C, inner := s.x*s.p, s.b*s.n, s.c*s.n, s.heads*s.p
+		channels, in := X+B+C, (2*(X+B+C)+2)/3
+		var repeat []int32
+		if s.heads == 4 {
+			for c := range channels {
+				repeat = append(repeat, int32(c*in/channels))
+			}
+		} else {
+			in = channels
+		}
+		add(fmt.Sprintf("convolution and Mamba-2 scan, %d taps, %d heads of %d x %d, x %d, B %d, C %d", s.taps, s.heads, s.p, s.n, s.x, s.b, s.c), in+s.heads+inner, mixed, false, func(b *builder) backend.Value {
+			conv := b.Conv(&backend.Conv{In: b.Cut(b.x, inner, in), Map: repeat, Taps: s.taps, W: b.w.tensor(quant.F32, channels, s.taps, b.w.normal(0.5)),
+				Bias: b.vector(channels, b.w.normal(0.3)), Window: b.memory("window", 4*(s.taps-1+backend.Verify)*in)})
+			return b.Scan2(&backend.Scan2{X: b.Cut(conv, 0, X), C: b.Cut(conv, X, C), B: b.Cut(conv, X+C, B), Z: b.Cut(b.x, 0, inner), Dt: b.Cut(b.x, inner+in, s.heads),
+				Heads: s.heads, P: s.p, N: s.n, NormGroups: 1, NormEps: 1e-5, A: b.vector(s.heads, b.decay()), D: b.vector(s.heads, b.w.normal(1)), DtBias: b.vector(s.heads, b.w.normal(1)),
+				NormWeight: b.vector(inner, b.w.normal(1)), H: b.memory("h", 4*inner*s.n), Log: b.memory("log", 4*backend.Verify*backend.Scan2LogWidth(s.heads, X, B))})
+		})
+	}
 	// A norm over more than a block makes, which the next product takes as int8.
 	const heads, p, n, inner = 9, 64, 16, 9 * 64
 	add("Mamba-2 scan and product", 2*inner+2*n+heads, mixed, true, func(b *builder) backend.Value {

@@ -15,6 +15,15 @@ DEVICE float at(const Conv &a, int replay, int t, int c) {
 	return ((const float *)a.in)[(u64)t * a.inStride + c];
 }
 
+// convolved is a channel's output of four taps and as many inputs.
+DEVICE float convolved(Four w, float bias, const float *x) {
+	float s = w.x * x[0] + bias;
+	s = w.y * x[1] + s;
+	s = w.z * x[2] + s;
+	s = w.w * x[3] + s;
+	return silu(s);
+}
+
 // window moves the window's channel c on after conv has read it. Rows only move
 // towards the front, so their order is safe.
 DEVICE void window(const Conv &a, int c) {

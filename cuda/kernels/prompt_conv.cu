@@ -13,10 +13,6 @@ KERNEL BLOCK(256) prompt_conv(Conv a) {
 	UNROLL for (int i = 0; i < RUN + TAPS - 1; i++) x[i] = at(a, replay, least(t0 + i - (TAPS - 1), a.tokens - 1), from);
 	UNROLL for (int i = 0; i < RUN; i++) {
 		if (t0 + i >= a.tokens) return;
-		float s = w.x * x[i] + bias;
-		s = w.y * x[i + 1] + s;
-		s = w.z * x[i + 2] + s;
-		s = w.w * x[i + 3] + s;
-		((float *)a.out)[(u64)(t0 + i) * a.outStride + c] = silu(s);
+		((float *)a.out)[(u64)(t0 + i) * a.outStride + c] = convolved(w, bias, x + i);
 	}
 }

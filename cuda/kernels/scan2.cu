@@ -10,22 +10,11 @@ template <int K> DEVICE void scan(const Scan2 &a) {
 	int bAt = head * (a.bs / N) / a.heads * N, cAt = head * (a.cs / N) / a.heads * N;
 	float A = ((const float *)a.a)[head], D = ((const float *)a.d)[head], bias = ((const float *)a.bias)[head];
 	float *h = (float *)a.h + ((u64)head * a.p + row) * N, s[K];
-	UNROLL for (int j = 0; j < K; j++) {
-		int k = State<K>::at(lane, j);
-		s[j] = k < N ? h[k] : 0;
-	}
-	const float *log = (const float *)a.log;
-	int width = a.heads + a.xs + a.bs, replay = param(a.params, REPLAY);
-	for (int r = 0; r < replay; r++) {
-		const float *l = log + (u64)r * width;
-		advance<K>(s, exp(l[head] * A), l[head] * l[a.heads + xAt], l + a.heads + a.xs + bAt, lane, N);
-	}
+	held<K>(s, h, lane, N);
+	int replay = param(a.params, REPLAY);
+	replayed<K, false>(s, a, replay, head, A, xAt, bAt, lane, N);
 	await(); // state and log are of earlier passes
-	if (a.logged && replay && live)
-		UNROLL for (int j = 0; j < K; j++) {
-			int k = State<K>::at(lane, j);
-			if (k < N) h[k] = s[j];
-		}
+	if (a.logged && replay && live) keep<K>(s, h, lane, N);
 	for (int t = 0; t < a.tokens; t++) {
 		float dt = softplus(((const float *)a.dt)[(u64)t * a.dtStride + head] + bias), x = ((const float *)a.x)[(u64)t * a.xStride + xAt];
 		advance<K>(s, exp(dt * A), dt * x, (const float *)a.b + (u64)t * a.bStride + bAt, lane, N);
@@ -41,11 +30,7 @@ template <int K> DEVICE void scan(const Scan2 &a) {
 			((float *)a.out)[(u64)t * a.outStride + at] = (y + D * x) * silu(((const float *)a.z)[(u64)t * a.zStride + at]);
 		}
 	}
-	if (!a.logged && live)
-		UNROLL for (int j = 0; j < K; j++) {
-			int k = State<K>::at(lane, j);
-			if (k < N) h[k] = s[j];
-		}
+	if (!a.logged && live) keep<K>(s, h, lane, N);
 }
 
 #define SCAN2(N) KERNEL BLOCK(ROWS * LANES) scan2_##N(Scan2 a) { scan<N / LANES>(a); }

@@ -9,6 +9,14 @@ struct Scan2 {
 	i32 tokens, logged;
 };
 
+// ConvScan2 makes x, b and c first: they are channels of the convolution's
+// outputs, from xFirst, bFirst and cFirst on.
+struct ConvScan2 {
+	Scan2 scan;
+	Conv conv;
+	i32 xFirst, bFirst, cFirst;
+};
+
 struct After2 {
 	Scan2 scan;
 	Conv conv;    // whose window moves on; width 0: none

@@ -15,10 +15,7 @@ template <int K> DEVICE void scanLong(const Scan2 &a) {
 	float A = ((const float *)a.a)[head], D = ((const float *)a.d)[head], bias = ((const float *)a.bias)[head];
 	bool live = first + mine < a.p;
 	float *h = (float *)a.h + ((u64)head * a.p + least(first + mine, a.p - 1)) * N, s[K];
-	UNROLL for (int j = 0; j < K; j++) {
-		int k = State<K>::at(lane, j);
-		s[j] = k < N ? h[k] : 0;
-	}
+	held<K>(s, h, lane, N);
 	const float *log = (const float *)a.log;
 	int width = a.heads + a.xs + a.bs, replay = param(a.params, REPLAY);
 	for (int r = 0; r < replay; r++) {
@@ -55,11 +52,7 @@ template <int K> DEVICE void scanLong(const Scan2 &a) {
 		}
 		sync();
 	}
-	if (live)
-		UNROLL for (int j = 0; j < K; j++) {
-			int k = State<K>::at(lane, j);
-			if (k < N) h[k] = s[j];
-		}
+	if (live) keep<K>(s, h, lane, N);
 }
 
 #define SCAN2_LONG(N) KERNEL BLOCK(ROWS * LANES) scan2_long_##N(Scan2 a) { scanLong<N / LANES>(a); }
