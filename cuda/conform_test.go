@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/mil-run/mil/backend/conform"
@@ -58,6 +60,25 @@ func TestConformPacked(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// Attention where parts are longer than what is on its way at once.
+func TestConformDeep(t *testing.T) {
+	b := device(t)
+	for _, parts := range []int{1, 2} {
+		was := deepParts
+		deepParts = parts
+		t.Cleanup(func() { deepParts = was })
+		for _, c := range conform.Cases() {
+			if strings.HasPrefix(c.Name, "attention") {
+				t.Run(fmt.Sprint(c.Name, ", parts ", parts), func(t *testing.T) {
+					if err := c.Check(b); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
 	}
 }
 

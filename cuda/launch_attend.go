@@ -16,9 +16,18 @@ const (
 	queries       = 4 // heads of queries a block takes
 	ropeThreads   = 128
 
-	stagedPositions = 256 // of a part that comes through shared memory
-	stagedBytes     = 140 << 10
+	deepPositions = 64 // of a part on tensor cores, at least
+	deepQueries   = 8
+	deepBlocks    = 3 // a multiprocessor
 )
+
+// deepParts is how many parts there are at most on tensor cores; a test has fewer,
+// which are longer.
+var deepParts = partsAtMost
+
+// deepRings is, by the lanes of 8 dimensions, the warps of a block on tensor cores
+// and the tiles of 16 rows, as many of keys as of values, in the ring of each.
+var deepRings = map[int]struct{ warps, tiles int }{4: {4, 6}, 8: {4, 4}, 16: {4, 2}, 32: {2, 2}}
 
 // cacheShape is how a cache lies: [kv_head][positions][width].
 func cacheShape(h *backend.Heads) (positions, width int32) {
@@ -128,21 +137,34 @@ func (pl *planner) attend(n *backend.Attend) error {
 		add(pl, kernel, [3]int{1, n.KVHeads, blocks}, 128, a)
 		return nil
 	}
-	split := max(partPositions, ceil(ceil(n.Context, partsAtMost), 32)*32)
-	splits := ceil(n.Context, split)
-	a.split, a.splits = int32(split), int32(splits)
-	a.parts = pl.area(areaParts, pl.tokens*n.Heads.Heads*splits*(int(a.width)+2)*4)
-	staged := 2 * 2 * split * int(a.width)
-	if pl.capability() >= tensorCores && n.KVType == quant.F16 && split <= stagedPositions && staged <= stagedBytes {
-		kernel = fmt.Sprintf("deep_attend_%d", lanes)
+	if pl.capability() >= tensorCores && n.KVType == quant.F16 {
+		pl.deepAttend(n, &a, lanes)
 	} else {
-		staged = 0
+		split := max(partPositions, ceil(ceil(n.Context, partsAtMost), 32)*32)
+		pl.parts(&a, split, ceil(n.Context, split))
+		add(pl, kernel, [3]int{int(a.splits), n.KVHeads, blocks}, 128, a)
 	}
-	add(pl, kernel, [3]int{splits, n.KVHeads, blocks}, 128, a)
-	pl.launches[len(pl.launches)-1].shared = uint32(staged)
 	if n.Dim%32 == 0 {
 		a.to, _ = pl.quantized(n.Out, false)
 	}
 	add(pl, "merge", [3]int{n.Heads.Heads, pl.tokens, 1}, 512, a)
 	return nil
+}
+
+// parts has attention in so many parts at most, of split positions at least.
+func (pl *planner) parts(a *attendArgs, split, splits int) {
+	a.split, a.splits = int32(split), int32(splits)
+	a.parts = pl.area(areaParts, pl.tokens*int(a.heads)*splits*(int(a.width)+2)*4)
+}
+
+// deepAttend is attention of a few tokens on tensor cores. Parts grow with a
+// token's position, so that its blocks are at most what runs at once. Blocks of all
+// tokens' same part follow each other, for they read the same rows.
+func (pl *planner) deepAttend(n *backend.Attend, a *attendArgs, lanes int) {
+	chunks := ceil(n.Heads.Heads/n.KVHeads, deepQueries)
+	most := max(1, min(deepParts, deepBlocks*pl.processors()/(n.KVHeads*chunks)))
+	pl.parts(a, deepPositions, min(most, ceil(n.Context, deepPositions)))
+	ring := deepRings[lanes]
+	add(pl, fmt.Sprintf("deep_attend_%d", lanes), [3]int{pl.tokens * chunks, n.KVHeads, int(a.splits)}, ring.warps*32, *a)
+	pl.launches[len(pl.launches)-1].shared = uint32(ring.warps * ring.tiles * 2 * 16 * (lanes*8 + 8) * 2)
 }

@@ -4,9 +4,9 @@
 #include "attend_few.h"
 
 #define ATTEND(L) \
-	KERNEL BLOCK(128) attend_f16_##L(Attend a) { attend<L, HALF_CACHE>(a, 0); }  \
-	KERNEL BLOCK(128) attend_f32_##L(Attend a) { attend<L, FLOAT_CACHE>(a, 0); } \
-	KERNEL BLOCK(128) attend_q8_0_##L(Attend a) { attend<L, INT8_CACHE>(a, 0); }
+	KERNEL BLOCK(128) attend_f16_##L(Attend a) { attend<L, HALF_CACHE>(a); }  \
+	KERNEL BLOCK(128) attend_f32_##L(Attend a) { attend<L, FLOAT_CACHE>(a); } \
+	KERNEL BLOCK(128) attend_q8_0_##L(Attend a) { attend<L, INT8_CACHE>(a); }
 ATTEND(4)
 ATTEND(8)
 ATTEND(16)

@@ -1,13 +1,10 @@
 // Attention of a few tokens: what one block does. See attend.cu.
 #pragma once
 #include "attend.h"
-#include "tensor.h"
 
 enum { QUERIES = 4, LIMIT = 256, AHEAD = 4 }; // queries of a block; positions scored together; rows a lane has on their way
 
-// STAGED is float16 of which a part, of at most LIMIT positions, comes through
-// shared memory, all of it on its way at once.
-enum { HALF_CACHE = 0, FLOAT_CACHE = 1, INT8_CACHE = 2, STAGED = 3 };
+enum { HALF_CACHE = 0, FLOAT_CACHE = 1, INT8_CACHE = 2 };
 
 // Eight takes 8 dimensions of a cached row; scales are of a cache of int8.
 template <int CACHE> DEVICE void eight(float (&v)[8], u64 cache, u64 scales, u64 at) {
@@ -24,17 +21,9 @@ template <int CACHE> DEVICE void eight(float (&v)[8], u64 cache, u64 scales, u64
 		v[4] = bits(b.x), v[5] = bits(b.y), v[6] = bits(b.z), v[7] = bits(b.w);
 		return;
 	}
-	Quad a = CACHE == STAGED ? *(const Quad *)((const u8 *)cache + at * 2) : fresh((const u16 *)cache + at);
+	Quad a = fresh((const u16 *)cache + at);
 	v[0] = f16((u16)a.x), v[1] = f16((u16)(a.x >> 16)), v[2] = f16((u16)a.y), v[3] = f16((u16)(a.y >> 16));
 	v[4] = f16((u16)a.z), v[5] = f16((u16)(a.z >> 16)), v[6] = f16((u16)a.w), v[7] = f16((u16)(a.w >> 16));
-}
-
-// copyRows sets rows from up to to of a part on their way to shared memory.
-template <int L> DEVICE void copyRows(u32 at, u64 cache, u64 base, int width, int from, int to) {
-	int lane = thread() % L;
-	if (lane * 8 >= width) return;
-	for (int r = from + thread() / L; r < to; r += 128 / L)
-		copyAsync(at + (r * width + lane * 8) * 2, (const u16 *)cache + base + (u64)r * width);
 }
 
 // sumQueries adds each query's values over groups of L lanes, by halves; a lane
@@ -51,34 +40,20 @@ template <int L> DEVICE float sumQueries(const float (&s)[QUERIES]) {
 // part (or, with splits 0, all parts one after the other). L lanes take a row, 8
 // dimensions each; a warp takes 32/L positions at once, the block's 4 warps
 // every fourth group of them.
-template <int L, int CACHE> DEVICE void attend(const Attend &a, u8 *stage) {
+template <int L, int CACHE> DEVICE void attend(const Attend &a) {
 	SHARED static __attribute__((aligned(16))) float score[LIMIT][QUERIES];
 	SHARED static float gather[QUERIES][4 * (32 / L)][L * 8];
 	SHARED static float peaks[QUERIES], sums[QUERIES], factors[QUERIES];
 	overlap();
-	if (CACHE != STAGED) await();
+	await();
 	const int P = 32 / L, group = a.heads / a.kvHeads, chunks = (group + QUERIES - 1) / QUERIES;
 	int kv = blockY(), t = blockZ() / chunks, chunk = blockZ() % chunks, warp = thread() / 32, lane = thread() % L, at = warp * P + thread() % 32 / L;
 	int last = param(a.params, POS) + t, first = a.splits ? blockX() * a.split : 0;
-	if (first > last) return await();
+	if (first > last) return;
 	int count = least(QUERIES, group - chunk * QUERIES), head = kv * group + chunk * QUERIES;
 	bool active = lane * 8 < a.width;
 	u64 base = (u64)kv * a.positions * a.width + (active ? lane * 8 : 0), values = (u64)a.kvHeads * a.positions * a.width;
 	int end = a.splits ? least(first + a.split, last + 1) : last + 1;
-	u64 keyRows = a.keys, valueRows = a.values, row0 = base; // of position 0
-	if (CACHE == STAGED) {
-		int n = end - first, old = least(n, last - t - first); // rows of earlier passes need not wait
-		u64 from = base + (u64)first * a.width;
-		keyRows = (u64)stage, valueRows = keyRows + a.split * a.width * 2;
-		row0 = (active ? lane * 8 : 0) - (u64)first * a.width;
-		u32 k = shared32(stage), v = k + a.split * a.width * 2;
-		copyRows<L>(k, a.keys, from, a.width, 0, old);
-		await();
-		copyRows<L>(k, a.keys, from, a.width, old < 0 ? 0 : old, n);
-		asm volatile("cp.async.commit_group;" ::: "memory");
-		copyRows<L>(v, a.values, from, a.width, 0, n);
-		asm volatile("cp.async.commit_group;" ::: "memory");
-	}
 	float q[QUERIES][8], acc[QUERIES][8];
 	UNROLL for (int i = 0; i < QUERIES; i++) UNROLL for (int c = 0; c < 8; c++) {
 		int d = lane * 8 + c;
@@ -86,13 +61,12 @@ template <int L, int CACHE> DEVICE void attend(const Attend &a, u8 *stage) {
 		q[i][c] = i < count && d < a.dim ? ((const float *)a.q)[(u64)t * a.qStride + (head + i) * a.dim + d] * a.scale : 0;
 	}
 	if (thread() < QUERIES) peaks[thread()] = -1e30f, sums[thread()] = 0;
-	if (CACHE == STAGED) asm volatile("cp.async.wait_group 1;" ::: "memory");
 	for (int block = first; block < end; block += LIMIT) {
 		int n = least(LIMIT, end - block);
 		sync();
 		for (int p0 = at; p0 < (n + 4 * P - 1) / (4 * P) * (4 * P); p0 += 4 * P * AHEAD) {
 			float k[AHEAD][8];
-			UNROLL for (int g = 0; g < AHEAD; g++) eight<CACHE>(k[g], keyRows, a.keys + values, row0 + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
+			UNROLL for (int g = 0; g < AHEAD; g++) eight<CACHE>(k[g], a.keys, a.keys + values, base + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
 			UNROLL for (int g = 0; g < AHEAD; g++) {
 				int p = p0 + g * 4 * P;
 				float s[QUERIES];
@@ -124,12 +98,11 @@ template <int L, int CACHE> DEVICE void attend(const Attend &a, u8 *stage) {
 				peaks[i] = peak;
 			}
 		}
-		if (CACHE == STAGED) asm volatile("cp.async.wait_all;" ::: "memory");
 		sync();
 		UNROLL for (int i = 0; i < QUERIES; i++) UNROLL for (int c = 0; c < 8; c++) acc[i][c] *= factors[i];
 		for (int p0 = at; p0 < n; p0 += 4 * P * AHEAD) {
 			float v[AHEAD][8];
-			UNROLL for (int g = 0; g < AHEAD; g++) eight<CACHE>(v[g], valueRows, a.values + values, row0 + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
+			UNROLL for (int g = 0; g < AHEAD; g++) eight<CACHE>(v[g], a.values, a.values + values, base + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
 			UNROLL for (int g = 0; g < AHEAD; g++) {
 				int p = p0 + g * 4 * P;
 				Four f = *(const Four *)score[least(p, LIMIT - 1)];

@@ -1,13 +1,176 @@
-// Attention of a few tokens over a cache of float16 that comes through shared
-// memory.
-#include "attend_few.h"
+// Attention of a few tokens over a deep cache of float16, on tensor cores: a
+// block is one token, one key-value head, up to QUERIES of its queries and one
+// part of the context. Its warps share nothing until the part's end: each takes
+// every WARPS-th tile of 16 positions, whose keys and values come through a
+// ring of its own in shared memory, with a running maximum and sum.
+//
+// A product's 16 rows are 8 queries in two float16 parts, the high ones and
+// below them what they leave, so that one product has float32's precision to
+// 2^-22 and both parts of a sum lie in one lane.
+#include "attend.h"
+#include "tensor.h"
 
-#define DEEP(L)                                                                \
-	KERNEL BLOCK(128) deep_attend_##L(Attend a) {                              \
-		extern __attribute__((shared)) __attribute__((aligned(16))) u8 part[]; \
-		attend<L, STAGED>(a, part);                                            \
+enum { QUERIES = 8, ROWS = 16 }; // of a block; of a tile
+
+// copyOrZero copies bytes of 16, none or all, and makes the others zero, where
+// that is wanted at all.
+DEVICE void copyOrZero(u32 to, const void *from, int bytes, bool wanted) {
+	asm volatile("{ .reg .pred p; setp.ne.u32 p, %3, 0; @p cp.async.cg.shared.global [%0], [%1], 16, %2; }"
+		::"r"(to), "l"(from), "r"(bytes), "r"((u32)wanted) : "memory");
+}
+DEVICE void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+DEVICE void syncWarp() { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
+
+// arrived waits until at most n of the warp's groups of copies are on their way.
+template <int n> DEVICE void arrived() {
+	asm volatile("cp.async.wait_group %0;" ::"n"(n) : "memory");
+	syncWarp();
+}
+
+// fill sets rows from up to to of a tile on their way; rows from n on and
+// dimensions from width on become zeros, lest what lies there be not a number.
+template <int D> DEVICE void fill(u32 tile, const u16 *rows, int width, int n, int from = 0, int to = ROWS) {
+	const int EACH = 256 / D; // rows a warp copies at once
+	int lane = thread() % 32, r = lane / (D / 8), d = lane % (D / 8) * 8, left = d < width ? n - r : 0;
+	const u16 *at = rows + r * width + (d < width ? d : 0);
+	UNROLL for (int i = 0; i < ROWS; i += EACH) copyOrZero(tile + ((r + i) * (D + 8) + d) * 2, at + i * width, i < left ? 16 : 0, r + i >= from && r + i < to);
+}
+
+DEVICE float value(const float *p) {
+	float r;
+	asm volatile("ld.global.f32 %0, [%1];" : "=f"(r) : "l"(p) : "memory");
+	return r;
+}
+
+// queriesOf makes query lane/4 of the block a product's rows, scaled by a power
+// of two that brings its peak to 2^12, and gives what undoes that.
+template <int D> DEVICE float queriesOf(u32 (&q)[D / 16][4], const Attend &a, int t, int head, int count) {
+	int lane = thread() % 32, i = lane / 4;
+	const float *from = (const float *)a.q + (u64)t * a.qStride + (head + least(i, count - 1)) * a.dim;
+	float x[D / 16][4], peak = 0;
+	UNROLL for (int k = 0; k < D / 16; k++) UNROLL for (int c = 0; c < 4; c++) {
+		int d = k * 16 + c / 2 * 8 + lane % 4 * 2 + c % 2;
+		float v = value(from + least(d, a.dim - 1)) * a.scale;
+		x[k][c] = i < count && d < a.dim ? v : 0;
+		peak = higher(peak, __builtin_fabsf(x[k][c]));
 	}
-DEEP(4)
-DEEP(8)
-DEEP(16)
-DEEP(32)
+	int e = __builtin_bit_cast(int, most<4>(peak)) >> 23; // of a peak of 2^(e-127) or more
+	e = e < 13 ? 13 : least(e, 254);
+	float up = bits((u32)(266 - e) << 23);
+	UNROLL for (int k = 0; k < D / 16; k++) UNROLL for (int c = 0; c < 4; c += 2) split(x[k][c] * up, x[k][c + 1] * up, q[k][c], q[k][c + 1]);
+	return bits((u32)(e - 12) << 23);
+}
+
+template <int D, int WARPS, int STAGES> DEVICE void deep(const Attend &a, u8 *shared) {
+	const int PITCH = D + 8, BYTES = ROWS * PITCH * 2, STEP = ROWS * WARPS, LATER = 2 * STAGES - 1;
+	const float weights = 1 << 14; // times 1: small ones keep their precision as float16
+	SHARED static float peaks[WARPS][QUERIES], sums[WARPS][QUERIES];
+	overlap();
+	int group = a.heads / a.kvHeads, chunks = (group + QUERIES - 1) / QUERIES;
+	int t = blockX() / chunks, chunk = blockX() % chunks, kv = blockY(), lane = thread() % 32, warp = thread() / 32, column = lane % 4 * 2;
+	int pos = param(a.params, POS), last = pos + t, size = partSize(a, last), first = blockZ() * size;
+	if (first > last) return await();
+	int n = least(size, last + 1 - first), old = pos - first; // rows before old are of earlier passes
+	int head = kv * group + chunk * QUERIES, count = least(QUERIES, group - chunk * QUERIES), width = a.width;
+	u64 base = ((u64)kv * a.positions + first) * width;
+	const u16 *keys = (const u16 *)a.keys + base, *values = (const u16 *)a.values + base;
+	u8 *own = shared + warp * STAGES * 2 * BYTES;
+	u32 ring = shared32(own);
+	_Pragma("unroll 1") for (int i = 0; i < STAGES; i++) {
+		int p = warp * ROWS + i * STEP;
+		if (p < n) fill<D>(ring + i * 2 * BYTES, keys + p * width, width, n - p, 0, old - p);
+		commit();
+		if (p < n) fill<D>(ring + (i * 2 + 1) * BYTES, values + p * width, width, n - p, 0, old - p);
+		commit();
+	}
+	await();
+	_Pragma("unroll 1") for (int i = 0; i < STAGES; i++) {
+		int p = warp * ROWS + i * STEP;
+		if (p >= n || old - p >= ROWS) continue;
+		fill<D>(ring + i * 2 * BYTES, keys + p * width, width, n - p, old - p);
+		fill<D>(ring + (i * 2 + 1) * BYTES, values + p * width, width, n - p, old - p);
+	}
+	u32 q[D / 16][4];
+	float scale = queriesOf<D>(q, a, t, head, count);
+	float o[D / 8][4], peak = -1e30f, total = 0;
+	UNROLL for (int i = 0; i < D / 8; i++) UNROLL for (int c = 0; c < 4; c++) o[i][c] = 0;
+	if (old < n) copied();
+	int slot = 0;
+	_Pragma("unroll 1") for (int p = warp * ROWS; p < n; p += STEP) {
+		u32 k = ring + slot * 2 * BYTES, v = k + BYTES;
+		int next = p + STEP * STAGES;
+		slot = slot + 1 == STAGES ? 0 : slot + 1;
+		arrived<LATER>();
+		float s[2][4];
+		UNROLL for (int i = 0; i < 2; i++) UNROLL for (int c = 0; c < 4; c++) s[i][c] = 0;
+		UNROLL for (int i = 0; i < D / 16; i++) {
+			u32 b[4];
+			matrices(b, k + ((lane / 16 * 8 + lane % 8) * PITCH + i * 16 + lane / 8 % 2 * 8) * 2);
+			mmaHalf(s[0], q[i], b[0], b[1]);
+			mmaHalf(s[1], q[i], b[2], b[3]);
+		}
+		syncWarp();
+		if (next < n) fill<D>(k, keys + next * width, width, n - next);
+		commit();
+		float e[4], m = peak;
+		UNROLL for (int i = 0; i < 4; i++) {
+			e[i] = p + i / 2 * 8 + column + i % 2 < n ? (s[i / 2][i % 2] + s[i / 2][2 + i % 2]) * scale : -1e30f;
+			m = higher(m, e[i]);
+		}
+		m = most<4>(m);
+		float f = exp(peak - m);
+		peak = m;
+		total *= f;
+		UNROLL for (int i = 0; i < 4; i++) {
+			e[i] = exp(e[i] - m);
+			total += e[i];
+		}
+		u32 w[4];
+		split(e[0] * weights, e[1] * weights, w[0], w[1]);
+		split(e[2] * weights, e[3] * weights, w[2], w[3]);
+		UNROLL for (int i = 0; i < D / 8; i++) UNROLL for (int c = 0; c < 4; c++) o[i][c] *= f;
+		arrived<LATER>();
+		UNROLL for (int i = 0; i < D / 16; i++) {
+			u32 b[4];
+			turned(b, v + (lane % 16 * PITCH + i * 16 + lane / 16 * 8) * 2);
+			mmaHalf(o[i * 2], w, b[0], b[1]);
+			mmaHalf(o[i * 2 + 1], w, b[2], b[3]);
+		}
+		syncWarp();
+		if (next < n) fill<D>(v, values + next * width, width, n - next);
+		commit();
+	}
+	// A warp's sums take its ring's place, which is read and empty by now.
+	total = sum<4>(total);
+	float *gather = (float *)own + lane / 4 * PITCH + column;
+	UNROLL for (int i = 0; i < D / 8; i++) {
+		Pair v = {(o[i][0] + o[i][2]) * (1 / weights), (o[i][1] + o[i][3]) * (1 / weights)};
+		*(Pair *)(gather + i * 8) = v;
+	}
+	if (lane % 4 == 0) peaks[warp][lane / 4] = peak, sums[warp][lane / 4] = total;
+	sync();
+	for (int at = thread(); at < count * D; at += WARPS * 32) {
+		int i = at / D, d = at % D;
+		float m = peaks[0][i], v = 0, s = 0;
+		UNROLL for (int w = 1; w < WARPS; w++) m = higher(m, peaks[w][i]);
+		UNROLL for (int w = 0; w < WARPS; w++) {
+			float f = exp(peaks[w][i] - m);
+			v = fma(((const float *)(shared + w * STAGES * 2 * BYTES))[i * PITCH + d], f, v);
+			s = fma(sums[w][i], f, s);
+		}
+		float *part = (float *)a.parts + (((u64)t * a.heads + head + i) * a.splits + blockZ()) * (width + 2);
+		if (d < a.dim) part[d] = v;
+		if (d == 0) part[width] = m, part[width + 1] = s;
+	}
+}
+
+// Rings of two tiles or more, so that three blocks fit a multiprocessor.
+#define DEEP(L, WARPS, STAGES)                                                   \
+	KERNEL BLOCKS(WARPS * 32, 3) deep_attend_##L(Attend a) {                     \
+		extern __attribute__((shared)) __attribute__((aligned(16))) u8 shared[]; \
+		deep<L * 8, WARPS, STAGES>(a, shared);                                   \
+	}
+DEEP(4, 4, 6)
+DEEP(8, 4, 4)
+DEEP(16, 4, 2)
+DEEP(32, 2, 2)
