@@ -23,6 +23,7 @@ KERNEL BLOCK(256) conv(Conv a) {
 
 KERNEL BLOCK(256) window(Conv a) {
 	overlap();
+	int replay = param(a.params, REPLAY);
 	await();
-	window(a, blockX() * threads() + thread());
+	window(a, replay, blockX() * threads() + thread());
 }

@@ -24,16 +24,19 @@ DEVICE float convolved(Four w, float bias, const float *x) {
 	return silu(s);
 }
 
-// window moves the window's channel c on after conv has read it. Rows only move
-// towards the front, so their order is safe.
-DEVICE void window(const Conv &a, int c) {
+// window moves the window's channel c on after conv has read it. Several rows are
+// read before any is written; they only move towards the front, so their order is
+// safe.
+DEVICE void window(const Conv &a, int replay, int c) {
+	enum { AHEAD = 8 };
 	if (c >= a.width) return;
-	int replay = param(a.params, REPLAY), history = a.taps - 1;
-	float *w = (float *)a.window;
-	if (a.logged) {
-		for (int k = 0; k < history; k++) w[(u64)k * a.width + c] = w[(u64)(replay + k) * a.width + c];
-		for (int t = 0; t < a.tokens; t++) w[(u64)(history + t) * a.width + c] = at(a, 0, t, c);
-		return;
+	int history = a.taps - 1;
+	int rows = a.logged ? history + a.tokens : history, first = a.logged ? -history : a.tokens - history; // the token of row 0
+	for (int k0 = 0; k0 < rows; k0 += AHEAD) {
+		float v[AHEAD];
+		UNROLL for (int k = 0; k < AHEAD; k++)
+			if (k0 + k < rows) v[k] = at(a, replay, first + k0 + k, c);
+		UNROLL for (int k = 0; k < AHEAD; k++)
+			if (k0 + k < rows) ((float *)a.window)[(u64)(k0 + k) * a.width + c] = v[k];
 	}
-	for (int k = 0; k < history; k++) w[(u64)k * a.width + c] = at(a, replay, a.tokens + k - history, c);
 }

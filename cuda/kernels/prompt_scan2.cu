@@ -147,7 +147,7 @@ KERNEL BLOCK(256) prompt_after2(After2 f) {
 	const Scan2 &a = f.scan;
 	int at = blockX() * 8 + thread() / 32, lane = thread() % 32, all = f.groups * a.tokens, blocks = (all + 7) / 8;
 	if (blockX() >= blocks) {
-		window(f.conv, (blockX() - blocks) * 256 + thread());
+		window(f.conv, param(a.params, REPLAY), (blockX() - blocks) * 256 + thread());
 		return;
 	}
 	if (at >= all) return;

@@ -60,9 +60,9 @@ struct After1 {
 // outputs. A block does a part of one of them.
 KERNEL BLOCK(256) after1(After1 f) {
 	overlap();
-	await();
 	const Scan1 &a = f.scan;
-	int block = blockX();
+	int block = blockX(), replay = param(a.params, REPLAY);
+	await();
 	if (block < f.logBlocks) {
 		int i = block * 256 + thread(), width = a.channels + a.xs + a.bs;
 		if (i >= width) return;
@@ -77,7 +77,7 @@ KERNEL BLOCK(256) after1(After1 f) {
 	}
 	block -= f.logBlocks;
 	if (block < f.windowBlocks) {
-		window(f.conv, block * 256 + thread());
+		window(f.conv, replay, block * 256 + thread());
 		return;
 	}
 	int b = (block - f.windowBlocks) * 8 + thread() / 32;

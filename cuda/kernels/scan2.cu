@@ -49,42 +49,51 @@ KERNEL BLOCK(256) after2(After2 f) {
 	overlap();
 	const Scan2 &a = f.scan;
 	int block = blockX(), norms = f.groups * f.parts * a.tokens;
-	bool norm = block < norms;
-	int part = block % f.parts, group = block / f.parts;
-	float first = norm && thread() < f.size ? ((const float *)f.weight)[group % f.groups * f.size + thread()] : 0;
-	await();
-	if (norm) {
-		enum { AHEAD = 8 };
-		int t = group / f.groups, g = group % f.groups, share = (f.size / 32 + f.parts - 1) / f.parts * 32;
-		float *x = (float *)a.out + (u64)t * a.outStride + g * f.size;
+	if (block < norms) {
+		enum { AHEAD = 24 };
+		int part = block % f.parts, group = block / f.parts, t = group / f.groups, g = group % f.groups;
+		int share = (f.size / 32 + f.parts - 1) / f.parts * 32, from = part * share, end = f.parts > 1 ? least(f.size, from + share) : f.size;
+		float *x = (float *)a.out + (u64)t * a.outStride + g * f.size, s = 0;
 		const float *w = (const float *)f.weight + g * f.size;
-		float s = 0;
-		for (int i = thread(); i < f.size; i += 256 * AHEAD) {
+		int mine = from + thread();
+		float first = mine < end ? w[mine] : 0;
+		await();
+		float value = mine < end ? x[mine] : 0;
+		for (int i0 = 0; i0 < f.size; i0 += 256 * AHEAD) {
 			float v[AHEAD];
-			UNROLL for (int k = 0; k < AHEAD; k++) v[k] = i + 256 * k < f.size ? x[i + 256 * k] : 0;
-			UNROLL for (int k = 0; k < AHEAD; k++) s = fma(v[k], v[k], s);
+			UNROLL for (int k = 0; k < AHEAD; k++) {
+				int i = i0 + 256 * k + thread();
+				v[k] = i < f.size ? x[i] : 0;
+			}
+			UNROLL for (int k = 0; k < AHEAD; k++)
+				if (i0 + 256 * k < f.size) s = fma(v[k], v[k], s);
 		}
 		s = sumBlock(s, shared);
 		float scale = 1 / __builtin_sqrtf(s / (float)f.size + f.eps);
-		for (int i = part * share + thread(); i < (f.parts > 1 ? least(f.size, (part + 1) * share) : f.size); i += 256) {
-			float v = x[i] * scale * (i == thread() ? first : w[i]);
+		for (int i = mine; i < end; i += 256) {
+			float v = i == mine ? value * scale * first : x[i] * scale * w[i];
 			if (f.parts == 1) x[i] = v;
 			if (f.to.form != FLOAT) quantize(f.to, t, (g * f.size + i) / 32, v);
 		}
 		return;
 	}
+	int replay = param(a.params, REPLAY);
+	await();
 	block -= norms;
-	if (block < f.logBlocks) {
-		int i = block * 256 + thread(), width = a.heads + a.xs + a.bs;
-		if (i >= width) return;
-		for (int t = 0; t < a.tokens; t++) {
-			float v;
-			if (i < a.heads) v = softplus(((const float *)a.dt)[(u64)t * a.dtStride + i] + ((const float *)a.bias)[i]);
-			else if (i < a.heads + a.xs) v = ((const float *)a.x)[(u64)t * a.xStride + i - a.heads];
-			else v = ((const float *)a.b)[(u64)t * a.bStride + i - a.heads - a.xs];
-			((float *)a.log)[(u64)t * width + i] = v;
-		}
-		return;
+	if (block >= f.logBlocks) return window(f.conv, replay, (block - f.logBlocks) * 256 + thread());
+	enum { AHEAD = 8 };
+	int i = block * 256 + thread(), width = a.heads + a.xs + a.bs, stride;
+	const float *from;
+	if (i >= width) return;
+	if (i < a.heads) from = (const float *)a.dt + i, stride = a.dtStride;
+	else if (i < a.heads + a.xs) from = (const float *)a.x + i - a.heads, stride = a.xStride;
+	else from = (const float *)a.b + i - a.heads - a.xs, stride = a.bStride;
+	float bias = i < a.heads ? ((const float *)a.bias)[i] : 0;
+	for (int t0 = 0; t0 < a.tokens; t0 += AHEAD) {
+		float v[AHEAD];
+		UNROLL for (int t = 0; t < AHEAD; t++)
+			if (t0 + t < a.tokens) v[t] = from[(u64)(t0 + t) * stride];
+		UNROLL for (int t = 0; t < AHEAD; t++)
+			if (t0 + t < a.tokens) ((float *)a.log)[(u64)(t0 + t) * width + i] = i < a.heads ? softplus(v[t] + bias) : v[t];
 	}
-	window(f.conv, (block - f.logBlocks) * 256 + thread());
 }
