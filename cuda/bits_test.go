@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -86,6 +87,91 @@ func TestSameBits(t *testing.T) {
 			}
 			if sum == 0 {
 				t.Error("all logits are 0")
+			}
+		})
+	}
+}
+
+// The same of attention on tensor cores, where tokens share blocks and parts grow
+// within a pass.
+func TestSameBitsDeep(t *testing.T) {
+	b := device(t)
+	was := deepParts
+	deepParts = 2
+	t.Cleanup(func() { deepParts = was })
+	for _, h := range []backend.Heads{
+		{Heads: 4, KVHeads: 1, Dim: 128}, {Heads: 6, KVHeads: 3, Dim: 64}, {Heads: 2, KVHeads: 2, Dim: 32}, {Heads: 3, KVHeads: 1, Dim: 200}, {Heads: 9, KVHeads: 1, Dim: 80},
+	} {
+		t.Run(fmt.Sprintf("%d/%d heads of %d", h.Heads, h.KVHeads, h.Dim), func(t *testing.T) {
+			const vocab, length = 67, 211
+			h.KVType, h.Context = quant.F16, length
+			q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
+			r := rand.New(rand.NewPCG(5, 6))
+			var data []byte
+			var all []*backend.Tensor
+			tensor := func(rows, cols int, value func(i int) float64) *backend.Tensor {
+				spec, _ := quant.F32.Spec()
+				v := make([]float32, rows*cols)
+				for i := range v {
+					v[i] = float32(value(i))
+				}
+				w := &backend.Tensor{Name: "w", Type: quant.F32, Rows: rows, Cols: cols, Off: len(data)}
+				data = append(data, make([]byte, (rows*spec.RowBytes(cols)+63)&^63)...)
+				spec.Pack(data[w.Off:], v)
+				all = append(all, w)
+				return w
+			}
+			normal := func(int) float64 { return r.NormFloat64() }
+			c := backend.NewRecorder(backend.Verify, backend.Verify)
+			// Only values that nodes write may be rotated in place.
+			x := c.MatMul(c.All(c.Embed(tensor(50, 64, normal))), nil, backend.None, tensor(q+2*kv, 64, func(int) float64 { return r.NormFloat64() / 8 }))
+			states := []*backend.State{{Name: "k", Bytes: h.CacheBytes()}, {Name: "v", Bytes: h.CacheBytes()}}
+			for _, s := range states {
+				buf, err := b.Alloc(s.Bytes)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer buf.Free()
+				c.State(s).Buf = buf
+			}
+			c.RopeStore(&backend.RopeStore{Heads: h, Q: c.Cut(x, 0, q), K: c.Cut(x, q, kv), V: c.Cut(x, q+kv, kv), Freqs: []float64{1, 0.1}, KCache: states[0], VCache: states[1]})
+			y := c.Attend(&backend.Attend{Heads: h, Q: c.Cut(x, 0, q), KCache: states[0], VCache: states[1]})
+			c.Logits(c.All(y), nil, tensor(vocab, q, normal))
+			buf, err := b.Map(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer buf.Free()
+			for _, w := range all {
+				w.Buf = buf
+			}
+			e, err := b.Compile(c.Program())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			ids := make([]int32, length)
+			for i := range ids {
+				ids[i] = int32(r.IntN(50))
+			}
+			var single []float32
+			for _, n := range []int{1, 3, 7, 16} {
+				for pos := 0; pos < length; pos += n {
+					ids := ids[pos:min(pos+n, length)]
+					got, err := e.Run(&backend.Params{Tokens: ids, Pos: pos, Logits: len(ids)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if n == 1 {
+						single = append(single, got...)
+						continue
+					}
+					for i, v := range got {
+						if want := single[pos*vocab+i]; v != want {
+							t.Fatalf("%d tokens: logit %d at %d is %x, alone %x", n, i%vocab, pos+i/vocab, math.Float32bits(v), math.Float32bits(want))
+						}
+					}
+				}
 			}
 		})
 	}

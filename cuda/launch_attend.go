@@ -158,13 +158,18 @@ func (pl *planner) parts(a *attendArgs, split, splits int) {
 }
 
 // deepAttend is attention of a few tokens on tensor cores. Parts grow with a
-// token's position, so that its blocks are at most what runs at once. Blocks of all
-// tokens' same part follow each other, for they read the same rows.
+// token's position, so that its blocks are at most what runs at once. A block has
+// as many tokens as its queries allow, and blocks of the same part follow each
+// other: they read the same rows.
 func (pl *planner) deepAttend(n *backend.Attend, a *attendArgs, lanes int) {
-	chunks := ceil(n.Heads.Heads/n.KVHeads, deepQueries)
+	group, slots := n.Heads.Heads/n.KVHeads, 1
+	for slots < min(group, deepQueries) {
+		slots *= 2
+	}
+	chunks := ceil(group, deepQueries)
 	most := max(1, min(deepParts, deepBlocks*pl.processors()/(n.KVHeads*chunks)))
 	pl.parts(a, deepPositions, min(most, ceil(n.Context, deepPositions)))
 	ring := deepRings[lanes]
-	add(pl, fmt.Sprintf("deep_attend_%d", lanes), [3]int{pl.tokens * chunks, n.KVHeads, int(a.splits)}, ring.warps*32, *a)
+	add(pl, fmt.Sprintf("deep_attend_%d", lanes), [3]int{ceil(pl.tokens, deepQueries/slots) * chunks, n.KVHeads, int(a.splits)}, ring.warps*32, *a)
 	pl.launches[len(pl.launches)-1].shared = uint32(ring.warps * ring.tiles * 2 * 16 * (lanes*8 + 8) * 2)
 }

@@ -1,8 +1,8 @@
 // Attention of a few tokens over a deep cache of float16, on tensor cores: a
-// block is one token, one key-value head, up to QUERIES of its queries and one
-// part of the context. Its warps share nothing until the part's end: each takes
-// every WARPS-th tile of 16 positions, whose keys and values come through a
-// ring of its own in shared memory, with a running maximum and sum.
+// block is one key-value head, QUERIES of its queries, of one token or of as many
+// as fit, and one part of the context. Its warps share nothing until the part's
+// end: each takes every WARPS-th tile of 16 positions, whose keys and values come
+// through a ring of its own in shared memory, with a running maximum and sum.
 //
 // A product's 16 rows are 8 queries in two float16 parts, the high ones and
 // below them what they leave, so that one product has float32's precision to
@@ -29,9 +29,9 @@ template <int n> DEVICE void arrived() {
 
 // fill sets rows from up to to of a tile on their way; rows from n on and
 // dimensions from width on become zeros, lest what lies there be not a number.
-template <int D> DEVICE void fill(u32 tile, const u16 *rows, int width, int n, int from = 0, int to = ROWS) {
+template <int D> DEVICE void fill(int lane, u32 tile, const u16 *rows, int width, int n, int from = 0, int to = ROWS) {
 	const int EACH = 256 / D; // rows a warp copies at once
-	int lane = thread() % 32, r = lane / (D / 8), d = lane % (D / 8) * 8, left = d < width ? n - r : 0;
+	int r = lane / (D / 8), d = lane % (D / 8) * 8, left = d < width ? n - r : 0;
 	const u16 *at = rows + r * width + (d < width ? d : 0);
 	UNROLL for (int i = 0; i < ROWS; i += EACH) copyOrZero(tile + ((r + i) * (D + 8) + d) * 2, at + i * width, i < left ? 16 : 0, r + i >= from && r + i < to);
 }
@@ -42,16 +42,14 @@ DEVICE float value(const float *p) {
 	return r;
 }
 
-// queriesOf makes query lane/4 of the block a product's rows, scaled by a power
-// of two that brings its peak to 2^12, and gives what undoes that.
-template <int D> DEVICE float queriesOf(u32 (&q)[D / 16][4], const Attend &a, int t, int head, int count) {
-	int lane = thread() % 32, i = lane / 4;
-	const float *from = (const float *)a.q + (u64)t * a.qStride + (head + least(i, count - 1)) * a.dim;
+// queriesOf makes lane/4's query, or zeros, a product's row, scaled by a power of
+// two that brings its peak to 2^12, and gives what undoes that.
+template <int D> DEVICE float queriesOf(int lane, u32 (&q)[D / 16][4], const float *from, int dim, float scale, bool there) {
 	float x[D / 16][4], peak = 0;
 	UNROLL for (int k = 0; k < D / 16; k++) UNROLL for (int c = 0; c < 4; c++) {
 		int d = k * 16 + c / 2 * 8 + lane % 4 * 2 + c % 2;
-		float v = value(from + least(d, a.dim - 1)) * a.scale;
-		x[k][c] = i < count && d < a.dim ? v : 0;
+		float v = value(from + least(d, dim - 1)) * scale;
+		x[k][c] = there && d < dim ? v : 0;
 		peak = higher(peak, __builtin_fabsf(x[k][c]));
 	}
 	int e = __builtin_bit_cast(int, most<4>(peak)) >> 23; // of a peak of 2^(e-127) or more
@@ -61,38 +59,41 @@ template <int D> DEVICE float queriesOf(u32 (&q)[D / 16][4], const Attend &a, in
 	return bits((u32)(e - 12) << 23);
 }
 
-template <int D, int WARPS, int STAGES> DEVICE void deep(const Attend &a, u8 *shared) {
+// share is a part of the tokens t up to end, whose parts are of the same size. A
+// token has 1<<slots of the rows.
+template <int D, int WARPS, int STAGES> DEVICE void share(const Attend &a, u8 *shared, int pos, int t, int end, int size, int slots, int head, int count) {
 	const int PITCH = D + 8, BYTES = ROWS * PITCH * 2, STEP = ROWS * WARPS, LATER = 2 * STAGES - 1;
 	const float weights = 1 << 14; // times 1: small ones keep their precision as float16
 	SHARED static float peaks[WARPS][QUERIES], sums[WARPS][QUERIES];
-	overlap();
-	int group = a.heads / a.kvHeads, chunks = (group + QUERIES - 1) / QUERIES;
-	int t = blockX() / chunks, chunk = blockX() % chunks, kv = blockY(), lane = thread() % 32, warp = thread() / 32, column = lane % 4 * 2;
-	int pos = param(a.params, POS), last = pos + t, size = partSize(a, last), first = blockZ() * size;
-	if (first > last) return await();
-	int n = least(size, last + 1 - first), old = pos - first; // rows before old are of earlier passes
-	int head = kv * group + chunk * QUERIES, count = least(QUERIES, group - chunk * QUERIES), width = a.width;
+	int first = blockZ() * size, n = least(size, pos + end - first), old = pos - first; // rows before old are of earlier passes
+	if (n <= 0) return;
+	int me = thread();
+	asm volatile("" : "+r"(me)); // lest all that follows from it be kept from share to share
+	int kv = blockY(), lane = me % 32, warp = me / 32, column = lane % 4 * 2, width = a.width;
+	int query = lane / 4 & ((1 << slots) - 1), token = t + (lane / 4 >> slots);
+	bool there = query < count && token < end;
+	int seen = there ? pos + token + 1 - first : 0; // positions of the part, and more
 	u64 base = ((u64)kv * a.positions + first) * width;
 	const u16 *keys = (const u16 *)a.keys + base, *values = (const u16 *)a.values + base;
 	u8 *own = shared + warp * STAGES * 2 * BYTES;
 	u32 ring = shared32(own);
 	_Pragma("unroll 1") for (int i = 0; i < STAGES; i++) {
 		int p = warp * ROWS + i * STEP;
-		if (p < n) fill<D>(ring + i * 2 * BYTES, keys + p * width, width, n - p, 0, old - p);
+		if (p < n) fill<D>(lane, ring + i * 2 * BYTES, keys + p * width, width, n - p, 0, old - p);
 		commit();
-		if (p < n) fill<D>(ring + (i * 2 + 1) * BYTES, values + p * width, width, n - p, 0, old - p);
+		if (p < n) fill<D>(lane, ring + (i * 2 + 1) * BYTES, values + p * width, width, n - p, 0, old - p);
 		commit();
 	}
 	await();
 	_Pragma("unroll 1") for (int i = 0; i < STAGES; i++) {
 		int p = warp * ROWS + i * STEP;
 		if (p >= n || old - p >= ROWS) continue;
-		fill<D>(ring + i * 2 * BYTES, keys + p * width, width, n - p, old - p);
-		fill<D>(ring + (i * 2 + 1) * BYTES, values + p * width, width, n - p, old - p);
+		fill<D>(lane, ring + i * 2 * BYTES, keys + p * width, width, n - p, old - p);
+		fill<D>(lane, ring + (i * 2 + 1) * BYTES, values + p * width, width, n - p, old - p);
 	}
 	u32 q[D / 16][4];
-	float scale = queriesOf<D>(q, a, t, head, count);
-	float o[D / 8][4], peak = -1e30f, total = 0;
+	float scale = queriesOf<D>(lane, q, (const float *)a.q + (there ? (u64)token * a.qStride + (head + query) * a.dim : 0), a.dim, a.scale, there);
+	float o[D / 8][4], peak = -1e29f, total = 0; // more than what is not seen has
 	UNROLL for (int i = 0; i < D / 8; i++) UNROLL for (int c = 0; c < 4; c++) o[i][c] = 0;
 	if (old < n) copied();
 	int slot = 0;
@@ -110,11 +111,11 @@ template <int D, int WARPS, int STAGES> DEVICE void deep(const Attend &a, u8 *sh
 			mmaHalf(s[1], q[i], b[2], b[3]);
 		}
 		syncWarp();
-		if (next < n) fill<D>(k, keys + next * width, width, n - next);
+		if (next < n) fill<D>(lane, k, keys + next * width, width, n - next);
 		commit();
 		float e[4], m = peak;
 		UNROLL for (int i = 0; i < 4; i++) {
-			e[i] = p + i / 2 * 8 + column + i % 2 < n ? (s[i / 2][i % 2] + s[i / 2][2 + i % 2]) * scale : -1e30f;
+			e[i] = p + i / 2 * 8 + column + i % 2 < seen ? (s[i / 2][i % 2] + s[i / 2][2 + i % 2]) * scale : -1e30f;
 			m = higher(m, e[i]);
 		}
 		m = most<4>(m);
@@ -137,7 +138,7 @@ template <int D, int WARPS, int STAGES> DEVICE void deep(const Attend &a, u8 *sh
 			mmaHalf(o[i * 2 + 1], w, b[2], b[3]);
 		}
 		syncWarp();
-		if (next < n) fill<D>(v, values + next * width, width, n - next);
+		if (next < n) fill<D>(lane, v, values + next * width, width, n - next);
 		commit();
 	}
 	// A warp's sums take its ring's place, which is read and empty by now.
@@ -149,8 +150,10 @@ template <int D, int WARPS, int STAGES> DEVICE void deep(const Attend &a, u8 *sh
 	}
 	if (lane % 4 == 0) peaks[warp][lane / 4] = peak, sums[warp][lane / 4] = total;
 	sync();
-	for (int at = thread(); at < count * D; at += WARPS * 32) {
+	for (int at = me; at < ((end - t) << slots) * D; at += WARPS * 32) {
 		int i = at / D, d = at % D;
+		query = i & ((1 << slots) - 1), token = t + (i >> slots);
+		if (query >= count || pos + token < first) continue;
 		float m = peaks[0][i], v = 0, s = 0;
 		UNROLL for (int w = 1; w < WARPS; w++) m = higher(m, peaks[w][i]);
 		UNROLL for (int w = 0; w < WARPS; w++) {
@@ -158,10 +161,27 @@ template <int D, int WARPS, int STAGES> DEVICE void deep(const Attend &a, u8 *sh
 			v = fma(((const float *)(shared + w * STAGES * 2 * BYTES))[i * PITCH + d], f, v);
 			s = fma(sums[w][i], f, s);
 		}
-		float *part = (float *)a.parts + (((u64)t * a.heads + head + i) * a.splits + blockZ()) * (width + 2);
+		float *part = (float *)a.parts + (((u64)token * a.heads + head + query) * a.splits + blockZ()) * (width + 2);
 		if (d < a.dim) part[d] = v;
 		if (d == 0) part[width] = m, part[width + 1] = s;
 	}
+}
+
+template <int D, int WARPS, int STAGES> DEVICE void deep(const Attend &a, u8 *shared) {
+	overlap();
+	int pos = param(a.params, POS), tokens = param(a.params, TOKENS);
+	int group = a.heads / a.kvHeads, chunks = (group + QUERIES - 1) / QUERIES, chunk = blockX() % chunks;
+	int head = blockY() * group + chunk * QUERIES, count = least(QUERIES, group - chunk * QUERIES);
+	int slots = group > 4 ? 3 : group > 2 ? 2 : group - 1, each = QUERIES >> slots;
+	int t = blockX() / chunks * each, end = least(t + each, tokens);
+	while (t < end) {
+		int size = partSize(a, pos + t), to = t + 1;
+		while (to < end && partSize(a, pos + to) == size) to++;
+		share<D, WARPS, STAGES>(a, shared, pos, t, to, size, slots, head, count);
+		t = to;
+		if (t < end) sync();
+	}
+	await();
 }
 
 // Rings of two tiles or more, so that three blocks fit a multiprocessor.
