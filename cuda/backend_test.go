@@ -397,3 +397,16 @@ func TestLibrary(t *testing.T) {
 		t.Log(err)
 	}
 }
+
+// Drivers that do not know a Hopper chip's instructions run the kernels of those
+// before.
+func TestOldDriverNewCard(t *testing.T) {
+	for _, c := range []struct{ version, cc, want int }{{11080, 90, tensorCores}, {12000, 90, 90}, {11080, 75, 75}} {
+		d := newFake()
+		d.version, d.ccs = c.version, []int{c.cc}
+		devices, _, err := probe(d)
+		if err != nil || devices[0].cc != c.want {
+			t.Errorf("driver %d, compute capability %d: %v, want %d (%v)", c.version, c.cc, devices, c.want, err)
+		}
+	}
+}

@@ -82,6 +82,26 @@ func TestConformDeep(t *testing.T) {
 	}
 }
 
+// The same with the kernels of chips before: without tensor cores, and without
+// Hopper's copies.
+func TestConformOlder(t *testing.T) {
+	for _, old := range []Device{{cc: 75, shared: 64 << 10}, {cc: 80, shared: 163 << 10}, {cc: 86, shared: 99 << 10}} {
+		b := device(t)
+		if b.device.cc <= old.cc {
+			continue
+		}
+		old.Name, old.device, old.processors, old.Total = b.device.Name, b.device.device, b.device.processors, b.device.Total
+		b.device, b.modules = old, newModules(b.d, images(), old)
+		for _, c := range conform.Cases() {
+			t.Run(fmt.Sprintf("%d/%s", old.cc, c.Name), func(t *testing.T) {
+				if err := c.Check(b); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
 // unpackFrom sets wideTokens for a test.
 func unpackFrom(t *testing.T, tokens int) {
 	was := wideTokens

@@ -24,6 +24,7 @@ type memory interface {
 	value(backend.Value) uint64  // float32 [tokens][width]
 	capability() int             // of the device, 75 for 7.5
 	processors() int             // multiprocessors of the device
+	shared() int                 // bytes of shared memory a block may have
 	params() uint64              // the parameter block, see the constants below
 	logits() uint64              // float32 [rows][vocabulary]
 	best() uint64                // of each row rankWords, in host memory, see launch_rank.go

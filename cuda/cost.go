@@ -25,6 +25,7 @@ func (m *costMemory) state(*backend.State) (uint64, error)   { return costAddres
 func (m *costMemory) value(backend.Value) uint64             { return costAddress }
 func (m *costMemory) capability() int                        { return tensorCores }
 func (m *costMemory) processors() int                        { return hopperSMs }
+func (m *costMemory) shared() int                            { return hopperShared }
 func (m *costMemory) params() uint64                         { return costAddress }
 func (m *costMemory) logits() uint64                         { return costAddress }
 func (m *costMemory) best() uint64                           { return costAddress }

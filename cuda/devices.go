@@ -38,6 +38,7 @@ type Device struct {
 	device     int32
 	cc         int // 75 for 7.5
 	processors int // multiprocessors
+	shared     int // bytes of shared memory a block may ask for
 }
 
 // List tells what the driver sees. It holds a context of each device for as
@@ -124,10 +125,16 @@ func probe(d driver) (devices []Device, version int, err error) {
 		if err == nil {
 			v.processors, err = d.DeviceGetAttribute(attributeProcessors, v.device)
 		}
+		if err == nil {
+			v.shared, err = d.DeviceGetAttribute(attributeShared, v.device)
+		}
 		if err != nil {
 			return nil, version, fmt.Errorf("device %d: %w", i, err)
 		}
 		v.cc = 10*major + minor
+		if v.cc >= hopper && version < hopperVersion {
+			v.cc = tensorCores
+		}
 		v.Capability = fmt.Sprintf("%d.%d", major, minor)
 		devices = append(devices, v)
 	}

@@ -70,6 +70,7 @@ const (
 	attributeCCMinor = 76
 
 	attributeProcessors = 16 // multiprocessors
+	attributeShared     = 97 // bytes of shared memory a block may ask for
 
 	functionMaxDynamicShared = 8
 

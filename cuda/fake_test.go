@@ -109,6 +109,8 @@ func (f *fakeDriver) DeviceGetAttribute(a, d int32) (int, error) {
 		return f.ccs[d] / 10, f.call("DeviceGetAttribute")
 	case attributeProcessors:
 		return hopperSMs, f.call("DeviceGetAttribute")
+	case attributeShared:
+		return hopperShared, f.call("DeviceGetAttribute")
 	}
 	return f.ccs[d] % 10, f.call("DeviceGetAttribute")
 }

@@ -28,7 +28,7 @@ func images() []image {
 	if err != nil {
 		panic(err)
 	}
-	var out []image
+	var out, adapted []image // the latter come after what was compiled for the chip
 	for _, f := range files {
 		packed, err := compiled.Open("kernels/" + f.Name())
 		if err != nil {
@@ -47,12 +47,16 @@ func images() []image {
 		if _, err := fmt.Sscan(arch, &cc); err != nil {
 			panic("cuda: " + f.Name() + " names no architecture")
 		}
+		waiting := bytes.Contains(data, []byte("// "+waits))
+		if waiting && cc >= overlapping {
+			data = awakened(data)
+		}
 		out = append(out, image{name, append(data, 0), cc})
-		if cc < overlapping && bytes.Contains(data, []byte("// "+waits)) {
-			out = append(out, image{name, append(overlapped(data), 0), overlapping})
+		if waiting && cc < overlapping {
+			adapted = append(adapted, image{name, append(awakened(target.ReplaceAll(data, []byte(".version 7.8\n.target sm_90"))), 0), overlapping})
 		}
 	}
-	return out
+	return append(out, adapted...)
 }
 
 // overlapping is the oldest chip on which a launch can start before the one
@@ -64,10 +68,9 @@ const (
 
 var target = regexp.MustCompile(`(?m)^\.version .*\n\.target .*$`)
 
-// overlapped is PTX for chips where launches overlap: there the kernels'
-// comments that say so are instructions.
-func overlapped(data []byte) []byte {
-	data = target.ReplaceAll(data, []byte(".version 7.8\n.target sm_90"))
+// awakened is PTX for chips where launches overlap: there the kernels' comments
+// that say so are instructions.
+func awakened(data []byte) []byte {
 	return bytes.ReplaceAll(data, []byte("// griddepcontrol."), []byte("griddepcontrol."))
 }
 

@@ -18,7 +18,7 @@ const (
 // whether there is one for these columns: others go element by element.
 func (pl *planner) form(t *backend.Tensor, tokens int) (f int32, fast bool) {
 	spec, _ := t.Type.Spec()
-	if spec.Block > 1 && pl.capability() >= tensorCores && tokens <= backend.Verify && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
+	if spec.Block > 1 && pl.capability() >= tensorCores && pl.shared() >= tileShared && tokens <= backend.Verify && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
 		return formTile, true
 	}
 	switch t.Type {

@@ -13,6 +13,14 @@ const (
 	stages    = 2  // steps a warp has on their way
 	stepCols  = 256
 	stepInput = stepCols + stepCols/32*8 // bytes of a token's activations and scales
+
+	// A Hopper chip copies rows of a gate and its up that are longer than this one
+	// step at a time, to rows of so many bytes.
+	longRows, lonePitch = 200, 288
+
+	// tileShared is what the largest of these launches takes with its own. Chips
+	// that give a block less (compute capability 8.6, 8.9, 12.0) multiply without.
+	tileShared = 156 << 10
 )
 
 // pitches are bytes of a row of a step in shared memory.
@@ -25,9 +33,9 @@ func (pl *planner) rows(w *backend.Tensor, gate bool, x product, v matVecArgs, o
 	if gate {
 		kernel, matrices = "rowsgate", 2
 	}
-	warps := 8 / matrices // that share columns
-	if pitches[w.Type] > 200 {
-		warps /= 2
+	warps := 8 // that share columns
+	if gate {
+		warps = 4
 	}
 	a := productArgs{a: v, norm: pl.squares(&pl.ready)}
 	if x.norm != nil {
@@ -46,13 +54,17 @@ func (pl *planner) rows(w *backend.Tensor, gate bool, x product, v matVecArgs, o
 			}
 		}
 	}
-	if x.tokens == 1 && !gate && a.to.form == formFloat && pl.capability() == hopper && 20*pl.rounds(&v, tallRows) <= 19*pl.rounds(&v, 2*tallRows) {
-		kernel, tall = "rowshalf", 1
+	if x.tokens == 1 && !gate && a.to.form == formFloat && pl.capability() == hopper {
+		kernel, tall = "rowshalf", 1 // several blocks a multiprocessor
+	}
+	memory := stages * (matrices*tallRows*pitches[w.Type] + held(x.tokens)*stepInput) // of a warp
+	if gate && pl.capability() >= hopper && pitches[w.Type] > longRows {
+		memory = matrices*tallRows*lonePitch + stages*held(x.tokens)*stepInput
 	}
 	blocks := tilesOf(&v, tall*tallRows)
 	add(pl, fmt.Sprintf("%s_%v_%d", kernel, w.Type, held(x.tokens)), [3]int{blocks, 1, 1}, 32*warps*tall, a)
 	l := &pl.launches[len(pl.launches)-1]
-	l.shared = uint32(warps * tall * stages * (matrices*tallRows*pitches[w.Type] + held(x.tokens)*stepInput))
+	l.shared = uint32(warps * tall * memory)
 	l.what = fmt.Sprintf(" %dx%d", v.ends[3], w.Cols)
 	return nil
 }
@@ -66,12 +78,6 @@ func tilesOf(v *matVecArgs, rows int) (tiles int) {
 		begin = end
 	}
 	return tiles
-}
-
-// rounds is how many rows a multiprocessor makes at most, by tiles of so many:
-// where that is fewer by smaller tiles, fewer wait at the end for the others.
-func (pl *planner) rounds(v *matVecArgs, rows int) int {
-	return ceil(tilesOf(v, rows), pl.processors()) * rows
 }
 
 // slots is how many tokens lie beside each other in formTile, held how many

@@ -13,6 +13,9 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
+// chips are compute capabilities and the bytes of shared memory a block may have.
+var chips = map[int]int{75: 64 << 10, 80: 163 << 10, 86: 99 << 10, 89: 99 << 10, 90: hopperShared, 120: 99 << 10}
+
 // paper is a backend that only plans, and checks what it planned.
 type paper struct {
 	backend.Backend
@@ -27,13 +30,16 @@ func (p *paper) Compile(g *backend.Program) (backend.Exec, error) {
 		if tokens > g.Tokens {
 			break
 		}
-		for _, cc := range []int{75, 80, 90} {
-			launches, err := plan(g, tokens, &paperMemory{program: g, cc: cc})
+		for cc, shared := range chips {
+			launches, err := plan(g, tokens, &paperMemory{program: g, cc: cc, most: shared})
 			if err != nil {
 				return nil, err
 			}
 			for _, l := range launches {
 				p.check(&l)
+				if own := 4 << 10; l.shared > 0 && int(l.shared)+own > shared {
+					p.t.Errorf("%s takes %d bytes of shared memory and some of its own, compute capability %d gives %d", l.kernel, l.shared, cc, shared)
+				}
 			}
 		}
 	}
@@ -69,6 +75,7 @@ func (*blank) Close() error { return nil }
 type paperMemory struct {
 	program *backend.Program
 	cc      int
+	most    int // bytes of shared memory a block may have
 	next    uint64
 }
 
@@ -82,6 +89,7 @@ func (m *paperMemory) tensor(t *backend.Tensor) (uint64, error) { return m.take(
 func (m *paperMemory) state(s *backend.State) (uint64, error)   { return m.take(s.Bytes), nil }
 func (m *paperMemory) value(v backend.Value) uint64             { return 1<<40 + uint64(v)<<24 }
 func (m *paperMemory) capability() int                          { return m.cc }
+func (m *paperMemory) shared() int                              { return m.most }
 func (m *paperMemory) processors() int                          { return hopperSMs }
 func (m *paperMemory) params() uint64                           { return 256 }
 func (m *paperMemory) logits() uint64                           { return 512 }

@@ -10,13 +10,15 @@ import (
 // Products with many tokens on a Hopper chip: a matrix is unpacked to tiles of
 // bfloat16 in scratch memory, then multiplied as they lie.
 const (
-	hopper     = 90
-	hopperSMs  = 132
-	tileSide   = 128 // rows of a tile
-	tileCols   = 64
-	tileBytes  = 2 * tileSide * tileCols
-	wideBlock  = 288
-	wideShared = 4*3*tileBytes + 1024 // four stages of 128 tokens and 256 rows, or six of 128, aligned to 1024
+	hopper        = 90
+	hopperSMs     = 132
+	hopperShared  = 227 << 10 // bytes of shared memory a block may have
+	hopperVersion = 12000     // the oldest driver that compiles what is made for it
+	tileSide      = 128       // rows of a tile
+	tileCols      = 64
+	tileBytes     = 2 * tileSide * tileCols
+	wideBlock     = 288
+	wideShared    = 4*3*tileBytes + 1024 // four stages of 128 tokens and 256 rows, or six of 128, aligned to 1024
 )
 
 var (

@@ -48,7 +48,7 @@ func TestLaunchesOfALayer(t *testing.T) {
 	p := r.Program()
 	// Eight of attention, six of the recurrence; table, first norm, head, and its
 	// ranking.
-	launches, err := plan(p, 1, &paperMemory{program: p, cc: hopper})
+	launches, err := plan(p, 1, &paperMemory{program: p, cc: hopper, most: hopperShared})
 	if err != nil {
 		t.Fatal(err)
 	}

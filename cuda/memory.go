@@ -40,6 +40,7 @@ func (m *planMemory) state(s *backend.State) (uint64, error) {
 func (m *planMemory) value(v backend.Value) uint64 { return m.e.address(v) }
 func (m *planMemory) capability() int              { return m.e.b.device.cc }
 func (m *planMemory) processors() int              { return m.e.b.device.processors }
+func (m *planMemory) shared() int                  { return m.e.b.device.shared }
 func (m *planMemory) params() uint64               { return m.e.block }
 func (m *planMemory) logits() uint64               { return m.e.rows }
 func (m *planMemory) best() uint64                 { return m.e.ranks }

@@ -1,11 +1,10 @@
 package cuda
 
 import (
-	"bytes"
 	"cmp"
 	flags "flag"
+	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,10 +14,10 @@ import (
 )
 
 var (
-	profileModel  = flags.String("profile", "", "model file whose passes TestProfile takes apart")
-	profileTokens = flags.Int("profile-tokens", 1, "tokens of the pass that is taken apart")
-	profileDepth  = flags.Int("profile-depth", 0, "tokens of context before it")
-	profileLate   = flags.String("profile-late", "", "start of names of modules whose kernels let the next start only when they end")
+	profileModel   = flags.String("profile", "", "model file whose passes TestProfile takes apart")
+	profileTokens  = flags.Int("profile-tokens", 1, "tokens of the pass that is taken apart")
+	profileDepth   = flags.Int("profile-depth", 0, "tokens of context before it")
+	profileKernels = flags.String("profile-kernels", "", "folder of NAME.ptx, for chips of 9.0 on, in place of the modules inside")
 )
 
 // spy keeps the execs that a session compiles.
@@ -35,22 +34,29 @@ func (s *spy) Compile(p *backend.Program) (backend.Exec, error) {
 	return e, err
 }
 
+// profiled is a device with the kernels in the folder that a flag names.
+func profiled(t *testing.T) *spy {
+	s := &spy{Backend: device(t)}
+	if *profileKernels != "" {
+		all := images()
+		for i := range all {
+			data, err := os.ReadFile(*profileKernels + "/" + all[i].name + ".ptx")
+			if err == nil && all[i].minCC >= overlapping {
+				all[i].data = append(awakened(data), 0)
+			}
+		}
+		s.modules = newModules(s.d, all, s.device)
+	}
+	return s
+}
+
 // Where a pass's time goes: every kernel alone, fifty times in a graph, beside
 // the whole pass. What the kernels do not account for are the gaps between them.
 func TestProfile(t *testing.T) {
 	if *profileModel == "" {
 		t.Skip("no -profile MODEL")
 	}
-	s := &spy{Backend: device(t)}
-	if *profileLate != "" {
-		all := images()
-		for i := range all {
-			if strings.HasPrefix(all[i].name, *profileLate) {
-				all[i].data = bytes.ReplaceAll(all[i].data, []byte("griddepcontrol.launch_dependents;"), nil)
-			}
-		}
-		s.modules = newModules(s.d, all, s.device)
-	}
+	s := profiled(t)
 	f, err := format.Open(*profileModel)
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +147,7 @@ func decoding(t *testing.T) *exec {
 	if *profileModel == "" {
 		t.Skip("no -profile MODEL")
 	}
-	s := &spy{Backend: device(t)}
+	s := profiled(t)
 	f, err := format.Open(*profileModel)
 	if err != nil {
 		t.Fatal(err)

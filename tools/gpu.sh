@@ -87,8 +87,11 @@ sanitize() {
 	unpack
 	cd cuda
 	for tool in memcheck racecheck initcheck; do
-		echo "== $tool"
-		timeout 150 compute-sanitizer --tool $tool --error-exitcode 9 $bin/cuda.test -test.run 'Conform|TestRank$' >"$1/$tool.log" 2>&1 || echo "exit $?"
+		(timeout 300 compute-sanitizer --tool $tool --error-exitcode 9 $bin/cuda.test -test.v -test.run 'TestConform$|TestConformDeep|TestRank$' >"$1/$tool.log" 2>&1 || echo "$tool: exit $?") &
+	done
+	wait
+	for tool in memcheck racecheck initcheck; do
+		echo "== $tool: $(grep -c -- '--- PASS' "$1/$tool.log") passed"
 		grep -E '=========' "$1/$tool.log" | head -20
 		tail -3 "$1/$tool.log"
 	done

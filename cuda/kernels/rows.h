@@ -1,9 +1,13 @@
 // Products of quantized rows with 1 to 16 tokens on tensor cores, int8 by int8.
 //
-// A warp takes 16 rows of a matrix, or of two, and every so many of the steps of
-// 256 columns; the warps of the same rows are added in their order at the end.
-// A warp's steps come through shared memory, two on their way; the first of the
+// A warp takes 16 rows of a matrix, or of two, and neighbouring steps of 256
+// columns; the warps of the same rows are added in their order at the end. A
+// warp's steps come through shared memory, two on their way; the first of the
 // weights set out before the launch before this one has ended.
+//
+// From chips of 9.0 on (HOPPER) one copy brings a row's next steps. Copies of 16
+// bytes a lane ask for so many lines that they, not memory, are the limit, and
+// what a launch waits for queues behind them.
 //
 // A norm needs no launch of its own: it scales a row's products by one number.
 // What makes an activation multiplies it by the norm's weights, makes it int8,
@@ -18,15 +22,20 @@
 #include "matvec.h"
 #include "tensor.h"
 
-enum { STEP = 256, SUBS = STEP / 32, TALL = 16, STAGES = 2 };
+#ifndef HOPPER
+#define HOPPER 0
+#endif
+
+enum { STEP = 256, SUBS = STEP / 32, TALL = 16, STAGES = 2, LONE = 288 }; // LONE: bytes of a row of a single step by HOPPER's copies
 
 DEVICE void copyAhead(u32 to, const void *from) {
 	asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
 }
+DEVICE void syncWarp() { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
 DEVICE void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int n> DEVICE void arrived() {
 	asm volatile("cp.async.wait_group %0;" ::"n"(n) : "memory");
-	asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+	syncWarp();
 }
 
 // mmaInt adds products of 16 rows with 8 columns of b over 32 columns: a has
@@ -44,14 +53,30 @@ DEVICE void mmaHalf16(i32 (&c)[4], u32 a0, u32 a1, u32 b0) {
 		: "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]) : "r"(a0), "r"(a1), "r"(b0));
 }
 
+// copyRow sets bytes, a multiple of 16, on their way; a barrier that expects them
+// counts what has come.
+DEVICE void copyRow(u32 to, const u8 *from, u32 bytes, u32 barrier) {
+	asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(from), "r"(bytes), "r"(barrier) : "memory");
+}
+DEVICE void makeBarrier(u32 barrier) {
+	asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;\n\tfence.mbarrier_init.release.cluster;" ::"r"(barrier) : "memory");
+}
+DEVICE void expect(u32 barrier, u32 bytes) {
+	asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
+}
+DEVICE void waitFor(u32 barrier, u32 phase) {
+	asm volatile("{\n\t.reg .pred p;\nwait_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n\t@!p bra wait_%=;\n\t}" ::"r"(barrier), "r"(phase) : "memory");
+}
+
 DEVICE u32 load32(const u8 *p) { return *(const u32 *)p; }
 DEVICE u32 load16(const u8 *p) { return *(const u16 *)p; }
 
 // loose32 is the word at an even address.
 DEVICE u32 loose32(const u8 *p) { return load16(p) | load16(p + 2) << 16; }
 
-// A type gives: size, the bytes of 256 columns; pitch, of a row of a stage;
-// chunks, of 16 bytes that are copied; and of a row of a stage
+// A type gives: size, the bytes of 256 columns; pitch, of a row of a step in
+// shared memory, pair, of two steps by HOPPER's copies; chunks, of 16 bytes that are copied of a
+// step; and of a row of a step
 //   words   what lane%4 = t multiplies of the sub-blocks 4q to 4q+3: a word of
 //           each half, or of wide types the neighbouring words 2t and 2t+1;
 //           positive types' are bytes without a sign
@@ -69,7 +94,7 @@ struct RowsPlain {
 };
 
 struct RowsQ8 : RowsPlain {
-	static const int size = 272, pitch = 272, chunks = 17;
+	static const int size = 272, pitch = 272, pair = 544, chunks = 17;
 	static const bool wide = true;
 	DEVICE void words(u32 (&v)[4][2], const u8 *row, int q, int t) {
 		UNROLL for (int i = 0; i < 4; i++) {
@@ -88,7 +113,7 @@ struct RowsQ8 : RowsPlain {
 };
 
 struct RowsQ4 : RowsPlain {
-	static const int size = 144, pitch = 144, chunks = 9;
+	static const int size = 144, pitch = 144, pair = 288, chunks = 9;
 	static const bool wide = false;
 	DEVICE void words(u32 (&v)[4][2], const u8 *row, int q, int t) {
 		UNROLL for (int i = 0; i < 4; i++) {
@@ -128,7 +153,7 @@ template <int highs> struct RowsK {
 };
 
 struct RowsQ4K : RowsK<16> {
-	static const int size = 144, pitch = 160, chunks = 9;
+	static const int size = 144, pitch = 160, pair = 288, chunks = 9;
 	DEVICE void words(u32 (&v)[4][2], const u8 *row, int q, int t) {
 		UNROLL for (int j = 0; j < 2; j++) {
 			u64 w = *(const u64 *)(row + 16 + (2 * q + j) * 32 + 8 * t);
@@ -142,7 +167,7 @@ struct RowsQ4K : RowsK<16> {
 };
 
 struct RowsQ5K : RowsK<1> {
-	static const int size = 176, pitch = 176, chunks = 11;
+	static const int size = 176, pitch = 176, pair = 352, chunks = 11;
 	DEVICE void words(u32 (&v)[4][2], const u8 *row, int q, int t) {
 		u64 high = *(const u64 *)(row + 16 + 8 * t);
 		UNROLL for (int j = 0; j < 2; j++) {
@@ -159,7 +184,7 @@ struct RowsQ5K : RowsK<1> {
 // Q6_K's blocks lie at even addresses: what is copied begins at the multiple of
 // 16 before.
 struct RowsQ6K {
-	static const int size = 210, pitch = 240, chunks = 14;
+	static const int size = 210, pitch = 240, pair = 464, chunks = 14;
 	static const bool wide = false, halves = true, positive = false;
 	DEVICE void words(u32 (&v)[4][2], const u8 *row, int q, int t) {
 		UNROLL for (int h = 0; h < 2; h++) {
@@ -203,36 +228,91 @@ DEVICE float normScale(const Product &f, int t) {
 	return 1 / __builtin_sqrtf(sum<32>(s) / (float)f.a.cols + f.eps);
 }
 
+// made stores what a block of 32 rows made of token t, a lane a row, and
+// prepares it for the next product, whose norm's weight is next.
+DEVICE void made(const Product &f, int t, int row, float v, float next) {
+	((float *)f.a.out)[(u64)t * f.a.outStride + row] = v;
+	if (f.to.form == FLOAT) return;
+	if (f.squares) {
+		float s = sum<32>(v * v);
+		if (thread() % 32 == 0) ((float *)f.squares)[t * f.to.blocks + row / 32] = s;
+		v *= next;
+	}
+	quantize(f.to, t, row / 32, v);
+}
+
+// firstRow is a tile's: the last tile of a matrix reaches back into the one
+// before it.
+template <int R> DEVICE int firstRow(int tile, int rows) { return least(tile * R * TALL, rows - R * TALL); }
+
+// Tile is where a tile's rows lie: of a gate and its up, or of one of several
+// matrices whose rows follow each other in what is made.
+template <int M> struct Tile {
+	const u8 *w[M];
+	int to; // first row of the output
+};
+
+template <int M, int R> DEVICE Tile<M> tileAt(const MatVec &a, int tile, u32 rowBytes) {
+	int begin = 0, end = a.ends[0];
+	u64 matrix = a.w[0];
+	if (M == 1)
+		UNROLL for (int m = 1; m < 4; m++) {
+			int tiles = (end - begin + R * TALL - 1) / (R * TALL);
+			if (tile < tiles) break;
+			tile -= tiles, begin = end, end = a.ends[m], matrix = a.w[m];
+		}
+	int first = firstRow<R>(tile, end - begin);
+	Tile<M> t;
+	t.w[0] = (const u8 *)matrix + (u64)first * rowBytes;
+	if (M > 1) t.w[M - 1] = (const u8 *)a.w[1] + (u64)first * rowBytes;
+	t.to = begin + first;
+	return t;
+}
+
 // M matrices, N token slots (1, 8, 16), W warps that share their columns, R times
 // as many of the rows after each other.
 template <class Type, int M, int N, int W, int R> struct Rows {
-	static const int weights = TALL * Type::pitch, stage = M * weights + N * (STEP + SUBS * 8);
+	// A copy brings two steps, of long rows of a gate and its up one: twice the
+	// blocks fit a multiprocessor.
+	static const int span = HOPPER && M == 2 && Type::pitch > 200 ? 1 : 2;
+	static const int pitch = !HOPPER ? Type::pitch : span == 2 ? Type::pair : LONE, weights = TALL * pitch;
+	static const int inputs = N * (STEP + SUBS * 8), inputsAt = (HOPPER ? 1 : STAGES) * M * weights; // of a warp's memory
+	static const int memory = inputsAt + STAGES * inputs;
 	static const int B = N > 8 ? 2 : 1, S = N > 1 ? 8 : 1; // groups of token slots, of so many slots
 	// A lane's sums: of its rows lane/4 and lane/4+8 and tokens lane%4*2 and the
 	// next, in fours by sub-block; of one token, of its own two sub-blocks.
 	static const int sums = N > 1 ? 4 : 1, values = N > 1 ? 4 : 2;
 	typedef float Sums[M][B][sums][values];
 
-	// copyWeights sets a step's weights on their way: a row's neighbouring bytes
-	// by neighbouring lanes, then what is left of the rows by two lanes each.
-	DEVICE void copyWeights(u32 to, const u8 *const (&w)[M], u32 rowBytes, int step) {
+	// copySpan sets so many steps of the weights on their way, a lane a row.
+	DEVICE void copySpan(u32 to, const u8 *const (&w)[M], u32 rowBytes, int step, int count, u32 barrier) {
+		const int lane = thread() % 32;
+		const u32 bytes = (count * Type::size + (Type::size % 16 ? 14 : 0) + 15) & ~15;
+		if (lane == 0) expect(barrier, M * TALL * bytes);
+		syncWarp();
+		if (lane < M * TALL) {
+			const u8 *from = (lane < TALL ? w[0] : w[M - 1]) + lane % TALL * rowBytes + step * Type::size;
+			copyRow(to + lane * pitch, aligned(from), bytes, barrier);
+		}
+	}
+	// copyStep does the same of one, a row's neighbouring bytes by neighbouring
+	// lanes, then what is left of the rows by two lanes each.
+	DEVICE void copyStep(u32 to, const u8 *const (&w)[M], u32 rowBytes, int step) {
 		const int lane = thread() % 32, P = Type::chunks < 16 ? 8 : 16, rows = 32 / P;
 		UNROLL for (int m = 0; m < M; m++) {
 			const u8 *from = w[m] + step * Type::size;
 			UNROLL for (int i = 0; i < TALL / rows; i++)
-				copyRow(to + m * weights + (i * rows + lane / P) * Type::pitch + lane % P * 16, from + (i * rows + lane / P) * rowBytes, lane % P);
+				copyAhead(to + m * weights + (i * rows + lane / P) * pitch + lane % P * 16, aligned(from + (i * rows + lane / P) * rowBytes) + lane % P * 16);
 			UNROLL for (int c = P; c < Type::chunks; c += 2)
 				if (c + 1 < Type::chunks || lane % 2 == 0)
-					copyRow(to + m * weights + lane / 2 * Type::pitch + (c + lane % 2) * 16, from + lane / 2 * rowBytes, c + lane % 2);
+					copyAhead(to + m * weights + lane / 2 * pitch + (c + lane % 2) * 16, aligned(from + lane / 2 * rowBytes) + (c + lane % 2) * 16);
 		}
 	}
-	DEVICE void copyRow(u32 to, const u8 *from, int chunk) {
-		copyAhead(to, (const u8 *)((u64)from & (Type::size % 16 ? ~15ull : ~0ull)) + chunk * 16);
-	}
-	// copyInput does the same of the activations and their scales.
+	DEVICE const u8 *aligned(const u8 *p) { return (const u8 *)((u64)p & (Type::size % 16 ? ~15ull : ~0ull)); }
+	// copyInput sets a step's activations and their scales on their way.
 	DEVICE void copyInput(u32 to, const MatVec &a, int step) {
 		const int lane = thread() % 32, chunks = S * STEP / 16, scales = S * SUBS * 8 / 16, blocks = a.cols / 32;
-		to += M * weights + lane * 16;
+		to += lane * 16;
 		UNROLL for (int g = 0; g < B; g++) {
 			u32 at = (u32)((g * blocks + step * SUBS) * S);
 			const u8 *x = (const u8 *)a.x + at * 32 + lane * 16;
@@ -255,15 +335,15 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 				UNROLL for (int i = 0; i < 4; i++) UNROLL for (int k = 0; k < 2; k++) b[i][k] = g == 4 * q + i ? own[k] : 0;
 				UNROLL for (int m = 0; m < M; m++) {
 					u32 u[4][2], v[4][2];
-					Type::words(u, stage + m * weights + g * Type::pitch + skews[m][0], q, t);
-					Type::words(v, stage + m * weights + (g + 8) * Type::pitch + skews[m][1], q, t);
+					Type::words(u, stage + m * weights + g * pitch + skews[m][0], q, t);
+					Type::words(v, stage + m * weights + (g + 8) * pitch + skews[m][1], q, t);
 					UNROLL for (int i = 0; i < 4; i++) multiply(c[m], d[m], u[i], v[i], b[i]);
 				}
 			}
 			Four p = *(const Four *)(scales + t * 16);
 			UNROLL for (int m = 0; m < M; m++) UNROLL for (int h = 0; h < 2; h++) {
 				Factor f0, f1;
-				Type::factors(f0, f1, stage + m * weights + (g + 8 * h) * Type::pitch + skews[m][h], t);
+				Type::factors(f0, f1, stage + m * weights + (g + 8 * h) * pitch + skews[m][h], t);
 				float s = Type::finish(c[m][2 * h], d[m][2 * h], f0, Pair{p.x, p.y}, acc[m][0][0][h]);
 				acc[m][0][0][h] = Type::finish(c[m][2 * h + 1], d[m][2 * h + 1], f1, Pair{p.z, p.w}, s);
 			}
@@ -274,7 +354,7 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 			UNROLL for (int n = 0; n < B; n++) UNROLL for (int i = 0; i < 4; i++)
 				input(b[n][i], x + n * S * STEP + ((4 * q + i) * S + g) * 32, t);
 			UNROLL for (int m = 0; m < M; m++) {
-				const u8 *r0 = stage + m * weights + g * Type::pitch + skews[m][0], *r1 = stage + m * weights + (g + 8) * Type::pitch + skews[m][1];
+				const u8 *r0 = stage + m * weights + g * pitch + skews[m][0], *r1 = stage + m * weights + (g + 8) * pitch + skews[m][1];
 				u32 u[4][2], v[4][2];
 				Type::words(u, r0, q, t);
 				Type::words(v, r1, q, t);
@@ -312,51 +392,62 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 		}
 	}
 
-	// run leaves every warp's sums in shared memory, see total, and the norm's
-	// scales of n tokens in scale. w are the matrices' first rows.
-	// Of a single token's output the block's first warp reads what add points at
-	// while the products are made: it is a long way to memory.
-	DEVICE float *run(const Product &f, u8 *shared, float *scale, const u8 *const *first, int n, const float *from, float &add) {
+	// run makes a block's tile of n tokens.
+	DEVICE void run(const Product &f, u8 *shared, int n) {
+		SHARED static float scale[N];
+		SHARED static u64 barriers[HOPPER ? R * W : 1];
 		const MatVec &a = f.a;
-		const int lane = thread() % 32, warp = thread() / 32, slice = warp % W, steps = a.cols / STEP, mine = (steps - slice + W - 1) / W;
-		u8 *mem = shared + warp * STAGES * stage;
-		u32 at = shared32(mem);
+		const int lane = thread() % 32, warp = thread() / 32, g = lane / 4, t = lane % 4;
+		const int steps = a.cols / STEP, per = (steps + W - 1) / W, begin = warp % W * per, mine = least(per, steps - begin); // may be none
 		const u32 rowBytes = (u32)(steps * Type::size);
-		const u8 *w[M];
-		u32 row[M][2]; // low bits of the addresses of the rows a lane multiplies
-		UNROLL for (int m = 0; m < M; m++) {
-			w[m] = first[m] + warp / W * TALL * rowBytes;
-			UNROLL for (int h = 0; h < 2; h++) row[m][h] = (u32)(u64)w[m] + (lane / 4 + 8 * h) * rowBytes + slice * Type::size;
+		u8 *mem = shared + warp * memory;
+		const u32 at = shared32(mem), barrier = shared32((u8 *)(barriers + (HOPPER ? warp : 0)));
+		Tile<M> tile = tileAt<M, R>(a, blockX(), rowBytes);
+		UNROLL for (int m = 0; m < M; m++) tile.w[m] += warp / W * TALL * rowBytes;
+		// Before the weights, behind which it would wait.
+		float next = R == 2 && f.next && thread() < R * TALL ? ((const float *)f.next)[tile.to + thread()] : 0, add = 0;
+		if (HOPPER) {
+			if (lane == 0) makeBarrier(barrier);
+			syncWarp();
+			if (mine > 0) copySpan(at, tile.w, rowBytes, begin, least(span, mine), barrier);
+		} else {
+			UNROLL for (int i = 0; i < STAGES; i++) if (i < mine) copyStep(at + i * M * weights, tile.w, rowBytes, begin + i);
 		}
-		UNROLL for (int i = 0; i < STAGES; i++) if (i < mine) copyWeights(at + i * stage, w, rowBytes, slice + i * W);
 		commit();
 		await();
 		UNROLL for (int i = 0; i < STAGES; i++) {
-			if (i < mine) copyInput(at + i * stage, a, slice + i * W);
+			if (i < mine) copyInput(at + inputsAt + i * inputs, a, begin + i);
 			commit();
 		}
-		add = N == 1 && from && thread() < R * TALL ? from[thread()] : 0;
-		for (int t = warp; t < n; t += R * W) {
-			float s = normScale(f, t);
-			if (lane == 0) scale[t] = s;
+		// Of a single token's output the block's first warp reads what is added while
+		// the products are made: it is a long way to memory.
+		if (N == 1 && a.add && thread() < R * TALL) add = ((const float *)a.add)[tile.to + thread()];
+		for (int k = warp; k < n; k += R * W) {
+			float v = normScale(f, k);
+			if (lane == 0) scale[k] = v;
 		}
 		Sums acc;
-		UNROLL for (int m = 0; m < M; m++) UNROLL for (int n = 0; n < B; n++) UNROLL for (int s = 0; s < sums; s++)
-			UNROLL for (int v = 0; v < values; v++) acc[m][n][s][v] = 0;
+		UNROLL for (int m = 0; m < M; m++) UNROLL for (int k = 0; k < B; k++) UNROLL for (int i = 0; i < sums; i++)
+			UNROLL for (int v = 0; v < values; v++) acc[m][k][i][v] = 0;
 		int s = 0; // the stage
+		u32 phase = 0;
 		_Pragma("unroll 1") for (int i = 0; i < mine; i++) {
+			const int late = HOPPER ? i % span : 0; // the second of a span
 			arrived<STAGES - 1>();
-			u32 skews[M][2];
-			UNROLL for (int m = 0; m < M; m++) UNROLL for (int h = 0; h < 2; h++) {
-				skews[m][h] = Type::size % 16 ? row[m][h] & 15 : 0;
-				row[m][h] += W * Type::size;
+			if (HOPPER && !late) {
+				waitFor(barrier, phase);
+				phase ^= 1;
 			}
-			const u8 *here = mem + s * stage, *x = here + M * weights;
-			product(here, x, x + N * STEP, skews, acc);
-			asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+			u32 skews[M][2]; // of the rows a lane multiplies, in what was copied from the multiple of 16 before
+			UNROLL for (int m = 0; m < M; m++) UNROLL for (int h = 0; h < 2; h++)
+				skews[m][h] = Type::size % 16 ? ((u32)(u64)tile.w[m] + (g + 8 * h) * rowBytes + (begin + i - late) * Type::size) & 15 : 0;
+			const u8 *x = mem + inputsAt + s * inputs;
+			product(mem + (HOPPER ? late * Type::size : s * M * weights), x, x + N * STEP, skews, acc);
+			syncWarp();
+			if (HOPPER && (late == span - 1 && i + 1 < mine)) copySpan(at, tile.w, rowBytes, begin + i + 1, least(span, mine - i - 1), barrier);
 			if (i + STAGES < mine) {
-				copyWeights(at + s * stage, w, rowBytes, slice + (i + STAGES) * W);
-				copyInput(at + s * stage, a, slice + (i + STAGES) * W);
+				if (!HOPPER) copyStep(at + s * M * weights, tile.w, rowBytes, begin + i + STAGES);
+				copyInput(at + inputsAt + s * inputs, a, begin + i + STAGES);
 			}
 			commit();
 			s = s + 1 < STAGES ? s + 1 : 0;
@@ -364,21 +455,27 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 		arrived<0>();
 		sync();
 		float *out = (float *)shared, *mineOut = out + warp * M * N * TALL;
-		int g = lane / 4, t = lane % 4;
-		UNROLL for (int m = 0; m < M; m++) UNROLL for (int n = 0; n < B; n++) UNROLL for (int v = 0; v < values; v++) {
-			float *s = &acc[m][n][0][v];
+		UNROLL for (int m = 0; m < M; m++) UNROLL for (int k = 0; k < B; k++) UNROLL for (int v = 0; v < values; v++) {
+			float *p = &acc[m][k][0][v];
 			if (N == 1) {
-				float total = sum<2>(*s); // of lanes t and t^1, then t^2
+				float total = sum<2>(*p); // of lanes t and t^1, then t^2
 				total += shuffle(total, 2);
 				if (t == 0) mineOut[m * TALL + g + 8 * v] = total;
 			} else {
-				const int next = sums > 1 ? values : 0;
-				float total = (s[0] + s[next]) + (s[2 * next] + s[3 * next]);
-				mineOut[(m * N + n * 8 + 2 * t + v % 2) * TALL + g + v / 2 * 8] = total;
+				const int by = sums > 1 ? values : 0;
+				float total = (p[0] + p[by]) + (p[2 * by] + p[3 * by]);
+				mineOut[(m * N + k * 8 + 2 * t + v % 2) * TALL + g + v / 2 * 8] = total;
 			}
 		}
 		sync();
-		return out;
+		for (int i = thread(); i < R * TALL * n; i += R * W * 32) {
+			int r = i % (R * TALL), k = i / (R * TALL), to = tile.to + r;
+			float v = total(out, 0, k, r) * scale[k];
+			if (M > 1) v = silu(v) * (total(out, M - 1, k, r) * scale[k]);
+			if (a.add) v = (N == 1 ? add : ((const float *)a.add)[(u64)k * a.addStride + to]) + v;
+			if (R == 2) made(f, k, to, v, next);
+			else ((float *)a.out)[(u64)k * a.outStride + to] = v;
+		}
 	}
 
 	// total adds the warps' sums of matrix m, token n, row r of the block.
@@ -389,92 +486,43 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 	}
 };
 
-// made stores what a block of 32 rows made of token t, a lane a row, and
-// prepares it for the next product, whose norm's weight is next.
-DEVICE void made(const Product &f, int t, int row, float v, float next) {
-	((float *)f.a.out)[(u64)t * f.a.outStride + row] = v;
-	if (f.to.form == FLOAT) return;
-	if (f.squares) {
-		float s = sum<32>(v * v);
-		if (thread() % 32 == 0) ((float *)f.squares)[t * f.to.blocks + row / 32] = s;
-		v *= next;
-	}
-	quantize(f.to, t, row / 32, v);
-}
-
-// firstRow is a tile's: the last tile of a matrix reaches back
-// into the one before it.
-template <int R> DEVICE int firstRow(int tile, int rows) { return least(tile * R * TALL, rows - R * TALL); }
-
-// rows is Out = W·x (+ Add): a block a tile, tiles of several matrices after
-// each other.
+// rows is Out = W·x (+ Add), tiles of several matrices after each other.
 template <class Type, int N, int W, int R> DEVICE void rows(const Product &f, u8 *shared) {
-	typedef Rows<Type, 1, N, W, R> Block;
-	SHARED static float scale[16];
-	const MatVec &a = f.a;
 	overlap();
-	int tile = blockX(), begin = 0, end = a.ends[0], n = liveTokens<N>(a, 0);
-	u64 matrix = a.w[0];
-	UNROLL for (int m = 1; m < 4; m++) {
-		int tiles = (end - begin + R * TALL - 1) / (R * TALL);
-		if (tile < tiles) break;
-		tile -= tiles, begin = end, end = a.ends[m], matrix = a.w[m];
-	}
+	int n = liveTokens<N>(f.a, 0);
 	if (n <= 0) return await();
-	int first = firstRow<R>(tile, end - begin);
-	const u8 *w = (const u8 *)matrix + (u64)first * (a.cols / STEP) * Type::size;
-	float next = R == 2 && f.next && thread() < R * TALL ? ((const float *)f.next)[begin + first + thread()] : 0, add;
-	const float *out = Block::run(f, shared, scale, &w, n, a.add ? (const float *)a.add + begin + first : 0, add);
-	for (int i = thread(); i < R * TALL * n; i += R * W * 32) {
-		int r = i % (R * TALL), t = i / (R * TALL), to = begin + first + r;
-		float v = Block::total(out, 0, t, r) * scale[t];
-		if (a.add) v = (N == 1 ? add : ((const float *)a.add)[(u64)t * a.addStride + to]) + v;
-		if (R == 2) made(f, t, to, v, next);
-		else ((float *)a.out)[(u64)t * a.outStride + to] = v;
-	}
+	Rows<Type, 1, N, W, R>::run(f, shared, n);
 }
 
 // rowsgate is Out = silu(Gate·x) * (Up·x).
 template <class Type, int N, int W, int R> DEVICE void rowsgate(const Product &f, u8 *shared) {
-	typedef Rows<Type, 2, N, W, R> Block;
-	SHARED static float scale[16];
-	const MatVec &a = f.a;
 	overlap();
-	int first = firstRow<R>(blockX(), a.ends[0]), n = least(N, a.tokens);
-	u64 at = (u64)first * (a.cols / STEP) * Type::size;
-	const u8 *w[2] = {(const u8 *)a.w[0] + at, (const u8 *)a.w[1] + at};
-	float next = R == 2 && f.next && thread() < R * TALL ? ((const float *)f.next)[first + thread()] : 0, add;
-	const float *out = Block::run(f, shared, scale, w, n, 0, add);
-	for (int i = thread(); i < R * TALL * n; i += R * W * 32) {
-		int r = i % (R * TALL), t = i / (R * TALL);
-		float gate = Block::total(out, 0, t, r) * scale[t], up = Block::total(out, 1, t, r) * scale[t], v = silu(gate) * up;
-		if (R == 2) made(f, t, first + r, v, next);
-		else ((float *)a.out)[(u64)t * a.outStride + first + r] = v;
-	}
+	Rows<Type, 2, N, W, R>::run(f, shared, least(N, f.a.tokens));
 }
 
-// Warps that share columns: fewer where rows are long in shared memory, so that
-// several blocks fit a multiprocessor.
-template <class Type, int M> DEVICE constexpr int warps() { return (Type::pitch > 200 ? 4 : 8) / M; }
+// Warps that share columns, fewer of a gate and its up.
+template <int M> DEVICE constexpr int warps() { return M == 1 ? 8 : 4; }
 
-#define TILED extern __attribute__((shared)) __attribute__((aligned(16))) u8 tiles[]
+// Copies to where a row is not aligned as it lies in memory are slow: rows are
+// multiples of 32 bytes wherever they can be.
+#define TILED extern __attribute__((shared)) __attribute__((aligned(128))) u8 tiles[]
 
 // A single token's blocks make 32 rows, which are what one scale is for, or 16
 // where nothing is prepared of them.
 #define ROWS(NAME, TYPE, STRUCT, N, R, BLOCKS1)                                        \
-	KERNEL BLOCKS((warps<STRUCT, 1>() * R * 32), BLOCKS1) NAME##_##TYPE##_##N(Product f) { \
+	KERNEL BLOCKS((warps<1>() * R * 32), BLOCKS1) NAME##_##TYPE##_##N(Product f) { \
 		TILED;                                                                           \
-		rows<STRUCT, N, warps<STRUCT, 1>(), R>(f, tiles);                                \
+		rows<STRUCT, N, warps<1>(), R>(f, tiles);                                \
 	}
 #define SIZES_OF(TYPE, STRUCT, N, R, BLOCKS1, BLOCKS2)                                  \
 	ROWS(rows, TYPE, STRUCT, N, R, BLOCKS1)                                              \
-	KERNEL BLOCKS((warps<STRUCT, 2>() * R * 32), BLOCKS2) rowsgate_##TYPE##_##N(Product f) { \
+	KERNEL BLOCKS((warps<2>() * R * 32), BLOCKS2) rowsgate_##TYPE##_##N(Product f) { \
 		TILED;                                                                           \
-		rowsgate<STRUCT, N, warps<STRUCT, 2>(), R>(f, tiles);                            \
+		rowsgate<STRUCT, N, warps<2>(), R>(f, tiles);                            \
 	}
 
 #ifdef FEW
 #define PRODUCTS(TYPE, STRUCT) SIZES_OF(TYPE, STRUCT, 8, 1, 1, 2) SIZES_OF(TYPE, STRUCT, 16, 1, 1, 2)
 #else
-#define PRODUCTS(TYPE, STRUCT) SIZES_OF(TYPE, STRUCT, 1, 2, 2, 2) ROWS(rowshalf, TYPE, STRUCT, 1, 1, 4)
+#define PRODUCTS(TYPE, STRUCT) SIZES_OF(TYPE, STRUCT, 1, 2, 1, 2) ROWS(rowshalf, TYPE, STRUCT, 1, 1, 4)
 #endif

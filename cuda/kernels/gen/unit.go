@@ -52,9 +52,16 @@ func units(dir string) ([]unit, error) {
 			u.options = []string{"-Xclang", "-target-feature", "-Xclang", "+ptx74"} // hints of how much to read into the L2 cache
 		}
 		out = append(out, u)
+		few := u
+		few.name, few.options = name+"_few", append([]string{"-DFEW"}, u.options...)
 		if family == "rows" || family == "matvec" && name != "matvec_any" {
-			u.name, u.options = name+"_few", append([]string{"-DFEW"}, u.options...)
-			out = append(out, u)
+			out = append(out, few)
+		}
+		if family == "rows" { // again with a Hopper chip's copies
+			for _, u := range []unit{u, few} {
+				u.arch, u.options = "90", append([]string{"-DHOPPER=1"}, slices.Replace(slices.Clone(u.options), len(u.options)-1, len(u.options), "+ptx80")...)
+				out = append(out, u)
+			}
 		}
 	}
 	return out, nil
