@@ -73,6 +73,7 @@ const (
 	attributeShared     = 97 // bytes of shared memory a block may ask for
 
 	functionMaxDynamicShared = 8
+	functionCarveout         = 9 // percent of a multiprocessor's memory wanted as shared
 
 	hostAllocPortable   = 1
 	hostAllocDeviceMap  = 2

@@ -74,6 +74,11 @@ func awakened(data []byte) []byte {
 	return bytes.ReplaceAll(data, []byte("// griddepcontrol."), []byte("griddepcontrol."))
 }
 
+// cached reports whether an image's kernels read weights through the first
+// cache: beside launches that want shared memory it would stay as small as those
+// leave it.
+func (i *image) cached() bool { return strings.HasPrefix(i.name, "matvec") }
+
 // mayOverlap reports whether a kernel of an image waits itself for the launch
 // before it.
 func (i *image) mayOverlap(kernel string) bool {

@@ -64,6 +64,9 @@ func (m *modules) find(name string) (kernel, error) {
 			return kernel{}, err
 		}
 		f, err := m.d.ModuleGetFunction(mod.handle, name)
+		if err == nil && mod.image.cached() {
+			err = m.d.FuncSetAttribute(f, functionCarveout, 0)
+		}
 		if err == nil {
 			return kernel{f, mod.image.mayOverlap(name)}, nil
 		}
