@@ -37,10 +37,10 @@ type exec struct {
 	run     func() error
 }
 
-// replay is a captured pass with the memory it alone uses.
+// replay is a captured graph with the memory it alone uses.
 type replay struct {
-	graphs   []uintptr // one after the other
-	launches []launch  // what they are made of
+	graph    uintptr
+	launches []launch // what the graph is made of
 	owned    []uint64
 	last     int // pass that used it
 }
@@ -50,10 +50,6 @@ type output struct {
 	value backend.Value
 	to    []float32 // pinned, [Program.Tokens][width]
 }
-
-// headLaunches is how many launches of a pass are a graph of their own, which the
-// device runs while the rest is submitted; 0: the whole pass is one graph.
-var headLaunches = 0
 
 // longReplays is how many graphs of long passes are kept: one for whole chunks
 // of a prompt, one for its end.
@@ -223,7 +219,7 @@ func (e *exec) Output(i int) []float32 { return e.outputs[i].to }
 // show up where they belong.
 func (e *exec) pass() error {
 	d, stream := e.b.d, e.b.stream
-	if err := e.b.start(e.replay.graphs); err != nil {
+	if err := d.GraphLaunch(e.replay.graph, stream); err != nil {
 		return err
 	}
 	if e.wanted > 0 {
@@ -303,7 +299,7 @@ func (e *exec) capture(tokens int) (*replay, error) {
 	err = errors.Join(err, m.err)
 	if err == nil {
 		err = e.b.do(func() (err error) {
-			r.graphs, err = e.record(tokens, launches)
+			r.graph, err = e.record(tokens, launches)
 			return err
 		})
 	}
@@ -325,47 +321,27 @@ func (e *exec) loadParams(tokens int) launch {
 
 // record captures the launches behind one that loads the parameter block, within
 // do.
-func (e *exec) record(tokens int, launches []launch) (graphs []uintptr, err error) {
+func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
+	d, stream := e.b.d, e.b.stream
 	launches = append([]launch{e.loadParams(tokens)}, launches...)
 	kernels := make([]kernel, len(launches)) // loading a module may not happen within a capture
 	for i := range launches {
+		var err error
 		if kernels[i], err = e.b.modules.function(&launches[i]); err != nil {
-			return nil, err
+			return 0, err
 		}
 	}
-	if err := e.b.d.StreamSynchronize(e.b.stream); err != nil {
-		return nil, err
+	if err := d.StreamSynchronize(stream); err != nil {
+		return 0, err
 	}
-	ends := []int{len(launches)}
-	if headLaunches > 0 && headLaunches < len(launches) {
-		ends = []int{headLaunches, len(launches)}
-	}
-	from := 0
-	for _, end := range ends {
-		g, err := e.b.graph(launches, kernels, from, end)
-		if g != 0 {
-			graphs = append(graphs, g)
-		}
-		if err != nil {
-			return nil, errors.Join(err, e.b.destroy(graphs))
-		}
-		from = end
-	}
-	return graphs, nil
-}
-
-// graph captures launches [from, end) of a pass.
-func (b *Backend) graph(launches []launch, kernels []kernel, from, end int) (uintptr, error) {
-	d, stream := b.d, b.stream
 	if err := d.StreamBeginCapture(stream); err != nil {
 		return 0, err
 	}
 	var err error
-	for i := from; i < end && err == nil; i++ {
+	for i := 0; i < len(launches) && err == nil; i++ {
 		// Kernels read parameters before they wait: the second launch starts when
 		// the first, which loads them, has ended.
-		early := kernels[i].early && i > max(from, 1)
-		if err = d.LaunchKernel(kernels[i].function, &launches[i], early, stream); err != nil {
+		if err = d.LaunchKernel(kernels[i].function, &launches[i], kernels[i].early && i > 1, stream); err != nil {
 			err = fmt.Errorf("launch %d, %s%v%v: %w", i, launches[i].kernel, launches[i].grid, launches[i].block, err)
 		}
 	}
@@ -382,28 +358,12 @@ func (b *Backend) graph(launches []launch, kernels []kernel, from, end int) (uin
 	return exec, errors.Join(err, d.GraphDestroy(graph))
 }
 
-// start launches graphs one after the other, within do.
-func (b *Backend) start(graphs []uintptr) error {
-	for _, g := range graphs {
-		if err := b.d.GraphLaunch(g, b.stream); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// destroy frees graphs, within do.
-func (b *Backend) destroy(graphs []uintptr) error {
-	var errs []error
-	for _, g := range graphs {
-		errs = append(errs, b.d.GraphExecDestroy(g))
-	}
-	return errors.Join(errs...)
-}
-
 // release frees a replay, within do.
 func (b *Backend) release(r *replay) error {
-	errs := []error{b.destroy(r.graphs)}
+	var errs []error
+	if r.graph != 0 {
+		errs = append(errs, b.d.GraphExecDestroy(r.graph))
+	}
 	for _, p := range r.owned {
 		errs = append(errs, b.d.MemFree(p))
 	}

@@ -25,7 +25,7 @@ func (e *exec) Gauge(p *backend.Params) (g backend.Gauge, err error) {
 	}
 	err = e.b.do(func() (err error) {
 		r := e.replay
-		if g.Pass, err = e.b.timed(r.graphs, gaugePasses); err != nil {
+		if g.Pass, err = e.b.timed(r.graph, gaugePasses); err != nil {
 			return err
 		}
 		g.Launches = len(r.launches)
@@ -60,16 +60,16 @@ func (e *exec) alone(l *launch) (float64, error) {
 		return 0, err
 	}
 	t, err := e.b.timed(g, 1)
-	return t / gaugeCopies, errors.Join(err, e.b.destroy(g))
+	return t / gaugeCopies, errors.Join(err, e.b.d.GraphExecDestroy(g))
 }
 
 // timed is the time of one of so many replays.
-func (b *Backend) timed(graphs []uintptr, replays int) (float64, error) {
+func (b *Backend) timed(graph uintptr, replays int) (float64, error) {
 	best := math.Inf(1)
 	for range gaugeRuns {
 		start := time.Now()
 		for range replays {
-			if err := b.start(graphs); err != nil {
+			if err := b.d.GraphLaunch(graph, b.stream); err != nil {
 				return 0, err
 			}
 		}

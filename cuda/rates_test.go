@@ -59,7 +59,7 @@ func chain(t *testing.T, b *Backend, kind quant.Type, rows, cols, tokens int) fl
 		}
 		for range 6 {
 			start := time.Now()
-			if err := b.start(g); err != nil {
+			if err := b.d.GraphLaunch(g, b.stream); err != nil {
 				return err
 			}
 			if err := b.d.StreamSynchronize(b.stream); err != nil {
@@ -67,7 +67,7 @@ func chain(t *testing.T, b *Backend, kind quant.Type, rows, cols, tokens int) fl
 			}
 			best = min(best, time.Since(start))
 		}
-		return b.destroy(g)
+		return b.d.GraphExecDestroy(g)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,9 +5,9 @@ import "runtime"
 // do runs f with the device's context current: one such call at a time, on one
 // OS thread from its beginning to its end, since a context is current on a
 // thread and a capture belongs to the thread that began it. The thread is the
-// caller's own. Waking a thread kept for this, and being woken by it, takes tens
-// of microseconds, more than everything else the host does for a token; making
-// the context current takes a fraction of one. f must not call do.
+// caller's own. Waking a thread kept for this, and being woken by it, took 130 us
+// a token beside an H200, everything else the host does for one 20; all of do
+// takes 0.3 (TestHostPath). f must not call do.
 func (b *Backend) do(f func() error) error {
 	b.busy.Lock()
 	defer b.busy.Unlock()

@@ -8,8 +8,8 @@ struct Load {
 };
 
 // load_params copies the parameter block to the device, as the first launch of a
-// pass. A kernel starts sooner than a copy between kernels does. The launch after
-// it must not overlap: those that follow read the block before they wait.
+// pass. A copy in its place takes as long (H200). The launch after it must not
+// overlap: those that follow read the block before they wait.
 KERNEL BLOCK(256) load_params(Load a) {
 	int i = blockX() * 256 + thread();
 	if (i < a.words) ((i32 *)a.to)[i] = param(a.from, i);
