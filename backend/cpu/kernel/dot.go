@@ -47,6 +47,7 @@ type dotArgs struct {
 	out         unsafe.Pointer
 	ld, part    int
 	ahead       int
+	begun, open unsafe.Pointer
 }
 
 type packArgs struct {
@@ -166,6 +167,7 @@ type Worker struct {
 	norm   normArgs
 	attend attendArgs
 	out    []float32
+	kept   []float32 // sums of pieces of rows, 16 lanes each
 	padded []byte
 	tile   []byte
 	rows   []unsafe.Pointer
@@ -182,6 +184,11 @@ const ahead = 2 << 10
 // chunk is how many bytes of weights are multiplied with every group of tokens
 // before the next are read.
 const chunk = 128 << 10
+
+// piece is how many bytes of activations are used again from row to row: more do
+// not stay in the first cache beside the weights that pass through it. Longer rows
+// are multiplied piece by piece, with the sums kept. Tests have smaller ones.
+var piece = 24 << 10
 
 // Dots is the number of pieces of work in a matrix of so many rows, for [Set.Dot].
 func Dots(rows int) int { return rows/parts + rows%parts }
@@ -241,13 +248,21 @@ type plan struct {
 	in     *Input
 	tokens int
 	run    [maxTokens]func(unsafe.Pointer) // of each group
+	step   step
 }
+
+// step is what a kernel takes at once of a row: as many of dotArgs.blocks, bytes
+// of weights, and bytes of a token's activations.
+type step struct{ blocks, weights, input int }
 
 const maxTokens = 16
 
 func (d *dots) plan(t quant.Type, in *Input) plan {
 	spec, _ := t.Spec()
 	p := plan{dotArgs: dotArgs{blocks: in.n / spec.Block, ahead: ahead}, in: in}
+	if p.step = (step{256 / spec.Block, 256 / spec.Block * spec.Bytes, 448}); in.float {
+		p.step = step{16, 16 * spec.Bytes, 64}
+	}
 	for i, g := range in.groups {
 		p.run[i] = d.find(t, g.tokens)
 		p.tokens += g.tokens
@@ -269,9 +284,39 @@ func (p *plan) sums(wk *Worker) []float32 {
 		g := &p.in.groups[i]
 		wk.dot = p.dotArgs
 		wk.dot.a, wk.dot.out = unsafe.Pointer(&g.a[0]), unsafe.Pointer(&out[g.first*n])
-		p.run[i](unsafe.Pointer(&wk.dot))
+		p.pieces(wk, p.run[i], g.tokens)
 	}
 	return out
+}
+
+// pieces runs wk.dot with a group of so many tokens, piece by piece where their
+// activations are long.
+func (p *plan) pieces(wk *Worker, run func(unsafe.Pointer), tokens int) {
+	d := &wk.dot
+	steps := (p.blocks + p.step.blocks - 1) / p.step.blocks
+	count := (steps*p.step.input*tokens + piece - 1) / piece
+	if tokens == 1 || count == 1 {
+		run(unsafe.Pointer(d))
+		return
+	}
+	if n := 16 * tokens * parts * p.rows; cap(wk.kept) < n {
+		wk.kept = make([]float32, n)
+	}
+	kept := unsafe.Pointer(unsafe.SliceData(wk.kept))
+	each := (steps + count - 1) / count
+	d.ahead, d.open = p.stride, kept // the same columns of the next row
+	for left := p.blocks; ; {
+		if d.blocks = min(each*p.step.blocks, left); d.blocks == left {
+			d.open = nil
+		}
+		run(unsafe.Pointer(d))
+		if left -= d.blocks; left == 0 {
+			return
+		}
+		d.w = unsafe.Add(d.w, each*p.step.weights)
+		d.a = unsafe.Add(d.a, each*p.step.input*tokens)
+		d.begun = kept
+	}
 }
 
 // ragged says whether rows of type t end within a step of 8 blocks of 32.

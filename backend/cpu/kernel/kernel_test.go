@@ -101,10 +101,16 @@ func needSets(t testing.TB) []*Set {
 }
 
 // Every dot product agrees with its definition at every length and number of
-// tokens. The bits depend neither on the number of tokens nor on the set.
+// tokens, in pieces too. The bits depend neither on the number of tokens nor on the
+// set.
 func TestDot(t *testing.T) {
+	usual := piece
+	defer func() { piece = usual }()
 	for typ, name := range names {
-		for _, n := range lengths(typ) {
+		for i, n := range lengths(typ) {
+			if piece = usual; i%2 == 1 {
+				piece = 1 << 10
+			}
 			r := rand.New(rand.NewPCG(uint64(n), uint64(typ)))
 			const rows, ld = 11, 13 // two in each part, three left over
 			add := random(16*ld, r)

@@ -14,6 +14,8 @@ typedef struct {
 	char *out;            // float32 of a row and a token
 	int64_t ld, part;     // bytes there from token to token, from part to part
 	int64_t ahead;        // bytes from the weights in use to those prefetched
+	const char *begun;    // sums of the columns before these, or 0
+	char *open;           // where sums go that columns after these add to, or 0
 } Args;
 
 // How many rows fit the registers beside T tokens, by how many vectors of
@@ -49,6 +51,8 @@ typedef struct {
 		const uint8_t *row = p->w;                                                    \
 		char *out = p->out;                                                           \
 		int64_t rows = p->rows, far = p->far;                                         \
+		const char *begun = p->begun;                                                 \
+		char *open = p->open;                                                         \
 		do {                                                                          \
 			const uint8_t *first = row;                                               \
 			char *to = out;                                                           \
@@ -58,14 +62,25 @@ typedef struct {
 				const char *q = p->a;                                                 \
 				Acc acc[R][T] = {0};                                                  \
 				int64_t k = p->blocks;                                                \
+				if (begun) {                                                          \
+					UNROLL for (int r = 0; r < R; r++)                                \
+						UNROLL for (int t = 0; t < T; t++) acc[r][t] = load(Acc, begun + (r * T + t) * 64); \
+					begun += R * T * 64;                                              \
+				}                                                                     \
 				__VA_ARGS__                                                           \
-				UNROLL for (int r = 0; r < R; r++) {                                  \
-					char *o = to;                                                     \
-					UNROLL for (int t = 0; t < T; t++) {                              \
-						store(o, total(acc[r][t]));                                   \
-						o += p->ld;                                                   \
+				if (open) {                                                           \
+					UNROLL for (int r = 0; r < R; r++)                                \
+						UNROLL for (int t = 0; t < T; t++) store(open + (r * T + t) * 64, acc[r][t]); \
+					open += R * T * 64;                                               \
+				} else {                                                              \
+					UNROLL for (int r = 0; r < R; r++) {                              \
+						char *o = to;                                                 \
+						UNROLL for (int t = 0; t < T; t++) {                          \
+							store(o, total(acc[r][t]));                               \
+							o += p->ld;                                               \
+						}                                                             \
+						to += p->part;                                                \
 					}                                                                 \
-					to += p->part;                                                    \
 				}                                                                     \
 				first += R * far;                                                     \
 				parts -= R;                                                           \
