@@ -108,6 +108,7 @@ func (b *Backend) Close() error {
 			errs = append(errs, b.d.MemFreeHost(b.pinned))
 		}
 		errs = append(errs, b.modules.unload(), b.d.StreamDestroy(b.stream), b.d.CtxSetCurrent(0), b.d.DevicePrimaryCtxRelease(b.device.device))
+		b.context = 0
 		return errors.Join(errs...)
 	})
 }

@@ -370,6 +370,27 @@ func TestModules(t *testing.T) {
 	}
 }
 
+// Products of float types prefer a large first cache, which nothing depends on;
+// what is planned for a chip's own form has no other.
+func TestImages(t *testing.T) {
+	f := newFake()
+	f.fail["FuncSetAttribute"] = 1
+	m := newModules(f, []image{{"matvec_bf16_few", []byte("floats"), 75}, {"matvec_q8_0", []byte("bytes"), 75}, {"rows_q8_0", []byte("tall"), 80}, {"rows_q8_0", []byte("tall new"), 90}}, Device{cc: 90})
+	for _, k := range []string{"floats", "bytes"} {
+		if _, err := m.function(&launch{kernel: k}); err != nil {
+			t.Error(err)
+		}
+	}
+	want := []string{"ModuleLoadData floats", "ModuleGetFunction floats", "FuncSetAttribute 9 0", "ModuleLoadData bytes", "ModuleGetFunction bytes"}
+	if !slices.Equal(f.log, want) {
+		t.Errorf("%q", f.log)
+	}
+	f.refused["tall new"] = noBinaryForGPU
+	if _, err := m.function(&launch{kernel: "tall"}); err == nil {
+		t.Error("an older form stood in")
+	}
+}
+
 // Without a driver the library says so and nothing else happens.
 func TestLibrary(t *testing.T) {
 	d, err := library()

@@ -111,7 +111,8 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	return e, nil
 }
 
-// pinned is n zeroed values in memory the device copies from and to.
+// pinned is n zeroed values in memory the device copies from and to, and its
+// kernels reach.
 func pinned[T int32 | float32](d driver, n int) ([]T, error) {
 	p, err := d.MemHostAlloc(4 * max(n, 1))
 	if err != nil {

@@ -74,10 +74,16 @@ func awakened(data []byte) []byte {
 	return bytes.ReplaceAll(data, []byte("// griddepcontrol."), []byte("griddepcontrol."))
 }
 
-// cached reports whether an image's kernels read weights through the first
-// cache: beside launches that want shared memory it would stay as small as those
-// leave it.
-func (i *image) cached() bool { return strings.HasPrefix(i.name, "matvec") }
+// cached reports whether an image's kernels read weights of a float type, through
+// the first cache: beside launches that want shared memory it would stay as small
+// as those leave it.
+func (i *image) cached() bool {
+	return strings.HasPrefix(i.name, "matvec_f") || strings.HasPrefix(i.name, "matvec_bf")
+}
+
+// planned reports whether launches are laid out for the newest of an image's forms
+// that a chip takes, so that no older one may stand in for it.
+func (i *image) planned() bool { return strings.HasPrefix(i.name, "rows") }
 
 // mayOverlap reports whether a kernel of an image waits itself for the launch
 // before it.

@@ -19,7 +19,7 @@ const (
 	longRows, lonePitch = 200, 288
 
 	// tileShared is what the largest of these launches takes with its own. Chips
-	// that give a block less (compute capability 8.6, 8.9, 12.0) multiply without.
+	// that give a block less (compute capability 8.6, 8.9, 12.0) multiply without tensor cores.
 	tileShared = 156 << 10
 )
 

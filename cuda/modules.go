@@ -31,6 +31,12 @@ type kernel struct {
 func newModules(d driver, images []image, device Device) *modules {
 	images = slices.DeleteFunc(slices.Clone(images), func(i image) bool { return i.minCC > device.cc })
 	slices.SortStableFunc(images, func(a, b image) int { return b.minCC - a.minCC })
+	seen := map[string]bool{}
+	images = slices.DeleteFunc(images, func(i image) bool {
+		had := seen[i.name]
+		seen[i.name] = true
+		return had && i.planned()
+	})
 	return &modules{d: d, device: device, images: images, loaded: map[string]module{}, functions: map[string]kernel{}, shared: map[uintptr]uint32{}}
 }
 
@@ -64,10 +70,10 @@ func (m *modules) find(name string) (kernel, error) {
 			return kernel{}, err
 		}
 		f, err := m.d.ModuleGetFunction(mod.handle, name)
-		if err == nil && mod.image.cached() {
-			err = m.d.FuncSetAttribute(f, functionCarveout, 0)
-		}
 		if err == nil {
+			if mod.image.cached() {
+				_ = m.d.FuncSetAttribute(f, functionCarveout, 0) // a preference
+			}
 			return kernel{f, mod.image.mayOverlap(name)}, nil
 		}
 		if e, ok := errors.AsType[*Error](err); !ok || e.Code != notFound {

@@ -38,12 +38,16 @@ func (s *spy) Compile(p *backend.Program) (backend.Exec, error) {
 func profiled(t *testing.T) *spy {
 	s := &spy{Backend: device(t)}
 	if *profileKernels != "" {
-		all := images()
+		all, taken := images(), 0
 		for i := range all {
 			data, err := os.ReadFile(*profileKernels + "/" + all[i].name + ".ptx")
 			if err == nil && all[i].minCC >= overlapping {
 				all[i].data = append(awakened(data), 0)
+				taken++
 			}
+		}
+		if taken == 0 {
+			t.Fatalf("no kernels in %s", *profileKernels)
 		}
 		s.modules = newModules(s.d, all, s.device)
 	}

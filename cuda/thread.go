@@ -1,6 +1,11 @@
 package cuda
 
-import "runtime"
+import (
+	"errors"
+	"runtime"
+)
+
+var errClosed = errors.New("the card has been given back")
 
 // do runs f with the device's context current: one such call at a time, on one
 // OS thread from its beginning to its end, since a context is current on a
@@ -11,6 +16,9 @@ import "runtime"
 func (b *Backend) do(f func() error) error {
 	b.busy.Lock()
 	defer b.busy.Unlock()
+	if b.context == 0 {
+		return errClosed
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := b.d.CtxSetCurrent(b.context); err != nil {

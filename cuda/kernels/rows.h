@@ -5,9 +5,10 @@
 // warp's steps come through shared memory, two on their way; the first of the
 // weights set out before the launch before this one has ended.
 //
-// From chips of 9.0 on (HOPPER) one copy brings a row's next steps. Copies of 16
-// bytes a lane ask for so many lines that they, not memory, are the limit, and
-// what a launch waits for queues behind them.
+// From chips of 9.0 on (HOPPER) one copy brings a row's next steps, one or two,
+// which are on their way or in use; other warps fill the wait. Copies of 16 bytes
+// a lane ask for so many lines that they, not memory, are the limit, and what a
+// launch waits for queues behind them.
 //
 // A norm needs no launch of its own: it scales a row's products by one number.
 // What makes an activation multiplies it by the norm's weights, makes it int8,
