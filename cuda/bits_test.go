@@ -22,19 +22,9 @@ func TestSameBits(t *testing.T) {
 		t.Run(kinds[0].String()+" "+kinds[1].String(), func(t *testing.T) {
 			const d, ff, vocab = 1280, 2304, 2051
 			r := rand.New(rand.NewPCG(3, 4))
-			var data []byte
-			var all []*backend.Tensor
+			var m testTensors
 			tensor := func(kind quant.Type, rows, cols int) *backend.Tensor {
-				spec, _ := kind.Spec()
-				v := make([]float32, rows*cols)
-				for i := range v {
-					v[i] = float32(r.NormFloat64() / math.Sqrt(float64(cols)))
-				}
-				w := &backend.Tensor{Name: "w", Type: kind, Rows: rows, Cols: cols, Off: len(data)}
-				data = append(data, make([]byte, (rows*spec.RowBytes(cols)+63)&^63)...)
-				spec.Pack(data[w.Off:], v)
-				all = append(all, w)
-				return w
+				return m.tensor(kind, rows, cols, func() float64 { return r.NormFloat64() / math.Sqrt(float64(cols)) })
 			}
 			norm := func() *backend.Norm { return &backend.Norm{Weight: tensor(quant.F32, 1, d), Eps: 1e-5} }
 			c := backend.NewRecorder(backend.Verify, backend.Verify)
@@ -46,14 +36,7 @@ func TestSameBits(t *testing.T) {
 				x = c.MatMul(c.All(h), nil, x, tensor(kinds[1], d, ff))
 			}
 			c.Logits(c.All(x), norm(), tensor(kinds[0], vocab, d))
-			buf, err := b.Map(data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer buf.Free()
-			for _, w := range all {
-				w.Buf = buf
-			}
+			m.onto(t, b)
 			e, err := b.Compile(c.Program())
 			if err != nil {
 				t.Fatal(err)
@@ -107,24 +90,10 @@ func TestSameBitsDeep(t *testing.T) {
 			h.KVType, h.Context = quant.F16, length
 			q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
 			r := rand.New(rand.NewPCG(5, 6))
-			var data []byte
-			var all []*backend.Tensor
-			tensor := func(rows, cols int, value func(i int) float64) *backend.Tensor {
-				spec, _ := quant.F32.Spec()
-				v := make([]float32, rows*cols)
-				for i := range v {
-					v[i] = float32(value(i))
-				}
-				w := &backend.Tensor{Name: "w", Type: quant.F32, Rows: rows, Cols: cols, Off: len(data)}
-				data = append(data, make([]byte, (rows*spec.RowBytes(cols)+63)&^63)...)
-				spec.Pack(data[w.Off:], v)
-				all = append(all, w)
-				return w
-			}
-			normal := func(int) float64 { return r.NormFloat64() }
+			var m testTensors
 			c := backend.NewRecorder(backend.Verify, backend.Verify)
 			// Only values that nodes write may be rotated in place.
-			x := c.MatMul(c.All(c.Embed(tensor(50, 64, normal))), nil, backend.None, tensor(q+2*kv, 64, func(int) float64 { return r.NormFloat64() / 8 }))
+			x := c.MatMul(c.All(c.Embed(m.tensor(quant.F32, 50, 64, r.NormFloat64))), nil, backend.None, m.tensor(quant.F32, q+2*kv, 64, func() float64 { return r.NormFloat64() / 8 }))
 			states := []*backend.State{{Name: "k", Bytes: h.CacheBytes()}, {Name: "v", Bytes: h.CacheBytes()}}
 			for _, s := range states {
 				buf, err := b.Alloc(s.Bytes)
@@ -136,15 +105,8 @@ func TestSameBitsDeep(t *testing.T) {
 			}
 			c.RopeStore(&backend.RopeStore{Heads: h, Q: c.Cut(x, 0, q), K: c.Cut(x, q, kv), V: c.Cut(x, q+kv, kv), Freqs: []float64{1, 0.1}, KCache: states[0], VCache: states[1]})
 			y := c.Attend(&backend.Attend{Heads: h, Q: c.Cut(x, 0, q), KCache: states[0], VCache: states[1]})
-			c.Logits(c.All(y), nil, tensor(vocab, q, normal))
-			buf, err := b.Map(data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer buf.Free()
-			for _, w := range all {
-				w.Buf = buf
-			}
+			c.Logits(c.All(y), nil, m.tensor(quant.F32, vocab, q, r.NormFloat64))
+			m.onto(t, b)
 			e, err := b.Compile(c.Program())
 			if err != nil {
 				t.Fatal(err)
@@ -174,5 +136,36 @@ func TestSameBitsDeep(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// testTensors are tensors of a test that lie in one mapping.
+type testTensors struct {
+	data []byte
+	all  []*backend.Tensor
+}
+
+func (m *testTensors) tensor(kind quant.Type, rows, cols int, value func() float64) *backend.Tensor {
+	spec, _ := kind.Spec()
+	v := make([]float32, rows*cols)
+	for i := range v {
+		v[i] = float32(value())
+	}
+	w := &backend.Tensor{Name: "w", Type: kind, Rows: rows, Cols: cols, Off: len(m.data)}
+	m.data = append(m.data, make([]byte, (rows*spec.RowBytes(cols)+63)&^63)...)
+	spec.Pack(m.data[w.Off:], v)
+	m.all = append(m.all, w)
+	return w
+}
+
+// onto copies them to a device for as long as the test runs.
+func (m *testTensors) onto(t *testing.T, b *Backend) {
+	buf, err := b.Map(m.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { buf.Free() })
+	for _, w := range m.all {
+		w.Buf = buf
 	}
 }
