@@ -18,14 +18,6 @@ DEVICE void copyOrZero(u32 to, const void *from, int bytes, bool wanted) {
 	asm volatile("{ .reg .pred p; setp.ne.u32 p, %3, 0; @p cp.async.cg.shared.global [%0], [%1], 16, %2; }"
 		::"r"(to), "l"(from), "r"(bytes), "r"((u32)wanted) : "memory");
 }
-DEVICE void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-DEVICE void syncWarp() { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
-
-// arrived waits until at most n of the warp's groups of copies are on their way.
-template <int n> DEVICE void arrived() {
-	asm volatile("cp.async.wait_group %0;" ::"n"(n) : "memory");
-	syncWarp();
-}
 
 // fill sets rows from up to to of a tile on their way; rows from n on and
 // dimensions from width on become zeros, lest what lies there be not a number.

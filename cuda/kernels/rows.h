@@ -32,12 +32,6 @@ enum { STEP = 256, SUBS = STEP / 32, TALL = 16, STAGES = 2, LONE = 288 }; // LON
 DEVICE void copyAhead(u32 to, const void *from) {
 	asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
 }
-DEVICE void syncWarp() { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
-DEVICE void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-template <int n> DEVICE void arrived() {
-	asm volatile("cp.async.wait_group %0;" ::"n"(n) : "memory");
-	syncWarp();
-}
 
 // mmaInt adds products of 16 rows with 8 columns of b over 32 columns: a has
 // words of rows lane/4 and lane/4+8 in turn.

@@ -10,6 +10,14 @@ DEVICE void copyAsync(u32 to, const void *from) {
 DEVICE void copyWord(u32 to, const void *from) {
 	asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from) : "memory");
 }
+DEVICE void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+DEVICE void syncWarp() { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
+
+// arrived waits until at most n of a warp's groups of copies are on their way.
+template <int n> DEVICE void arrived() {
+	asm volatile("cp.async.wait_group %0;" ::"n"(n) : "memory");
+	syncWarp();
+}
 DEVICE void copied() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
 DEVICE void put(u32 to, const u32 *v) {

@@ -47,7 +47,7 @@ template <class Type> DEVICE void expand(const Expand &a) {
 			lines[warp][line][(part ^ r ^ line) & 7] = Quad{v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]};
 		}
 	}
-	asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+	syncWarp();
 	UNROLL for (int i = 0; i < 4; i++) {
 		int line = i * 4 + lane / 8, part = lane % 8, k = blockY() * 8 + line % 8;
 		if (k < steps) *(Quad *)(tileRow(a.out, row + line / 8, 0, 1, steps, k) + part * 16) = lines[warp][line][(part ^ line) & 7];
