@@ -106,11 +106,13 @@ else
   printf 'NOTE: not done, it knows Linux alone\n'
 fi
 
+# By counts: at the end of a time, Go before 1.27 now and then calls its own
+# deadline a failure (go.dev/issue/75804).
 step fuzzing
 for pkg in $(go list ./...); do
   dir=$(go list -f '{{.Dir}}' "$pkg")
   for target in $(grep -hos '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go | awk '{print $2}'); do
-    go test -run '^$' -fuzz "^$target\$" -fuzztime 2s -fuzzminimizetime 1x "$pkg"
+    go test -run '^$' -fuzz "^$target\$" -fuzztime 8000x -fuzzminimizetime 1x "$pkg"
   done
 done
 
