@@ -22,6 +22,12 @@ var most = map[Type]float64{
 // checkPack packs whole blocks of finite values and checks what comes out.
 func checkPack(t *testing.T, s *Spec, x []float32) {
 	t.Helper()
+	checkWithin(t, s, x, worst[s.Type])
+}
+
+// checkWithin is checkPack with errors of up to a share of a block's largest value.
+func checkWithin(t *testing.T, s *Spec, x []float32, share float64) {
+	t.Helper()
 	n := s.RowBytes(len(x))
 	b := bytes.Repeat([]byte{0xa5}, n+16)
 	s.Pack(b[:n:n], x)
@@ -47,7 +53,7 @@ func checkPack(t *testing.T, s *Spec, x []float32) {
 		// Scales below a half's normal range are multiples of 2^-24, and a scale
 		// of scales is off by up to half of one for each of its 127 levels.
 		tiny := 0x1p-24 * 64
-		if e := math.Abs(float64(v) - float64(x[i])); e > worst[s.Type]*top+tiny {
+		if e := math.Abs(float64(v) - float64(x[i])); e > share*top+tiny {
 			t.Fatalf("%s: %v among a block of up to %v became %v, off by %.3g of it", s.Name, x[i], top, v, e/top)
 		}
 	}
