@@ -42,6 +42,9 @@ some 10,000 tokens of text like what the model will read are enough.`,
 				return err
 			}
 			defer file.Close()
+			if err := intact(file); err != nil {
+				return err
+			}
 			e, err := chat.Open(file)
 			if err != nil {
 				return err

@@ -41,6 +41,9 @@ compare with other implementations. Without -o it goes to standard output.`,
 				return err
 			}
 			defer file.Close()
+			if err := intact(file); err != nil {
+				return err
+			}
 			m, err := model.Open(file)
 			if err != nil {
 				return err

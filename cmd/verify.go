@@ -44,6 +44,19 @@ by another program carries no checksums: only its structure is checked.`,
 	}
 }
 
+// intact checks a model that another file is made from, as far as it carries
+// checksums: what comes of damaged weights must not look whole.
+func intact(f *format.File) error {
+	err := f.Verify(nil)
+	if errors.Is(err, format.ErrNoChecksums) {
+		return nil
+	}
+	if errors.Is(err, format.ErrChecksum) {
+		return fmt.Errorf("%w; fetch it or make it again", err)
+	}
+	return err
+}
+
 // verifyProgress is a bar on a terminal for checks of over a second, else
 // nothing; end removes it.
 func verifyProgress(out io.Writer) (report func(done, total int64), end func()) {

@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -50,16 +52,39 @@ func copyPlan(f *format.File, tokenizer string) (*plan, error) {
 		p.setEnds(p.eos)
 	}
 	for _, t := range f.Tensors() {
-		spec, _ := t.Type.Spec() // known, since the file opened
-		cols, rows := int(t.Dims[0]), 1
-		for _, d := range t.Dims[1:] {
-			rows *= int(d)
-		}
-		data, size := f.Data(t), spec.RowBytes(cols)
-		p.tensors = append(p.tensors, tensor{name: t.Name, dims: t.Dims, rows: rows, cols: cols,
-			read: func(row, n int, dst []float32) error {
-				return format.Guard(func() { spec.Unpack(dst[:n*cols], data[row*size:(row+n)*size]) })
-			}})
+		p.tensors = append(p.tensors, copied(f, t))
 	}
 	return p, nil
+}
+
+// copied is a tensor of a file as it is: what does not match its checksum is
+// refused while it is read, or the copy's own checksums would call it whole.
+func copied(f *format.File, t format.Info) tensor {
+	spec, _ := t.Type.Spec() // known, since the file opened
+	cols, rows := int(t.Dims[0]), 1
+	for _, d := range t.Dims[1:] {
+		rows *= int(d)
+	}
+	data, size, check := f.Data(t), spec.RowBytes(cols), f.Check(t)
+	return tensor{name: t.Name, dims: t.Dims, rows: rows, cols: cols,
+		read: func(row, n int, dst []float32) error {
+			return format.Guard(func() { spec.Unpack(dst[:n*cols], data[row*size:(row+n)*size]) })
+		},
+		check: func(row, n int) (err error) {
+			fault := format.Guard(func() {
+				check.Add(data[row*size : (row+n)*size])
+				if row+n == rows {
+					err = check.End()
+				}
+			})
+			return damaged(f, errors.Join(fault, err))
+		}}
+}
+
+// damaged says of which file and what to do.
+func damaged(f *format.File, err error) error {
+	if errors.Is(err, format.ErrChecksum) {
+		return fmt.Errorf("%s: %w; fetch it or make it again", f.Name(), err)
+	}
+	return err
 }

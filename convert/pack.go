@@ -22,13 +22,15 @@ func (n badValues) Error() string { return fmt.Sprintf("%d NaN or infinite value
 // packed is a chunk on its way to the file.
 type packed struct {
 	data   []byte
+	rows   int
 	values int
 	bad    badValues
 	err    error
 }
 
 // pack reads the tensor in chunks of rows, packs them on all cores, and hands
-// them to emit in order. in may be nil.
+// them to emit in order. Rows that are damaged are an error before ones that
+// hold no numbers, which may come of it. in may be nil.
 func (t *tensor) pack(ctx context.Context, spec *quant.Spec, in *quant.Inputs, emit func(b []byte, values int) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	rows := max(1, min(chunkValues/t.cols, (t.rows+3)/4))
@@ -50,6 +52,7 @@ func (t *tensor) pack(ctx context.Context, spec *quant.Spec, in *quant.Inputs, e
 		}
 	})
 	var bad badValues
+	row := 0
 	for out := range queue {
 		c := <-out
 		if c.err != nil {
@@ -58,6 +61,12 @@ func (t *tensor) pack(ctx context.Context, spec *quant.Spec, in *quant.Inputs, e
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if t.check != nil {
+			if err := t.check(row, c.rows); err != nil {
+				return err
+			}
+		}
+		row += c.rows
 		// A tensor with a bad value is read to its end, for the count.
 		if bad += c.bad; bad > 0 {
 			continue
@@ -82,7 +91,7 @@ func (t *tensor) chunk(spec *quant.Spec, in *quant.Inputs, row, n int) packed {
 		return packed{err: err}
 	}
 	if bad := bad(v); bad > 0 {
-		return packed{bad: bad}
+		return packed{rows: n, bad: bad}
 	}
 	dst := make([]byte, n*spec.RowBytes(t.cols))
 	if in != nil {
@@ -90,7 +99,7 @@ func (t *tensor) chunk(spec *quant.Spec, in *quant.Inputs, row, n int) packed {
 	} else {
 		spec.Pack(dst, v)
 	}
-	return packed{data: dst, values: len(v)}
+	return packed{data: dst, rows: n, values: len(v)}
 }
 
 // bad counts what is no number in v.

@@ -16,6 +16,9 @@ type tensor struct {
 	rows, cols int
 	// read fills dst with rows [row, row+n) as float32.
 	read func(row, n int, dst []float32) error
+	// check takes rows in order once they were read, and errs at the last where
+	// they are not what was written; nil where nothing tells.
+	check func(row, n int) error
 	// from is what read reads; nil for a copy of a tensor or a computed one.
 	from []*source.Tensor
 }

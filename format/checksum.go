@@ -112,33 +112,77 @@ func (f *File) verify(progress func(done, total int64)) error {
 	if crc := headerSum(f.data[:f.h.data], f.h.meta.vals[keyHeader].off); crc != f.crc {
 		return fault(ErrChecksum, "the header is damaged: its checksum is %08x, not %08x", crc, f.crc)
 	}
-	want, _, err := f.h.meta.Uints(keyTensors)
-	if err != nil {
-		return err
-	}
 	report := func(end uint64) {
 		if progress != nil {
 			progress(int64(end), int64(len(f.data)))
 		}
 	}
-	for i, t := range f.h.tensors {
-		crc := uint32(0)
+	for _, t := range f.h.tensors {
+		c := f.Check(t)
 		for at, left := t.Offset, t.Size; left > 0; {
 			n := min(left, verifyStep)
-			crc = crc32.Update(crc, castagnoli, f.data[at:at+n])
+			c.Add(f.data[at : at+n])
 			at, left = at+n, left-n
 			report(at)
 		}
-		if crc != uint32(want[i]) {
-			return fault(ErrChecksum, "tensor %s is damaged: its checksum is %08x, not %08x", show(t.Name), crc, want[i])
-		}
-		end := t.Offset + t.Size
-		for p := end; p < roundUp(end, f.h.unit); p++ {
-			if f.data[p] != 0 {
-				return fault(ErrChecksum, "the padding after tensor %s is damaged: byte %d is not zero", show(t.Name), p)
-			}
+		if err := c.End(); err != nil {
+			return err
 		}
 	}
 	report(uint64(len(f.data)))
 	return nil
+}
+
+// Check compares a tensor with its checksum while somebody reads it, so that
+// its bytes are fetched once. A nil Check, of a file without checksums, finds
+// nothing wrong.
+type Check struct {
+	f    *File
+	t    Info
+	crc  uint32
+	want uint32
+}
+
+// Check begins the check of a tensor of f.
+func (f *File) Check(t Info) *Check {
+	if !f.ours {
+		return nil
+	}
+	e := f.h.meta.vals[keyTensors]
+	at := e.off + 4*f.index[t.Name]
+	return &Check{f: f, t: t, want: uint32(little(f.h.meta.head[at : at+4]))}
+}
+
+// Add takes the tensor's next bytes, each once and in order.
+func (c *Check) Add(b []byte) {
+	if c != nil {
+		c.crc = crc32.Update(c.crc, castagnoli, b)
+	}
+}
+
+// End follows the last Add. Its error, which wraps ErrChecksum, names the
+// tensor; the padding behind the tensor counts too.
+func (c *Check) End() error {
+	if c == nil {
+		return nil
+	}
+	if c.crc != c.want {
+		return fault(ErrChecksum, "tensor %s is damaged: its checksum is %08x, not %08x", show(c.t.Name), c.crc, c.want)
+	}
+	end := c.t.Offset + c.t.Size
+	for p := end; p < roundUp(end, c.f.h.unit); p++ {
+		if c.f.data[p] != 0 {
+			return fault(ErrChecksum, "the padding after tensor %s is damaged: byte %d is not zero", show(c.t.Name), p)
+		}
+	}
+	return nil
+}
+
+// Intact reads a tensor and checks it, in a file that carries checksums.
+func (f *File) Intact(t Info) error {
+	c := f.Check(t)
+	if c != nil {
+		c.Add(f.Data(t))
+	}
+	return c.End()
 }

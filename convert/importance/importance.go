@@ -186,6 +186,10 @@ func (s *Statistics) read(f *format.File) error {
 		return errors.New(`it holds no statistics (key general.type is not "imatrix"); mil imatrix makes them`)
 	}
 	for _, t := range f.Tensors() {
+		// Here and not before all: what is used of it is then at hand.
+		if err := f.Intact(t); err != nil {
+			return fmt.Errorf("%w; fetch the file or make it again with mil imatrix", err)
+		}
 		name, ok := strings.CutSuffix(t.Name, sumSuffix)
 		if !ok {
 			continue

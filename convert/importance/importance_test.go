@@ -1,6 +1,7 @@
 package importance
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -114,5 +115,40 @@ func TestOpenErrors(t *testing.T) {
 	}
 	if _, err := Open(filepath.Join(dir, "text")); err == nil {
 		t.Error("a text opened")
+	}
+}
+
+// No changed byte of the numbers goes unnoticed.
+func TestOpenDamaged(t *testing.T) {
+	s := New()
+	wide := make([]float32, 256)
+	for i := range wide {
+		wide[i] = float32(i)
+	}
+	s.Add("a.weight", []float32{1, 0, -3, 0})
+	s.Add("b.weight", wide)
+	path := filepath.Join(t.TempDir(), "imatrix")
+	if err := s.Save(path, "text", 512, false); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := format.Parse(b, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range f.Tensors() {
+		for _, at := range []uint64{info.Offset, info.Offset + info.Size - 1} {
+			b[at] ^= 2
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(path); !errors.Is(err, format.ErrChecksum) || !strings.Contains(err.Error(), info.Name+" is damaged") {
+				t.Errorf("%s changed: %v", info.Name, err)
+			}
+			b[at] ^= 2
+		}
 	}
 }
