@@ -19,6 +19,12 @@ if [ -n "$unformatted" ]; then
   exit 1
 fi
 
+step "workflows name actions by commit"
+if grep -nE '^[^#]*uses:' .github/workflows/*.yml | grep -vE '@[0-9a-f]{40} # v[0-9]'; then
+  printf 'these may change under us\n'
+  exit 1
+fi
+
 step vet
 go vet ./...
 
