@@ -13,21 +13,25 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/mil-run/mil/internal/clang"
 )
 
-// clang is the compiler; without it the test is skipped, unless MIL_NEED_CLANG is
-// set, as tools/check.sh does.
-func clang(t testing.TB) string {
+// compiler is the clang that builds the stand-in, found once.
+var compiler = sync.OnceValues(clang.Find)
+
+// needClang returns the compiler; without it the test is skipped, unless
+// MIL_NEED_CLANG is set, as tools/check.sh does.
+func needClang(t testing.TB) string {
 	t.Helper()
-	for _, name := range []string{"clang-19", "clang", "clang-18", "clang-17", "clang-16", "clang-15"} {
-		if path, err := osexec.LookPath(name); err == nil {
-			return path
-		}
+	path, err := compiler()
+	switch {
+	case err == nil:
+		return path
+	case os.Getenv("MIL_NEED_CLANG") != "":
+		t.Fatal("the stand-in for Metal needs a compiler: ", err)
 	}
-	if os.Getenv("MIL_NEED_CLANG") != "" {
-		t.Fatal("the stand-in for Metal needs clang")
-	}
-	t.Skip("the stand-in for Metal needs clang")
+	t.Skip("the stand-in for Metal needs a compiler: ", err)
 	return ""
 }
 
@@ -151,7 +155,7 @@ func written(t testing.TB, text string) string {
 // library compiles units into a shared object.
 func library(t testing.TB, units []map[string]string) string {
 	t.Helper()
-	cc := clang(t)
+	cc := needClang(t)
 	var arch []string
 	if runtime.GOARCH == "amd64" {
 		arch = []string{"-march=x86-64-v3"}

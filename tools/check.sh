@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Builds, checks and tests everything. Needs Go and bash; the linter comes as a
-# Go module at a pinned version; clang (which compiles Metal's kernels as C++), a
-# C compiler (for the race detector alone) and qemu (for the arm64 kernels) from
-# the system's packages where there are none. The smallest run of tools/distill
-# is done where a python3 has PyTorch.
+# Go module at a pinned version. The system's packages give what is missing:
+# clang 15 or later (it compiles Metal's kernels as C++, and C for the race
+# detector), qemu (for the arm64 kernels), wine (for the Windows binary). The smallest run of tools/distill is done where a python3 has PyTorch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
@@ -70,9 +69,14 @@ if ! found=$(go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./... 2>&1); then
 fi
 
 step tests
-if ! command -v clang-19 >/dev/null && ! command -v clang >/dev/null; then
-  apt-get update -q >/dev/null && { apt-get install -qy clang-19 libc6-dev || apt-get install -qy clang libc6-dev; } >/dev/null
+if ! compiler=$(go run ./tools/clang 2>/dev/null); then
+  apt-get update -q >/dev/null
+  for package in clang-19 clang-18 clang-17 clang-16 clang-15; do
+    if apt-get install -qy "$package" libc6-dev >/dev/null 2>&1; then break; fi
+  done
+  compiler=$(go run ./tools/clang)
 fi
+printf 'Metal'"'"'s kernels are compiled by %s\n' "$compiler"
 MIL_NEED_CLANG=1 go test -timeout 60m ./...
 
 step "distillation in miniature"
@@ -99,11 +103,8 @@ GOARCH=arm64 go test -c -o "$kernels" ./backend/cpu/kernel
 rm "$kernels"
 
 step "race detector, where goroutines share memory"
-if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
-  apt-get update -q >/dev/null && apt-get install -qy gcc libc6-dev >/dev/null
-fi
-CGO_ENABLED=1 go test -race -short -timeout 10m ./backend/... ./format ./convert/...
-CGO_ENABLED=1 go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent' ./model ./chat/...
+CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m ./backend/... ./format ./convert/...
+CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent' ./model ./chat/...
 
 step "a day of abuse, shortened"
 if [ "$(go env GOOS)" = linux ]; then
@@ -111,6 +112,9 @@ if [ "$(go env GOOS)" = linux ]; then
 else
   printf 'NOTE: not done, it knows Linux alone\n'
 fi
+
+step "Windows's binary under wine"
+tools/wine/run.sh
 
 # By counts: at the end of a time, Go before 1.27 now and then calls its own
 # deadline a failure (go.dev/issue/75804).
