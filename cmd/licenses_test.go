@@ -52,7 +52,7 @@ func required(t *testing.T) []module {
 // text is a module's licence, "" where it is not on this machine.
 func (m module) text(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"LICENSE", "LICENSE.txt"} {
+	for _, name := range []string{"LICENSE", "LICENSE.txt", "License.txt"} {
 		if b, err := os.ReadFile(filepath.Join(m.Dir, name)); m.Dir != "" && err == nil {
 			return strings.TrimSpace(strings.ReplaceAll(string(b), "\r\n", "\n"))
 		}
