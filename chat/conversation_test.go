@@ -122,7 +122,7 @@ func TestStopStringsAndLimits(t *testing.T) {
 		c.Reset()
 		c.Set(set)
 		r := say(t, c, "Tell me a story.")
-		if want := whole[:strings.Index(whole, stop)]; r.Text != want || r.Why != chat.StopString {
+		if want := whole[:strings.Index(whole, stop)]; r.Text != want || r.Why != chat.StopString || r.Why.Finish() != "stop" || r.Cut != "" {
 			t.Errorf("stopped at %q with %q (%s), want %q", stop, r.Text, r.Why, want)
 		}
 		// The conversation goes on from what was shown.
@@ -134,12 +134,12 @@ func TestStopStringsAndLimits(t *testing.T) {
 	}
 	c.Reset()
 	c.Set(chat.Settings{MaxTokens: 5})
-	if r := say(t, c, "Tell me a story."); r.Why != chat.MaxTokens || r.Stats.GeneratedTokens != 5 || !strings.HasPrefix(whole, r.Text) {
+	if r := say(t, c, "Tell me a story."); r.Why != chat.MaxTokens || r.Why.Finish() != "length" || !strings.Contains(r.Cut, "max-tokens 5") || r.Stats.GeneratedTokens != 5 || !strings.HasPrefix(whole, r.Text) {
 		t.Errorf("5 tokens: %q (%s)", r.Text, r.Why)
 	}
 	_, small := demoTalk(t, 40)
 	c = e.Converse(small, chat.Settings{})
-	if r := say(t, c, "Tell me a story."); r.Why != chat.ContextFull || !strings.HasPrefix(whole, r.Text) || r.Text == "" {
+	if r := say(t, c, "Tell me a story."); r.Why != chat.ContextFull || r.Why.Finish() != "length" || !strings.Contains(r.Cut, "context of") || !strings.HasPrefix(whole, r.Text) || r.Text == "" {
 		t.Errorf("a full context: %q (%s)", r.Text, r.Why)
 	}
 	_, err := c.Say(context.Background(), strings.Repeat("honey ", 100), func(string) {})
@@ -184,7 +184,7 @@ func TestInterrupt(t *testing.T) {
 			cancel()
 		}
 	})
-	if err != nil || r.Why != chat.Interrupted || !strings.HasPrefix(whole, r.Text) || r.Text == "" {
+	if err != nil || r.Why != chat.Interrupted || r.Why.Finish() != "interrupted" || !strings.HasPrefix(whole, r.Text) || r.Text == "" {
 		t.Fatalf("interrupted: %q (%s), %v", r.Text, r.Why, err)
 	}
 	if r := say(t, c, "What is 2 plus 3?"); r.Text != "2 + 3 = 5." {

@@ -31,10 +31,31 @@ const (
 	Interrupted Reason = "interrupted"
 )
 
+// Finish reasons, as the field's APIs name them.
+const (
+	FinishStop        = "stop"        // the model ended its turn, or a stop string came
+	FinishLength      = "length"      // a limit cut the reply
+	FinishInterrupted = "interrupted" // somebody did
+)
+
+// Finish is the reason in the words of the field's APIs, "finish_reason".
+func (r Reason) Finish() string {
+	switch r {
+	case MaxTokens, ContextFull:
+		return FinishLength
+	case Interrupted:
+		return FinishInterrupted
+	}
+	return FinishStop
+}
+
 // Reply is what one generation gave.
 type Reply struct {
-	Text  string
-	Why   Reason
+	Text string
+	Why  Reason
+	// Cut says in a line which limit cut the reply and how to move it; "" where none
+	// did.
+	Cut   string
 	Stats Stats
 
 	whole bool // the session was fed exactly the tokens of Text, but unfed
@@ -155,5 +176,11 @@ func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.De
 	}
 	r.Text = out.String()
 	r.whole = r.Why != StopString
+	switch r.Why {
+	case MaxTokens:
+		r.Cut = fmt.Sprintf("the reply was cut at max-tokens %d; 0 takes the limit away", set.MaxTokens)
+	case ContextFull:
+		r.Cut = fmt.Sprintf("the reply was cut where the context of %d tokens is full; a larger --ctx or --on-full slide goes on", s.Context())
+	}
 	return r, nil
 }
