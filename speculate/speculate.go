@@ -54,8 +54,9 @@ type Decoder struct {
 	control map[string]*control
 	costs   costs
 	passed  [backend.Verify + 1]bool // passes of so many tokens were made
-	paces   map[string]*Pace         // of the sources asked for the present pass
-	asking  *Pace                    // the one asked now
+	clock   func() time.Time
+	paces   map[string]*Pace // of the sources asked for the present pass
+	asking  *Pace            // the one asked now
 	stats   Stats
 
 	logits  []float32 // the next token's, when it was not drawn yet
@@ -123,11 +124,16 @@ type Options struct {
 	K     int     // tokens to propose; negative adapts, from 0 up, to what pays
 	// Ends are tokens behind which nothing needs proposing, as a reply ends there.
 	Ends map[int32]bool
+	// Clock tells the time that passes and drafts take; nil means time.Now.
+	Clock func() time.Time
 }
 
 // New makes a decoder for a session. The drafter stays the caller's to close.
 func New(s *model.Session, sampling sample.Options, o Options) *Decoder {
-	d := &Decoder{s: s, draft: o.Draft, fixed: min(o.K, MaxDraft), ends: o.Ends, control: map[string]*control{}, costs: newCosts(), paces: map[string]*Pace{}}
+	d := &Decoder{s: s, draft: o.Draft, fixed: min(o.K, MaxDraft), ends: o.Ends, control: map[string]*control{}, costs: newCosts(), clock: o.Clock, paces: map[string]*Pace{}}
+	if d.clock == nil {
+		d.clock = time.Now
+	}
 	d.stats.K = map[int]int{}
 	if o.Draft != nil {
 		for _, source := range o.Draft.Sources() {
@@ -220,7 +226,7 @@ func (d *Decoder) propose() (Proposal, error) {
 		return Proposal{}, nil
 	}
 	d.line = append(append(d.line[:0], d.s.Tokens()...), d.pending)
-	start := time.Now()
+	start := d.clock()
 	p, err := d.draft.Draft(d.line, most, d.pace)
 	if err != nil {
 		return p, err
@@ -236,7 +242,7 @@ func (d *Decoder) propose() (Proposal, error) {
 		}
 	}
 	d.asked()
-	d.stats.Draft += time.Since(start)
+	d.stats.Draft += d.clock().Sub(start)
 	return p, nil
 }
 
@@ -250,7 +256,8 @@ func (d *Decoder) pace(source string) *Pace {
 	}
 	if p != nil {
 		d.paces[source], d.asking = p, p
-		p.begun = time.Now()
+		p.clock = d.clock
+		p.begun = d.clock()
 	}
 	return p
 }
@@ -258,7 +265,7 @@ func (d *Decoder) pace(source string) *Pace {
 // asked ends the time of the source asked now.
 func (d *Decoder) asked() {
 	if d.asking != nil {
-		d.asking.took, d.asking = time.Since(d.asking.begun), nil
+		d.asking.took, d.asking = d.clock().Sub(d.asking.begun), nil
 	}
 }
 
@@ -270,12 +277,12 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 		want = model.WantAll
 	}
 	d.batch = append(append(d.batch[:0], d.pending), p.Tokens...)
-	start := time.Now()
+	start := d.clock()
 	rows := rows{s: d.s, sampler: d.sampler}
 	if err := rows.feed(d.batch, want); err != nil {
 		return nil, err
 	}
-	took := time.Since(start)
+	took := d.clock().Sub(start)
 	timeline := d.s.Tokens()
 	before := len(timeline) - len(p.Tokens)
 	accepted := 0

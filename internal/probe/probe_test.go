@@ -17,7 +17,7 @@ func TestProbe(t *testing.T) {
 		data := make([]byte, 8<<20+100)
 		m.Learn(data)
 		read, multiply := float64(len(data))/m.Read(data).Seconds(), m.Multiply(0)
-		if read < 1e8 || read > 1e13 || multiply < 1e7 || multiply > 1e15 {
+		if !(read > 0 && read < 1e13 && multiply > 0 && multiply < 1e15) { // however busy the machine is
 			t.Errorf("%s: reads %g bytes and makes %g multiply-adds a second", name, read, multiply)
 		}
 	}
