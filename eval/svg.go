@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
@@ -9,7 +10,7 @@ import (
 // Sizes of the drawing, in pixels.
 const (
 	cellWidth, cellHeight = 72, 40
-	svgLeft, svgTop       = 84, 64
+	svgLeft, svgTop       = 84, 84
 )
 
 // SVG draws the grid: a row a length, a column a depth, from red for nothing
@@ -17,12 +18,13 @@ const (
 func (g *Grid) SVG(w io.Writer, title string) error {
 	width, height := svgLeft+cellWidth*len(g.Depths)+16, svgTop+cellHeight*len(g.Lengths)+16
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="sans-serif" font-size="13" text-anchor="middle">`+"\n", width, height)
-	fmt.Fprintf(&b, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n", width, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="sans-serif" font-size="13" text-anchor="middle" fill="#1f2328">`+"\n", width, height)
+	fmt.Fprintf(&b, "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", width, height)
 	label := func(x, y int, text string) {
-		fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\">%s</text>\n", x, y, escaper.Replace(text))
+		fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\">%s</text>\n", x, y, escaped(text))
 	}
 	label(width/2, 20, title)
+	label(svgLeft+cellWidth*len(g.Depths)/2, svgTop-32, "depth of the fact in the text")
 	label(svgLeft/2, svgTop-10, "tokens")
 	for j, d := range g.Depths {
 		label(svgLeft+cellWidth*j+cellWidth/2, svgTop-10, fmt.Sprintf("%.0f%%", 100*d))
@@ -42,12 +44,9 @@ func (g *Grid) SVG(w io.Writer, title string) error {
 	return err
 }
 
-// escaper makes text safe in XML; control characters are left out.
-var escaper = strings.NewReplacer(append(controls(), "&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")...)
-
-func controls() (pairs []string) {
-	for c := range rune(0x20) {
-		pairs = append(pairs, string(c), "")
-	}
-	return pairs
+// escaped is text as XML may hold it.
+func escaped(text string) string {
+	var b strings.Builder
+	xml.EscapeText(&b, []byte(text)) // a Builder's writes do not fail
+	return b.String()
 }
