@@ -84,6 +84,9 @@ func (s *ssm) rank(dModel int) (int, error) {
 	return n, nil
 }
 
+// maxEnds bounds the ids that a config says end a turn.
+const maxEnds = 256
+
 func or(v, fallback int) int {
 	if v == 0 {
 		return fallback

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mil-run/mil/internal/jsonscan"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/tokenizer"
 )
@@ -134,6 +135,9 @@ func ids(raw json.RawMessage) ([]int32, error) {
 	var one int32
 	if json.Unmarshal(raw, &one) == nil {
 		return []int32{one}, nil
+	}
+	if n := jsonscan.Commas(raw, 1) + 1; n > maxEnds {
+		return nil, fmt.Errorf("%d ids; at most %d are taken", n, maxEnds)
 	}
 	var many []int32
 	if err := json.Unmarshal(raw, &many); err != nil {

@@ -22,6 +22,9 @@ func hybridLayout(in *input) (*plan, bool, error) {
 	if mc.Layers != 0 && mc.Layers != c.Layers || mc.DModel != 0 && mc.DModel != c.HiddenSize {
 		return nil, true, fmt.Errorf("mamba_config.json: %d layers of %d channels, but config.json has %d of %d", mc.Layers, mc.DModel, c.Layers, c.HiddenSize)
 	}
+	if len(mc.AttnLayers) > c.Layers {
+		return nil, true, fmt.Errorf("mamba_config.json: attn_layers names %d layers of %d", len(mc.AttnLayers), c.Layers)
+	}
 	for _, i := range mc.AttnLayers {
 		if i < 0 || i >= c.Layers {
 			return nil, true, fmt.Errorf("mamba_config.json: attn_layers names layer %d of %d", i, c.Layers)

@@ -10,7 +10,7 @@ import (
 const (
 	maxLayers = 1 << 10
 	maxWidth  = 1 << 20
-	maxVocab  = 1 << 24
+	maxVocab  = 1 << 20 // what the tokenizer takes
 )
 
 // llamaLike plans what Llama, Mistral and the hybrids share: keys, embedding,

@@ -131,6 +131,9 @@ func lay(kvs []keyValue, tensors []Info) (*layout, error) {
 		return nil, err
 	}
 	l.bytes = append(b, infos...)
+	if len(l.bytes) > maxHeader || len(kvs) >= maxKeys || len(tensors) > maxTensors {
+		return nil, fmt.Errorf("%d keys and %d tensors take a header of %d bytes: a file may have %d, %d and %d", len(kvs)+1, len(tensors), len(l.bytes), maxKeys, maxTensors, maxHeader)
+	}
 	l.size = uint64(len(l.bytes)) + at
 	for i := range tensors {
 		tensors[i].Offset += uint64(len(l.bytes))

@@ -19,6 +19,13 @@ const (
 	maxName     = 1<<16 - 1 // bytes of a key or a tensor's name
 	maxDims     = 4
 	maxHeader   = 128 << 20 // bytes of a header; they are copied into memory
+
+	// Counts far past any model's: each key and tensor takes some hundred bytes
+	// of memory, each element of an array 8 or 16 when somebody asks for it. The
+	// longest arrays are merges, 520,000 in the largest vocabulary published.
+	maxKeys    = 1 << 16
+	maxTensors = 1 << 16
+	maxItems   = 1 << 21
 )
 
 // What can be wrong with a file; errors of this package wrap one of these.

@@ -46,8 +46,8 @@ const (
 func parseHeader(data []byte, name string) (*header, error) {
 	r := newReader(data)
 	r.prologue()
-	tensors := r.count("tensors", leastTensor)
-	keys := r.count("metadata keys", leastKey)
+	tensors := r.count("tensors", maxTensors, leastTensor)
+	keys := r.count("metadata keys", maxKeys, leastKey)
 	h := &header{meta: &Meta{name: name, vals: map[string]entry{}}}
 	for range keys {
 		if r.err != nil {
@@ -55,7 +55,7 @@ func parseHeader(data []byte, name string) (*header, error) {
 		}
 		r.key(h.meta)
 	}
-	r.bound(uint64(tensors), "tensors", leastTensor)
+	r.bound(uint64(tensors), "tensors", maxTensors, leastTensor)
 	seen := map[string]bool{}
 	for range tensors {
 		if r.err != nil {

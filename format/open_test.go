@@ -11,6 +11,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/mil-run/mil/internal/alloc"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -246,6 +247,30 @@ func BenchmarkParseVocabulary(b *testing.B) {
 		}
 		if v, _, _ := f.KV().Strings("t"); v[128255] != "token128255" {
 			b.Fatal(v[128255])
+		}
+	}
+}
+
+// What only a file of nonsense holds is said to be too much, before anything is
+// made of it.
+func TestCounts(t *testing.T) {
+	room := make([]byte, 40<<20)
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"keys":    {one(0, maxKeys+1, room), "65537 metadata keys; at most 65536 are taken"},
+		"tensors": {one(maxTensors+1, 0, room), "65537 tensors; at most 65536 are taken"},
+		"strings": {one(0, 1, "tokenizer.ggml.tokens", uint32(kindArray), uint32(kindString), uint64(maxItems+1), room), "2097153 strings of key tokenizer.ggml.tokens; at most 2097152 are taken"},
+		"numbers": {one(0, 1, "k", uint32(kindArray), uint32(kindInt8), uint64(maxItems+1), room), "2097153 elements of key k; at most 2097152 are taken"},
+	} {
+		var err error
+		grown := alloc.Bytes(func() { _, err = Parse(c.data, "m") })
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+		if grown > 1<<20 {
+			t.Errorf("%s: %d bytes of memory for a refusal", name, grown)
 		}
 	}
 }

@@ -56,15 +56,19 @@ func (r *reader) u64(what string) uint64 {
 	return 0
 }
 
-// count reads how many items follow, each at least least bytes long.
-func (r *reader) count(what string, least int) int {
+// count reads how many items follow, at most most and each at least least bytes
+// long.
+func (r *reader) count(what string, most, least int) int {
 	n := r.u64("the number of " + what)
-	return r.bound(n, what, least)
+	return r.bound(n, what, most, least)
 }
 
-func (r *reader) bound(n uint64, what string, least int) int {
+func (r *reader) bound(n uint64, what string, most, least int) int {
 	if r.err == nil && n > uint64(r.left()/least) {
 		r.fail(ErrTruncated, "%d %s declared at offset %d, and the rest of %s holds %d at most", n, what, r.off, r.what, r.left()/least)
+	}
+	if r.err == nil && n > uint64(most) {
+		r.fail(ErrCorrupt, "%d %s; at most %d are taken", n, what, most)
 	}
 	if r.err != nil {
 		return 0
@@ -104,7 +108,7 @@ func (r *reader) value(key string) entry {
 	}
 	e := entry{kind: k, array: array}
 	if k == kindString {
-		e.count = r.bound(count, "strings of key "+show(key), 8)
+		e.count = r.bound(count, "strings of key "+show(key), maxItems, 8)
 		e.off = r.off
 		for range e.count {
 			n := r.u64(what)
@@ -120,7 +124,7 @@ func (r *reader) value(key string) entry {
 		return e
 	}
 	size := kinds[k].size
-	e.count = r.bound(count, "elements of key "+show(key), size)
+	e.count = r.bound(count, "elements of key "+show(key), maxItems, size)
 	e.off, e.n = r.off, e.count*size
 	p := r.take(uint64(e.n), what)
 	if k == kindBool {

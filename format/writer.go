@@ -28,8 +28,10 @@ type Writer struct {
 	path  string
 	force bool
 	kvs   []keyValue
+	key   map[string]int // in kvs
 	decl  []Info
-	err   error // the first wrong Set or Add, for Begin
+	names map[string]bool // of decl
+	err   error           // the first wrong Set or Add, for Begin
 
 	mu   sync.Mutex
 	file *os.File // nil before Begin and after Finish or Abort
@@ -43,7 +45,7 @@ type Writer struct {
 
 // NewWriter is a Writer for a file at path, which may exist only with force.
 func NewWriter(path string, force bool) *Writer {
-	return &Writer{path: path, force: force}
+	return &Writer{path: path, force: force, key: map[string]int{}, names: map[string]bool{}}
 }
 
 // Reserved says whether a key is the Writer's own, so that Set leaves it out.
@@ -59,12 +61,12 @@ func (w *Writer) Set(key string, v any) {
 	if Reserved(key) {
 		return
 	}
-	i := slices.IndexFunc(w.kvs, func(kv keyValue) bool { return kv.key == key })
-	if i < 0 {
-		w.kvs = append(w.kvs, keyValue{key, v})
-	} else {
+	if i, ok := w.key[key]; ok {
 		w.kvs[i].value = v
+		return
 	}
+	w.key[key] = len(w.kvs)
+	w.kvs = append(w.kvs, keyValue{key, v})
 }
 
 // Add declares the next tensor; dims are in ggml's order, the row's length
@@ -80,7 +82,7 @@ func (w *Writer) Add(name string, t quant.Type, dims ...uint64) {
 	case len(dims) < 1 || len(dims) > maxDims:
 		w.err = fmt.Errorf("tensor %s has %d dimensions, not 1 to %d", show(name), len(dims), maxDims)
 		return
-	case slices.ContainsFunc(w.decl, func(o Info) bool { return o.Name == name }):
+	case w.names[name]:
 		w.err = fmt.Errorf("tensor %s is added twice", show(name))
 		return
 	}
@@ -89,6 +91,7 @@ func (w *Writer) Add(name string, t quant.Type, dims ...uint64) {
 		w.err = err
 		return
 	}
+	w.names[name] = true
 	w.decl = append(w.decl, Info{Name: name, Type: t, Dims: slices.Clone(dims), Size: size})
 }
 

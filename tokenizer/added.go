@@ -1,6 +1,9 @@
 package tokenizer
 
 import (
+	"slices"
+	"sort"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -47,48 +50,46 @@ func newAddedTokens(list []addedToken, n normalizer) *addedTokens {
 			a.shielded.add(tok.Content, tok)
 		}
 	}
+	for _, m := range []*matcher{a.raw, a.normalized, a.shielded} {
+		m.seal()
+	}
 	return a
 }
 
-// matcher finds the leftmost, then longest of a set of strings: a trie.
+// matcher finds the leftmost, then longest of a set of strings. They are sorted,
+// which takes no memory beside them: a tree of their bytes would take forty
+// times theirs.
 type matcher struct {
-	root   [256]int32       // node by first byte, 0 none
-	edges  map[uint64]int32 // node<<8 | byte: next node
-	ends   []int32          // by node: index into tokens, -1 none
-	tokens []addedToken
+	entries []matchEntry
+	first   [257]int32 // of the entries that begin with a byte
 }
 
-func newMatcher() *matcher {
-	return &matcher{edges: map[uint64]int32{}, ends: []int32{-1}}
+type matchEntry struct {
+	text  string // to look for
+	token addedToken
 }
 
-func (m *matcher) add(content string, tok addedToken) {
-	if content == "" {
-		return
+func newMatcher() *matcher { return &matcher{} }
+
+// add takes a token in; seal must follow the last.
+func (m *matcher) add(text string, tok addedToken) {
+	if text != "" {
+		m.entries = append(m.entries, matchEntry{text, tok})
 	}
-	node := int32(0)
-	for i := range len(content) {
-		next := m.step(node, content[i])
-		if next == 0 {
-			next = int32(len(m.ends))
-			m.ends = append(m.ends, -1)
-			if node == 0 {
-				m.root[content[i]] = next
-			} else {
-				m.edges[uint64(node)<<8|uint64(content[i])] = next
-			}
-		}
-		node = next
-	}
-	m.ends[node] = int32(len(m.tokens))
-	m.tokens = append(m.tokens, tok)
 }
 
-func (m *matcher) step(node int32, b byte) int32 {
-	if node == 0 {
-		return m.root[b]
+// seal sorts the entries; of equal texts the last added counts.
+func (m *matcher) seal() {
+	slices.Reverse(m.entries)
+	slices.SortStableFunc(m.entries, func(a, b matchEntry) int { return strings.Compare(a.text, b.text) })
+	m.entries = slices.CompactFunc(m.entries, func(a, b matchEntry) bool { return a.text == b.text })
+	m.entries = slices.Clip(m.entries)
+	for _, e := range m.entries {
+		m.first[int(e.text[0])+1]++
 	}
-	return m.edges[uint64(node)<<8|uint64(b)]
+	for b := range 256 {
+		m.first[b+1] += m.first[b]
+	}
 }
 
 // match is an added token in text: start and end with the white space it takes along,
@@ -102,11 +103,11 @@ type match struct {
 // special tokens count only with special.
 func (m *matcher) find(s string, from, pos int, special bool) match {
 	none := match{len(s), len(s), len(s), -1}
-	if len(m.tokens) == 0 {
+	if len(m.entries) == 0 {
 		return none
 	}
 	for i := from; i < len(s); {
-		if m.root[s[i]] == 0 {
+		if m.first[s[i]] == m.first[int(s[i])+1] {
 			i++
 			continue
 		}
@@ -115,7 +116,7 @@ func (m *matcher) find(s string, from, pos int, special bool) match {
 			i++
 			continue
 		}
-		tok := &m.tokens[index]
+		tok := &m.entries[index].token
 		if tok.SingleWord && (endsInWord(s[:i]) || startsWithWord(s[end:])) {
 			i = end
 			continue
@@ -145,16 +146,31 @@ func (m *matcher) find(s string, from, pos int, special bool) match {
 }
 
 // longest returns the longest token at s[i] and its end; index is -1 without one.
-func (m *matcher) longest(s string, i int, special bool) (index int32, end int) {
+// It narrows the entries to those that go on like s, byte by byte.
+func (m *matcher) longest(s string, i int, special bool) (index int, end int) {
 	index = -1
-	node := int32(0)
-	for j := i; j < len(s); j++ {
-		if node = m.step(node, s[j]); node == 0 {
+	low, high := int(m.first[s[i]]), int(m.first[int(s[i])+1])
+	for n := 1; low < high; n++ {
+		// The shortest of what is left comes first, and others are longer.
+		e := &m.entries[low]
+		if high-low == 1 {
+			if strings.HasPrefix(s[i:], e.text) && (special || !e.token.Special) {
+				return low, i + len(e.text)
+			}
 			break
 		}
-		if e := m.ends[node]; e >= 0 && (special || !m.tokens[e].Special) {
-			index, end = e, j+1
+		if len(e.text) == n {
+			if special || !e.token.Special {
+				index, end = low, i+n
+			}
+			low++
 		}
+		if i+n == len(s) {
+			break
+		}
+		c := s[i+n]
+		low += sort.Search(high-low, func(k int) bool { return m.entries[low+k].text[n] >= c })
+		high = low + sort.Search(high-low, func(k int) bool { return m.entries[low+k].text[n] > c })
 	}
 	return index, end
 }

@@ -48,7 +48,7 @@ func (d *definition) build() (*Tokenizer, error) {
 	if d.merges != nil {
 		t.merges, err = d.merges.build(t.vocab)
 	} else {
-		t.merges = mergesByScore(t.vocab, d.scores, t.added.byContent)
+		t.merges, err = mergesByScore(t.vocab, d.scores, t.added.byContent)
 	}
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (d *definition) addTokens() error {
 	byContent := map[string]int64{}
 	size := int64(len(d.text))
 	for _, a := range d.spec.AddedTokens {
-		if a.ID < 0 || a.ID >= maxID {
+		if a.ID < 0 || a.ID >= maxTokens {
 			return fmt.Errorf("added token %s has id %d", quote(a.Content), a.ID)
 		}
 		if id, ok := byContent[a.Content]; ok && id != a.ID {
@@ -107,7 +107,7 @@ func (d *definition) addTokens() error {
 }
 
 // maxSparse bounds the ids that n tokens may spread over.
-func maxSparse(n int) int64 { return min(4*int64(n)+4096, maxID) }
+func maxSparse(n int) int64 { return min(4*int64(n)+4096, maxTokens) }
 
 // fillSymbols looks up the tokens words start from.
 func (t *Tokenizer) fillSymbols() error {
@@ -241,7 +241,7 @@ func (t *Tokenizer) fillTemplate(c *component) error {
 			return fmt.Errorf("post_processor TemplateProcessing: %s is not among its special_tokens", quote(piece.SpecialToken.ID))
 		}
 		for _, id := range special.IDs {
-			if id < 0 || id >= maxID || !t.vocab.has(int32(id)) {
+			if id < 0 || id >= maxTokens || !t.vocab.has(int32(id)) {
 				return fmt.Errorf("post_processor TemplateProcessing: %s has id %d, which no token has", quote(piece.SpecialToken.ID), id)
 			}
 			around[side] = append(around[side], int32(id))

@@ -28,7 +28,9 @@ func newDecoder(c *component) (decoder, error) {
 	}
 	steps := []component{*c}
 	if c.Type == "Sequence" {
-		steps = c.Decoders
+		if steps = c.Decoders; len(steps) > maxSteps {
+			return d, fmt.Errorf("decoder: more than %d steps", maxSteps)
+		}
 	}
 	fused, order, grow := false, 0, growth(1)
 	for i := range steps {

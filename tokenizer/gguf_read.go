@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/mil-run/mil/internal/jsonscan"
 )
 
 // Meta is what FromGGUF reads from a GGUF file's metadata: getters that give ok false for
@@ -62,7 +64,7 @@ func FromGGUF(m Meta) (*Tokenizer, error) {
 		id   int64
 		into *int32
 	}{{"bos", g.bos, &t.bos}, {"eos", g.eos, &t.eos}, {"eot", g.eot, &t.ends[0]}, {"eom", g.eom, &t.ends[1]}} {
-		if end.id >= maxID || end.id >= 0 && !t.vocab.has(int32(end.id)) {
+		if end.id >= maxTokens || end.id >= 0 && !t.vocab.has(int32(end.id)) {
 			return nil, fmt.Errorf("tokenizer.ggml.%s_token_id is %d, which no token has", end.name, end.id)
 		}
 		*end.into = int32(end.id)
@@ -109,8 +111,12 @@ func readGGML(m Meta) (*ggml, error) {
 	switch {
 	case !has.tokens:
 		return nil, errors.New("tokenizer.ggml.tokens is missing: the file has no tokenizer")
-	case n > maxID:
-		return nil, fmt.Errorf("tokenizer.ggml.tokens has %d tokens", n)
+	case n > maxTokens:
+		return nil, atMost("tokenizer.ggml.tokens", n, maxTokens)
+	case len(g.merges) > maxMerges:
+		return nil, atMost("tokenizer.ggml.merges", len(g.merges), maxMerges)
+	case len(g.template) > maxTemplate:
+		return nil, fmt.Errorf("tokenizer.chat_template has %d bytes; at most %d are taken", len(g.template), maxTemplate)
 	case has.types && len(g.types) != n:
 		return nil, fmt.Errorf("tokenizer.ggml.token_type has %d entries for %d tokens", len(g.types), n)
 	case has.scores && len(g.scores) != n:
@@ -144,6 +150,9 @@ func (g *ggml) typeOf(id int) int64 {
 func (g *ggml) fill(d *definition) error {
 	var both map[string]int64
 	if g.hasOwn {
+		if err := atMost(ownKey+": model.vocab", jsonscan.Commas(d.spec.model["vocab"], 1)+1, maxTokens); err != nil {
+			return err
+		}
 		if err := json.Unmarshal(d.spec.model["vocab"], &both); err != nil {
 			return fmt.Errorf("%s: model.vocab: %w", ownKey, err)
 		}
@@ -230,7 +239,11 @@ func (g *ggml) specify() (*specification, error) {
 	if g.addEOS != nil {
 		addEOS = *g.addEOS
 	}
-	root["added_tokens"] = g.added()
+	added, err := g.added()
+	if err != nil {
+		return nil, err
+	}
+	root["added_tokens"] = added
 	single, special := []object{}, object{}
 	around := func(id int64) {
 		name := fmt.Sprint(id)
@@ -262,7 +275,7 @@ func (g *ggml) setLlamaDefaults() {
 }
 
 // added lists the tokens that are found in text as they stand.
-func (g *ggml) added() []addedToken {
+func (g *ggml) added() ([]addedToken, error) {
 	list := []addedToken{}
 	for id, text := range g.tokens {
 		switch g.typeOf(id) {
@@ -271,6 +284,10 @@ func (g *ggml) added() []addedToken {
 		case typeUserDefined:
 			list = append(list, addedToken{ID: int64(id), Content: text})
 		}
+		// Here, since the file says nothing of them but their types.
+		if len(list) > maxAdded {
+			return nil, fmt.Errorf("tokenizer.ggml.token_type: more than %d tokens are control or user tokens", maxAdded)
+		}
 	}
-	return list
+	return list, nil
 }

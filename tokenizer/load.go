@@ -11,10 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-)
 
-// maxFile bounds a tokenizer.json, unpacked; the largest published ones have 40 MB.
-const maxFile = 128 << 20
+	"github.com/mil-run/mil/internal/jsonscan"
+)
 
 // FromFiles loads the tokenizer of a Hugging Face style folder, or a tokenizer.json
 // (.gz) named itself, with the tokenizer_config.json and chat_template.jinja beside it.
@@ -70,7 +69,12 @@ func readFile(path string, limit int64) ([]byte, error) {
 			return nil, fmt.Errorf("%s: not gzip: %w", path, err)
 		}
 	}
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	var b bytes.Buffer
+	if st, err := f.Stat(); err == nil && r == io.Reader(f) {
+		b.Grow(int(min(st.Size(), limit)) + bytes.MinRead)
+	}
+	_, err = b.ReadFrom(io.LimitReader(r, limit+1))
+	data := b.Bytes()
 	if err == nil && int64(len(data)) > limit {
 		err = fmt.Errorf("it is larger than %d MiB", limit>>20)
 	}
@@ -93,12 +97,17 @@ func parseTokenizer(data []byte) (*Tokenizer, error) {
 	if d.merges, err = parseMerges(spec.model["merges"]); err != nil {
 		return nil, err
 	}
-	// Only the small rest is kept.
+	// Only the small rest is kept, and not the file it lies in.
 	delete(spec.fields, "model")
 	delete(spec.fields, "truncation")
 	delete(spec.fields, "padding")
 	delete(spec.model, "vocab")
 	delete(spec.model, "merges")
+	for _, fields := range []map[string]json.RawMessage{spec.fields, spec.model} {
+		for k, v := range fields {
+			fields[k] = bytes.Clone(v)
+		}
+	}
 	t, err := d.build()
 	if err != nil {
 		return nil, err
@@ -111,6 +120,9 @@ func parseVocab(field json.RawMessage) ([]string, []tokenKind, error) {
 	var vocab map[string]int64
 	if field == nil {
 		return nil, nil, errors.New("model has no vocab")
+	}
+	if err := atMost("model.vocab", jsonscan.Commas(field, 1)+1, maxTokens); err != nil {
+		return nil, nil, err
 	}
 	if err := json.Unmarshal(field, &vocab); err != nil {
 		return nil, nil, fmt.Errorf("model.vocab: %w", err)
@@ -135,9 +147,16 @@ func parseVocab(field json.RawMessage) ([]string, []tokenKind, error) {
 // parseMerges takes both layouts: "a b" and ["a","b"].
 func parseMerges(field json.RawMessage) (*mergeList, error) {
 	var list mergeList
+	n := jsonscan.Commas(field, 1) + 1
+	if err := atMost("model.merges", n, maxMerges); err != nil {
+		return nil, err
+	}
 	inner := bytes.TrimLeft(bytes.TrimPrefix(bytes.TrimSpace(field), []byte("[")), " \t\r\n")
 	if bytes.HasPrefix(inner, []byte("[")) {
 		var pairs [][]string
+		if err := atMost("model.merges", jsonscan.Commas(field, 2), 2*maxMerges); err != nil {
+			return nil, err
+		}
 		if err := json.Unmarshal(field, &pairs); err != nil {
 			return nil, fmt.Errorf("model.merges: %w", err)
 		}
@@ -159,7 +178,7 @@ func parseMerges(field json.RawMessage) (*mergeList, error) {
 // tokenizer.json.
 func (t *Tokenizer) readConfig(dir string) error {
 	file := filepath.Join(dir, "chat_template.jinja")
-	template, err := readFile(file, maxFile)
+	template, err := readFile(file, maxTemplate)
 	hasTemplate := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -167,7 +186,7 @@ func (t *Tokenizer) readConfig(dir string) error {
 	t.chatTemplate = string(template)
 	t.guessEnds() // once more: the template tells which token ends a turn
 	file = filepath.Join(dir, "tokenizer_config.json")
-	data, err := readFile(file, maxFile)
+	data, err := readFile(file, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -209,9 +228,16 @@ func parseTemplate(field json.RawMessage) (string, error) {
 	if len(field) == 0 || string(field) == "null" {
 		return "", nil
 	}
+	if len(field) > maxTemplate {
+		return "", fmt.Errorf("it has %d bytes; at most %d are taken", len(field), maxTemplate)
+	}
 	if field[0] == '"' {
 		var template string
-		return template, json.Unmarshal(field, &template)
+		err := json.Unmarshal(field, &template)
+		return template, err
+	}
+	if err := atMost("it", jsonscan.Commas(field, 1)+1, maxSteps); err != nil {
+		return "", err
 	}
 	var list []struct{ Name, Template string }
 	if err := json.Unmarshal(field, &list); err != nil {

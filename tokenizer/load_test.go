@@ -70,7 +70,7 @@ func TestHostile(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing":                 {"", "end of JSON"},
-		"not an object":           {"[]", "cannot unmarshal"},
+		"not an object":           {"[]", "not a JSON object"},
 		"no model":                {"{}", "no model"},
 		"model is a string":       {`{"model":"x"}`, "model: "},
 		"cut":                     {tinyJSON("")[:60], "end of JSON"},
@@ -95,7 +95,7 @@ func TestHostile(t *testing.T) {
 		"unk is missing":          {model(`"unk_token":"?","vocab":{"a":0},"merges":[]`), `unk_token "?"`},
 		"flag is a string":        {model(`"byte_fallback":"yes","vocab":{"a":0},"merges":[]`), "model: "},
 		"added id is huge":        {strings.Replace(tinyJSON(""), `"id":3`, `"id":3000000000`, 1), `added token "<s>" has id 3000000000`},
-		"added id is far":         {strings.Replace(tinyJSON(""), `"id":3`, `"id":9999999`, 1), "up to id 9999999 with 4 tokens"},
+		"added id is far":         {strings.Replace(tinyJSON(""), `"id":3`, `"id":999999`, 1), "up to id 999999 with 4 tokens"},
 		"added id is taken":       {strings.Replace(tinyJSON(""), `"id":3`, `"id":1`, 1), "id 1 belongs to two tokens"},
 		"added is an object":      {strings.Replace(tinyJSON(""), `[{"id":3,"content":"<s>","special":true}]`, `{}`, 1), "added_tokens"},
 		"normalizer":              {tinyJSON(`"normalizer":{"type":"Lowercase"},`), `normalizer "Lowercase" is not known`},

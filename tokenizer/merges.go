@@ -3,6 +3,8 @@ package tokenizer
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 type mergeTable struct {
 	slots []mergeSlot
 	shift uint
+	seed  uint64 // so that no file knows which pairs collide
 	pairs []pair // in the order of the file, for writing them again
 }
 
@@ -35,11 +38,11 @@ const (
 )
 
 func newMergeTable(n int) *mergeTable {
-	bits := uint(4)
-	for 1<<bits < n+n/2 {
-		bits++
+	width := uint(4)
+	for 1<<width < n+n/2 {
+		width++
 	}
-	m := &mergeTable{slots: make([]mergeSlot, 1<<bits), shift: 64 - bits, pairs: make([]pair, 0, n)}
+	m := &mergeTable{slots: make([]mergeSlot, 1<<width), shift: 64 - width, seed: rand.Uint64(), pairs: make([]pair, 0, n)}
 	for i := range m.slots {
 		m.slots[i].key = noKey
 	}
@@ -67,7 +70,8 @@ func (m *mergeTable) find(left, right int32) (rank uint32, id int32) {
 
 func (m *mergeTable) slot(key uint64) *mergeSlot {
 	mask := uint64(len(m.slots) - 1)
-	for i := key * 0x9E3779B97F4A7C15 >> m.shift; ; i = (i + 1) & mask {
+	high, low := bits.Mul64(key^m.seed, 0x9E3779B97F4A7C15)
+	for i := (high ^ low) >> m.shift; ; i = (i + 1) & mask {
 		if s := &m.slots[i]; s.key == key || s.key == noKey {
 			return s
 		}
@@ -166,7 +170,7 @@ func (l mergeList) lookUp(v *vocabulary, merges []merge, from int) error {
 // tokens that together are a third may merge, the best score first. All splits of a
 // token share one rank, so that the leftmost wins, as in SentencePiece. Byte tokens and
 // added tokens are never the outcome.
-func mergesByScore(v *vocabulary, scores []float64, added map[string]int32) *mergeTable {
+func mergesByScore(v *vocabulary, scores []float64, added map[string]int32) (*mergeTable, error) {
 	var order []int32
 	n := 0
 	for id, s := range v.raw {
@@ -180,6 +184,9 @@ func mergesByScore(v *vocabulary, scores []float64, added map[string]int32) *mer
 			order = append(order, int32(id))
 			n += len(s)
 		}
+	}
+	if n > maxSplit {
+		return nil, fmt.Errorf("the tokens have %d bytes to derive merges from; at most %d are taken", n, maxSplit)
 	}
 	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(scores[b], scores[a]) })
 	m := newMergeTable(min(n, 8*len(order)))
@@ -198,11 +205,14 @@ func mergesByScore(v *vocabulary, scores []float64, added map[string]int32) *mer
 				if 2*len(m.pairs) >= len(m.slots) {
 					m = m.grow()
 				}
+				if len(m.pairs) == maxDerived {
+					return nil, fmt.Errorf("the scores stand for more than %d merges, more than any vocabulary needs", maxDerived)
+				}
 				m.set(a, b, id, rank)
 			}
 		}
 	}
-	return m
+	return m, nil
 }
 
 // grow returns a table of twice the size with the same merges.

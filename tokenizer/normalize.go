@@ -45,7 +45,9 @@ func newNormalizer(c *component, grow *growth) (normalizer, error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, n...)
+			if all = append(all, n...); len(all) > maxSteps {
+				return nil, fmt.Errorf("normalizer: more than %d steps", maxSteps)
+			}
 		}
 		return all, nil
 	case "NFC":

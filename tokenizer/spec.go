@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/mil-run/mil/internal/jsonscan"
 )
 
 // specification is tokenizer.json without the vocabulary and the merges.
@@ -74,30 +76,40 @@ type templateSpecial struct {
 	IDs []int64 `json:"ids"`
 }
 
-// maxField bounds the text of what unpacks to many times its size.
-const maxField = 4 << 20
+// members are the parts of an object, in place.
+func members(data []byte) (map[string]json.RawMessage, error) {
+	m := map[string]json.RawMessage{}
+	err := jsonscan.Members(data, maxMembers, func(key string, value []byte) error { m[key] = value; return nil })
+	return m, err
+}
 
 // parseSpecification reads tokenizer.json apart from model.vocab and model.merges, which
-// it leaves in s.model.
+// it leaves in s.model. What s holds lies in data.
 func parseSpecification(data []byte) (*specification, error) {
+	if err := jsonscan.Valid(data); err != nil {
+		return nil, err
+	}
 	s := new(specification)
-	if err := json.Unmarshal(data, &s.fields); err != nil {
+	var err error
+	if s.fields, err = members(data); err != nil {
 		return nil, err
 	}
 	model, ok := s.fields["model"]
 	if !ok {
 		return nil, errors.New("it has no model")
 	}
-	if err := json.Unmarshal(model, &s.model); err != nil {
+	if s.model, err = members(model); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
+	if err := s.parseAdded(s.fields["added_tokens"]); err != nil {
+		return nil, fmt.Errorf("added_tokens: %w", err)
+	}
 	for name, into := range map[string]any{
-		"added_tokens": &s.AddedTokens, "normalizer": &s.Normalizer, "pre_tokenizer": &s.PreTokenizer,
-		"post_processor": &s.PostProcessor, "decoder": &s.Decoder,
+		"normalizer": &s.Normalizer, "pre_tokenizer": &s.PreTokenizer, "post_processor": &s.PostProcessor, "decoder": &s.Decoder,
 	} {
 		if field, ok := s.fields[name]; ok {
-			if len(field) > maxField {
-				return nil, fmt.Errorf("%s has %d bytes, more than any tokenizer needs", name, len(field))
+			if len(field) > maxField || bytes.Count(field, []byte{','}) > maxParts {
+				return nil, fmt.Errorf("%s has %d bytes or %d parts, more than any tokenizer needs", name, len(field), bytes.Count(field, []byte{','}))
 			}
 			if err := json.Unmarshal(field, into); err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
@@ -110,7 +122,7 @@ func parseSpecification(data []byte) (*specification, error) {
 			small[k] = v
 		}
 	}
-	data, err := json.Marshal(small)
+	data, err = json.Marshal(small)
 	if err == nil {
 		err = json.Unmarshal(data, &s.Model)
 	}
@@ -118,6 +130,25 @@ func parseSpecification(data []byte) (*specification, error) {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	return s, s.check()
+}
+
+// parseAdded reads the added tokens.
+func (s *specification) parseAdded(field json.RawMessage) error {
+	if field == nil {
+		return nil
+	}
+	if n := jsonscan.Commas(field, 1) + 1; n > maxAdded {
+		return fmt.Errorf("%d added tokens; at most %d are taken", n, maxAdded)
+	}
+	if err := json.Unmarshal(field, &s.AddedTokens); err != nil {
+		return err
+	}
+	for _, a := range s.AddedTokens {
+		if len(a.Content) > maxAddedBytes {
+			return fmt.Errorf("added token %s has %d bytes; at most %d are taken", quote(a.Content), len(a.Content), maxAddedBytes)
+		}
+	}
+	return nil
 }
 
 // check refuses the kinds of model there is no code for.

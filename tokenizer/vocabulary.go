@@ -6,8 +6,6 @@ import (
 )
 
 const (
-	// maxID bounds ids from outside.
-	maxID = 1 << 24
 	// maxTokenBytes bounds how long a word is looked up whole.
 	maxTokenBytes = 1 << 10
 )

@@ -20,7 +20,7 @@ type index struct {
 // readIndex reads a *.index.json.
 func readIndex(path string) (*index, error) {
 	x := &index{name: filepath.Base(path), file: map[string]string{}}
-	b, err := readSmall(path)
+	b, err := readSmall(path, maxIndex)
 	if err != nil {
 		return nil, err
 	}
@@ -31,11 +31,15 @@ func readIndex(path string) (*index, error) {
 }
 
 func (x *index) parse(b []byte) error {
-	err := walkDocument(b, func(dec *json.Decoder, key string) error {
+	err := walkDocument(b, maxKeys, func(dec *json.Decoder, key string) error {
 		if key != "weight_map" {
 			return skipValue(dec)
 		}
-		return walkObject(dec, func(dec *json.Decoder, name string) error {
+		var weights json.RawMessage
+		if err := decodeValue(dec, &weights); err != nil {
+			return err
+		}
+		return walkDocument(weights, maxTensors, func(dec *json.Decoder, name string) error {
 			var file string
 			if err := decodeValue(dec, &file); err != nil {
 				return fmt.Errorf("tensor %s: %w", Show(name), err)

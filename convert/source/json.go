@@ -8,16 +8,23 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/mil-run/mil/internal/jsonscan"
 )
 
-// maxJSON bounds configs, tokenizers and indexes; the largest tokenizer.json
-// in use has some 35 MB.
-const maxJSON = 256 << 20
+// What files of JSON may hold, far past any checkpoint's: the largest index
+// published names 92,000 tensors in 9 MB.
+const (
+	maxConfig  = 16 << 20 // bytes of a config
+	maxIndex   = 64 << 20 // bytes of an index
+	maxTensors = 1 << 18  // in a file or an index
+	maxKeys    = 1 << 10  // of any other object
+)
 
 // ReadJSON decodes the JSON file at path into v. Errors are one line and name
 // the file.
 func ReadJSON(path string, v any) error {
-	b, err := readSmall(path)
+	b, err := readSmall(path, maxConfig)
 	if err != nil {
 		return err
 	}
@@ -27,8 +34,8 @@ func ReadJSON(path string, v any) error {
 	return nil
 }
 
-// readSmall reads a file of at most maxJSON bytes.
-func readSmall(path string) ([]byte, error) {
+// readSmall reads a file of at most most bytes.
+func readSmall(path string, most int64) ([]byte, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -36,10 +43,16 @@ func readSmall(path string) ([]byte, error) {
 	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a regular file", path)
 	}
-	if st.Size() > maxJSON {
-		return nil, fmt.Errorf("%s: %d bytes is more than JSON here may have (%d)", path, st.Size(), maxJSON)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	return os.ReadFile(path)
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1)) // it may grow meanwhile
+	if int64(len(b)) > most {
+		return nil, fmt.Errorf("%s: %d bytes; at most %d are taken", path, max(st.Size(), most+1), most)
+	}
+	return b, err
 }
 
 // jsonError says where JSON is wrong, in one line whatever the file holds.
@@ -59,10 +72,14 @@ func jsonError(err error) error {
 	return err
 }
 
-// walkDocument calls member for every key of the one object that b holds.
-func walkDocument(b []byte, member func(dec *json.Decoder, key string) error) error {
+// walkDocument calls member for every key of the one object that b holds, of
+// which there may be most.
+func walkDocument(b []byte, most int, member func(dec *json.Decoder, key string) error) error {
+	if n := jsonscan.Commas(b, 1) + 1; n > most { // before anything is kept
+		return fmt.Errorf("%d keys; at most %d are taken", n, most)
+	}
 	dec := json.NewDecoder(bytes.NewReader(b))
-	if err := walkObject(dec, member); err != nil {
+	if err := walkObject(dec, most, member); err != nil {
 		return err
 	}
 	if _, err := dec.Token(); err != io.EOF {
@@ -74,7 +91,7 @@ func walkDocument(b []byte, member func(dec *json.Decoder, key string) error) er
 // walkObject calls member for every key of the object dec stands before;
 // member consumes the value. A map would keep the last of two equal keys,
 // and readers differ in which they keep, so here duplicates are errors.
-func walkObject(dec *json.Decoder, member func(dec *json.Decoder, key string) error) error {
+func walkObject(dec *json.Decoder, most int, member func(dec *json.Decoder, key string) error) error {
 	if t, err := dec.Token(); err != nil {
 		return jsonError(err)
 	} else if t != json.Delim('{') {
@@ -93,7 +110,9 @@ func walkObject(dec *json.Decoder, member func(dec *json.Decoder, key string) er
 		if seen[key] {
 			return fmt.Errorf("%s appears twice", Show(key))
 		}
-		seen[key] = true
+		if seen[key] = true; len(seen) > most {
+			return fmt.Errorf("more than %d keys at byte %d; at most that many are taken", most, dec.InputOffset())
+		}
 		if err := member(dec, key); err != nil {
 			return err
 		}
@@ -106,9 +125,13 @@ func walkObject(dec *json.Decoder, member func(dec *json.Decoder, key string) er
 
 // skipValue passes over one value.
 func skipValue(dec *json.Decoder) error {
-	var raw json.RawMessage
-	return decodeValue(dec, &raw)
+	return decodeValue(dec, &skipped{})
 }
+
+// skipped takes any value and keeps none of it.
+type skipped struct{}
+
+func (*skipped) UnmarshalJSON([]byte) error { return nil }
 
 // decodeValue decodes one value into v.
 func decodeValue(dec *json.Decoder, v any) error {

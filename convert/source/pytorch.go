@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/nlpodyssey/gopickle/types"
@@ -22,6 +23,24 @@ type archive struct {
 	root    string // the folder, with its slash
 	entries map[string]*zip.File
 	places  map[string]place // of the storages looked at so far
+}
+
+// maxDirectory bounds what is read to find a zip's entries: each takes some 100
+// bytes there, which become four times as many here. The library looks for the
+// directory in the last 65 KB, and believes no count.
+const maxDirectory = 16 << 20
+
+// meter reads left bytes and no more.
+type meter struct {
+	io.ReaderAt
+	left int64
+}
+
+func (m *meter) ReadAt(p []byte, off int64) (int, error) {
+	if m.left -= int64(len(p)); m.left < 0 {
+		return 0, fmt.Errorf("its directory has more than %d bytes, which no checkpoint needs", maxDirectory)
+	}
+	return m.ReaderAt.ReadAt(p, off)
 }
 
 // place is where an entry's bytes lie in the file.
@@ -49,7 +68,9 @@ func openArchive(f file) (*archive, error) {
 	if isOldPyTorch(f) {
 		return nil, errOldPyTorch
 	}
-	z, err := zip.NewReader(f, f.size)
+	m := &meter{ReaderAt: f, left: maxDirectory}
+	z, err := zip.NewReader(m, f.size)
+	m.left = math.MaxInt64 // entries have limits of their own
 	if errors.Is(err, zip.ErrFormat) {
 		return nil, errors.New("not a whole zip archive, so not a PyTorch file: truncated, perhaps")
 	} else if err != nil {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/mil-run/mil/internal/jsonscan"
 )
 
 // maxHeader is the format's own limit.
@@ -49,7 +51,7 @@ func (c *Checkpoint) readSafetensors(f file) error {
 		return errors.New("header: not UTF-8")
 	}
 	var tensors []*Tensor
-	err := walkDocument(head, func(dec *json.Decoder, name string) error {
+	err := walkDocument(head, maxTensors+1, func(dec *json.Decoder, name string) error {
 		if name == "__metadata__" {
 			return skipValue(dec)
 		}
@@ -80,15 +82,15 @@ func (c *Checkpoint) readSafetensors(f file) error {
 func readEntry(dec *json.Decoder, name string) (*Tensor, error) {
 	t := &Tensor{Name: name}
 	var span []int64
-	err := walkObject(dec, func(dec *json.Decoder, key string) error {
+	err := walkObject(dec, maxKeys, func(dec *json.Decoder, key string) error {
 		var v any
 		switch key {
 		case "dtype":
 			v = &t.TypeName
 		case "shape":
-			v = &t.Shape
+			return decodeList(dec, key, maxRank, &t.Shape)
 		case "data_offsets":
-			v = &span
+			return decodeList(dec, key, 2, &span)
 		default:
 			return skipValue(dec)
 		}
@@ -119,6 +121,21 @@ func readEntry(dec *json.Decoder, name string) (*Tensor, error) {
 	}
 	t.offset = span[0]
 	return t, nil
+}
+
+// decodeList decodes a list of at most most numbers.
+func decodeList[T int | int64](dec *json.Decoder, key string, most int, into *[]T) error {
+	var raw json.RawMessage
+	if err := decodeValue(dec, &raw); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	if n := jsonscan.Commas(raw, 1) + 1; n > most {
+		return fmt.Errorf("%s has %d entries; at most %d are taken", key, n, most)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%s: %w", key, jsonError(err))
+	}
+	return nil
 }
 
 // checkTiling makes sure that the tensors lie one after another and fill the
