@@ -92,4 +92,26 @@ type Params struct {
 	// Logits is how many of the pass's last tokens get logits, at most
 	// Program.LogitRows.
 	Logits int
+	// Watch, where not nil, looks into the pass; an Exec that is no [Watched]
+	// ignores it.
+	Watch *Watch
+}
+
+// Watch looks into a pass that may take long.
+type Watch struct {
+	// Stop is asked between small pieces of work, by several threads at once. Once
+	// it says true it must go on saying so: Run returns ErrStopped soon.
+	Stop func() bool
+	// Done, which may be nil, is told how many of the pass's nodes have run.
+	Done func(nodes, of int)
+}
+
+// ErrStopped is returned by a pass that its watch stopped. Some of its states may
+// have been written and others not.
+var ErrStopped = errors.New("the pass was stopped")
+
+// Watched is an Exec that heeds Params.Watch.
+type Watched interface {
+	Exec
+	Watched()
 }

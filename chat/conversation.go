@@ -139,6 +139,9 @@ func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, er
 	if err != nil {
 		return Reply{}, err
 	}
+	if err := ctx.Err(); err != nil {
+		return Reply{}, err
+	}
 	st.PromptTime = time.Since(start)
 	c.decoder.Begin(logits)
 	r, err := c.e.generate(ctx, c.s, c.decoder, c.set, emit)

@@ -2,12 +2,15 @@ package chat
 
 import (
 	"context"
+	"errors"
 
+	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/session"
 )
 
-// feedStep is how many prompt tokens are fed between looks at the context.
+// feedStep is how many prompt tokens are fed at a time. The context is looked at
+// within them, too.
 const feedStep = 512
 
 // feed gives the session the rest of ids, of which it has some, in steps that can
@@ -26,6 +29,10 @@ func (e *Engine) feed(ctx context.Context, s *model.Session, ids []int32, logits
 	}
 	before := len(s.Tokens())
 	total := len(ids) - before
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	stop := func() bool { return ctx.Err() != nil }
 	for done := 0; done < total; {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -38,14 +45,20 @@ func (e *Engine) feed(ctx context.Context, s *model.Session, ids []int32, logits
 		if done+n == total {
 			want = model.WantLast
 		}
+		watch := &model.Watch{Stop: stop, Read: func(read int) {
+			if read < n {
+				progress(done+read, total)
+			}
+		}}
 		var err error
-		if logits, err = s.Feed(ids[before+done:before+done+n], want); err != nil {
+		if logits, err = s.FeedWatched(ids[before+done:before+done+n], want, watch); errors.Is(err, backend.ErrStopped) {
+			return nil, ctx.Err()
+		}
+		if err != nil {
 			return nil, err
 		}
 		done += n
-		if progress != nil {
-			progress(done, total)
-		}
+		progress(done, total)
 		if e.Cache != nil && (done == total || (before+done)%session.Interval == 0) {
 			e.Cache.Keep(s, logits)
 		}

@@ -2,10 +2,12 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/speculate"
@@ -132,15 +134,22 @@ func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.De
 	start := time.Now()
 	first := start
 	before := d.Stats()
+	if w, ok := set.Draft.Draft.(interface{ Watch(*model.Watch) }); ok { // it reads the prompt, too
+		w.Watch(&model.Watch{Stop: func() bool { return ctx.Err() != nil }})
+		defer w.Watch(nil)
+	}
 	for r.Why == "" {
-		if ctx.Err() != nil {
+		var made []int32
+		if err = ctx.Err(); err == nil {
+			made, err = d.Next()
+		}
+		if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, backend.ErrStopped)) {
 			r.Why = Interrupted
 			if id, ok := d.Pending(); ok {
 				r.unfed = []int32{id}
 			}
 			break
 		}
-		made, err := d.Next()
 		if err != nil {
 			return r, err
 		}

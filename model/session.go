@@ -64,7 +64,10 @@ type Session struct {
 	prompt  backend.Exec
 	all     backend.Exec
 	params  backend.Params
-	failure error // a session that failed within a pass cannot go on
+	watch   *Watch // of the feed in progress, which began behind fed tokens
+	fed     int
+	kept    [][]byte // the recurrent state before a watched pass
+	failure error    // a session that failed within a pass cannot go on
 }
 
 // NewSession allocates caches and state and compiles the programs.
@@ -147,6 +150,9 @@ func (s *Session) Feed(tokens []int32, want Want) (logits []float32, err error) 
 			logits, err = s.feed(tokens, want)
 		}
 	})
+	if fault == nil && errors.Is(err, backend.ErrStopped) {
+		return nil, err
+	}
 	if err = errors.Join(err, fault); err != nil {
 		s.failure = err
 		return nil, err
@@ -252,7 +258,9 @@ func (s *Session) compile(n int, want Want) (err error) {
 func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 	if len(tokens) <= backend.Verify {
 		out, err := s.run(s.step, tokens, s.wanted(len(tokens), want))
-		s.logged = len(tokens)
+		if err == nil {
+			s.logged = len(tokens)
+		}
 		return out, err
 	}
 	exec, most := s.prompt, backend.PromptTokens(s.b)
@@ -288,7 +296,15 @@ func (s *Session) run(e backend.Exec, tokens []int32, rows int) ([]float32, erro
 	if err := s.pose(tokens, rows); err != nil {
 		return nil, err
 	}
+	if s.watch != nil {
+		if err := s.look(e, tokens); err != nil {
+			return nil, err
+		}
+	}
 	out, err := e.Run(&s.params)
+	if errors.Is(err, backend.ErrStopped) {
+		return nil, s.goBack(err)
+	}
 	s.ran(tokens)
 	return out, err
 }

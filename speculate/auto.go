@@ -1,6 +1,9 @@
 package speculate
 
-import "github.com/mil-run/mil/sample"
+import (
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+)
 
 // Auto asks several drafters in order and takes the first proposal.
 type Auto []Drafter
@@ -29,6 +32,15 @@ func (a Auto) SetSampling(o sample.Options) {
 	for _, d := range a {
 		if s, ok := d.(interface{ SetSampling(sample.Options) }); ok {
 			s.SetSampling(o)
+		}
+	}
+}
+
+// Watch has w look into the reading of prompts.
+func (a Auto) Watch(w *model.Watch) {
+	for _, d := range a {
+		if s, ok := d.(interface{ Watch(*model.Watch) }); ok {
+			s.Watch(w)
 		}
 	}
 }

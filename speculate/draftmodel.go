@@ -16,6 +16,7 @@ type Model struct {
 	base    *model.Snapshot // the point before the tokens drafted last
 	from    [][]sample.Candidate
 	tokens  []int32
+	watch   *model.Watch
 }
 
 // ModelSource is the name of its proposals.
@@ -34,6 +35,10 @@ func (m *Model) SetSampling(o sample.Options) {
 	o.Seed ^= 0x9E3779B97F4A7C15 // not the target's numbers again
 	m.sampler = sample.New(o)
 }
+
+// Watch has w look into the reading of prompts; Draft returns backend.ErrStopped
+// where it stops one. nil looks no more.
+func (m *Model) Watch(w *model.Watch) { m.watch = w }
 
 // Sources implements [Drafter].
 func (m *Model) Sources() []string { return []string{ModelSource} }
@@ -59,7 +64,7 @@ func (m *Model) Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 			return Proposal{}, nil // it has no row for what was said
 		}
 	}
-	rows := rows{s: m.s, sampler: m.sampler, gauge: true}
+	rows := rows{s: m.s, sampler: m.sampler, gauge: true, watch: m.watch}
 	if err := rows.feed(news, model.WantLast); err != nil {
 		return Proposal{}, err
 	}

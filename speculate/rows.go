@@ -16,7 +16,8 @@ import (
 type rows struct {
 	s       *model.Session
 	sampler *sample.Sampler
-	gauge   bool // sure will be asked
+	gauge   bool         // sure will be asked
+	watch   *model.Watch // of prompts
 	best    []backend.Best
 	logits  []float32 // all rows, where they are not ranked
 }
@@ -33,7 +34,11 @@ func (r *rows) feed(tokens []int32, want model.Want) (err error) {
 		r.best, err = r.s.FeedRanked(tokens, want, backend.Ranking{Penalty: o.RepeatPenalty, Temp: temp})
 		return err
 	}
-	r.logits, err = r.s.Feed(tokens, want)
+	if r.watch != nil && len(tokens) > backend.Verify {
+		r.logits, err = r.s.FeedWatched(tokens, want, r.watch)
+	} else {
+		r.logits, err = r.s.Feed(tokens, want)
+	}
 	return err
 }
 

@@ -116,11 +116,39 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	if len(p.Tokens) == 0 || len(p.Tokens) > e.p.Tokens || p.Logits > min(len(p.Tokens), e.p.LogitRows) {
 		return nil, fmt.Errorf("cpu: a pass of %d tokens and %d rows of logits, program takes %d and %d", len(p.Tokens), p.Logits, e.p.Tokens, e.p.LogitRows)
 	}
+	if p.Watch != nil {
+		if err := e.watched(p); err != nil {
+			return nil, err
+		}
+		return e.logits[:p.Logits*e.p.Vocab], nil
+	}
 	for _, s := range e.steps {
 		s(p)
 	}
 	return e.logits[:p.Logits*e.p.Vocab], nil
 }
+
+// watched runs the nodes under the watch; loops are given up between ranges.
+func (e *exec) watched(p *backend.Params) error {
+	e.pool.stop = p.Watch.Stop
+	defer func() { e.pool.stop = nil }()
+	for i, s := range e.steps {
+		s(p)
+		if p.Watch.Stop() { // the node may not be whole
+			for _, a := range e.angles {
+				a.tokens = 0 // nor its table
+			}
+			return backend.ErrStopped
+		}
+		if p.Watch.Done != nil {
+			p.Watch.Done(i+1, len(e.steps))
+		}
+	}
+	return nil
+}
+
+// Watched implements [backend.Watched].
+func (e *exec) Watched() {}
 
 // Close implements [backend.Exec].
 func (e *exec) Close() error { e.arena, e.logits, e.steps = nil, nil, nil; return nil }

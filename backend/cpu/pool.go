@@ -21,7 +21,9 @@ type pool struct {
 	// The loop in progress: written before state opens it, read by who joined.
 	f       func(thread, lo, hi int)
 	n, step int
-	grain   int // units worth taking
+	grain   int         // units worth taking
+	piece   int         // units between two looks at stop
+	stop    func() bool // gives loops up, where not nil
 	fault   atomic.Pointer[any]
 	shares  []share // one a thread
 
@@ -93,16 +95,16 @@ func (p *pool) close() {
 func (p *pool) each(n, step int, f func(thread, lo, hi int)) {
 	units := (n + step - 1) / step
 	threads := min(p.threads, units)
+	p.f, p.n, p.step = f, n, step
+	p.grain, p.piece = max(1, units/max(threads, 1)/16), max(1, units/max(threads, 1)/looks)
 	if threads <= 1 {
-		if n > 0 {
-			f(0, 0, n)
-		}
+		p.pieces(0, 0, units)
+		p.f = nil
 		return
 	}
 	if p.workers == nil {
 		p.start()
 	}
-	p.f, p.n, p.step, p.grain = f, n, step, max(1, units/threads/16)
 	for i := range p.shares {
 		lo, hi := 0, 0
 		if i < threads {
@@ -169,7 +171,24 @@ func (p *pool) run(thread int) {
 		if lo == hi {
 			return
 		}
-		p.f(thread, lo*p.step, min(hi*p.step, p.n))
+		p.pieces(thread, lo, hi)
+	}
+}
+
+// looks is how many times a thread looks at stop within a loop, about.
+const looks = 64
+
+// pieces does units [lo, hi): at once, or, where somebody may stop them, piece by
+// piece. A range's cuts change no bits.
+func (p *pool) pieces(thread, lo, hi int) {
+	if p.stop == nil {
+		if lo < hi {
+			p.f(thread, lo*p.step, min(hi*p.step, p.n))
+		}
+		return
+	}
+	for ; lo < hi && !p.stop(); lo += p.piece {
+		p.f(thread, lo*p.step, min(min(lo+p.piece, hi)*p.step, p.n))
 	}
 }
 

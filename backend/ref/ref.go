@@ -88,11 +88,20 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	if len(p.Tokens) == 0 || len(p.Tokens) > e.p.Tokens || p.Logits > min(len(p.Tokens), e.p.LogitRows) {
 		return nil, fmt.Errorf("ref: a pass of %d tokens and %d rows of logits, program takes %d and %d", len(p.Tokens), p.Logits, e.p.Tokens, e.p.LogitRows)
 	}
-	for _, s := range e.steps {
+	for i, s := range e.steps {
+		if p.Watch != nil && p.Watch.Stop() {
+			return nil, backend.ErrStopped
+		}
 		s(p)
+		if p.Watch != nil && p.Watch.Done != nil {
+			p.Watch.Done(i+1, len(e.steps))
+		}
 	}
 	return e.logits[:p.Logits*e.p.Vocab], nil
 }
+
+// Watched implements [backend.Watched]: a pass is stopped between nodes.
+func (e *exec) Watched() {}
 
 // Close implements [backend.Exec].
 func (e *exec) Close() error { e.arena, e.logits, e.steps = nil, nil, nil; return nil }

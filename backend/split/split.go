@@ -215,6 +215,9 @@ type exec struct {
 	tokens []int32 // 0, 1, 2, ...: the rows of what the head hands on
 }
 
+// Watched implements [backend.Watched]: the host's part is stopped.
+func (e *exec) Watched() {}
+
 // Run implements [backend.Exec].
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	first := *p
