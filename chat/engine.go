@@ -56,7 +56,7 @@ func (e *Engine) read(kv *format.Meta) error {
 	}
 	e.noChat = ErrNoTemplate
 	if src := e.Tokenizer.ChatTemplate(); src != "" {
-		e.template, e.noChat = template.Parse(src, template.Tokens{BOS: e.Tokenizer.BOSToken(), EOS: e.Tokenizer.EOSToken()})
+		e.template, e.noChat = template.Parse(src, template.Tokens{BOS: e.Tokenizer.BOSToken(), EOS: e.Tokenizer.EOSToken(), Named: e.Tokenizer.Named()})
 	}
 	ends, _, err := kv.Ints("mil.eos_token_ids")
 	if err != nil {

@@ -71,6 +71,9 @@ and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
 			if err != nil {
 				return err
 			}
+			for _, w := range sum.Warnings {
+				fmt.Fprintln(c.ErrOrStderr(), "mil: warning:", repl.Visible(w))
+			}
 			return printSummary(out, o.Output, sum)
 		},
 	}
@@ -79,6 +82,7 @@ and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
 	c.Flags().StringVar(&o.Tokenizer, "tokenizer", "", "folder or tokenizer.json to take the tokenizer from")
 	c.Flags().StringArrayVar(&overrides, "tensor-type", nil, "PATTERN=TYPE stores the tensors so named, as in 'blk.*.ssm_in.weight=q8_0', in another type; may be given several times, the first that matches counts")
 	c.Flags().StringVar(&weights, "imatrix", "", "file of mil imatrix: quantize for the inputs it tells of")
+	c.Flags().BoolVar(&o.RopeScaling, "rope-scaling", false, "apply the checkpoint's rope_scaling also where its family runs without it (names with mha.in_proj, as M1's)")
 	c.Flags().BoolVar(&o.Force, "force", false, "replace the file if it exists")
 	return c
 }

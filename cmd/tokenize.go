@@ -172,7 +172,7 @@ func (t *textTool) chatLine(line []byte) (any, error) {
 		if t.ChatTemplate() == "" {
 			return nil, errors.New("there is no chat template")
 		}
-		p, err := template.Parse(t.ChatTemplate(), template.Tokens{BOS: t.BOSToken(), EOS: t.EOSToken()})
+		p, err := template.Parse(t.ChatTemplate(), template.Tokens{BOS: t.BOSToken(), EOS: t.EOSToken(), Named: t.Named()})
 		if err != nil {
 			return nil, err
 		}

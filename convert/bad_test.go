@@ -57,7 +57,7 @@ func TestBadInput(t *testing.T) {
 		"no layers":          {"llama", in("config.json", map[string]any{"num_hidden_layers": nil}), []string{"config.json", "num_hidden_layers 0"}},
 		"absurd size":        {"llama", in("config.json", map[string]any{"hidden_size": 1 << 40}), []string{"config.json", "hidden_size 1099511627776"}},
 		"heads":              {"llama", in("config.json", map[string]any{"num_key_value_heads": 3}), []string{"config.json: 4 heads do not share 3"}},
-		"activation":         {"llama", in("config.json", map[string]any{"hidden_act": "gelu"}), []string{"config.json: hidden_act \"gelu\""}},
+		"activation":         {"llama", in("config.json", map[string]any{"hidden_act": "gelu"}), []string{"config.json: hidden_act is \"gelu\", which mil does not compute (it takes silu or swish)"}},
 		"biases":             {"llama", in("config.json", map[string]any{"attention_bias": true}), []string{"config.json: attention_bias"}},
 		"rope scaling":       {"llama", in("config.json", map[string]any{"rope_scaling": map[string]any{"rope_type": "yarn"}}), []string{"config.json: rope_scaling of type \"yarn\""}},
 		"rope factors":       {"llama", in("config.json", map[string]any{"rope_scaling": map[string]any{"rope_type": "llama3"}}), []string{"config.json: rope_scaling"}},

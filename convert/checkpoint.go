@@ -11,12 +11,6 @@ import (
 	"github.com/mil-run/mil/convert/source"
 )
 
-// ErrArchitecture is wrapped by errors about models mil does not run.
-var ErrArchitecture = errors.New("unknown architecture")
-
-// known lists what the layouts recognise, for messages.
-const known = "known: llama, mistral, hybrids of them with mamba or mamba2 layers (mamba_config.json), mamba, mamba2"
-
 // layouts are tried in order; each says whether the checkpoint is its own.
 var layouts = []func(*input) (*plan, bool, error){mambaLayout, hybridLayout, llamaLayout}
 
@@ -27,6 +21,8 @@ type input struct {
 	config   *config
 	mamba    *mambaConfig
 	hasMamba bool
+	// ropeScaling applies rope_scaling where a layout's models run without it.
+	ropeScaling bool
 }
 
 // any reports whether a tensor's name contains s.
@@ -57,13 +53,16 @@ func openFolder(dir string, o Options) (*plan, io.Closer, error) {
 func inFolder(dir string, err error) error { return fmt.Errorf("%s: %w", dir, err) }
 
 func planCheckpoint(dir string, ck *source.Checkpoint, o Options) (*plan, error) {
-	in := &input{dir: dir, takes: newTakes(ck), config: &config{}, mamba: &mambaConfig{}}
+	in := &input{dir: dir, takes: newTakes(ck), config: &config{}, mamba: &mambaConfig{}, ropeScaling: o.RopeScaling}
 	if err := source.ReadJSON(filepath.Join(dir, "config.json"), in.config); err != nil {
 		return nil, err
 	}
 	var err error
 	if in.hasMamba, err = optional(dir, "mamba_config.json", in.mamba); err != nil {
 		return nil, err
+	}
+	if err := unwrap(ck); err != nil {
+		return nil, inFolder(dir, err)
 	}
 	p, err := in.plan()
 	if err != nil {
@@ -107,16 +106,15 @@ func smallFiles(dir string) []string {
 
 // plan finds the layout and plans the output.
 func (in *input) plan() (*plan, error) {
+	if err := in.checkWeights(); err != nil {
+		return nil, err
+	}
 	for _, layout := range layouts {
 		if p, ok, err := layout(in); ok || err != nil {
 			return p, err
 		}
 	}
-	what := in.config.ModelType
-	if what == "" && len(in.config.Architectures) > 0 {
-		what = in.config.Architectures[0]
-	}
-	return nil, fmt.Errorf("config.json: %w %q, whose tensors are none mil knows (%s)", ErrArchitecture, what, known)
+	return nil, in.refuse(", whose tensors (" + in.names() + ") are of no layout mil knows")
 }
 
 // optional reads a JSON file that need not be there.

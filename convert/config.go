@@ -3,7 +3,6 @@ package convert
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 )
 
 // config is config.json of a Llama-like checkpoint, or of a pure Mamba one.
@@ -12,21 +11,20 @@ type config struct {
 	ModelType     string          `json:"model_type"`
 	Architectures []string        `json:"architectures"`
 	VocabSize     int             `json:"vocab_size"`
-	HiddenAct     string          `json:"hidden_act"`
 	HiddenSize    int             `json:"hidden_size"`
 	Intermediate  int             `json:"intermediate_size"`
 	Layers        int             `json:"num_hidden_layers"`
 	Heads         int             `json:"num_attention_heads"`
 	KVHeads       int             `json:"num_key_value_heads"`
 	HeadDim       int             `json:"head_dim"`
-	Eps           float64         `json:"rms_norm_eps"`
+	Eps           *float64        `json:"rms_norm_eps"`
 	RopeTheta     float64         `json:"rope_theta"`
-	RopeScaling   *ropeScaling    `json:"rope_scaling"`
-	RopeParams    *ropeScaling    `json:"rope_parameters"`
+	RopeScaling   json.RawMessage `json:"rope_scaling"`
+	RopeParams    json.RawMessage `json:"rope_parameters"`
+	Window        *int            `json:"sliding_window"`
+	Multiplier    *float64        `json:"attention_multiplier"`
+	QueryScalar   *float64        `json:"query_pre_attn_scalar"`
 	MaxPositions  int             `json:"max_position_embeddings"`
-	Tie           bool            `json:"tie_word_embeddings"`
-	AttnBias      bool            `json:"attention_bias"`
-	MLPBias       bool            `json:"mlp_bias"`
 	EOS           json.RawMessage `json:"eos_token_id"`
 	License       string          `json:"license"`
 
@@ -36,17 +34,18 @@ type config struct {
 	SSM      ssm   `json:"ssm_cfg"`
 	TieMamba *bool `json:"tie_embeddings"`
 	PadVocab int   `json:"pad_vocab_size_multiple"`
-}
 
-// ropeScaling is how a context was stretched.
-type ropeScaling struct {
-	Type    string  `json:"rope_type"`
-	OldType string  `json:"type"`
-	Theta   float64 `json:"rope_theta"`
-	Factor  float64 `json:"factor"`
-	Low     float64 `json:"low_freq_factor"`
-	High    float64 `json:"high_freq_factor"`
-	Old     float64 `json:"original_max_position_embeddings"`
+	// Pure Mamba as transformers has it.
+	StateSize  int             `json:"state_size"`
+	ConvKernel int             `json:"conv_kernel"`
+	Expand     *float64        `json:"expand"`
+	StepRank   json.RawMessage `json:"time_step_rank"`
+	LayerEps   *float64        `json:"layer_norm_epsilon"`
+	NumHeads   int             `json:"num_heads"`
+	Groups     int             `json:"n_groups"`
+	TieWords   *bool           `json:"tie_word_embeddings"`
+
+	members members // all of config.json
 }
 
 // ssm is ssm_cfg, of mamba_config.json or of a pure Mamba's config.json.
@@ -59,17 +58,48 @@ type ssm struct {
 	HeadDim          int             `json:"headdim"`
 	Groups           int             `json:"ngroups"`
 	RepeatBeforeConv *bool           `json:"repeat_kv_before_conv"`
+
+	members members // all of it
 }
 
 // mambaConfig is mamba_config.json.
 type mambaConfig struct {
-	DModel     int     `json:"d_model"`
-	SSM        ssm     `json:"ssm_cfg"`
-	Eps        float64 `json:"rms_norm_eps"`
-	DInner     int     `json:"d_inner"`
-	DXB        int     `json:"d_xb"`
-	Layers     int     `json:"n_layer"`
-	AttnLayers []int   `json:"attn_layers"` // nil: the tensors tell
+	DModel     int      `json:"d_model"`
+	SSM        ssm      `json:"ssm_cfg"`
+	Eps        *float64 `json:"rms_norm_eps"`
+	DInner     int      `json:"d_inner"`
+	DXB        int      `json:"d_xb"`
+	Layers     int      `json:"n_layer"`
+	AttnLayers []int    `json:"attn_layers"` // nil: the tensors tell
+
+	members members // all of mamba_config.json
+}
+
+// UnmarshalJSON keeps every key beside those with fields.
+func (c *config) UnmarshalJSON(b []byte) error {
+	type plain config
+	if err := json.Unmarshal(b, (*plain)(c)); err != nil {
+		return err
+	}
+	return json.Unmarshal(b, &c.members)
+}
+
+// UnmarshalJSON keeps every key beside those with fields.
+func (m *mambaConfig) UnmarshalJSON(b []byte) error {
+	type plain mambaConfig
+	if err := json.Unmarshal(b, (*plain)(m)); err != nil {
+		return err
+	}
+	return json.Unmarshal(b, &m.members)
+}
+
+// UnmarshalJSON keeps every key beside those with fields.
+func (s *ssm) UnmarshalJSON(b []byte) error {
+	type plain ssm
+	if err := json.Unmarshal(b, (*plain)(s)); err != nil {
+		return err
+	}
+	return json.Unmarshal(b, &s.members)
 }
 
 // rank is dt_rank: "auto" or absent means d_model/16, rounded up.
@@ -92,28 +122,4 @@ func or(v, fallback int) int {
 		return fallback
 	}
 	return v
-}
-
-// ropeFactors are what Llama-3's stretching divides the frequencies by; nil
-// when the rotation is not stretched. Formula: transformers' llama3 rope type.
-func ropeFactors(s *ropeScaling, theta float64, dim int) ([]float32, error) {
-	f := make([]float32, dim/2)
-	for i := range f {
-		inv := math.Pow(theta, -2*float64(i)/float64(dim))
-		wave := 2 * math.Pi / inv
-		low, high := s.Old/s.Low, s.Old/s.High
-		switch {
-		case wave > low:
-			f[i] = float32(s.Factor)
-		case wave < high:
-			f[i] = 1
-		default:
-			smooth := (s.Old/wave - s.Low) / (s.High - s.Low)
-			f[i] = float32(1 / ((1-smooth)/s.Factor + smooth))
-		}
-		if !(f[i] > 0) || math.IsInf(float64(f[i]), 0) {
-			return nil, fmt.Errorf("config.json: rope_scaling divides a frequency by %g (factor %g, low_freq_factor %g, high_freq_factor %g, original_max_position_embeddings %g)", f[i], s.Factor, s.Low, s.High, s.Old)
-		}
-	}
-	return f, nil
 }

@@ -27,6 +27,9 @@ type Options struct {
 	Weights   *importance.Statistics // what matrices are multiplied by; nil: unknown
 	Tokenizer string                 // folder or tokenizer.json, when the checkpoint has none or another is wanted
 	Force     bool                   // replace Output if it exists
+	// RopeScaling applies a checkpoint's rope_scaling where models of its layout
+	// are run without it, as those with mha.in_proj are.
+	RopeScaling bool
 	// Progress is called as values are written, with the tensor at hand.
 	Progress func(tensor string, done, total int64)
 }
@@ -40,6 +43,7 @@ type Summary struct {
 	Types     map[string]int64 // values stored in each type
 	Fallbacks []Fallback
 	Weighted  int // tensors packed for known inputs
+	Warnings  []string
 	Time      time.Duration
 }
 

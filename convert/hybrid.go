@@ -12,10 +12,17 @@ func hybridLayout(in *input) (*plan, bool, error) {
 	if !t.has("model.embed_tokens.weight") || !in.any(".mamba.") {
 		return nil, false, nil
 	}
+	if err := in.checkType("llama", "mistral"); err != nil {
+		return nil, true, err
+	}
 	if !in.hasMamba {
-		return nil, true, fmt.Errorf("mamba_config.json is missing: its tensors say this is a hybrid")
+		return nil, true, fmt.Errorf("mamba_config.json is missing: its tensors say this is a hybrid; copy the file from the checkpoint's repository")
 	}
 	c, mc := in.config, in.mamba
+	warnings, err := in.checkHybrid()
+	if err != nil {
+		return nil, true, err
+	}
 	if err := c.checkLlama(); err != nil {
 		return nil, true, err
 	}
@@ -42,14 +49,47 @@ func hybridLayout(in *input) (*plan, bool, error) {
 	if err != nil {
 		return nil, true, err
 	}
-	p, err := llamaLike(c, t, "mambainllama", func(i int) bool { return attention[i] }, func(p *plan, i int) {
+	plain := in.any(".mha.in_proj.weight") && !in.ropeScaling
+	if r, err := c.readRope(); err == nil && plain && r.Type != "" {
+		warnings = append(warnings, fmt.Sprintf("config.json: rope_scaling %q is left out, since models with mha.in_proj are trained and run without it; --rope-scaling applies it", r.Type))
+	}
+	p, err := llamaLike(c, t, "mambainllama", plain, func(i int) bool { return attention[i] }, func(p *plan, i int) {
 		m.plan(p, t, c.HiddenSize, fmt.Sprintf("model.layers.%d.mamba.", i), fmt.Sprintf("blk.%d.", i))
 	})
 	if err != nil {
 		return nil, true, err
 	}
 	m.keys(p)
+	p.warnings = warnings
 	return p, true, nil
+}
+
+// checkHybrid holds both configs against what the layout computes. sliding_window
+// does not count: the hybrids' own attention does not read it.
+func (in *input) checkHybrid() (warnings []string, err error) {
+	eps, eps2 := in.config.Eps, in.mamba.Eps
+	if eps != nil && eps2 != nil && *eps != *eps2 {
+		return nil, fmt.Errorf("mamba_config.json: rms_norm_eps is %g, and config.json says %g; mil computes with one", *eps2, *eps)
+	}
+	if eps == nil {
+		in.config.Eps = eps2
+	}
+	for _, o := range []struct {
+		place   string
+		members members
+		table   map[string]rule
+	}{
+		{"config.json", in.config.members, llamaKeys},
+		{"mamba_config.json", in.mamba.members, mambaConfigKeys},
+		{"mamba_config.json: ssm_cfg", in.mamba.SSM.members, ssmKeys},
+	} {
+		unknown, err := o.members.check(o.place, o.table)
+		if err != nil {
+			return nil, err
+		}
+		warnings = append(warnings, unknownKeys(o.place, unknown)...)
+	}
+	return warnings, nil
 }
 
 // mixer is the shape of the hybrids' Mamba layers.

@@ -3,7 +3,6 @@ package convert
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // Limits on what a config may claim, far past any real model.
@@ -16,24 +15,20 @@ const (
 // llamaLike plans what Llama, Mistral and the hybrids share: keys, embedding,
 // attention and feed-forward layers. mixer plans the layers that are not
 // attention.
-func llamaLike(c *config, t *takes, arch string, attention func(i int) bool, mixer func(p *plan, i int)) (*plan, error) {
-	p := &plan{arch: arch, layers: c.Layers, tied: c.Tie}
+func llamaLike(c *config, t *takes, arch string, plainRope bool, attention func(i int) bool, mixer func(p *plan, i int)) (*plan, error) {
+	p := &plan{arch: arch, layers: c.Layers, tied: c.tied(false)}
 	if err := c.checkLlama(); err != nil {
 		return nil, err
 	}
-	scaling := c.RopeScaling
-	theta := c.RopeTheta
-	if c.RopeParams != nil {
-		scaling = c.RopeParams
-		if theta == 0 {
-			theta = scaling.Theta
-		}
+	if err := c.checkScale(); err != nil {
+		return nil, err
 	}
-	if theta == 0 {
-		theta = 10000
+	r, err := c.readRope()
+	if err != nil {
+		return nil, err
 	}
-	if !positive(theta) {
-		return nil, fmt.Errorf("config.json: rope_theta is %g", theta)
+	if plainRope {
+		r.Type = ""
 	}
 	kv := make([]int32, c.Layers)
 	same := true
@@ -56,34 +51,19 @@ func llamaLike(c *config, t *takes, arch string, attention func(i int) bool, mix
 	}
 	p.setArch("attention.key_length", uint32(c.HeadDim))
 	p.setArch("attention.value_length", uint32(c.HeadDim))
-	p.setArch("attention.layer_norm_rms_epsilon", float32(c.Eps))
-	p.setArch("rope.freq_base", float32(theta))
+	p.setArch("attention.layer_norm_rms_epsilon", float32(*c.Eps))
+	p.setArch("rope.freq_base", float32(r.Theta))
 	p.setArch("rope.dimension_count", uint32(c.HeadDim))
 
-	kind := ""
-	if scaling != nil {
-		kind = scaling.Type
-		if kind == "" {
-			kind = scaling.OldType
-		}
-	}
 	var factors []float32
-	switch kind {
-	case "", "default":
+	switch r.Type {
 	case "linear":
-		if !positive(scaling.Factor) {
-			return nil, fmt.Errorf("config.json: rope_scaling by a factor of %g", scaling.Factor)
-		}
 		p.setArch("rope.scaling.type", "linear")
-		p.setArch("rope.scaling.factor", float32(scaling.Factor))
+		p.setArch("rope.scaling.factor", float32(r.Factor))
 	case "llama3":
-		f, err := ropeFactors(scaling, theta, c.HeadDim)
-		if err != nil {
+		if factors, err = ropeFactors(r, c.HeadDim); err != nil {
 			return nil, err
 		}
-		factors = f
-	default:
-		return nil, fmt.Errorf("config.json: rope_scaling of type %q (known: default, linear, llama3)", kind)
 	}
 
 	embd, _ := t.c.Tensor("model.embed_tokens.weight") // by which the layout was recognised
@@ -110,7 +90,7 @@ func llamaLike(c *config, t *takes, arch string, attention func(i int) bool, mix
 		p.matrix(t, blk+"ffn_down.weight", c.Intermediate, whole(t.take(in+"mlp.down_proj.weight", c.HiddenSize, c.Intermediate)))
 	}
 	p.vector(t, "output_norm.weight", t.take("model.norm.weight", c.HiddenSize), dims(c.HiddenSize), nil)
-	if c.Tie {
+	if p.tied {
 		t.ignore("lm_head.weight")
 	} else {
 		p.matrix(t, "output.weight", c.HiddenSize, whole(t.take("lm_head.weight", p.vocab, c.HiddenSize)))
@@ -147,34 +127,68 @@ func (c *config) checkLlama() error {
 		c.KVHeads = c.Heads
 	}
 	switch {
-	case !slices.Contains([]string{"", "llama", "mistral"}, c.ModelType):
-		return fmt.Errorf("config.json: %w %q (%s)", ErrArchitecture, c.ModelType, known)
 	case c.HiddenSize < 1 || c.HiddenSize > maxWidth || c.Layers < 1 || c.Layers > maxLayers || c.Heads < 1 || c.Heads > maxWidth || c.Intermediate < 1 || c.Intermediate > maxWidth:
 		return fmt.Errorf("config.json: hidden_size %d, num_hidden_layers %d, num_attention_heads %d, intermediate_size %d are not a model", c.HiddenSize, c.Layers, c.Heads, c.Intermediate)
 	case c.KVHeads < 1 || c.Heads%c.KVHeads != 0:
 		return fmt.Errorf("config.json: %d heads do not share %d key-value heads", c.Heads, c.KVHeads)
 	case c.HeadDim == 0 && c.HiddenSize%c.Heads != 0:
 		return fmt.Errorf("config.json: hidden_size %d is no multiple of %d heads", c.HiddenSize, c.Heads)
-	case c.HiddenAct != "" && c.HiddenAct != "silu":
-		return fmt.Errorf("config.json: hidden_act %q (known: silu)", c.HiddenAct)
-	case c.AttnBias || c.MLPBias:
-		return fmt.Errorf("config.json: attention_bias or mlp_bias is set; models with biases are not supported")
 	}
 	c.HeadDim = or(c.HeadDim, c.HiddenSize/c.Heads)
 	c.MaxPositions = or(c.MaxPositions, 2048)
-	if c.Eps == 0 {
-		c.Eps = 1e-5
+	if c.Eps == nil {
+		eps := 1e-6 // transformers' default
+		c.Eps = &eps
 	}
 	if c.HeadDim < 2 || c.HeadDim > 4096 || c.HeadDim%2 != 0 {
 		return fmt.Errorf("config.json: heads of %d channels", c.HeadDim)
 	}
-	if !(c.Eps > 0 && c.Eps < 1) {
-		return fmt.Errorf("config.json: rms_norm_eps is %g", c.Eps)
+	if !(*c.Eps > 0 && *c.Eps < 1) {
+		return fmt.Errorf("config.json: rms_norm_eps is %g", *c.Eps)
 	}
 	if c.MaxPositions < 1 || c.MaxPositions > 1<<30 {
 		return fmt.Errorf("config.json: max_position_embeddings is %d", c.MaxPositions)
 	}
 	return nil
+}
+
+// checkScale refuses scores that are scaled by another number than 1/sqrt(head_dim).
+func (c *config) checkScale() error {
+	want := 1 / math.Sqrt(float64(c.HeadDim))
+	if m := c.Multiplier; m != nil && math.Abs(*m-want) > 1e-6*want {
+		return fmt.Errorf("config.json: attention_multiplier is %g, which mil does not compute (it takes 1/sqrt(head_dim), here %g)", *m, want)
+	}
+	if q := c.QueryScalar; q != nil && *q != float64(c.HeadDim) {
+		return fmt.Errorf("config.json: query_pre_attn_scalar is %g, which mil does not compute (it takes head_dim, here %d)", *q, c.HeadDim)
+	}
+	return nil
+}
+
+// window is how many positions each token attends to, 0 for all before it.
+// transformers takes 4096 for a Mistral that does not say.
+func (c *config) window() (int, error) {
+	if c.ModelType != "mistral" && c.Window == nil {
+		return 0, nil
+	}
+	if _, said := c.members["sliding_window"]; !said {
+		return 4096, nil
+	}
+	if c.Window == nil {
+		return 0, nil
+	}
+	if *c.Window < 1 || *c.Window > 1<<30 {
+		return 0, fmt.Errorf("config.json: sliding_window is %d", *c.Window)
+	}
+	return *c.Window, nil
+}
+
+// tied says whether the output's matrix is the embedding; fallback is what
+// transformers takes for a config that does not say.
+func (c *config) tied(fallback bool) bool {
+	if c.TieWords == nil {
+		return fallback
+	}
+	return *c.TieWords
 }
 
 func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
@@ -184,6 +198,25 @@ func llamaLayout(in *input) (*plan, bool, error) {
 	if !in.takes.has("model.embed_tokens.weight") || in.any(".mamba.") {
 		return nil, false, nil
 	}
-	p, err := llamaLike(in.config, in.takes, "llama", func(int) bool { return true }, nil)
-	return p, true, err
+	if err := in.checkType("llama", "mistral"); err != nil {
+		return nil, true, err
+	}
+	unknown, err := in.config.members.check("config.json", llamaKeys)
+	if err != nil {
+		return nil, true, err
+	}
+	window, err := in.config.window()
+	if err != nil {
+		return nil, true, err
+	}
+	p, err := llamaLike(in.config, in.takes, "llama", false, func(int) bool { return true }, nil)
+	if err != nil {
+		return nil, true, err
+	}
+	if window > 0 && window < in.config.MaxPositions {
+		p.setArch("attention.sliding_window", uint32(window))
+		p.warnings = append(p.warnings, fmt.Sprintf("config.json: sliding_window %d: mil runs this model with a context of at most %d tokens, within which the window changes nothing", window, window))
+	}
+	p.warnings = append(p.warnings, unknownKeys("config.json", unknown)...)
+	return p, true, nil
 }

@@ -1,101 +1,165 @@
 package convert
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
-// mambaLayout recognises the pure Mamba and Mamba-2 checkpoints, and plans
-// them in ggml's conventions.
+// pure is the shape of a pure Mamba or Mamba-2 model.
+type pure struct {
+	second              bool
+	d, layers           int
+	inner, conv, groups int
+	state, rank, head   int // rank: dt_rank, or heads
+	eps                 float64
+	tied                bool
+	vocab, pad          int // as the config says; 0: as the weights are
+	embedding           string
+	warnings            []string
+}
+
+// mambaLayout recognises the pure Mamba and Mamba-2 checkpoints, their authors'
+// and transformers', and plans them in ggml's conventions.
 func mambaLayout(in *input) (*plan, bool, error) {
 	t := in.takes
-	embd, ok := t.c.Tensor("backbone.embedding.weight")
-	if !ok {
+	s := &pure{second: in.any(".mixer.dt_bias"), embedding: "backbone.embedding.weight"}
+	read := s.readAuthors
+	if t.has("backbone.embeddings.weight") {
+		s.embedding, read = "backbone.embeddings.weight", s.readTransformers
+	}
+	if !t.has(s.embedding) {
 		return nil, false, nil
 	}
-	second := in.any(".mixer.dt_bias")
-	if !slices.Contains([]string{"", "mamba", "mamba2"}, in.config.ModelType) {
-		return nil, true, fmt.Errorf("config.json: %w %q (%s)", ErrArchitecture, in.config.ModelType, known)
+	if err := in.checkType("mamba", "mamba2"); err != nil {
+		return nil, true, err
 	}
-	c, s := in.config, &in.config.SSM
-	d := c.DModel
-	if d < 1 || d > maxWidth || c.NLayer < 1 || c.NLayer > maxLayers {
-		return nil, true, fmt.Errorf("config.json: d_model %d and n_layer %d are not a model", d, c.NLayer)
+	err := read(in.config)
+	if err == nil {
+		err = s.check()
 	}
+	if err != nil {
+		return nil, true, err
+	}
+	p := s.plan(t)
+	return p, true, t.err
+}
+
+// readAuthors reads the config of state-spaces/mamba.
+func (s *pure) readAuthors(c *config) error {
+	cfg := &c.SSM
+	unknown, err := c.members.check("config.json", pureKeys)
+	if err != nil {
+		return err
+	}
+	more, err := cfg.members.check("config.json: ssm_cfg", ssmKeys)
+	if err != nil {
+		return err
+	}
+	s.warnings = append(unknownKeys("config.json", unknown), unknownKeys("config.json: ssm_cfg", more)...)
 	expand := 2.0
-	if s.Expand != nil {
-		expand = *s.Expand
+	if cfg.Expand != nil {
+		expand = *cfg.Expand
 	}
-	inner, conv, groups := int(expand*float64(d)), or(s.DConv, 4), 1
-	if inner < 1 || inner > maxWidth || conv < 2 || conv > 64 {
-		return nil, true, fmt.Errorf("config.json: expand %g and d_conv %d are not a model", expand, conv)
+	s.d, s.layers, s.conv, s.eps = c.DModel, c.NLayer, or(cfg.DConv, 4), 1e-5
+	s.inner, s.groups = int(expand*float64(s.d)), 1
+	s.tied = c.TieMamba == nil || *c.TieMamba
+	s.vocab, s.pad = c.VocabSize, or(c.PadVocab, 8)
+	if s.second {
+		s.state, s.groups, s.head = or(cfg.DState, 128), or(cfg.Groups, 1), or(cfg.HeadDim, 64)
+		return nil
 	}
-	p := &plan{arch: "mamba", layers: c.NLayer, tied: c.TieMamba == nil || *c.TieMamba, vocab: embd.Rows()}
-	// The embedding has as many rows as the config says, rounded up.
-	if v, pad := c.VocabSize, or(c.PadVocab, 8); v != 0 && v != p.vocab {
-		if v < 1 || v > maxVocab || pad < 1 || pad > maxVocab {
-			return nil, true, fmt.Errorf("config.json: vocab_size %d and pad_vocab_size_multiple %d are not a model", v, pad)
+	s.state = or(cfg.DState, 16)
+	if s.rank, err = cfg.rank(s.d); err != nil {
+		return fmt.Errorf("config.json: %w", err)
+	}
+	return nil
+}
+
+// readTransformers reads the config of a mamba-*-hf checkpoint.
+func (s *pure) readTransformers(c *config) error {
+	unknown, err := c.members.check("config.json", hfMambaKeys)
+	if err != nil {
+		return err
+	}
+	s.warnings = unknownKeys("config.json", unknown)
+	expand := 2.0
+	if c.Expand != nil {
+		expand = *c.Expand
+	}
+	s.d, s.layers, s.conv, s.eps = c.HiddenSize, c.Layers, or(c.ConvKernel, 4), 1e-5
+	if c.LayerEps != nil {
+		s.eps = *c.LayerEps
+	}
+	s.inner, s.groups = int(expand*float64(s.d)), 1
+	s.vocab, s.pad = c.VocabSize, 1
+	s.tied = c.tied(!s.second)
+	if s.second {
+		s.state, s.groups, s.head = or(c.StateSize, 128), or(c.Groups, 8), or(c.HeadDim, 64)
+		switch {
+		case s.groups != 1:
+			return fmt.Errorf("config.json: n_groups is %d: transformers' Mamba-2 normalizes over all groups at once and its authors' group by group, so that mil takes 1; convert the authors' checkpoint", s.groups)
+		case s.eps != 1e-5:
+			return fmt.Errorf("config.json: layer_norm_epsilon is %g, which mil does not compute (it takes 1e-05)", s.eps)
+		case c.NumHeads != 0 && c.NumHeads*s.head != s.inner:
+			return fmt.Errorf("config.json: %d heads of %d are not %d channels", c.NumHeads, s.head, s.inner)
 		}
-		p.vocab = (v + pad - 1) / pad * pad
+		return nil
 	}
-	var state, rank int
-	if second {
+	s.state = or(c.StateSize, 16)
+	s.inner = or(c.Intermediate, s.inner)
+	rank := ssm{DtRank: c.StepRank}
+	s.rank, err = rank.rank(s.d)
+	return err
+}
+
+// check refuses shapes that are no model's.
+func (s *pure) check() error {
+	switch {
+	case s.d < 1 || s.d > maxWidth || s.layers < 1 || s.layers > maxLayers:
+		return fmt.Errorf("config.json: d_model %d and n_layer %d are not a model", s.d, s.layers)
+	case s.inner < 1 || s.inner > maxWidth || s.conv < 2 || s.conv > 64:
+		return fmt.Errorf("config.json: %d channels and d_conv %d are not a model", s.inner, s.conv)
+	case s.vocab < 0 || s.vocab > maxVocab || s.pad < 1 || s.pad > maxVocab:
+		return fmt.Errorf("config.json: vocab_size %d and pad_vocab_size_multiple %d are not a model", s.vocab, s.pad)
+	case !(s.eps > 0 && s.eps < 1):
+		return fmt.Errorf("config.json: layer_norm_epsilon is %g", s.eps)
+	}
+	if s.second {
+		if s.head < 1 || s.inner%s.head != 0 || s.groups < 1 || s.groups > maxWidth || s.inner/s.head%s.groups != 0 {
+			return fmt.Errorf("config.json: %d channels, heads of %d, %d groups do not fit", s.inner, s.head, s.groups)
+		}
+		s.rank = s.inner / s.head
+	}
+	if s.state < 1 || s.state > 4096 || s.rank < 1 || s.rank > maxWidth {
+		return fmt.Errorf("config.json: d_state %d and dt_rank %d are not a model", s.state, s.rank)
+	}
+	return nil
+}
+
+// plan lists keys and tensors.
+func (s *pure) plan(t *takes) *plan {
+	embd, _ := t.c.Tensor(s.embedding)
+	p := &plan{arch: "mamba", layers: s.layers, tied: s.tied, vocab: embd.Rows(), warnings: s.warnings}
+	if s.second {
 		p.arch = "mamba2"
-		state, groups = or(s.DState, 128), or(s.Groups, 1)
-		head := or(s.HeadDim, 64)
-		if head < 1 || inner%head != 0 || groups < 1 || groups > maxWidth || inner/head%groups != 0 {
-			return nil, true, fmt.Errorf("config.json: %d channels, heads of %d, %d groups do not fit", inner, head, groups)
-		}
-		rank = inner / head
-	} else {
-		var err error
-		state = or(s.DState, 16)
-		if rank, err = s.rank(d); err != nil {
-			return nil, true, fmt.Errorf("config.json: %w", err)
-		}
 	}
-	if state < 1 || state > 4096 || rank < 1 || rank > maxWidth {
-		return nil, true, fmt.Errorf("config.json: d_state %d and dt_rank %d are not a model", state, rank)
+	if s.vocab != 0 && s.vocab != p.vocab { // the embedding has as many rows, rounded up
+		p.vocab = (s.vocab + s.pad - 1) / s.pad * s.pad
 	}
-	p.setArch("block_count", uint32(c.NLayer))
+	d := s.d
+	p.setArch("block_count", uint32(s.layers))
 	p.setArch("context_length", uint32(1<<20)) // the recurrence declares none; ggml writes this
 	p.setArch("embedding_length", uint32(d))
 	p.setArch("feed_forward_length", uint32(0))
 	p.setArch("attention.head_count", uint32(0))
-	p.setArch("attention.layer_norm_rms_epsilon", float32(1e-5))
+	p.setArch("attention.layer_norm_rms_epsilon", float32(s.eps))
 	p.setArch("vocab_size", uint32(p.vocab))
-	p.setArch("ssm.conv_kernel", uint32(conv))
-	p.setArch("ssm.inner_size", uint32(inner))
-	p.setArch("ssm.state_size", uint32(state))
-	p.setArch("ssm.time_step_rank", uint32(rank))
-	p.setArch("ssm.group_count", uint32(groups))
+	p.setArch("ssm.conv_kernel", uint32(s.conv))
+	p.setArch("ssm.inner_size", uint32(s.inner))
+	p.setArch("ssm.state_size", uint32(s.state))
+	p.setArch("ssm.time_step_rank", uint32(s.rank))
+	p.setArch("ssm.group_count", uint32(s.groups))
 
-	p.matrix(t, "token_embd.weight", d, whole(t.take("backbone.embedding.weight", p.vocab, d)))
-	for i := range c.NLayer {
-		in, blk := fmt.Sprintf("backbone.layers.%d.", i), fmt.Sprintf("blk.%d.", i)
-		p.vector(t, blk+"attn_norm.weight", t.take(in+"norm.weight", d), dims(d), nil)
-		in += "mixer."
-		channels, rows := inner, 2*inner
-		if second {
-			channels = inner + 2*groups*state
-			rows = inner + channels + rank
-		}
-		p.matrix(t, blk+"ssm_in.weight", d, whole(t.take(in+"in_proj.weight", rows, d)))
-		p.vector(t, blk+"ssm_conv1d.weight", t.take(in+"conv1d.weight", channels, 1, conv), dims(conv, channels), nil)
-		p.vector(t, blk+"ssm_conv1d.bias", t.take(in+"conv1d.bias", channels), dims(channels), nil)
-		if second {
-			p.vector(t, blk+"ssm_dt.bias", t.take(in+"dt_bias", rank), dims(rank), nil)
-			p.vector(t, blk+"ssm_a", t.take(in+"A_log", rank), dims(1, rank), decay)
-			p.vector(t, blk+"ssm_d", t.take(in+"D", rank), dims(1, rank), nil)
-			p.vector(t, blk+"ssm_norm.weight", t.take(in+"norm.weight", inner), dims(inner/groups, groups), nil)
-		} else {
-			p.matrix(t, blk+"ssm_x.weight", inner, whole(t.take(in+"x_proj.weight", rank+2*state, inner)))
-			p.matrix(t, blk+"ssm_dt.weight", rank, whole(t.take(in+"dt_proj.weight", inner, rank)))
-			p.vector(t, blk+"ssm_dt.bias", t.take(in+"dt_proj.bias", inner), dims(inner), nil)
-			p.vector(t, blk+"ssm_a", t.take(in+"A_log", inner, state), dims(state, inner), decay)
-			p.vector(t, blk+"ssm_d", t.take(in+"D", inner), dims(inner), nil)
-		}
-		p.matrix(t, blk+"ssm_out.weight", inner, whole(t.take(in+"out_proj.weight", d, inner)))
+	p.matrix(t, "token_embd.weight", d, whole(t.take(s.embedding, p.vocab, d)))
+	for i := range s.layers {
+		s.layer(p, t, fmt.Sprintf("backbone.layers.%d.", i), fmt.Sprintf("blk.%d.", i))
 	}
 	p.vector(t, "output_norm.weight", t.take("backbone.norm_f.weight", d), dims(d), nil)
 	if p.tied {
@@ -104,5 +168,33 @@ func mambaLayout(in *input) (*plan, bool, error) {
 		p.matrix(t, "output.weight", d, whole(t.take("lm_head.weight", p.vocab, d)))
 	}
 	t.rest()
-	return p, true, t.err
+	return p
+}
+
+// layer plans one layer's tensors.
+func (s *pure) layer(p *plan, t *takes, in, blk string) {
+	d, inner, conv, groups, state, rank := s.d, s.inner, s.conv, s.groups, s.state, s.rank
+	p.vector(t, blk+"attn_norm.weight", t.take(in+"norm.weight", d), dims(d), nil)
+	in += "mixer."
+	channels, rows := inner, 2*inner
+	if s.second {
+		channels = inner + 2*groups*state
+		rows = inner + channels + rank
+	}
+	p.matrix(t, blk+"ssm_in.weight", d, whole(t.take(in+"in_proj.weight", rows, d)))
+	p.vector(t, blk+"ssm_conv1d.weight", t.take(in+"conv1d.weight", channels, 1, conv), dims(conv, channels), nil)
+	p.vector(t, blk+"ssm_conv1d.bias", t.take(in+"conv1d.bias", channels), dims(channels), nil)
+	if s.second {
+		p.vector(t, blk+"ssm_dt.bias", t.take(in+"dt_bias", rank), dims(rank), nil)
+		p.vector(t, blk+"ssm_a", t.take(in+"A_log", rank), dims(1, rank), decay)
+		p.vector(t, blk+"ssm_d", t.take(in+"D", rank), dims(1, rank), nil)
+		p.vector(t, blk+"ssm_norm.weight", t.take(in+"norm.weight", inner), dims(inner/groups, groups), nil)
+	} else {
+		p.matrix(t, blk+"ssm_x.weight", inner, whole(t.take(in+"x_proj.weight", rank+2*state, inner)))
+		p.matrix(t, blk+"ssm_dt.weight", rank, whole(t.take(in+"dt_proj.weight", inner, rank)))
+		p.vector(t, blk+"ssm_dt.bias", t.take(in+"dt_proj.bias", inner), dims(inner), nil)
+		p.vector(t, blk+"ssm_a", t.take(in+"A_log", inner, state), dims(state, inner), decay)
+		p.vector(t, blk+"ssm_d", t.take(in+"D", inner), dims(inner), nil)
+	}
+	p.matrix(t, blk+"ssm_out.weight", inner, whole(t.take(in+"out_proj.weight", d, inner)))
 }

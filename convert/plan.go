@@ -42,6 +42,8 @@ type plan struct {
 	path    string             // of what is converted, for messages
 	source  *source.Checkpoint // nil when a GGUF is copied
 	inputs  []string           // files that are read, so not to be written over
+	// warnings are lines about what the checkpoint says and the file does not follow.
+	warnings []string
 }
 
 func (p *plan) set(key string, value any) { p.pairs = append(p.pairs, pair{key, value}) }
@@ -100,10 +102,35 @@ func (t *takes) rest() {
 	}
 	switch n := len(extra); {
 	case n == 1:
-		t.fail("%s: tensor %s is not part of the model", t.file(extra[0]), source.Show(extra[0]))
+		t.fail("%s: tensor %s is not part of the model%s", t.file(extra[0]), source.Show(extra[0]), reason(extra[0]))
 	case n > 1:
-		t.fail("%s: tensor %s is not part of the model (nor are %d others)", t.file(extra[0]), source.Show(extra[0]), n-1)
+		t.fail("%s: tensor %s is not part of the model%s, nor are %d others", t.file(extra[0]), source.Show(extra[0]), reason(extra[0]), n-1)
 	}
+}
+
+// reason names what a tensor that is left over is likely to be.
+func reason(name string) string {
+	for _, r := range []struct{ part, what string }{
+		{"lora_", "an adapter (LoRA): merge it into its model first, as PEFT's merge_and_unload does"},
+		{".qweight", "quantized (GPTQ or AWQ): take the unquantized checkpoint"},
+		{".qzeros", "quantized (GPTQ or AWQ): take the unquantized checkpoint"},
+		{".weight_scale", "quantized (FP8 or compressed-tensors): take the unquantized checkpoint"},
+		{".absmax", "quantized (bitsandbytes): take the unquantized checkpoint"},
+		{"quant_state", "quantized (bitsandbytes): take the unquantized checkpoint"},
+		{".bias", "a bias, and models with biases are not supported"},
+		{"q_norm", "a norm of queries, which is not supported"},
+		{"k_norm", "a norm of keys, which is not supported"},
+		{".experts.", "one of a mixture of experts, which is not supported"},
+		{"block_sparse_moe", "one of a mixture of experts, which is not supported"},
+		{"vision", "part of a model that sees images, which is not supported"},
+		{"visual", "part of a model that sees images, which is not supported"},
+		{"score.weight", "a classifier's"},
+	} {
+		if strings.Contains(name, r.part) {
+			return " (it is " + r.what + ")"
+		}
+	}
+	return ""
 }
 
 // file is where a tensor lies.

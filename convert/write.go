@@ -27,7 +27,7 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	for _, kv := range p.pairs {
 		w.Set(kv.key, kv.value)
 	}
-	sum := &Summary{Arch: p.arch, Tensors: len(p.tensors), Types: map[string]int64{}}
+	sum := &Summary{Arch: p.arch, Tensors: len(p.tensors), Types: map[string]int64{}, Warnings: p.warnings}
 	types, err := p.types(o, sum)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,8 @@ type Config struct {
 	DModel  int
 	DFF     int // 0 for the pure Mamba models, which have no feed-forward
 	Vocab   int
-	Context int // what the model declares
+	Context int // what the model declares, at most Window
+	Window  int // positions a token attends to, 0 for all before it; longer contexts are refused
 	Eps     float32
 
 	Heads, HeadDim int
@@ -168,16 +169,29 @@ func attentionConfig(c *Config, k *keys) {
 	c.HeadDim = k.int("attention.key_length", c.DModel/c.Heads)
 	c.RopeDims = k.int("rope.dimension_count", c.HeadDim)
 	c.RopeBase = k.float("rope.freq_base", 10000)
+	ropeConfig(c, k)
+	if c.Window = k.int("attention.sliding_window", 0); c.Window > 0 {
+		c.Context = min(c.Context, c.Window)
+	}
+	checkKeys(c, k)
+}
+
+// ropeConfig reads how positions are stretched. ggml's own defaults are kept: a
+// factor without a type is linear, and the key of old files counts like it.
+func ropeConfig(c *Config, k *keys) {
 	kind, ok, err := k.m.String(k.arch + ".rope.scaling.type")
 	if err != nil {
 		k.fail("%w", err)
 	}
+	factor := k.float("rope.scaling.factor", k.float("rope.scale_linear", 0))
 	switch {
-	case !ok || kind == "none":
-	case kind == "linear":
-		c.RopeScale = k.float("rope.scaling.factor")
+	case kind == "none":
+	case kind == "linear" || !ok:
+		if factor != 0 {
+			c.RopeScale = factor
+		}
 	default:
-		k.fail("key %s.rope.scaling.type is %q (known: none, linear)", k.arch, kind)
+		k.fail("key %s.rope.scaling.type is %q, which is not supported (known: none, linear)", k.arch, kind)
 	}
 }
 

@@ -41,6 +41,9 @@ const (
 // ErrContext is wrapped when tokens do not fit the context.
 var ErrContext = errors.New("the context is full")
 
+// ErrWindow is wrapped when a context is longer than a model's sliding window.
+var ErrWindow = errors.New("sliding windows are not supported beyond their length")
+
 // Session is one mutable timeline of a model. It is not for two goroutines.
 type Session struct {
 	m       *Model
@@ -84,6 +87,9 @@ func (m *Model) newSession(b backend.Backend, o Options) (*Session, error) {
 	}
 	if o.KV != quant.F32 && o.KV != quant.F16 && o.KV != quant.Q8_0 {
 		return nil, fmt.Errorf("keys and values are kept as f16 or q8_0, not as %v", o.KV)
+	}
+	if w := m.Config.Window; w > 0 && o.Context > w {
+		return nil, fmt.Errorf("%s: a context of %d tokens, and each token attends to the last %d alone: %w; take --ctx %d or less", m.file.Name(), o.Context, w, ErrWindow, w)
 	}
 	s := &Session{m: m, b: b, o: o, states: map[string]*backend.State{}}
 	var err error

@@ -23,6 +23,8 @@ type Meta interface {
 // ggml is the tokenizer part of a GGUF file's metadata.
 type ggml struct {
 	model, pre, own, template string
+	named                     string           // JSON, see namedKey
+	roles                     map[string]int64 // ids of special tokens by name, of those that have no field here
 	tokens, merges            []string
 	types                     []int64
 	scores                    []float64
@@ -58,6 +60,9 @@ func FromGGUF(m Meta) (*Tokenizer, error) {
 		return nil, fmt.Errorf("tokenizer.ggml: %w", err)
 	}
 	t.chatTemplate = g.template
+	if t.named, err = g.names(); err != nil {
+		return nil, err
+	}
 	t.ends = []int32{-1, -1}
 	for _, end := range []struct {
 		name string
@@ -72,6 +77,33 @@ func FromGGUF(m Meta) (*Tokenizer, error) {
 	return t, nil
 }
 
+// names are the special tokens by name: as our key has them, else by ggml's ids.
+func (g *ggml) names() (map[string]any, error) {
+	named := map[string]any{}
+	if g.named == "" {
+		for name, id := range g.roles {
+			named[name] = g.tokens[id]
+		}
+		return named, nil
+	}
+	fields, err := fieldsOf([]byte(g.named))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", namedKey, err)
+	}
+	for name, raw := range fields {
+		var text string
+		var list []string
+		if json.Unmarshal(raw, &text) == nil {
+			named[name] = text
+		} else if err := json.Unmarshal(raw, &list); err == nil {
+			named[name] = list
+		} else {
+			return nil, fmt.Errorf("%s: %s is neither a token nor a list of them", namedKey, quote(name))
+		}
+	}
+	return named, nil
+}
+
 // readGGML reads the keys and checks that the lists fit each other.
 func readGGML(m Meta) (*ggml, error) {
 	g := &ggml{bos: -1, eos: -1, unk: -1, eot: -1, eom: -1}
@@ -82,6 +114,7 @@ func readGGML(m Meta) (*ggml, error) {
 		get(m.String, "tokenizer.ggml.pre", &g.pre, nil),
 		get(m.String, "tokenizer.chat_template", &g.template, nil),
 		get(m.String, ownKey, &g.own, &g.hasOwn),
+		get(m.String, namedKey, &g.named, nil),
 		get(m.Strings, "tokenizer.ggml.tokens", &g.tokens, &has.tokens),
 		get(m.Strings, "tokenizer.ggml.merges", &g.merges, &g.hasMerges),
 		get(m.Ints, "tokenizer.ggml.token_type", &g.types, &has.types),
@@ -93,6 +126,15 @@ func readGGML(m Meta) (*ggml, error) {
 		errs = append(errs, get(m.Uint, "tokenizer.ggml."+name+"_token_id", &id, &ok))
 		if ok && id < 1<<32-1 { // ggml writes 2^32-1 for none
 			*into = int64(id)
+		}
+	}
+	g.roles = map[string]int64{}
+	for key, name := range map[string]string{"padding": "pad_token", "seperator": "sep_token", "separator": "sep_token", "cls": "cls_token", "mask": "mask_token"} {
+		var id uint64
+		var ok bool
+		errs = append(errs, get(m.Uint, "tokenizer.ggml."+key+"_token_id", &id, &ok))
+		if ok && id < uint64(len(g.tokens)) {
+			g.roles[name] = int64(id)
 		}
 	}
 	for name, into := range map[string]**bool{"add_bos_token": &g.addBOS, "add_eos_token": &g.addEOS, "add_space_prefix": &g.addSpace} {
@@ -174,8 +216,9 @@ func (g *ggml) fill(d *definition) error {
 		case typeNormal, typeUnknown, typeByte:
 			d.kind[id] = kindModel
 		case typeControl, typeUserDefined, typeUnused:
-			if at, ok := both[text]; ok && at == int64(id) {
-				d.kind[id] = kindModel
+			at, ok := both[text]
+			if ok && at == int64(id) || !g.hasOwn && int64(id) == g.unk {
+				d.kind[id] = kindModel // words fall back to <unk>, whatever type it has
 			} else {
 				d.text[id] = ""
 			}
@@ -200,7 +243,7 @@ func (g *ggml) specify() (*specification, error) {
 	case "gpt2":
 		level := object{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}
 		root["decoder"] = level
-		switch g.pre {
+		switch g.splitName() {
 		case "llama-bpe", "llama3", "llama-v3":
 			model["ignore_merges"], addBOS = true, g.bos >= 0
 			split := object{"type": "Split", "pattern": object{"Regex": llama3Pattern}, "behavior": "Isolated", "invert": false}
@@ -265,10 +308,25 @@ func (g *ggml) specify() (*specification, error) {
 	return parseSpecification(data)
 }
 
+// splitName is tokenizer.ggml.pre. Files of before May 2024 have none, and some say no
+// more than "default": there the tokens tell whose they are, else GPT-2's way is taken.
+func (g *ggml) splitName() string {
+	if g.pre != "" && g.pre != "default" {
+		return g.pre
+	}
+	switch {
+	case slices.Contains(g.tokens, "<|begin_of_text|>"):
+		return "llama-bpe"
+	case slices.Contains(g.tokens, "<|padding|>"):
+		return "olmo" // GPT-NeoX's, which the Mamba models have
+	}
+	return "gpt-2"
+}
+
 // setLlamaDefaults puts in the ids that ggml takes where a SentencePiece file names none.
 func (g *ggml) setLlamaDefaults() {
 	for i, id := range []*int64{&g.unk, &g.bos, &g.eos} {
-		if *id < 0 && i < len(g.tokens) && (g.typeOf(i) == typeControl || g.typeOf(i) == typeUnknown) {
+		if *id < 0 && i < len(g.tokens) && (g.typeOf(i) == typeControl || g.typeOf(i) == typeUnknown || g.tokens[i] == []string{"<unk>", "<s>", "</s>"}[i]) {
 			*id = int64(i)
 		}
 	}

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,9 @@ import (
 
 // ownKey holds tokenizer.json without vocabulary and merges, which ggml's keys hold.
 const ownKey = "mil.tokenizer.json"
+
+// namedKey holds what Named returns, as JSON.
+const namedKey = "mil.tokenizer.special_tokens"
 
 // ggml's token types.
 const (
@@ -42,6 +46,18 @@ func (t *Tokenizer) GGUF(rows int) (map[string]any, error) {
 	for key, id := range map[string]int32{"bos": t.bos, "eos": t.eos, "unknown": t.unk} {
 		if id >= 0 {
 			kv["tokenizer.ggml."+key+"_token_id"] = uint32(id)
+		}
+	}
+	if named := t.Named(); len(named) > 0 {
+		data, err := json.Marshal(named) // in the order of the names
+		if err != nil {
+			return nil, err
+		}
+		kv[namedKey] = string(data)
+		if pad, ok := named["pad_token"].(string); ok {
+			if id, ok := t.ID(pad); ok {
+				kv["tokenizer.ggml.padding_token_id"] = uint32(id)
+			}
 		}
 	}
 	if t.chatTemplate != "" {

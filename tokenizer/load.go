@@ -13,10 +13,12 @@ import (
 	"strings"
 
 	"github.com/mil-run/mil/internal/jsonscan"
+	"github.com/mil-run/mil/internal/lfs"
+	"github.com/mil-run/mil/internal/pyjson"
 )
 
 // FromFiles loads the tokenizer of a Hugging Face style folder, or a tokenizer.json
-// (.gz) named itself, with the tokenizer_config.json and chat_template.jinja beside it.
+// (.gz) named itself, with the chat template and the files of special tokens beside it.
 // The error wraps fs.ErrNotExist where there is no tokenizer.json.
 func FromFiles(path string) (*Tokenizer, error) {
 	dir, file := filepath.Dir(path), path
@@ -32,7 +34,7 @@ func FromFiles(path string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseTokenizer(data)
+	t, err := parseTokenizer(pyjson.Clean(data))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -63,6 +65,9 @@ func readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if err := lfs.CheckReader(f); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	var r io.Reader = f
 	if strings.HasSuffix(path, ".gz") {
 		if r, err = gzip.NewReader(f); err != nil {
@@ -172,137 +177,4 @@ func parseMerges(field json.RawMessage) (*mergeList, error) {
 		list = mergeLines(lines)
 	}
 	return &list, nil
-}
-
-// readConfig takes the chat template and the special tokens from the files beside
-// tokenizer.json.
-func (t *Tokenizer) readConfig(dir string) error {
-	file := filepath.Join(dir, "chat_template.jinja")
-	template, err := readFile(file, maxTemplate)
-	hasTemplate := err == nil
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	t.chatTemplate = string(template)
-	t.guessEnds() // once more: the template tells which token ends a turn
-	file = filepath.Join(dir, "tokenizer_config.json")
-	data, err := readFile(file, maxConfig)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := t.parseConfig(data, hasTemplate); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return nil
-}
-
-func (t *Tokenizer) parseConfig(data []byte, hasTemplate bool) error {
-	var config struct {
-		BOS          json.RawMessage `json:"bos_token"`
-		EOS          json.RawMessage `json:"eos_token"`
-		ChatTemplate json.RawMessage `json:"chat_template"`
-	}
-	err := json.Unmarshal(data, &config)
-	if err != nil {
-		return err
-	}
-	if !hasTemplate {
-		if t.chatTemplate, err = parseTemplate(config.ChatTemplate); err != nil {
-			return fmt.Errorf("chat_template: %w", err)
-		}
-	}
-	if err := t.parseToken(config.BOS, &t.bos); err != nil {
-		return fmt.Errorf("bos_token: %w", err)
-	}
-	if err := t.parseToken(config.EOS, &t.eos); err != nil {
-		return fmt.Errorf("eos_token: %w", err)
-	}
-	return nil
-}
-
-// parseTemplate takes a template written as a string or as a list of named ones.
-func parseTemplate(field json.RawMessage) (string, error) {
-	if len(field) == 0 || string(field) == "null" {
-		return "", nil
-	}
-	if len(field) > maxTemplate {
-		return "", fmt.Errorf("it has %d bytes; at most %d are taken", len(field), maxTemplate)
-	}
-	if field[0] == '"' {
-		var template string
-		err := json.Unmarshal(field, &template)
-		return template, err
-	}
-	if err := atMost("it", jsonscan.Commas(field, 1)+1, maxSteps); err != nil {
-		return "", err
-	}
-	var list []struct{ Name, Template string }
-	if err := json.Unmarshal(field, &list); err != nil {
-		return "", err
-	}
-	for _, named := range list {
-		if named.Name == "default" {
-			return named.Template, nil
-		}
-	}
-	return "", errors.New(`none of the list is named "default"`)
-}
-
-// parseToken takes a token written as a string or as an object with its content into id;
-// null says that there is none, an absent field nothing.
-func (t *Tokenizer) parseToken(field json.RawMessage, id *int32) error {
-	var token struct{ Content string }
-	var err error
-	switch {
-	case len(field) == 0:
-		return nil
-	case string(field) == "null":
-		*id = -1
-		return nil
-	case field[0] == '"':
-		err = json.Unmarshal(field, &token.Content)
-	default:
-		err = json.Unmarshal(field, &token)
-	}
-	if err != nil {
-		return err
-	}
-	found, ok := t.ID(token.Content)
-	if !ok {
-		return fmt.Errorf("%s is not in the vocabulary", quote(token.Content))
-	}
-	*id = found
-	return nil
-}
-
-var (
-	textStarts = []string{"<|begin_of_text|>", "<s>", "<bos>", "<|endoftext|>"}
-	turnEnds   = []string{"<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<end_of_turn>", "<|end_of_turn|>", "<|end|>"}
-	textEnds   = []string{"<|end_of_text|>", "<|endoftext|>", "</s>", "<eos>"}
-)
-
-// guessEnds finds BOS and EOS where only tokenizer.json tells of them: in the
-// post-processor, else by the names that the families in use give them.
-func (t *Tokenizer) guessEnds() {
-	first := func(names []string, in string) int32 {
-		for _, name := range names {
-			if id, ok := t.added.byContent[name]; ok && strings.Contains(in, name) {
-				return id
-			}
-		}
-		return -1
-	}
-	if before := t.template.before; len(before) > 0 {
-		t.bos = before[0]
-	} else {
-		t.bos = first(textStarts, strings.Join(textStarts, ""))
-	}
-	if after := t.template.after; len(after) > 0 {
-		t.eos = after[len(after)-1]
-	} else if t.eos = first(turnEnds, t.chatTemplate); t.eos < 0 {
-		t.eos = first(textEnds, strings.Join(textEnds, ""))
-	}
 }

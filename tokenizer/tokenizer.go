@@ -35,6 +35,7 @@ type Tokenizer struct {
 	bos, eos     int32   // -1 none
 	ends         []int32 // more ids that end a turn, by the file's own word
 	chatTemplate string
+	named        map[string]any // special tokens by name, see Named; bos and eos may differ
 
 	spec     *specification // what GGUF writes beside the vocabulary
 	byScores bool           // merges were derived from scores

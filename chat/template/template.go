@@ -13,6 +13,9 @@ const maxError = 160 // bytes of an error's text
 // Tokens are the special tokens a template may print.
 type Tokens struct {
 	BOS, EOS string // bos_token and eos_token
+	// Named are further ones by the names templates know them by: pad_token and so
+	// on as strings, additional_special_tokens as []string.
+	Named map[string]any
 }
 
 // Template is a parsed chat template. It may be rendered by several goroutines
@@ -64,6 +67,11 @@ func (t *Template) Render(messages []Message, vars map[string]any) (string, erro
 		"eos_token": t.tokens.EOS,
 		"tools":     nil,
 		"documents": nil,
+	}
+	for name, v := range t.tokens.Named {
+		if _, said := all[name]; !said {
+			all[name] = v
+		}
 	}
 	maps.Copy(all, vars)
 	all["messages"] = messages

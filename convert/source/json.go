@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/mil-run/mil/internal/jsonscan"
+	"github.com/mil-run/mil/internal/lfs"
+	"github.com/mil-run/mil/internal/pyjson"
 )
 
 // What files of JSON may hold, far past any checkpoint's: the largest index
@@ -21,8 +24,8 @@ const (
 	maxKeys    = 1 << 10  // of any other object
 )
 
-// ReadJSON decodes the JSON file at path into v. Errors are one line and name
-// the file.
+// ReadJSON decodes the JSON file at path into v, Python's NaN and Infinity
+// included (see pyjson). Errors are one line and name the file.
 func ReadJSON(path string, v any) error {
 	b, err := readSmall(path, maxConfig)
 	if err != nil {
@@ -34,7 +37,7 @@ func ReadJSON(path string, v any) error {
 	return nil
 }
 
-// readSmall reads a file of at most most bytes.
+// readSmall reads a JSON file of at most most bytes.
 func readSmall(path string, most int64) ([]byte, error) {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -52,7 +55,12 @@ func readSmall(path string, most int64) ([]byte, error) {
 	if int64(len(b)) > most {
 		return nil, fmt.Errorf("%s: %d bytes; at most %d are taken", path, max(st.Size(), most+1), most)
 	}
-	return b, err
+	if err == nil {
+		if err = lfs.Check(b); err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return pyjson.Clean(b), err
 }
 
 // jsonError says where JSON is wrong, in one line whatever the file holds.
@@ -63,13 +71,32 @@ func jsonError(err error) error {
 	case errors.As(err, &syntax):
 		return fmt.Errorf("not valid JSON at byte %d: %s", syntax.Offset, Show(syntax.Error()))
 	case errors.As(err, &kind):
-		return fmt.Errorf("JSON key %s holds a %s, wanted %s", Show(kind.Field), Show(kind.Value), kind.Type)
+		return fmt.Errorf("JSON key %s holds a %s, wanted %s", Show(kind.Field), Show(pyjson.Spell(kind.Value)), jsonType(kind.Type))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("not valid JSON: it ends too early")
 	case strings.ContainsAny(err.Error(), "\r\n"):
 		return errors.New(Show(err.Error()))
 	}
 	return err
+}
+
+// jsonType is what JSON calls a Go type.
+func jsonType(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Pointer:
+		return jsonType(t.Elem())
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	}
+	return "a number"
 }
 
 // walkDocument calls member for every key of the one object that b holds, of

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/mil-run/mil/internal/lfs"
 )
 
 // ErrNoWeights is wrapped when a folder holds no weights that Open knows.
@@ -120,8 +122,8 @@ func (c *Checkpoint) openFile(dir, name string, read func(*Checkpoint, file) err
 		return fmt.Errorf("%s: %w", name, reason(err))
 	}
 	c.files = append(c.files, f)
-	if isPointer(f) {
-		return fmt.Errorf("%s: %w", name, errPointer)
+	if err := lfs.CheckReader(f); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if err := read(c, file{f, name, st.Size()}); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -211,4 +213,21 @@ func (c *Checkpoint) Names() []string {
 func (c *Checkpoint) Tensor(name string) (*Tensor, bool) {
 	t, ok := c.tensors[name]
 	return t, ok
+}
+
+// Rename gives tensors other names, by the old ones; two may not share one.
+func (c *Checkpoint) Rename(names map[string]string) error {
+	renamed := make(map[string]*Tensor, len(c.tensors))
+	for _, old := range c.Names() {
+		name := old
+		if to, ok := names[old]; ok {
+			name = to
+		}
+		if other, ok := renamed[name]; ok {
+			return fmt.Errorf("tensors %s and %s are both %s", Show(other.Name), Show(old), Show(name))
+		}
+		renamed[name] = c.tensors[old]
+	}
+	c.tensors = renamed
+	return nil
 }

@@ -23,9 +23,6 @@ const (
 	BF16
 )
 
-// errPointer is what a file says that a clone without git-lfs left behind.
-var errPointer = errors.New("a git-lfs pointer, not the weights: fetch them with git lfs pull")
-
 // dtype is what a file format calls an element type and its bytes an element.
 type dtype struct {
 	dtype DType

@@ -1,9 +1,7 @@
 package source
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 )
@@ -28,15 +26,6 @@ func EscapeGlob(path string) string {
 		return path
 	}
 	return strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
-}
-
-// isPointer reports whether r holds a git-lfs pointer, which is what a clone
-// without git-lfs leaves in place of the weights.
-func isPointer(r io.ReaderAt) bool {
-	magic := []byte("version https://git-lfs")
-	head := make([]byte, len(magic))
-	n, _ := r.ReadAt(head, 0)
-	return bytes.Equal(head[:n], magic)
 }
 
 // showInts prepares a shape for a message; it too may be absurdly long.

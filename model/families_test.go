@@ -1,0 +1,50 @@
+package model_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/internal/testutil"
+	"github.com/mil-run/mil/model"
+)
+
+// Checkpoints that transformers wrote itself give transformers' own logits.
+func TestFamilies(t *testing.T) {
+	for name, most := range map[string]int{"llama": 0, "mamba-hf": 0, "mamba2-hf": 0, "mistral-window": 16} {
+		t.Run(name, func(t *testing.T) {
+			f, _ := testutil.Convert(t, testutil.Data("families", name), "f32")
+			want := testutil.Safetensors(t, testutil.Data("families", name, "expected.safetensors"))
+			tokens, rows := want["tokens"].I32, want["logits"].F32
+			if most > 0 {
+				rows = rows[:len(rows)/len(tokens)*most]
+				tokens = tokens[:most]
+			}
+			s := session(t, f, model.Options{})
+			got := logits(t, s, tokens, false)
+			var worst float64
+			for i := range rows {
+				worst = max(worst, float64(got[i]-rows[i]), float64(rows[i]-got[i]))
+			}
+			if len(got) != len(rows) || !(worst < 1e-4) {
+				t.Errorf("%d logits of %d, up to %.2g off", len(got), len(rows), worst)
+			}
+		})
+	}
+}
+
+// A context beyond a sliding window, where the window would change the text, is
+// refused; the context taken without being asked for lies within it.
+func TestWindow(t *testing.T) {
+	f, _ := testutil.Convert(t, testutil.Data("families", "mistral-window"), "f32")
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.NewSession(cpu.New(1), model.Options{Context: 17}); !errors.Is(err, model.ErrWindow) {
+		t.Errorf("a context of 17: %v", err)
+	}
+	if s := session(t, f, model.Options{}); s.Context() != 16 {
+		t.Errorf("a context of %d", s.Context())
+	}
+}
