@@ -21,7 +21,7 @@ func unpickle(code []byte) (value any, err error) {
 	// The library indexes and type-asserts without looking in places.
 	defer func() {
 		if p := recover(); p != nil {
-			value, err = nil, fmt.Errorf("data.pkl: the pickle is broken: %s", Show(fmt.Sprint(p)))
+			value, err = nil, errors.New("data.pkl: the pickle is broken: it uses what it has not made")
 		}
 	}()
 	switch value, err = u.Load(); {

@@ -143,6 +143,8 @@ func use(data []byte) (reply string, err error) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+func sum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
 // headerSum is the header's checksum, whose own bytes count as zero.
 func headerSum(header []byte, at int) uint32 {
 	h := slices.Clone(header)

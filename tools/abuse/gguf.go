@@ -5,6 +5,8 @@ package main
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/mil-run/mil/format"
 )
 
 // layout is where the parts of a GGUF file's header begin.
@@ -12,7 +14,13 @@ type layout struct {
 	offsets  []int // of counts, keys, types, values, tensor names, shapes, ...
 	checksum int   // of the header's checksum in a file of ours
 	end      int   // of the last tensor's description
+	sums     int   // of the tensors' checksums
+	data     int   // where the tensors begin
+	tensors  []span
 }
+
+// span is where a tensor lies in the file.
+type span struct{ from, to int }
 
 // walker reads a GGUF header without checking it: the file is known to be good.
 type walker struct {
@@ -70,6 +78,9 @@ func walk(data []byte) (*layout, error) {
 		if key == "mil.checksum.header" {
 			w.checksum = w.at
 		}
+		if key == "mil.checksum.tensors" {
+			w.sums = w.at + 12 // behind the elements' type and number
+		}
 		w.value(kind)
 	}
 	for range tensors {
@@ -83,6 +94,14 @@ func walk(data []byte) (*layout, error) {
 	w.end = w.at
 	if w.checksum == 0 {
 		return nil, errors.New("the file carries no checksum")
+	}
+	f, err := format.Parse(data, "good")
+	if err != nil {
+		return nil, err
+	}
+	w.layout.data, _ = f.Header()
+	for _, t := range f.Tensors() {
+		w.tensors = append(w.tensors, span{int(t.Offset), int(t.Offset + t.Size)})
 	}
 	return &w.layout, nil
 }

@@ -27,6 +27,7 @@ type abuse struct {
 	dir      string // for the part at hand, empty when it begins
 	short    bool
 	rand     *rand.Rand
+	seed     uint64
 	share    int // of the bytes of headers and of the prompts, which are many,
 	of       int // and how many shares there are
 	count    int // things done
@@ -40,6 +41,7 @@ var parts = []struct {
 }{
 	{"damaged models", damagedModels},
 	{"damaged checkpoints", damagedCheckpoints},
+	{"mutations", mutations},
 	{"killed while writing", killedWriting},
 	{"interrupted", interrupted},
 	{"full disks", fullDisks},
@@ -81,7 +83,7 @@ func main() {
 		if !strings.Contains(p.name, only) {
 			continue
 		}
-		a.rand = rand.New(rand.NewPCG(seed, uint64(i)))
+		a.seed, a.rand = seed, rand.New(rand.NewPCG(seed, uint64(i)))
 		a.part(p.name, p.run)
 	}
 	if a.failures > 0 {

@@ -16,6 +16,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
 // patience is how long a call may take on a busy machine.
@@ -41,6 +43,8 @@ type call struct {
 	dir    string    // to run in; the part's otherwise
 	shell  string    // put before the command: limits
 	user   uint32    // to run as, where not 0
+	// bounded keeps it from taking the machine's memory.
+	bounded bool
 }
 
 // outcome is how a call ended.
@@ -49,6 +53,8 @@ type outcome struct {
 	code     int
 	signal   syscall.Signal // that ended it
 	hung     bool
+	rss      int64 // the most memory it had, in bytes
+	cpu      time.Duration
 }
 
 // command prepares a call. Its configuration folder is in the part's folder.
@@ -82,8 +88,19 @@ func (a *abuse) run(c call) outcome {
 		cmd.Stdout = &out
 	}
 	cmd.Stderr = &errs
-	err := cmd.Run()
-	return ended(ctx, err, out.String(), errs.String())
+	err := cmd.Start()
+	if err == nil {
+		if c.bounded {
+			unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: 3 << 30, Max: 3 << 30}, nil)
+		}
+		err = cmd.Wait()
+	}
+	o := ended(ctx, err, out.String(), errs.String())
+	if s := cmd.ProcessState; s != nil {
+		o.cpu = s.UserTime() + s.SystemTime()
+		o.rss = s.SysUsage().(*syscall.Rusage).Maxrss << 10
+	}
+	return o
 }
 
 func ended(ctx context.Context, err error, out, errs string) outcome {
@@ -108,7 +125,7 @@ func (o outcome) sane() string {
 	switch {
 	case o.hung:
 		return "it hangs"
-	case strings.Contains(o.err, "goroutine ") || strings.Contains(o.err, "panic:") || strings.Contains(o.err, "fatal error:"):
+	case strings.Contains(o.err, "goroutine ") || strings.Contains(o.err, "panic:") || strings.Contains(o.err, "fatal error:") || strings.Contains(o.err, "runtime error"):
 		return "it crashed"
 	case o.signal != 0:
 		return "ended by " + o.signal.String()
