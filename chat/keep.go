@@ -2,7 +2,9 @@ package chat
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/session"
@@ -22,6 +24,14 @@ type pointNote struct {
 }
 
 func (p *point) note() pointNote { return pointNote{p.unfed, p.known} }
+
+// check says what a file's note may not say of a model of so many tokens.
+func (n *pointNote) check(vocab int) error {
+	if len(n.Unfed) > 1 || slices.ContainsFunc(n.Unfed, func(id int32) bool { return id < 0 || int(id) >= vocab }) {
+		return errors.New("its reply ends with tokens that cannot be")
+	}
+	return nil
+}
 
 // longPrompt is from how many tokens of a prompt on the point behind it is kept in
 // the file: short ones are fed again.
@@ -57,11 +67,15 @@ func (c *Conversation) turn() (t session.Turn, err error) {
 }
 
 // Save writes the conversation and all its session knows to a file, whole or not
-// at all.
+// at all. The file that it is attached to is brought up to date, and made anew
+// where it is gone.
 func (c *Conversation) Save(path string) error {
 	t, err := c.turn()
 	if err != nil {
 		return err
+	}
+	if c.file != nil && c.file.Is(path) {
+		return c.file.Renew(c.s, t)
 	}
 	return session.Save(path, c.s, t)
 }
@@ -131,6 +145,9 @@ func (c *Conversation) resume(path string, found *session.Found) error {
 		err = n.Sampling.Check()
 	}
 	if err == nil {
+		err = n.check(c.s.Vocab())
+	}
+	if err == nil {
 		c.set.Sampling = n.Sampling
 		c.decoder.SetSampling(n.Sampling)
 		err = c.decoder.SetRandom(n.Random)
@@ -145,7 +162,7 @@ func (c *Conversation) resume(path string, found *session.Found) error {
 	c.at = c.recall(len(messages), n.pointNote)
 	for _, p := range found.Points {
 		var n pointNote
-		if err := json.Unmarshal(p.Note, &n); err != nil || p.Messages > len(messages) {
+		if err := json.Unmarshal(p.Note, &n); err != nil || n.check(c.s.Vocab()) != nil || p.Messages > len(messages) {
 			continue
 		}
 		m := mark{c.recall(p.Messages, n), p.Messages, p.Snap, p.Logits}

@@ -2,7 +2,6 @@ package format
 
 import (
 	"errors"
-	"os"
 	"syscall"
 )
 
@@ -15,12 +14,3 @@ const (
 func isDiskFull(err error) bool {
 	return errors.Is(err, errorDiskFull) || errors.Is(err, errorHandleDiskFull)
 }
-
-// syncDir does nothing: Windows has no way to flush a folder.
-func syncDir(string) error { return nil }
-
-// lock has nothing to do: Windows refuses to remove a file that is open.
-func lock(*os.File) bool { return true }
-
-// removeDead removes a file that no process has open.
-func removeDead(path string) { os.Remove(path) }

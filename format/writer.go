@@ -8,10 +8,10 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
+	"github.com/mil-run/mil/internal/whole"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -34,7 +34,7 @@ type Writer struct {
 	err   error           // the first wrong Set or Add, for Begin
 
 	mu   sync.Mutex
-	file *os.File // nil before Begin and after Finish or Abort
+	file *whole.File // nil before Begin and after Finish or Abort
 	out  *bufio.Writer
 	l    *layout
 	at   int    // the tensor being written
@@ -123,10 +123,7 @@ func (w *Writer) Begin() error {
 	if err != nil {
 		return w.fail(err)
 	}
-	dir, base := filepath.Split(w.path)
-	prefix := "." + base + ".tmp-"
-	sweep(dir, prefix)
-	file, err := createTemp(dir, prefix)
+	file, err := whole.Create(w.path, whole.Options{Perm: 0o666, New: !w.force})
 	if err != nil {
 		return w.fail(err)
 	}
@@ -194,14 +191,7 @@ func (w *Writer) Finish() error {
 	if err := w.patch(); err != nil {
 		return w.fail(err)
 	}
-	if err := w.file.Sync(); err != nil {
-		return w.fail(err)
-	}
-	temp := w.file.Name()
-	if err := w.file.Close(); err != nil {
-		return w.fail(err)
-	}
-	if err := w.publish(temp); err != nil {
+	if err := w.file.Commit(); err != nil {
 		return w.fail(err)
 	}
 	w.file = nil
@@ -219,9 +209,7 @@ func (w *Writer) discard() {
 	if w.file == nil {
 		return
 	}
-	name := w.file.Name()
-	w.file.Close() // before Remove, which Windows refuses for an open file
-	os.Remove(name)
+	w.file.Abort()
 	w.file = nil
 }
 
@@ -246,38 +234,15 @@ func (w *Writer) vacant() error {
 		return err
 	case !w.force:
 		return ErrExists
-	case !st.Mode().IsRegular() && st.Mode()&fs.ModeSymlink == 0:
+	}
+	if st, err = os.Stat(w.path); err == nil && !st.Mode().IsRegular() { // a link is followed, also to nothing
 		return errors.New("it exists and is not a regular file")
 	}
 	return nil
 }
 
-// publish gives the temporary file its name and makes that durable. Without
-// force a link is made, which fails where a file came to be meanwhile;
-// filesystems without links get a look before the renaming instead.
-func (w *Writer) publish(temp string) error {
-	if !w.force {
-		switch err := os.Link(temp, w.path); {
-		case err == nil:
-			os.Remove(temp)
-			return syncDir(filepath.Dir(w.path))
-		case errors.Is(err, fs.ErrExist):
-			return ErrExists
-		}
-	}
-	if err := w.vacant(); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, w.path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(w.path))
-}
-
 // fail puts the path before an error and says what to do about a full disk.
 func (w *Writer) fail(err error) error {
-	var p *fs.PathError
-	var l *os.LinkError
 	switch {
 	case isDiskFull(err):
 		need := ""
@@ -285,12 +250,10 @@ func (w *Writer) fail(err error) error {
 			need = fmt.Sprintf(" (the file takes %d bytes)", w.l.size)
 		}
 		err = fault(ErrDiskFull, "the disk is full: free space there or choose another folder%s", need)
-	case errors.Is(err, ErrExists):
+	case errors.Is(err, ErrExists), errors.Is(err, fs.ErrExist):
 		err = fault(ErrExists, "the file exists; it is only replaced with --force")
-	case errors.As(err, &p):
-		err = p.Err // its path is the temporary file's
-	case errors.As(err, &l):
-		err = l.Err
+	default:
+		err = whole.Unpath(err) // it may be the temporary file's
 	}
 	return fmt.Errorf("write %s: %w", w.path, err)
 }

@@ -45,7 +45,7 @@ func (c *Cache) read(name string, s *model.Session) (*entry, error) {
 }
 
 func (e *entry) parse(b []byte, name string, s *model.Session) error {
-	h, at, err := parseHeader(b)
+	h, at, err := parseHeader(b, nil)
 	if err != nil {
 		return err
 	}

@@ -22,14 +22,14 @@ import (
 
 // info is a record's own words.
 type info struct {
-	Keep         int               `json:"keep"` // tokens that stay of the timeline before
-	Logged       int               `json:"logged"`
-	Dropped      int               `json:"dropped,omitempty"` // tokens that the caches have no longer
-	Pinned       int               `json:"pinned,omitempty"`  // tokens that they must keep
-	KeepMessages int               `json:"keep_messages,omitempty"`
-	Messages     []json.RawMessage `json:"messages,omitempty"` // that follow those kept
-	Note         json.RawMessage   `json:"note,omitempty"`
-	Points       []pointInfo       `json:"points,omitempty"`
+	Keep         int             `json:"keep"` // tokens that stay of the timeline before
+	Logged       int             `json:"logged"`
+	Dropped      int             `json:"dropped,omitempty"` // tokens that the caches have no longer
+	Pinned       int             `json:"pinned,omitempty"`  // tokens that they must keep
+	KeepMessages int             `json:"keep_messages,omitempty"`
+	Messages     messages        `json:"messages,omitempty"` // that follow those kept
+	Note         json.RawMessage `json:"note,omitempty"`
+	Points       points          `json:"points,omitempty"`
 }
 
 // pointInfo is a point of the timeline whose state the record holds.
@@ -50,9 +50,13 @@ type place struct {
 // content is a file's sum: what its records, one after another, came to.
 type content struct {
 	header
+	states  []int // of each part of the recurrent state, its bytes
+	foreign bool  // the parts are not those asked for: what they hold is not looked at
 	records int
-	end     int  // of the last record
-	torn    bool // bytes of a record without a head follow
+	last    int    // where the last record begins, or without one the file
+	head    []byte // the bytes there
+	end     int    // of the last record
+	torn    bool   // bytes of a record without a head follow
 
 	tokens   []int32
 	dropped  int
@@ -90,9 +94,9 @@ func mapFile(f *os.File, read func(b []byte) error) error {
 	return bad
 }
 
-// parse reads and checks all of a file, whose bytes are b.
+// parse reads and checks all of a file of whatever model, whose bytes are b.
 func parse(b []byte, f io.ReaderAt) (*content, error) {
-	c, err := read(b, f)
+	c, err := read(b, f, nil)
 	if err == nil {
 		err = c.verify(f)
 	}
@@ -104,14 +108,23 @@ func (c *content) verify(f io.ReaderAt) error {
 	return verify(f, slices.Concat(c.caches...), nil)
 }
 
-// read is parse without the checksums of what a restore puts into caches.
-func read(b []byte, f io.ReaderAt) (*content, error) {
-	h, at, err := parseHeader(b)
+// read is parse without the checksums of what a restore puts into caches. Where
+// want is given, a file of another model is refused before anything of it is read.
+func read(b []byte, f io.ReaderAt, want *header) (*content, error) {
+	h, at, err := parseHeader(b, want)
 	if err != nil {
 		return nil, err
 	}
-	c := &content{header: *h, end: at}
-	owners := newOwners(h.Parts)
+	c := &content{header: *h, end: at, foreign: want != nil && !slices.Equal(h.Parts, want.Parts)}
+	if c.foreign {
+		c.Parts = nil
+	}
+	for _, p := range c.Parts {
+		if !p.Cache {
+			c.states = append(c.states, p.Bytes)
+		}
+	}
+	owners := newOwners(c.Parts)
 	for c.end < len(b) {
 		list, end, err := parseRecord(b, c.end, c.records)
 		if errors.Is(err, errTorn) {
@@ -121,15 +134,20 @@ func read(b []byte, f io.ReaderAt) (*content, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := verify(f, slices.DeleteFunc(slices.Clone(list), section.isCache), nil); err != nil {
+		now := list
+		if !c.foreign { // caches are checked where they are put
+			now = slices.DeleteFunc(slices.Clone(list), section.isCache)
+		}
+		if err := verify(f, now, nil); err != nil {
 			return nil, err
 		}
 		if err := c.add(b, list, owners); err != nil {
 			return nil, fmt.Errorf("%w: turn %d: %w", ErrDamaged, c.records, err)
 		}
-		c.end = end
+		c.last, c.end = c.end, end
 		c.records++
 	}
+	c.head = slices.Clone(b[c.last:][:headSize])
 	return c, verify(f, c.finish(owners), nil)
 }
 
@@ -144,8 +162,12 @@ func verify(f io.ReaderAt, list []section, also func() error) error {
 			failed.CompareAndSwap(nil, &err)
 		}
 	}
+	piece := 0
+	for _, s := range list {
+		piece = max(piece, min(s.size, 256<<10))
+	}
 	work := func() {
-		buf := make([]byte, 256<<10)
+		buf := make([]byte, piece)
 		for i := int(next.Add(1)) - 1; i < len(list) && failed.Load() == nil; i = int(next.Add(1)) - 1 {
 			crc, err := list[i].checksum(f, buf)
 			if err == nil && crc != list[i].crc {
@@ -218,72 +240,20 @@ func (c *content) add(b []byte, list []section, o *owners) error {
 	}
 	c.tokens = appendInt32s(c.tokens[:in.Keep], tokens)
 	c.messages = append(c.messages[:in.KeepMessages], in.Messages...)
+	if len(c.messages) > maxMessages {
+		return fmt.Errorf("more than %d messages", maxMessages)
+	}
 	c.note, c.logged, c.dropped, c.pinned = in.Note, in.Logged, in.Dropped, in.Pinned
 	if c.dropped < 0 || c.dropped > len(c.tokens) || c.pinned < 0 || c.pinned > len(c.tokens) {
 		return errors.New("it dropped what it has not")
+	}
+	if c.foreign {
+		return nil
 	}
 	if err := c.addPoints(list, &in); err != nil {
 		return err
 	}
 	return o.take(list, max(0, in.Keep-c.dropped), len(c.tokens)-c.dropped)
-}
-
-// addPoints takes in the points of one record, its end last.
-func (c *content) addPoints(list []section, in *info) error {
-	places := make([]place, len(in.Points)+1)
-	for i, p := range in.Points {
-		places[i+1].pointInfo = p
-	}
-	places[0].pointInfo = pointInfo{len(c.tokens), in.Logged, len(c.messages), in.Note}
-	for i := range places {
-		places[i].state = make([]section, c.recurrent())
-	}
-	counts := make([]int, len(places))
-	for _, s := range list {
-		switch {
-		case s.kind != kindState && s.kind != kindLogits:
-		case s.from >= len(places):
-			return errors.New("a state of no point")
-		case s.kind == kindLogits:
-			places[s.from].logits = s
-		case s.part >= c.recurrent() || places[s.from].state[s.part].kind != 0:
-			return errors.New("a part of the state that it has not")
-		default:
-			places[s.from].state[s.part] = s
-			counts[s.from]++
-		}
-	}
-	if counts[0] == 0 && c.recurrent() > 0 { // as the record before left it
-		if n := len(c.points); n > 0 && c.points[n-1].Tokens == len(c.tokens) {
-			places[0].state = c.points[n-1].state
-			counts[0] = c.recurrent()
-		} else if len(c.tokens) > 0 {
-			return errors.New("its state is missing")
-		}
-	}
-	// Points behind what was kept stand in no timeline any more.
-	c.points = slices.DeleteFunc(c.points, func(p place) bool { return p.Tokens > in.Keep || p.Tokens == len(c.tokens) })
-	for i, p := range append(places[1:], places[0]) {
-		if n := counts[(i+1)%len(places)]; p.Tokens > 0 && n != c.recurrent() || p.Tokens < 0 || p.Tokens > len(c.tokens) || p.Messages < 0 ||
-			p.Logged < 0 || p.Logged > min(backend.Verify, p.Tokens) {
-			return errors.New("a point that cannot be")
-		}
-		if p.Tokens > 0 {
-			c.points = append(c.points, p)
-		}
-	}
-	slices.SortStableFunc(c.points, func(a, b place) int { return a.Tokens - b.Tokens })
-	return nil
-}
-
-// recurrent is the number of parts of the recurrent state.
-func (c *content) recurrent() (n int) {
-	for _, p := range c.Parts {
-		if !p.Cache {
-			n++
-		}
-	}
-	return n
 }
 
 // owners says which section holds each unit of positions of each cache: the last
@@ -310,8 +280,10 @@ func newOwners(parts []model.Part) *owners {
 func (o *owners) take(list []section, keep, tokens int) error {
 	const u = backend.CacheUnit
 	kept, units := (keep+u-1)/u, (tokens+u-1)/u
+	news := make([]int, len(o.of)) // of each cache the first that is to come
 	for i, of := range o.of {
 		of = of[:min(kept, len(of))]
+		news[i] = min(len(of), units)
 		for len(of) < units {
 			of = append(of, -1)
 		}
@@ -329,8 +301,8 @@ func (o *owners) take(list []section, keep, tokens int) error {
 			o.of[s.part][i] = len(o.list) - 1
 		}
 	}
-	for _, of := range o.of {
-		if slices.Contains(of, -1) {
+	for i, of := range o.of { // those before are there
+		if slices.Contains(of[news[i]:], -1) {
 			return errors.New("positions are missing")
 		}
 	}

@@ -73,8 +73,9 @@ func (h *header) encode() ([]byte, error) {
 	return b, nil
 }
 
-// parseHeader reads the header at the beginning of a file.
-func parseHeader(b []byte) (h *header, size int, err error) {
+// parseHeader reads the header at the beginning of a file. Where want is given,
+// the model must be the same, and parts are only read where they may be.
+func parseHeader(b []byte, want *header) (h *header, size int, err error) {
 	if len(b) < 16 {
 		if !bytes.HasPrefix([]byte(fileMagic), b[:min(len(b), 8)]) || len(b) == 0 {
 			return nil, 0, ErrNotSession
@@ -94,8 +95,24 @@ func parseHeader(b []byte) (h *header, size int, err error) {
 	case sum(b[:size-4]) != binary.LittleEndian.Uint32(b[size-4:]):
 		return nil, 0, fmt.Errorf("%w: checksum of the header", ErrDamaged)
 	}
-	h = &header{}
-	if err := json.Unmarshal(b[16:16+n], h); err != nil {
+	var read struct {
+		Model, Name string
+		Parts       json.RawMessage
+	}
+	err = json.Unmarshal(b[16:16+n], &read)
+	h = &header{Model: read.Model, Name: read.Name}
+	switch {
+	case err != nil:
+	case want != nil && h.Model != want.Model:
+		return nil, 0, fmt.Errorf("%w: %s", ErrModel, h.Name)
+	case want != nil && bytes.Count(read.Parts, []byte("{")) != len(want.Parts):
+	case len(read.Parts) > 0:
+		err = json.Unmarshal(read.Parts, &h.Parts)
+	}
+	if err == nil && slices.ContainsFunc(h.Parts, func(p model.Part) bool { return p.Bytes <= 0 }) {
+		err = errors.New("a part without bytes")
+	}
+	if err != nil {
 		return nil, 0, fmt.Errorf("%w: header: %v", ErrDamaged, err)
 	}
 	return h, size, nil
@@ -202,6 +219,7 @@ func parseRecord(b []byte, at, seq int) (list []section, end int, err error) {
 	if sum(table) != binary.LittleEndian.Uint32(head[28:]) {
 		return nil, 0, fmt.Errorf("%w: checksum of the table of turn %d", ErrDamaged, seq)
 	}
+	list = make([]section, 0, n)
 	last := uint64(headSize) // sections lie in order, with zeros between them
 	for i := range n {
 		e := table[i*entrySize:]

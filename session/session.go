@@ -7,11 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/internal/lock"
 	"github.com/mil-run/mil/internal/whole"
 	"github.com/mil-run/mil/model"
 )
@@ -76,16 +76,9 @@ func open(path string, s *model.Session) (*File, *Found, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	_, err = os.Stat(path)
-	fresh := errors.Is(err, fs.ErrNotExist)
-	if fresh {
-		err = create(path, h)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
 	f := &File{path: path}
-	if err := f.reopen(); err != nil {
+	fresh, err := f.take(h)
+	if err != nil {
 		return nil, nil, err
 	}
 	found, err := f.load(s, h)
@@ -97,20 +90,6 @@ func open(path string, s *model.Session) (*File, *Found, error) {
 		found = nil
 	}
 	return f, found, nil
-}
-
-// reopen opens and locks the file.
-func (f *File) reopen() (err error) {
-	if err := regular(f.path); err != nil {
-		return err
-	}
-	if f.f, err = os.OpenFile(f.path, os.O_RDWR, 0); err != nil {
-		return err
-	}
-	if err = lock(f.f); err != nil {
-		f.f.Close()
-	}
-	return err
 }
 
 // regular refuses what opening might wait on.
@@ -136,26 +115,16 @@ func (f *File) load(s *model.Session, h *header) (found *Found, err error) {
 		return nil, err
 	}
 	f.mark(s)
-	if found.Foreign { // nothing of it can be gone on from
-		f.c.Parts = nil
-	}
 	return found, nil
 }
 
 func load(b []byte, f *os.File, s *model.Session, h *header) (*content, *Found, error) {
-	c, err := read(b, f)
+	c, err := read(b, f, h)
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.Model != h.Model {
-		return nil, nil, fmt.Errorf("%w: %s", ErrModel, c.Name)
-	}
-	found := &Found{Turn: Turn{Messages: c.messages, Note: c.note}, Tokens: len(c.tokens), Turns: c.records, Torn: c.torn}
-	if !slices.Equal(c.Parts, h.Parts) {
-		found.Foreign = true
-		if err := c.verify(f); err != nil {
-			return nil, nil, err
-		}
+	found := &Found{Turn: Turn{Messages: c.messages, Note: c.note}, Tokens: len(c.tokens), Turns: c.records, Torn: c.torn, Foreign: c.foreign}
+	if c.foreign { // nothing of it can be gone on from
 		return c, found, s.Reset()
 	}
 	if n := len(c.tokens) - c.dropped; n > s.Context() {
@@ -196,37 +165,49 @@ func (f *File) Path() string { return f.path }
 
 // Close leaves the file to others.
 func (f *File) Close() error {
-	unlock(f.f)
+	if f.f == nil {
+		return nil
+	}
+	lock.Release(f.f) // before all of its mappings have gone
 	return f.f.Close()
 }
 
 // Append adds what is new since the last turn. After an error the file is as it
-// was.
-func (f *File) Append(s *model.Session, t Turn) error {
-	if f.c.Parts == nil {
+// was; where that wraps ErrLost, it is another's or gone.
+func (f *File) Append(s *model.Session, t Turn) error { return named(f.path, f.append(s, t)) }
+
+func (f *File) append(s *model.Session, t Turn) error {
+	if err := f.here(); err != nil {
+		return err
+	}
+	if f.c.foreign {
 		return f.rewrite(s, t)
 	}
 	list, in, err := f.turn(s, t)
-	if err != nil {
-		return named(f.path, err)
-	}
-	if list == nil {
-		return nil
+	if err != nil || list == nil {
+		return err
 	}
 	if st, err := f.f.Stat(); err != nil || st.Size() != int64(f.c.end) {
 		if err = errors.Join(err, f.f.Truncate(int64(f.c.end))); err != nil {
-			return named(f.path, err)
+			return err
 		}
 	}
 	end, err := writeRecord(f.f, int64(f.c.end), f.c.records, list)
 	if err != nil {
 		f.f.Truncate(int64(f.c.end))
-		return named(f.path, err)
+		return err
 	}
 	f.c.tokens = append(f.c.tokens[:in.Keep], s.Tokens()[in.Keep:]...)
 	f.c.messages, f.c.note, f.c.logged = slices.Clone(t.Messages), t.Note, in.Logged
-	f.c.records, f.c.end = f.c.records+1, int(end)
+	f.c.head = make([]byte, headSize)
+	if _, err := f.f.ReadAt(f.c.head, int64(f.c.end)); err != nil {
+		return err
+	}
+	f.c.records, f.c.last, f.c.end = f.c.records+1, f.c.end, int(end)
 	f.mark(s)
+	if err := f.here(); err != nil { // it may have gone meanwhile
+		return err
+	}
 	if f.c.end > 2*f.size(s)+slack {
 		return f.rewrite(s, t)
 	}
@@ -249,47 +230,38 @@ func (f *File) size(s *model.Session) (n int) {
 	return n
 }
 
-// rewrite writes the file anew, with the present turn alone.
-func (f *File) rewrite(s *model.Session, t Turn) error {
-	f.f.Close() // some systems do not let an open file be replaced
-	bad := Save(f.path, s, t)
-	if err := f.reopen(); err != nil {
-		return errors.Join(bad, named(f.path, err))
-	}
-	if bad != nil {
-		return bad
-	}
-	return named(f.path, mapFile(f.f, func(b []byte) (err error) {
-		if f.c, err = parse(b, f.f); err == nil {
-			f.mark(s)
-		}
-		return err
-	}))
-}
-
 // Save writes a session and where its conversation stands to a file of its own,
-// whole or not at all.
+// whole or not at all. It takes no file's place that a process keeps a session in.
 func Save(path string, s *model.Session, t Turn) error {
-	h, err := headerOf(s)
+	put, err := single(s, t)
 	if err != nil {
 		return err
+	}
+	return whole.WriteFile(path, 0o600, put)
+}
+
+// single writes a file of one turn.
+func single(s *model.Session, t Turn) (func(*os.File) error, error) {
+	h, err := headerOf(s)
+	if err != nil {
+		return nil, err
 	}
 	b, err := h.encode()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	empty := &File{c: &content{header: *h}, changes: -1}
 	list, _, err := empty.turn(s, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return whole.WriteFile(path, 0o600, func(f *os.File) error {
+	return func(f *os.File) error {
 		if _, err := f.WriteAt(b, 0); err != nil {
 			return err
 		}
 		_, err := writeRecord(f, int64(len(b)), 0, list)
 		return err
-	})
+	}, nil
 }
 
 // Load puts a saved session into s; errors are as Open's.
@@ -316,18 +288,6 @@ func Load(path string, s *model.Session) (found *Found, err error) {
 	return found, nil
 }
 
-// create makes a file without turns.
-func create(path string, h *header) error {
-	b, err := h.encode()
-	if err != nil {
-		return err
-	}
-	return whole.WriteFile(path, 0o600, func(f *os.File) error {
-		_, err := f.WriteAt(b, 0)
-		return err
-	})
-}
-
 func headerOf(s *model.Session) (*header, error) {
 	id, err := s.Identity()
 	return &header{Model: id, Name: s.Name(), Parts: s.Parts()}, err
@@ -338,5 +298,5 @@ func named(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("session %s: %w", path, unpath(err))
+	return fmt.Errorf("session %s: %w", path, whole.Unpath(err))
 }

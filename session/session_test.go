@@ -14,6 +14,7 @@ import (
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/backend/ref"
+	"github.com/mil-run/mil/internal/lock"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 )
@@ -342,7 +343,7 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Open(path, open2(t, m, ref.New(1), 64)); !errors.Is(err, errLocked) {
+	if _, _, err := Open(path, open2(t, m, ref.New(1), 64)); !errors.Is(err, lock.ErrBusy) {
 		t.Error("a second process:", err)
 	}
 	f.Close()

@@ -27,7 +27,7 @@ func init() {
 		{"reset", "", "forget the conversation, keep the system message", func(r *repl, _ string) error {
 			r.c.Reset()
 			r.notice("the conversation begins anew")
-			return r.c.Sync()
+			return r.sync()
 		}},
 		{"system", "[TEXT]", "show or set the system message; - removes it", (*repl).system},
 		{"regen", "", "make the last reply anew", func(r *repl, _ string) error {
@@ -77,7 +77,7 @@ func (r *repl) system(arg string) error {
 	default:
 		r.c.System(arg)
 	}
-	return r.c.Sync()
+	return r.sync()
 }
 
 func (r *repl) undo(string) error {
@@ -89,7 +89,7 @@ func (r *repl) undo(string) error {
 		text = first + " ..."
 	}
 	r.notice("taken back: " + Visible(text))
-	return r.c.Sync()
+	return r.sync()
 }
 
 func (r *repl) save(arg string) error {
@@ -101,6 +101,7 @@ func (r *repl) save(arg string) error {
 	}
 	path, err := r.store.save(arg, r.c)
 	if err == nil {
+		r.unkept = nil
 		r.notice("saved " + path)
 	}
 	return err
@@ -118,7 +119,7 @@ func (r *repl) load(arg string) error {
 		return err
 	}
 	r.notice(found)
-	return r.c.Sync()
+	return r.sync()
 }
 
 func (r *repl) stats(string) error {

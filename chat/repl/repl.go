@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/session"
 )
 
 // Options of a chat.
@@ -37,6 +38,7 @@ type repl struct {
 	lines lineReader
 
 	progress Progress
+	unkept   error // why the session file lacks what was said last
 }
 
 // errQuit ends the chat.
@@ -63,14 +65,14 @@ func Run(c *chat.Conversation, o Options) error {
 	defer r.lines.Close()
 	if o.First != "" {
 		if err := r.handle(o.First, false); err != nil {
-			return ending(err)
+			return r.ending(err)
 		}
 	}
 	for {
 		text, command, err := r.read()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return r.ending(errQuit)
 		case errors.Is(err, errInterrupt):
 			r.notice("Ctrl-D or /quit leaves")
 			continue
@@ -81,16 +83,26 @@ func Run(c *chat.Conversation, o Options) error {
 			continue
 		}
 		if err := r.handle(text, command); err != nil {
-			return ending(err)
+			return r.ending(err)
 		}
 	}
 }
 
-func ending(err error) error {
+// ending is the error that a chat ends with.
+func (r *repl) ending(err error) error {
 	if errors.Is(err, errQuit) {
-		return nil
+		return r.unkept
 	}
 	return err
+}
+
+// sync keeps the chat in its session file, where it has one.
+func (r *repl) sync() error {
+	r.unkept = r.c.Sync()
+	if r.Terminal && errors.Is(r.unkept, session.ErrLost) {
+		return fmt.Errorf("%w; /save NAME keeps all of the chat", r.unkept)
+	}
+	return r.unkept
 }
 
 // handle runs one command or message. Its error ends the chat.
@@ -162,7 +174,7 @@ func (r *repl) answer(reply func(ctx context.Context, emit func(string)) (chat.R
 	if r.Stats {
 		fmt.Fprintln(r.Err, got.Stats)
 	}
-	return r.c.Sync()
+	return r.sync()
 }
 
 // notice is for somebody who looks.

@@ -124,7 +124,7 @@ func (a *abuse) killedSessions() {
 	if got := t.say(question); got != reply {
 		a.fail("the first of two chats: %q", got)
 	}
-	a.fails("another process", call{args: []string{"chat", "--session", file}, stdin: strings.NewReader(question + "\n")})
+	a.fails("in use by another process", call{args: []string{"chat", "--session", file}, stdin: strings.NewReader(question + "\n")})
 	if got := t.say("My name is Opal."); !strings.Contains(got, "Opal") {
 		a.fail("the first of two chats, after the second came: %q", got)
 	}

@@ -1,0 +1,19 @@
+package whole
+
+import (
+	"errors"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// renameNew renames a file to a name that must be free.
+func renameNew(temp, path string) error {
+	switch err := unix.RenamexNp(temp, path, unix.RENAME_EXCL); {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EEXIST):
+		return fs.ErrExist
+	}
+	return linkNew(temp, path) // not every file system knows it, and others say why
+}
