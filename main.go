@@ -12,6 +12,6 @@ import (
 func main() {
 	if err := cmd.Execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "mil:", repl.Line(err))
-		os.Exit(1)
+		os.Exit(cmd.Status(err))
 	}
 }

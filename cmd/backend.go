@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
+
 	"text/tabwriter"
 	"time"
 
@@ -73,7 +72,7 @@ var accelerators = []accelerator{
 func (f *runFlags) openBackend() (backend.Backend, error) {
 	host, err := cpu.NewISA(f.threads, f.isa)
 	if err != nil {
-		return nil, fmt.Errorf("--isa: %w", err)
+		return nil, usagef("--isa: %w", err)
 	}
 	if f.backendName == "cpu" || f.gpuLayers == 0 && f.backendName == "auto" {
 		return host, nil
@@ -107,20 +106,6 @@ func backendNames() []string {
 		names = append(names, a.name)
 	}
 	return names
-}
-
-// checkMachine refuses flags that name nothing.
-func (f *runFlags) checkMachine() error {
-	if f.threads < 0 || f.threads > maxThreads {
-		return fmt.Errorf("--threads %d is not between 1 and %d", f.threads, maxThreads)
-	}
-	if names := backendNames(); !slices.Contains(names, f.backendName) {
-		return fmt.Errorf("--backend %s is none of %s", f.backendName, strings.Join(names, ", "))
-	}
-	if f.gpuLayers < split.Fit || f.gpuLayers > split.All {
-		return fmt.Errorf("--gpu-layers %d is not between 0 and %d", f.gpuLayers, split.All)
-	}
-	return nil
 }
 
 // uploadProgress shows weights on their way to the device, where they take long

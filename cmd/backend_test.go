@@ -15,8 +15,8 @@ func TestBackendFlags(t *testing.T) {
 		want string
 	}{
 		{[]string{"run", "--backend", "vulkan", "hi"}, "--backend vulkan is none of auto, cpu, cuda, metal"},
-		{[]string{"run", "--gpu-layers", "-2", "hi"}, "--gpu-layers -2 is not between 0 and 1048576"},
-		{[]string{"info", "--devices", "model.bin"}, "unknown command"},
+		{[]string{"run", "--gpu-layers", "-2", "hi"}, "--gpu-layers -2 is not a whole number between -1 and 1048576"},
+		{[]string{"info", "--devices", "model.bin"}, "mil info takes no argument, and \"model.bin\" is one"},
 	} {
 		if _, _, err := mil(t, "", c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %s", c.args, err, c.want)
@@ -51,7 +51,7 @@ func TestNoDevice(t *testing.T) {
 		}
 	}
 	if strings.HasPrefix(d.Why, "no ") { // not where a driver is broken or old
-		if _, errs, err := mil(t, "", "run", "--max-tokens", "1", "hi"); err != nil || errs != "" {
+		if _, errs, err := mil(t, "", "run", "What is 2 plus 3?", "--temp", "0"); err != nil || errs != "" {
 			t.Errorf("auto: %q, %v", errs, err)
 		}
 	}

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -74,22 +73,34 @@ docs/performance.md describes the method.`,
   mil bench model.bin --depths 0,4096,16384 --plot speed.svg
   mil bench a.bin b.gguf --json
   mil bench model.bin --draft small.bin --gen 128`,
+		ValidArgsFunction: completeModels(-1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
-			if len(args) == 0 {
-				args = []string{""}
+			paths := []string{""}
+			if len(args) > 0 {
+				paths = nil
+			}
+			for _, arg := range args {
+				path, err := findModel(c, arg)
+				if err != nil {
+					return err
+				}
+				paths = append(paths, path)
+			}
+			if err := f.draftFlags.find(c); err != nil {
+				return err
 			}
 			defer f.close()
 			if f.draft != "" {
-				return f.drafts(c, args)
+				return f.drafts(c, paths)
 			}
 			if f.messages != "" {
-				return errors.New("--messages goes with --draft")
+				return usagef("--messages goes with --draft")
 			}
 			var list []benchmark
-			for _, path := range args {
+			for _, path := range paths {
 				b, err := f.model(path, c.ErrOrStderr())
 				if err != nil {
 					return err
@@ -115,32 +126,20 @@ docs/performance.md describes the method.`,
 	set := c.Flags()
 	f.addMachine(set)
 	f.draftFlags.add(set)
-	set.StringVar(&f.messages, "messages", "", "with --draft: file with a JSON object {\"messages\": [...]} a line (default twenty tales)")
-	set.IntSliceVar(&f.depths, "depths", []int{0}, "tokens of context before what is timed, separated by commas")
-	set.IntVar(&f.prompt, "prompt", 512, "tokens of the prompt, 0 times none")
-	set.IntVar(&f.gen, "gen", 64, "tokens to generate, 0 times none")
-	set.IntVar(&f.runs, "runs", 3, "timed runs, after one that is not")
-	set.StringVar(&f.plot, "plot", "", "write speed over depth to this SVG file")
+	addText(set, &f.messages, "messages", "", "FILE", "with --draft: file with a JSON object {\"messages\": [...]} a line (default twenty tales)")
+	f.depths = []int{0}
+	set.Var(&numbers{&f.depths, 0, maxContext / 4}, "depths", "tokens of context before what is timed, separated by commas")
+	addNumber(set, &f.prompt, "prompt", "", 512, 0, maxContext/4, "tokens of the prompt, 0 times none")
+	addNumber(set, &f.gen, "gen", "", 64, 0, maxContext/4, "tokens to generate, 0 times none")
+	addNumber(set, &f.runs, "runs", "", 3, 1, maxContext/4, "timed runs, after one that is not")
+	addText(set, &f.plot, "plot", "", "FILE", "write speed over depth to this SVG file")
 	set.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return c
 }
 
 func (f *benchFlags) check() error {
-	for _, n := range []struct {
-		flag     string
-		n, least int
-	}{{"prompt", f.prompt, 0}, {"gen", f.gen, 0}, {"runs", f.runs, 1}} {
-		if n.n < n.least || n.n > maxContext/4 {
-			return fmt.Errorf("--%s %d is not between %d and %d", n.flag, n.n, n.least, maxContext/4)
-		}
-	}
-	for _, d := range f.depths {
-		if d < 0 || d > maxContext/4 {
-			return fmt.Errorf("--depths: %d is not between 0 and %d", d, maxContext/4)
-		}
-	}
-	if len(f.depths) == 0 || f.prompt+f.gen == 0 {
-		return errors.New("there is nothing to time; see mil bench --help")
+	if f.prompt+f.gen == 0 {
+		return usagef("there is nothing to time; see mil bench --help")
 	}
 	if f.plot != "" {
 		if st, err := os.Stat(f.plot); err == nil && st.IsDir() {

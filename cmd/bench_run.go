@@ -184,11 +184,7 @@ func (b *bench) depth(depth int) (benchResult, error) {
 	if err != nil {
 		return r, err
 	}
-	o, err := b.options(b.context)
-	if err != nil {
-		return r, err
-	}
-	kv, state := b.m.Memory(o)
+	kv, state := b.m.Memory(b.options(b.context))
 	r.ReadBytes = b.b.BytesPerToken + kv/int64(b.context)*int64(depth+b.gen/2) + state
 	var prompts, gens, promptShares, genShares []float64
 	for run := range b.runs + 1 {

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,25 +20,40 @@ func chatCommand() *cobra.Command {
 		Use:   "chat [MODEL] [MESSAGE]",
 		Short: "Talk with a model",
 		Long: `Talk with a model in the terminal; /help lists the commands there.
-Without MODEL the demo inside mil answers. In a pipe every line is a message
-(or a command), and only the replies are printed.`,
+Without MODEL the demo inside mil answers. The first argument is always a model:
+a file, or the name of a model that mil list shows. In a pipe every line is a
+message (or a command), and only the replies are printed.`,
 		Example: `  mil chat
+  mil chat m1-3b
   mil chat model.bin --system "Answer briefly."
   mil chat model.bin --session talk.session
   echo 'What is 2 plus 3?' | mil chat --temp 0`,
+		ValidArgsFunction: completeModels(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			path, rest := splitModel(args)
-			t, err := f.open(c, path)
+			in, ok := c.InOrStdin().(*os.File)
+			if !ok {
+				return errors.New("chat needs a file or terminal as its input")
+			}
+			name, rest := f.model, args
+			if !c.Flags().Changed("model") && len(args) > 0 {
+				name, rest = args[0], args[1:]
+			}
+			path, err := "", error(nil)
+			if len(args) > 0 || c.Flags().Changed("model") {
+				if path, err = findModel(c, name); err != nil {
+					return err
+				}
+			}
+			t, err := f.prepare(c, path)
 			if err != nil {
 				return err
 			}
 			defer t.close()
+			if err := f.begin(c, t); err != nil {
+				return err
+			}
 			if err := t.engine.CanChat(); err != nil {
 				return fmt.Errorf("%s: %w", t.file.Name(), err)
-			}
-			in, ok := c.InOrStdin().(*os.File)
-			if !ok {
-				return fmt.Errorf("chat needs a file or terminal as its input")
 			}
 			conv := t.engine.Converse(t.session, t.Settings)
 			defer conv.Close()
@@ -51,12 +67,12 @@ Without MODEL the demo inside mil answers. In a pipe every line is a message
 				conv.System(f.system)
 			}
 			cfg := t.engine.Model.Config
-			name := cfg.Name
+			title := cfg.Name
 			if path == "" {
-				name = demo.Name
+				title = demo.Name
 			}
 			greeting := fmt.Sprintf("%s: %d layers, %d of them attention, context %d. /help lists commands, Ctrl-D leaves.",
-				repl.Visible(name), cfg.Layers, len(cfg.AttentionLayers()), t.session.Context())
+				repl.Visible(title), cfg.Layers, len(cfg.AttentionLayers()), t.session.Context())
 			if found != "" {
 				greeting += "\n" + file + ": " + found + "."
 			}
@@ -69,7 +85,7 @@ Without MODEL the demo inside mil answers. In a pipe every line is a message
 		},
 	}
 	f.add(c.Flags())
-	c.Flags().StringVar(&file, "session", "", "FILE that keeps the chat: it goes on where the file ends, and every turn is added to it")
+	addText(c.Flags(), &file, "session", "", "FILE", "file that keeps the chat: it goes on where the file ends, and every turn is added to it")
 	return c
 }
 

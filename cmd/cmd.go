@@ -2,9 +2,7 @@
 package cmd
 
 import (
-	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -15,12 +13,23 @@ func Execute(args []string, in io.Reader, out, errs io.Writer) error {
 		Use:   "mil",
 		Short: "Run distilled hybrid language models offline",
 		Long: `mil runs distilled hybrid language models (Mamba layers among attention layers)
-on this machine, offline. A model is one file, made by mil convert.`,
-		Example: `  mil chat                              talk with the demo inside mil
-  mil convert CHECKPOINT -o model.bin   pack a Hugging Face style folder
-  mil chat model.bin                    talk with it
-  cat notes.txt | mil run model.bin "Summarise:"`,
-		Args:          cobra.NoArgs,
+on this machine, offline. A model is one file, made by mil convert. Where a command
+takes a MODEL, give a file, or the name of a model in the folder that mil list
+shows; demo is the model inside mil.
+
+The exit status is 0, or 1 after an error, 2 after a command line that makes no
+sense, 130 after Ctrl-C.`,
+		Example: `  mil chat                                  talk with the demo inside mil
+  mil convert models/M1-3B                  pack a checkpoint folder; its name is m1-3b then
+  mil list                                  list the models that have a name
+  mil chat m1-3b                            talk with it
+  cat notes.txt | mil run m1-3b "Summarise:"`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args[0])
+			}
+			return nil
+		},
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		Version:       version(),
 		SilenceErrors: true,
@@ -30,16 +39,14 @@ on this machine, offline. A model is one file, made by mil convert.`,
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.AddCommand(chatCommand(), runCommand(), convertCommand(), infoCommand(), tokenizeCommand(), logitsCommand(), verifyCommand(), evalCommand(), imatrixCommand(), benchCommand(), selftestCommand(), licensesCommand())
-	return root.Execute()
-}
-
-// exactly demands the named positional arguments, no more and no fewer.
-func exactly(names ...string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) == len(names) {
-			return nil
-		}
-		return fmt.Errorf("%s takes %s, not %d arguments; see %s --help", c.CommandPath(), strings.Join(names, " and "), len(args), c.CommandPath())
+	root.AddCommand(chatCommand(), runCommand(), convertCommand(), infoCommand(), tokenizeCommand(), logitsCommand(), verifyCommand(), evalCommand(), imatrixCommand(), benchCommand(), selftestCommand(), licensesCommand(), listCommand(), removeCommand())
+	addText(root.PersistentFlags(), new(string), "models", "", "DIR", "folder of the models with a name (default in the user's data folder)")
+	root.SetGlobalNormalizationFunc(normalize)
+	root.SetHelpCommand(helpCommand(root))
+	for _, c := range root.Commands() {
+		complete(c)
 	}
+	plainFlags(root)
+	strict(root, args)
+	return root.Execute()
 }

@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +15,8 @@ import (
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/convert"
 	"github.com/mil-run/mil/convert/importance"
+	"github.com/mil-run/mil/internal/models"
+	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -31,33 +35,40 @@ Types: ` + strings.Join(quant.MixNames(), " ") + `.
 K types need rows of whole blocks of 256 values; a tensor whose rows are not falls
 back to q8_0, or to f16, and the summary says so.
 
-Without -o the file is made in the current folder and named after the checkpoint
-and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
-		Example: `  mil convert models/M1-3B
+Without -o the file goes to the folder of models and gets a name there, which stands
+for it wherever a command takes a MODEL: models/M1-3B becomes m1-3b, and a model
+file's name gets the new type behind it. mil list shows the names.`,
+		Example: `  mil convert models/M1-3B && mil chat m1-3b
   mil convert models/M1-3B -o m1.bin --type q8_0
   mil convert models/mamba-130m --tokenizer models/gpt-neox-20b
   mil convert m1.bin -o m1-f32.bin --type f32
   mil convert models/M1-3B --type q4_k --imatrix m1.imatrix --tensor-type 'blk.*.ssm_in.weight=q6_k'`,
-		Args: exactly("CHECKPOINT"),
+		Args:              exactly("CHECKPOINT"),
+		ValidArgsFunction: completeModels(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
 			if o.Type, err = quant.ParseMix(mix); err != nil {
-				return fmt.Errorf("--type: %w", err)
+				return usagef("--type: %w", err)
 			}
 			for _, s := range overrides {
 				v, err := convert.ParseOverride(s)
 				if err != nil {
-					return fmt.Errorf("--tensor-type: %w", err)
+					return usagef("--tensor-type: %w", err)
 				}
 				o.Overrides = append(o.Overrides, v)
+			}
+			from, err := findCheckpoint(c, args[0])
+			if err != nil {
+				return err
 			}
 			if weights != "" {
 				if o.Weights, err = importance.Open(weights); err != nil {
 					return fmt.Errorf("--imatrix: %w", err)
 				}
 			}
+			name := ""
 			if o.Output == "" {
-				if o.Output, err = convert.DefaultOutput(args[0], o.Type); err != nil {
+				if name, o.Output, err = newModel(c, args[0], from, o.Type); err != nil {
 					return err
 				}
 			}
@@ -66,7 +77,7 @@ and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
 			out := c.OutOrStdout()
 			report, done := progress(out)
 			o.Progress = report
-			sum, err := convert.Run(ctx, args[0], o)
+			sum, err := convert.Run(ctx, from, o)
 			done()
 			if err != nil {
 				return err
@@ -74,17 +85,51 @@ and the type: models/M1-3B becomes M1-3B-q4_k_m.bin.`,
 			for _, w := range sum.Warnings {
 				fmt.Fprintln(c.ErrOrStderr(), "mil: warning:", repl.Visible(w))
 			}
-			return printSummary(out, o.Output, sum)
+			return printSummary(out, o.Output, name, sum)
 		},
 	}
-	c.Flags().StringVarP(&o.Output, "output", "o", "", "the file to write")
-	c.Flags().StringVar(&mix, "type", "q4_k_m", "how to store the weights")
-	c.Flags().StringVar(&o.Tokenizer, "tokenizer", "", "folder or tokenizer.json to take the tokenizer from")
-	c.Flags().StringArrayVar(&overrides, "tensor-type", nil, "PATTERN=TYPE stores the tensors so named, as in 'blk.*.ssm_in.weight=q8_0', in another type; may be given several times, the first that matches counts")
-	c.Flags().StringVar(&weights, "imatrix", "", "file of mil imatrix: quantize for the inputs it tells of")
+	addText(c.Flags(), &o.Output, "output", "o", "FILE", "the file to write (default one in the folder of models)")
+	mix = "q4_k_m"
+	addText(c.Flags(), &mix, "type", "", "TYPE", "how to store the weights")
+	addText(c.Flags(), &o.Tokenizer, "tokenizer", "", "FOLDER", "folder or tokenizer.json to take the tokenizer from")
+	c.Flags().Var(&texts{&overrides, "PATTERN=TYPE"}, "tensor-type", "store the tensors so named, as in 'blk.*.ssm_in.weight=q8_0', in another type; may be given several times, the first that matches counts")
+	addText(c.Flags(), &weights, "imatrix", "", "FILE", "file of mil imatrix: quantize for the inputs it tells of")
 	c.Flags().BoolVar(&o.RopeScaling, "rope-scaling", false, "apply the checkpoint's rope_scaling also where its family runs without it (names with mha.in_proj, as M1's)")
 	c.Flags().BoolVar(&o.Force, "force", false, "replace the file if it exists")
 	return c
+}
+
+// findCheckpoint is the path of what is converted: a folder or a file, else a model
+// by its name.
+func findCheckpoint(c *cobra.Command, arg string) (string, error) {
+	if st, err := os.Stat(arg); err == nil && st.IsDir() {
+		return arg, nil
+	}
+	path, err := findModel(c, arg)
+	if err == nil && path == "" {
+		err = errors.New("demo is inside mil, and is no file to convert")
+	}
+	return path, err
+}
+
+// newModel is the name and the path of a model that nobody named: after the
+// checkpoint; after a model file and the type.
+func newModel(c *cobra.Command, arg, from string, t quant.Mix) (name, path string, err error) {
+	name = models.NameFor(from)
+	if st, err := os.Stat(from); err == nil && !st.IsDir() {
+		for _, old := range quant.MixNames() {
+			name = strings.TrimSuffix(name, "-"+old)
+		}
+		name += "-" + t.String()
+	}
+	folder := modelsFolder(c)
+	if path, err = folder.Path(name); err != nil {
+		return "", "", err
+	}
+	if err := os.MkdirAll(string(folder), 0o755); err != nil {
+		return "", "", err
+	}
+	return name, path, nil
 }
 
 // progress is what a conversion reports to, and what ends the report: a bar on
@@ -114,12 +159,17 @@ func progress(out io.Writer) (report func(tensor string, done, total int64), end
 	}, func() {}
 }
 
-func printSummary(out io.Writer, path string, s *convert.Summary) error {
+// printSummary says what a conversion did; name is the model's in the folder of
+// models, or "".
+func printSummary(out io.Writer, path, name string, s *convert.Summary) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "wrote         %s\n", path)
+	if name != "" {
+		fmt.Fprintf(&b, "name          %s, as in: mil chat %s\n", name, name)
+	}
 	fmt.Fprintf(&b, "architecture  %s\n", s.Arch)
-	fmt.Fprintf(&b, "tensors       %d, %.1f M parameters\n", s.Tensors, float64(s.Params)/1e6)
-	fmt.Fprintf(&b, "size          %.1f MB, %.2f bits per weight\n", float64(s.Bytes)/1e6, s.BitsPerWeight())
+	fmt.Fprintf(&b, "tensors       %d, %s parameters\n", s.Tensors, units.Count(s.Params))
+	fmt.Fprintf(&b, "size          %s, %.2f bits per weight\n", units.Bytes(s.Bytes), s.BitsPerWeight())
 	var types []string
 	for t := range s.Types {
 		types = append(types, t)

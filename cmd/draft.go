@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/mil-run/mil/chat"
@@ -18,12 +19,34 @@ import (
 type draftFlags struct {
 	draft string
 	k     int
+	names []string // of draft, models as the paths of their files
 }
 
 func (f *draftFlags) add(set *pflag.FlagSet) {
-	set.StringVar(&f.draft, "draft", "", "propose tokens ahead: a model FILE, lookup (from the conversation itself), demo\n"+
-		"(the demo's draft), auto (lookup, then the demo's draft where it fits), or several,\nas in lookup,FILE; the text stays the same")
-	set.IntVar(&f.k, "draft-k", -1, "tokens to propose at a time, 0 to 15; -1 adapts to what pays")
+	addText(set, &f.draft, "draft", "", "MODEL", "propose tokens ahead: a model, lookup (from the conversation itself), demo "+
+		"(the demo's draft), auto (lookup, then the demo's draft where it fits), or several, as in lookup,MODEL; the text stays the same")
+	addNumber(set, &f.k, "draft-k", "", -1, -1, speculate.MaxDraft, "tokens to propose at a time, up to 15; -1 adapts to what pays")
+}
+
+// find finds the models among what --draft names.
+func (f *draftFlags) find(c *cobra.Command) error {
+	f.names = nil
+	if f.draft == "" {
+		return nil
+	}
+	for _, name := range strings.Split(f.draft, ",") {
+		switch name {
+		case "lookup", "auto", demo.Name:
+		default:
+			path, err := findModel(c, name)
+			if err != nil {
+				return fmt.Errorf("--draft: %w", err)
+			}
+			name = path
+		}
+		f.names = append(f.names, name)
+	}
+	return nil
 }
 
 // drafts is an opened draft with what must be closed after it.
@@ -41,17 +64,14 @@ func (d *drafts) close() {
 	}
 }
 
-// open makes the draft the flags name, for a model that is open already.
+// open makes the draft that find found, for a model that is open already.
 func (f *draftFlags) open(run *runFlags, e *chat.Engine, s *model.Session, o sample.Options) (*drafts, error) {
-	if f.k < -1 || f.k > speculate.MaxDraft {
-		return nil, fmt.Errorf("--draft-k %d is not between 0 and %d, or -1", f.k, speculate.MaxDraft)
-	}
 	d := &drafts{Options: speculate.Options{K: f.k}}
-	if f.draft == "" {
+	if f.names == nil {
 		return d, nil
 	}
 	var list speculate.Auto
-	for _, name := range strings.Split(f.draft, ",") {
+	for _, name := range f.names {
 		more, err := d.named(name, run, e, s, o)
 		if err != nil {
 			list.Close()
@@ -86,7 +106,7 @@ func (d *drafts) named(name string, run *runFlags, e *chat.Engine, s *model.Sess
 func (d *drafts) model(path string, run *runFlags, e *chat.Engine, s *model.Session, o sample.Options) (speculate.Drafter, error) {
 	file, err := demo.OpenDraft()
 	if path != "" {
-		file, err = openFile(path)
+		file, err = openModel(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--draft: %w", err)

@@ -2,10 +2,8 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/eval"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/bounded"
 	"github.com/mil-run/mil/internal/whole"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/speculate"
@@ -24,6 +23,7 @@ import (
 type evalFlags struct {
 	runFlags
 	text, base, questions, svg string
+	basePath                   string // of base; "" is the demo
 	special, needle, json      bool
 	lengths                    []int
 	asked                      int
@@ -47,14 +47,23 @@ Intervals are of 95%, taking tokens and questions as independent.`,
   mil eval m1-q4_k_m.bin -f text.txt --kl-base m1-bf16.bin
   mil eval --qa questions.jsonl --json
   mil eval m1.bin --needle --ctx 4096 --svg needle.svg`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              atMost("MODEL"),
+		ValidArgsFunction: completeModels(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
-			path := ""
+			path, err := "", error(nil)
 			if len(args) > 0 {
-				path = args[0]
+				path, err = findModel(c, args[0])
+			}
+			if err == nil && f.base != "" {
+				if f.basePath, err = findModel(c, f.base); err != nil {
+					err = fmt.Errorf("--kl-base: %w", err)
+				}
+			}
+			if err != nil {
+				return err
 			}
 			defer f.close()
 			ctx, stop := interruptible()
@@ -76,14 +85,14 @@ Intervals are of 95%, taking tokens and questions as independent.`,
 		},
 	}
 	f.runFlags.add(c.Flags())
-	c.Flags().StringVarP(&f.text, "file", "f", "", "text to measure perplexity on")
-	c.Flags().StringVar(&f.base, "kl-base", "", "model file to measure the divergence from, on the same text")
+	addText(c.Flags(), &f.text, "file", "f", "FILE", "text to measure perplexity on")
+	addText(c.Flags(), &f.base, "kl-base", "", "MODEL", "model to measure the divergence from, on the same text")
 	c.Flags().BoolVar(&f.special, "special", false, "texts of special tokens in the file are those tokens")
-	c.Flags().StringVar(&f.questions, "qa", "", "JSON lines of questions with exact answers")
+	addText(c.Flags(), &f.questions, "qa", "", "FILE", "file of JSON lines, questions with exact answers")
 	c.Flags().BoolVar(&f.needle, "needle", false, "find a fact in texts of several lengths, at several depths")
-	c.Flags().IntSliceVar(&f.lengths, "needle-lengths", nil, "tokens of those texts (default 256, doubled up to the context)")
-	c.Flags().IntVar(&f.asked, "needle-runs", 3, "texts for each length and depth")
-	c.Flags().StringVar(&f.svg, "svg", "", "file to draw the needle's grid in")
+	c.Flags().Var(&numbers{&f.lengths, 1, maxContext}, "needle-lengths", "tokens of those texts (default 256, doubled up to the context)")
+	addNumber(c.Flags(), &f.asked, "needle-runs", "", 3, 1, 1000, "texts for each length and depth")
+	addText(c.Flags(), &f.svg, "svg", "", "FILE", "file to draw the needle's grid in")
 	c.Flags().BoolVar(&f.json, "json", false, "print the results as JSON")
 	return c
 }
@@ -92,15 +101,11 @@ Intervals are of 95%, taking tokens and questions as independent.`,
 func (f *evalFlags) check() error {
 	switch {
 	case f.text == "" && f.questions == "" && !f.needle:
-		return errors.New("there is nothing to measure; give -f FILE, --qa FILE or --needle (see mil eval --help)")
+		return usagef("there is nothing to measure; give -f FILE, --qa FILE or --needle (see mil eval --help)")
 	case f.base != "" && f.text == "":
-		return errors.New("--kl-base needs a text: -f FILE")
+		return usagef("--kl-base needs a text: -f FILE")
 	case (f.svg != "" || f.lengths != nil) && !f.needle:
-		return errors.New("--svg and --needle-lengths belong to --needle")
-	case f.asked < 1 || f.asked > 1000:
-		return fmt.Errorf("--needle-runs %d is not between 1 and 1000", f.asked)
-	case f.context < 0 || f.context > maxContext:
-		return fmt.Errorf("--ctx %d is not between 1 and %d", f.context, maxContext)
+		return usagef("--svg and --needle-lengths belong to --needle")
 	}
 	return nil
 }
@@ -186,7 +191,7 @@ func (f *evalFlags) score(ctx context.Context, e *chat.Engine, file *format.File
 	defer s.Close()
 	var base *model.Session
 	if f.base != "" {
-		other, err := openFile(f.base)
+		other, err := openModel(f.basePath)
 		if err != nil {
 			return nil, fmt.Errorf("--kl-base: %w", err)
 		}
@@ -214,11 +219,11 @@ func (f *evalFlags) score(ctx context.Context, e *chat.Engine, file *format.File
 
 // readText reads a text file for a model.
 func readText(e *chat.Engine, path string, special bool) (eval.Text, error) {
-	b, err := os.ReadFile(path)
+	text, err := bounded.Text(path)
 	if err != nil {
 		return eval.Text{}, err
 	}
-	return eval.NewText(e.Tokenizer, string(b), special), nil
+	return eval.NewText(e.Tokenizer, text, special), nil
 }
 
 // tokenProgress is a bar on a terminal, else nothing; end removes it.

@@ -30,14 +30,14 @@ The plain Go backend computes, since it sees every input as it is; it is slow, a
 some 10,000 tokens of text like what the model will read are enough.`,
 		Example: "  mil imatrix m1-f16.bin -f text.txt -o m1.imatrix\n  mil convert models/M1-3B --type q4_k --imatrix m1.imatrix",
 		Args:    exactly("MODEL"),
+
+		ValidArgsFunction: completeModels(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if threads < 0 || threads > maxThreads {
-				return fmt.Errorf("--threads %d is not between 1 and %d", threads, maxThreads)
+			path, err := findModel(c, args[0])
+			if err != nil {
+				return err
 			}
-			if window < 1 || window > maxContext {
-				return fmt.Errorf("--ctx %d is not between 1 and %d", window, maxContext)
-			}
-			file, err := openFile(args[0])
+			file, err := openModel(path)
 			if err != nil {
 				return err
 			}
@@ -76,10 +76,10 @@ some 10,000 tokens of text like what the model will read are enough.`,
 			return err
 		},
 	}
-	c.Flags().StringVarP(&text, "file", "f", "", "the text to read")
-	c.Flags().StringVarP(&output, "output", "o", "", "the file to write")
-	c.Flags().IntVar(&window, "ctx", 512, "tokens read at a time, each of which sees those before it")
-	c.Flags().IntVar(&threads, "threads", 0, "threads to compute with (default one a core)")
+	addText(c.Flags(), &text, "file", "f", "FILE", "the text to read")
+	addText(c.Flags(), &output, "output", "o", "FILE", "the file to write")
+	addNumber(c.Flags(), &window, "ctx", "c", 512, 1, maxContext, "tokens read at a time, each of which sees those before it")
+	addNumber(c.Flags(), &threads, "threads", "t", 0, 0, maxThreads, "threads to compute with (default one a core)")
 	c.Flags().BoolVar(&special, "special", false, "texts of special tokens in the file are those tokens")
 	c.Flags().BoolVar(&force, "force", false, "replace the file if it exists")
 	c.MarkFlagRequired("file")

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/model"
 )
 
@@ -25,6 +28,8 @@ type info struct {
 	Layers          int              `json:"layers"`
 	AttentionLayers []int            `json:"attention_layers"`
 	DModel          int              `json:"d_model"`
+	Heads           *headsInfo       `json:"heads,omitempty"` // of attention layers; absent without any
+	Quantization    string           `json:"quantization"`
 	Parameters      int64            `json:"parameters"`
 	Bytes           int64            `json:"bytes"`
 	BitsPerWeight   float64          `json:"bits_per_weight"`
@@ -33,6 +38,13 @@ type info struct {
 	Vocab           int              `json:"vocab"`
 	Tokenizer       tokenizerInfo    `json:"tokenizer"`
 	Memory          memoryInfo       `json:"memory"`
+}
+
+// headsInfo is the shape of attention. Layers may differ in their key and value heads.
+type headsInfo struct {
+	Query int   `json:"query"`
+	KV    []int `json:"kv"` // the numbers that layers have, each once
+	Dim   int   `json:"dim"`
 }
 
 type tokenizerInfo struct {
@@ -58,15 +70,21 @@ func infoCommand() *cobra.Command {
 	var o model.Options
 	var kv, backendName string
 	c := &cobra.Command{
-		Use:     "info MODEL",
-		Short:   "Show what a model file holds and the memory it will need, or what the processor and the GPUs can do",
-		Example: "  mil info model.bin\n  mil info --ctx 32768 --json model.bin\n  mil info --plan --backend metal model.bin\n  mil info --cpu\n  mil info --devices",
+		Use:   "info [MODEL]",
+		Short: "Show what a model file holds and the memory it will need, or what the processor and the GPUs can do",
+		Long: `Show what a model file holds and the memory it will need. Without MODEL it is the
+demo inside mil. --cpu and --devices show what this machine has.`,
+		Example: "  mil info m1-3b\n  mil info --ctx 32768 --json model.bin\n  mil info --plan --backend metal model.bin\n  mil info --cpu\n  mil info --devices",
 		Args: func(c *cobra.Command, args []string) error {
-			if ofCPU || ofDevices {
-				return cobra.NoArgs(c, args)
+			if ofCPU && ofDevices || plan && (ofCPU || ofDevices) {
+				return usagef("--cpu, --devices and --plan exclude each other")
 			}
-			return exactly("MODEL")(c, args)
+			if ofCPU || ofDevices {
+				return atMost()(c, args)
+			}
+			return atMost("MODEL")(c, args)
 		},
+		ValidArgsFunction: completeModels(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if ofCPU {
 				return printCPU(c.OutOrStdout(), asJSON)
@@ -74,14 +92,14 @@ func infoCommand() *cobra.Command {
 			if ofDevices {
 				return printDevices(c.OutOrStdout(), asJSON)
 			}
-			if o.Context < 0 || o.Context > maxContext {
-				return fmt.Errorf("--ctx %d is not between 1 and %d", o.Context, maxContext)
+			o.KV = kvType(kv)
+			path, err := "", error(nil)
+			if len(args) > 0 {
+				if path, err = findModel(c, args[0]); err != nil {
+					return err
+				}
 			}
-			var err error
-			if o.KV, err = kvType(kv); err != nil {
-				return err
-			}
-			f, err := openFile(args[0])
+			f, err := openModel(path)
 			if err != nil {
 				return err
 			}
@@ -114,10 +132,9 @@ func infoCommand() *cobra.Command {
 	c.Flags().BoolVar(&ofCPU, "cpu", false, "show the instruction sets and threads that mil can use here; takes no MODEL")
 	c.Flags().BoolVar(&ofDevices, "devices", false, "show the GPUs that mil can use here; takes no MODEL")
 	c.Flags().BoolVar(&plan, "plan", false, "show what a pass takes on --backend: launches, and memory by use; nothing runs")
-	c.Flags().StringVar(&backendName, "backend", "cpu", "what --plan plans for, here or not: "+strings.Join(backendNames()[1:], ", "))
-	c.MarkFlagsMutuallyExclusive("cpu", "devices", "plan")
-	c.Flags().IntVar(&o.Context, "ctx", 0, "context to compute memory for (default the model's, at most 8192)")
-	c.Flags().StringVar(&kv, "kv", "", "type of the KV cache to compute memory for: f16 or q8_0")
+	oneOf(c.Flags(), &backendName, "backend", "cpu", backendNames()[1:], "what --plan plans for, here or not: "+strings.Join(backendNames()[1:], ", "))
+	addNumber(c.Flags(), &o.Context, "ctx", "c", 0, 0, maxContext, "context to compute memory for (default the model's, at most 8192)")
+	oneOf(c.Flags(), &kv, "kv", "", kvNames, "type of the KV cache to compute memory for: f16 or q8_0")
 	return c
 }
 
@@ -132,6 +149,10 @@ func describe(f *format.File, e *chat.Engine, o model.Options) info {
 	i := info{File: f.Name(), Architecture: cfg.Arch, Name: cfg.Name, Layers: cfg.Layers, AttentionLayers: cfg.AttentionLayers(),
 		DModel: cfg.DModel, Parameters: e.Model.Parameters(), Bytes: int64(len(f.Mapping())), Types: map[string]int64{},
 		Context: cfg.Context, Vocab: cfg.Vocab}
+	i.Quantization = typeName(f)
+	if kv := slices.Compact(slices.Sorted(slices.Values(cfg.KVHeads))); len(i.AttentionLayers) > 0 {
+		i.Heads = &headsInfo{Query: cfg.Heads, KV: slices.DeleteFunc(kv, func(n int) bool { return n == 0 }), Dim: cfg.HeadDim}
+	}
 	i.License, _, _ = f.KV().String("general.license")
 	i.BitsPerWeight = float64(i.Bytes) * 8 / float64(i.Parameters)
 	i.Tokenizer = tokenizerInfo{Tokens: t.Size(), BOS: t.BOSToken(), EOS: t.EOSToken(), ChatTemplate: e.CanChat() == nil}
@@ -156,15 +177,20 @@ func (i *info) print(out io.Writer) error {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, repl.Visible(fmt.Sprintf(format, args...)))
 	}
-	mb := func(n int64) float64 { return float64(n) / 1e6 }
 	row("architecture", "%s", i.Architecture)
 	row("name", "%s", i.Name)
+	license := "not named in the file"
 	if i.License != "" {
-		row("license", "%s", i.License)
+		license = i.License
 	}
-	row("layers", "%d of %d channels, attention in %v", i.Layers, i.DModel, i.AttentionLayers)
-	row("parameters", "%.1f M", float64(i.Parameters)/1e6)
-	row("file", "%.1f MB, %.2f bits per weight", mb(i.Bytes), i.BitsPerWeight)
+	row("licence", "%s", license)
+	row("layers", "%d of %d channels, %s", i.Layers, i.DModel, attentionIn(i.AttentionLayers, i.Layers))
+	if h := i.Heads; h != nil {
+		row("heads", "%d for queries, %s for keys and values, of %d channels", h.Query, ints(h.KV, " or "), h.Dim)
+	}
+	row("parameters", "%s", units.Count(i.Parameters))
+	row("quantization", "%s", i.Quantization)
+	row("file", "%s, %.2f bits per weight", units.Bytes(i.Bytes), i.BitsPerWeight)
 	var types []string
 	for t := range i.Types {
 		types = append(types, t)
@@ -181,6 +207,25 @@ func (i *info) print(out io.Writer) error {
 	}
 	row("chat template", "%s", template)
 	m := i.Memory
-	row("memory", "%.1f MB at %d tokens: weights %.1f, KV cache %.1f, recurrent state %.1f", mb(m.Total), m.Context, mb(m.Weights), mb(m.KVCache), mb(m.State))
+	row("memory", "%s at %d tokens: weights %s, KV cache %s, recurrent state %s", units.Bytes(m.Total), m.Context, units.Bytes(m.Weights), units.Bytes(m.KVCache), units.Bytes(m.State))
 	return w.Flush()
+}
+
+// attentionIn says which layers are attention.
+func attentionIn(list []int, of int) string {
+	switch len(list) {
+	case 0:
+		return "none of them attention"
+	case of:
+		return "all of them attention"
+	}
+	return "attention in " + ints(list, ", ")
+}
+
+func ints(list []int, between string) string {
+	words := make([]string, len(list))
+	for i, n := range list {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, between)
 }

@@ -17,7 +17,7 @@ func licensesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "licenses",
 		Short: "Print the licences of mil and of what is built into it",
-		Args:  cobra.NoArgs,
+		Args:  atMost(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := io.WriteString(c.OutOrStdout(), licenses)
 			return err

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -28,15 +26,21 @@ func logitsCommand() *cobra.Command {
 compare with other implementations. Without -o it goes to standard output.`,
 		Example: "  mil logits model.bin --tokens 1,2,3 -o logits.safetensors\n  mil logits model.bin --tokens 1,2,3 --step > logits.safetensors",
 		Args:    exactly("MODEL"),
+
+		ValidArgsFunction: completeModels(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ids, err := parseTokens(tokens)
 			if err != nil {
 				return err
 			}
 			if output == "" && isTerminal(c.OutOrStdout()) {
-				return errors.New("the file is binary; name one with -o FILE")
+				return usagef("the file is binary; name one with -o FILE")
 			}
-			file, err := openFile(args[0])
+			path, err := findModel(c, args[0])
+			if err != nil {
+				return err
+			}
+			file, err := openModel(path)
 			if err != nil {
 				return err
 			}
@@ -68,9 +72,9 @@ compare with other implementations. Without -o it goes to standard output.`,
 		},
 	}
 	f.add(c.Flags())
-	c.Flags().StringVar(&tokens, "tokens", "", "token ids, separated by commas")
+	addText(c.Flags(), &tokens, "tokens", "", "N,...", "token ids, separated by commas")
 	c.Flags().BoolVar(&step, "step", false, "feed one token at a time, not all in one pass")
-	c.Flags().StringVarP(&output, "output", "o", "", "the file to write")
+	addText(c.Flags(), &output, "output", "o", "FILE", "the file to write")
 	c.MarkFlagRequired("tokens")
 	return c
 }
@@ -80,7 +84,7 @@ func parseTokens(list string) ([]int32, error) {
 	for _, s := range strings.Split(list, ",") {
 		n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 32)
 		if err != nil {
-			return nil, fmt.Errorf("--tokens: %q is not a token id", s)
+			return nil, usagef("--tokens: %q is not a token id", s)
 		}
 		ids = append(ids, int32(n))
 	}

@@ -1,12 +1,11 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
-	"strings"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -15,49 +14,11 @@ import (
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
 	"github.com/mil-run/mil/session"
 )
-
-// splitModel takes the model from the positional arguments: the first is one
-// when it names an existing file, ends in .bin or .gguf, or holds a path
-// separator and no space. "" is the demo.
-func splitModel(args []string) (path string, rest []string) {
-	if len(args) > 0 && looksLikeModel(args[0]) {
-		return args[0], args[1:]
-	}
-	return "", args
-}
-
-func looksLikeModel(arg string) bool {
-	if strings.HasSuffix(arg, ".bin") || strings.HasSuffix(arg, ".gguf") {
-		return true
-	}
-	if strings.ContainsAny(arg, "/"+string(os.PathSeparator)) && !strings.Contains(arg, " ") {
-		return true
-	}
-	st, err := os.Stat(arg)
-	return err == nil && !st.IsDir()
-}
-
-// openModel opens a model file, or the demo for "".
-func openModel(path string) (*format.File, error) {
-	if path == "" {
-		return demo.Open()
-	}
-	return openFile(path)
-}
-
-// openFile opens a model file.
-func openFile(path string) (*format.File, error) {
-	if st, err := os.Stat(path); err == nil && st.IsDir() {
-		return nil, fmt.Errorf("%s is a folder; pack it into a model file first: mil convert %s", path, path)
-	}
-	return format.Open(path)
-}
 
 // runFlags are the flags of every command that runs a model.
 type runFlags struct {
@@ -75,18 +36,18 @@ type runFlags struct {
 }
 
 func (f *runFlags) add(set *pflag.FlagSet) {
-	set.IntVar(&f.context, "ctx", 0, "tokens the context holds (default the model's, at most 8192)")
+	addNumber(set, &f.context, "ctx", "c", 0, 0, maxContext, "tokens the context holds (default the model's, at most 8192)")
 	f.addMachine(set)
 	set.BoolVar(&f.plainRope, "no-rope-scaling", false, "ignore the file's stretching of positions")
 }
 
 // addMachine adds the flags that say what computes.
 func (f *runFlags) addMachine(set *pflag.FlagSet) {
-	set.IntVar(&f.threads, "threads", 0, "threads to compute with (default one a performance core)")
-	set.StringVar(&f.isa, "isa", "", "instruction set to compute with, of those mil info --cpu lists (default the best)")
-	set.StringVar(&f.kv, "kv", "", "keep keys and values of attention as f16 or as q8_0, half the size (default f16, float32 beside float32 weights)")
-	set.StringVar(&f.backendName, "backend", "auto", "what computes: cpu, cuda (NVIDIA), metal (Apple Silicon), or auto for a GPU where there is one it can use")
-	set.IntVar(&f.gpuLayers, "gpu-layers", split.Fit, "layers the GPU computes, the CPU the rest; -1 as many as fit its memory")
+	addNumber(set, &f.threads, "threads", "t", 0, 0, maxThreads, "threads to compute with (default one a performance core)")
+	oneOf(set, &f.isa, "isa", "", isaNames(), "instruction set to compute with, of those mil info --cpu lists (default the best)")
+	oneOf(set, &f.kv, "kv", "", kvNames, "keep keys and values of attention as f16 or as q8_0, half the size (default f16, float32 beside float32 weights)")
+	oneOf(set, &f.backendName, "backend", "auto", backendNames(), "what computes: cpu, cuda (NVIDIA), metal (Apple Silicon), or auto for a GPU where there is one it can use")
+	addNumber(set, &f.gpuLayers, "gpu-layers", "", split.Fit, split.Fit, split.All, "layers the GPU computes, the CPU the rest; -1 as many as fit its memory")
 }
 
 // maxContext keeps sizes far from overflowing, maxThreads from absurd.
@@ -97,9 +58,6 @@ const (
 
 // session starts a session of the model.
 func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, error) {
-	if f.context < 0 || f.context > maxContext {
-		return nil, fmt.Errorf("--ctx %d is not between 1 and %d", f.context, maxContext)
-	}
 	f.warn = warn
 	s, err := f.start(m, f.context)
 	if err == nil && f.context > m.Config.Context {
@@ -110,11 +68,7 @@ func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, erro
 
 // start makes a session of so many tokens (0: the model's own).
 func (f *runFlags) start(m *model.Model, context int) (*model.Session, error) {
-	o, err := f.options(context)
-	if err != nil {
-		return nil, err
-	}
-	return f.startWith(m, o)
+	return f.startWith(m, f.options(context))
 }
 
 func (f *runFlags) startWith(m *model.Model, o model.Options) (*model.Session, error) {
@@ -125,32 +79,23 @@ func (f *runFlags) startWith(m *model.Model, o model.Options) (*model.Session, e
 }
 
 // options are those of a session of so many tokens.
-func (f *runFlags) options(context int) (model.Options, error) {
-	kv, err := kvType(f.kv)
-	if f.onFull != "" && f.onFull != "stop" && f.onFull != "slide" {
-		err = fmt.Errorf("--on-full %s is neither stop nor slide", f.onFull)
-	}
-	return model.Options{Context: context, Slide: f.onFull == "slide", PlainRope: f.plainRope, KV: kv}, err
+func (f *runFlags) options(context int) model.Options {
+	return model.Options{Context: context, Slide: f.onFull == "slide", PlainRope: f.plainRope, KV: kvType(f.kv)}
 }
 
 // kvType is what --kv names.
-func kvType(name string) (quant.Type, error) {
+func kvType(name string) quant.Type {
 	switch name {
-	case "":
-		return quant.F32, nil // the model's own
-	case "f16":
-		return quant.F16, nil
-	case "q8_0":
-		return quant.Q8_0, nil
+	case quant.F16.String():
+		return quant.F16
+	case quant.Q8_0.String():
+		return quant.Q8_0
 	}
-	return 0, fmt.Errorf("--kv %s is neither f16 nor q8_0", name)
+	return quant.F32 // the model's own
 }
 
 // open starts the backend, where that is still to be done.
 func (f *runFlags) open() (err error) {
-	if err := f.checkMachine(); err != nil {
-		return err
-	}
 	if f.warn == nil {
 		f.warn = io.Discard
 	}
@@ -170,6 +115,7 @@ func (f *runFlags) close() {
 // chatFlags are the flags of chat and run.
 type chatFlags struct {
 	runFlags
+	model string
 	draftFlags
 	temp, topP, minP, repeat float32
 	topK, maxTokens          int
@@ -182,22 +128,23 @@ type chatFlags struct {
 }
 
 func (f *chatFlags) add(set *pflag.FlagSet) {
+	addText(set, &f.model, "model", "m", "MODEL", "the model, in the place of the first argument")
 	f.runFlags.add(set)
 	f.draftFlags.add(set)
 	const from = " (default the checkpoint's)"
-	set.Float32Var(&f.temp, "temp", 0, "temperature; 0 always takes the best token"+from)
-	set.IntVar(&f.topK, "top-k", 0, "draw from the K best tokens, 0 from all"+from)
-	set.Float32Var(&f.topP, "top-p", 0, "draw from the best tokens whose probabilities sum to P, 0 or 1 from all"+from)
-	set.Float32Var(&f.minP, "min-p", 0, "draw from tokens at least P times as probable as the best"+from)
-	set.Float32Var(&f.repeat, "repeat-penalty", 0, "make the last 64 tokens less likely, 1 does not"+from)
-	set.Uint64Var(&f.seed, "seed", 0, "seed of the random numbers; the same seed gives the same text, with a draft where --draft-k is fixed (default a new one)")
-	set.StringArrayVar(&f.stop, "stop", nil, "text that ends a reply; may be given several times")
-	set.IntVar(&f.maxTokens, "max-tokens", 0, "longest reply in tokens, 0 up to the context's end")
-	set.StringVar(&f.onFull, "on-full", "stop", "where the context is full: stop, or slide, which drops the oldest keys and values behind the\n"+
+	set.Var(&decimal{&f.temp}, "temp", "temperature, or --temperature; 0 always takes the best token"+from)
+	addNumber(set, &f.topK, "top-k", "", 0, 0, math.MaxInt32, "draw from the K best tokens, 0 from all"+from)
+	set.Var(&decimal{&f.topP}, "top-p", "draw from the best tokens whose probabilities sum to X, 0 or 1 from all"+from)
+	set.Var(&decimal{&f.minP}, "min-p", "draw from tokens at least X times as probable as the best"+from)
+	set.Var(&decimal{&f.repeat}, "repeat-penalty", "make the last 64 tokens less likely, 1 does not"+from)
+	set.VarP(&seedValue{&f.seed}, "seed", "s", "seed of the random numbers; the same seed gives the same text, with a draft where --draft-k is fixed (default a new one)")
+	set.Var(&texts{&f.stop, "TEXT"}, "stop", "text that ends a reply; may be given several times")
+	addNumber(set, &f.maxTokens, "max-tokens", "n", 0, 0, math.MaxInt32, "longest reply in tokens, 0 up to the context's end")
+	oneOf(set, &f.onFull, "on-full", "stop", []string{"stop", "slide"}, "where the context is full: stop, or slide, which drops the oldest keys and values behind the "+
 		"system message and goes on; the recurrent state still knows them")
-	set.StringVar(&f.cache, "prompt-cache", "", "FOLDER that keeps what prompts begin with, so that it is not read again")
-	set.IntVar(&f.cacheSize, "prompt-cache-size", 4096, "megabytes the folder may hold; what was not used for longest goes first")
-	set.StringVar(&f.system, "system", "", "system message")
+	addText(set, &f.cache, "prompt-cache", "", "FOLDER", "folder that keeps what prompts begin with, so that it is not read again")
+	addNumber(set, &f.cacheSize, "prompt-cache-size", "", 4096, 1, maxCache, "megabytes the folder may hold; what was not used for longest goes first")
+	addText(set, &f.system, "system", "", "TEXT", "system message")
 	set.BoolVar(&f.stats, "stats", false, "print speed and tokens after each reply, on stderr")
 }
 
@@ -226,13 +173,10 @@ func (f *chatFlags) settings(c *cobra.Command, e *chat.Engine) (chat.Settings, e
 	}
 	for _, text := range f.stop {
 		if text == "" {
-			return s, errors.New("--stop: an empty text would stop every reply")
+			return s, usagef("--stop: an empty text would stop every reply")
 		}
 	}
-	if f.maxTokens < 0 {
-		return s, fmt.Errorf("--max-tokens %d is negative", f.maxTokens)
-	}
-	return s, s.Sampling.Check()
+	return s, usage(s.Sampling.Check()) // the checkpoint's own were checked when it was opened
 }
 
 // talker is an opened model with a session.
@@ -245,8 +189,8 @@ type talker struct {
 	chat.Settings
 }
 
-// open opens the model and starts a session.
-func (f *chatFlags) open(c *cobra.Command, path string) (t *talker, err error) {
+// prepare opens the model, whose session is still to be started.
+func (f *chatFlags) prepare(c *cobra.Command, path string) (t *talker, err error) {
 	t = &talker{run: &f.runFlags}
 	if t.file, err = openModel(path); err != nil {
 		return nil, err
@@ -255,28 +199,35 @@ func (f *chatFlags) open(c *cobra.Command, path string) (t *talker, err error) {
 	if t.engine, err = chat.Open(t.file); err == nil {
 		t.Settings, err = f.settings(c, t.engine)
 	}
-	if err == nil {
-		t.session, err = f.session(t.engine.Model, c.ErrOrStderr())
-	}
-	if err == nil && f.cache != "" {
-		err = f.openCache(t.engine)
-	}
-	if err == nil {
-		t.drafts, err = f.draftFlags.open(&f.runFlags, t.engine, t.session, t.Sampling)
-	}
 	if err != nil {
 		t.close()
 		return nil, err
 	}
-	t.Draft = t.drafts.Options
 	return t, nil
+}
+
+// begin starts the session of a model that prepare opened.
+func (f *chatFlags) begin(c *cobra.Command, t *talker) (err error) {
+	if err = f.draftFlags.find(c); err != nil {
+		return err
+	}
+	if t.session, err = f.session(t.engine.Model, c.ErrOrStderr()); err != nil {
+		return err
+	}
+	if f.cache != "" {
+		if err = f.openCache(t.engine); err != nil {
+			return err
+		}
+	}
+	if t.drafts, err = f.draftFlags.open(&f.runFlags, t.engine, t.session, t.Sampling); err != nil {
+		return err
+	}
+	t.Draft = t.drafts.Options
+	return nil
 }
 
 // openCache gives the engine its prompt cache.
 func (f *chatFlags) openCache(e *chat.Engine) (err error) {
-	if f.cacheSize < 1 || f.cacheSize > maxCache {
-		return fmt.Errorf("--prompt-cache-size %d is not between 1 and %d megabytes", f.cacheSize, maxCache)
-	}
 	if e.Cache, err = session.OpenCache(f.cache, int64(f.cacheSize)<<20); err == nil {
 		e.Cache.Warn = func(err error) { fmt.Fprintln(f.warn, "mil: warning:", err) }
 	}

@@ -6,88 +6,149 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/chat/repl"
+	"github.com/mil-run/mil/demo"
 )
 
+// runCall is the flags and arguments of run.
+type runCall struct {
+	chatFlags
+	promptFlags
+	raw, json bool
+}
+
 func runCommand() *cobra.Command {
-	var f chatFlags
-	var raw bool
-	var messages string
+	var f runCall
 	c := &cobra.Command{
 		Use:   "run [MODEL] [PROMPT]",
 		Short: "Print one reply",
-		Long: `Print one reply to a prompt and nothing else. The prompt is the argument, what
-comes through a pipe, or both: then the pipe's text follows the argument's.
-Without MODEL the demo inside mil answers.`,
+		Long: `Print one reply to a prompt and nothing else.
+
+Of two arguments the first is the model. One argument is a model if a file, a
+folder or a model of mil list has that name, if it ends in .bin, .gguf or
+.safetensors, or if it is a path without a space. Otherwise it is a prompt, and
+the demo inside mil answers. -m and -p say which is which.
+
+The prompt is the argument (or -p), the text of -f, and what comes through a pipe,
+in this order. A command in a loop reads the rest of the loop's input, as any
+command does. To keep it from that, use --no-stdin or </dev/null:
+
+  while read -r line; do mil run m1-3b "Translate: $line" </dev/null; done < list
+
+--messages takes a JSON list of messages {"role", "content"} as OpenAI's clients
+write them, or an object with the list as "messages"; - reads it from the pipe.
+
+--json prints one object: text, finish_reason (stop or length), tokens (prompt, of
+which cached were not read again, and generated), times in seconds, and model.`,
 		Example: `  mil run "Tell me a tale about a fox."
-  cat notes.txt | mil run model.bin "Summarise:"
-  mil run model.bin --raw --temp 0 "Once upon a time"
-  mil run model.bin --messages chat.json
+  cat notes.txt | mil run m1-3b "Summarise:"
+  mil run -m model.bin -f prompt.txt -n 200 --temp 0
+  mil run model.bin --raw "Once upon a time"
+  mil run model.bin --messages chat.json --json
   (cat book.txt; echo "Who is Ann?") | mil run model.bin --prompt-cache ~/.cache/mil`,
-		RunE: func(c *cobra.Command, args []string) error {
-			path, rest := splitModel(args)
-			in := c.InOrStdin()
-			if raw && f.system != "" {
-				return errors.New("--system and --raw exclude each other")
-			}
-			if messages != "" {
-				in = strings.NewReader("")
-				if raw {
-					return errors.New("--messages and --raw exclude each other")
-				}
-			}
-			prompt, err := readPrompt(strings.Join(rest, " "), in)
-			if err != nil {
-				return err
-			}
-			if prompt == "" && messages == "" {
-				return errors.New("there is no prompt; give one as an argument or through a pipe (see mil run --help)")
-			}
-			var list []chat.Message
-			if messages != "" {
-				if list, err = repl.ReadMessages(messages); err != nil {
-					return err
-				}
-			}
-			if prompt != "" {
-				list = append(list, chat.Message{Role: "user", Content: prompt})
-			}
-			t, err := f.open(c, path)
-			if err != nil {
-				return err
-			}
-			defer t.close()
-			r, err := reply(c, t, f.system, list, raw)
-			if err != nil {
-				return err
-			}
-			if _, err := io.WriteString(c.OutOrStdout(), "\n"); err != nil {
-				return err
-			}
-			if f.stats {
-				fmt.Fprintln(c.ErrOrStderr(), r.Stats)
-			}
-			return nil
-		},
+		ValidArgsFunction: completeModels(1),
+		RunE:              f.run,
 	}
-	f.add(c.Flags())
-	c.Flags().BoolVar(&raw, "raw", false, "complete the text as it stands, without the chat template")
-	c.Flags().StringVar(&messages, "messages", "", "JSON file with a list of {\"role\", \"content\"} to answer")
+	f.chatFlags.add(c.Flags())
+	f.promptFlags.add(c.Flags())
+	c.Flags().BoolVar(&f.raw, "raw", false, "complete the text as it stands, without the chat template")
+	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	return c
 }
 
-// reply makes the one reply and prints it as it comes.
-func reply(c *cobra.Command, t *talker, system string, list []chat.Message, raw bool) (chat.Reply, error) {
+// check refuses flags that contradict each other.
+func (f *runCall) check() error {
+	switch {
+	case f.raw && f.system != "":
+		return usagef("--system and --raw exclude each other")
+	case f.raw && f.messages != "":
+		return usagef("--messages and --raw exclude each other")
+	case f.noStdin && (f.messages == "-" || f.file == "-"):
+		return usagef("--no-stdin and - exclude each other")
+	case f.messages == "-" && f.file == "-":
+		return usagef("--messages - and --file - exclude each other: there is one standard input")
+	}
+	return nil
+}
+
+func (f *runCall) run(c *cobra.Command, args []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	name, prompt, err := f.split(c, f.model, args)
+	if err != nil {
+		return err
+	}
+	path := ""
+	if name != "" {
+		if path, err = findModel(c, name); err != nil {
+			return err
+		}
+	} else if errs := c.ErrOrStderr(); isTerminal(errs) {
+		fmt.Fprintln(errs, "mil: no model is named, so the demo inside mil answers; mil list shows the others")
+	}
+	t, err := f.prepare(c, path)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	list, err := f.read(c.InOrStdin(), prompt, f.promptLimit(t.engine))
+	if err != nil {
+		return err
+	}
+	if err := f.begin(c, t); err != nil {
+		return err
+	}
+	start := time.Now()
+	r, err := f.reply(c, t, list)
+	if err == nil && r.Why == chat.Interrupted {
+		err = context.Canceled
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	out := c.OutOrStdout()
+	switch {
+	case f.json && r.Why != "":
+		if e := printJSON(out, result(r, t, name, time.Since(start))); e != nil {
+			return e
+		}
+	case !f.json && (err == nil || r.Text != ""):
+		if _, e := io.WriteString(out, "\n"); e != nil {
+			return e
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("interrupted: %w", err)
+	}
+	if r.Cut != "" {
+		fmt.Fprintln(c.ErrOrStderr(), "mil: warning:", r.Cut)
+	}
+	if f.stats {
+		fmt.Fprintln(c.ErrOrStderr(), r.Stats)
+	}
+	return nil
+}
+
+// reply makes the one reply and, without --json, prints it as it comes.
+func (f *runCall) reply(c *cobra.Command, t *talker, list []chat.Message) (chat.Reply, error) {
 	out := c.OutOrStdout()
 	terminal := isTerminal(out)
 	var broken error
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, stop := interruptible()
+	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
 	emit := func(text string) {
+		if f.json {
+			return
+		}
 		if terminal {
 			text = repl.Visible(text)
 		}
@@ -102,14 +163,14 @@ func reply(c *cobra.Command, t *talker, system string, list []chat.Message, raw 
 	}
 	var r chat.Reply
 	var err error
-	if raw {
+	if f.raw {
 		r, err = t.engine.Complete(ctx, t.session, list[0].Content, t.Settings, progress, emit)
 	} else {
 		conv := t.engine.Converse(t.session, t.Settings)
 		conv.Progress = progress
 		conv.Load(list)
-		if system != "" {
-			conv.System(system)
+		if f.system != "" {
+			conv.System(f.system)
 		}
 		r, err = conv.Reply(ctx, emit)
 	}
@@ -119,27 +180,43 @@ func reply(c *cobra.Command, t *talker, system string, list []chat.Message, raw 
 	return r, err
 }
 
-// maxPrompt bounds what is read from a pipe.
-const maxPrompt = 64 << 20
+// runResult is what --json prints.
+type runResult struct {
+	Text         string    `json:"text"`
+	FinishReason string    `json:"finish_reason"`
+	Tokens       runTokens `json:"tokens"`
+	Times        runTimes  `json:"times"`
+	Model        string    `json:"model"`
+	Cut          string    `json:"cut,omitempty"` // which limit did, and how to move it
+	Stats        any       `json:"speculation,omitempty"`
+}
 
-// readPrompt joins the argument and the pipe's text. A terminal is not read.
-func readPrompt(arg string, in io.Reader) (string, error) {
-	if isTerminal(in) {
-		return arg, nil
+// runTokens counts tokens. Cached ones are of the prompt and were not read again.
+type runTokens struct {
+	Prompt    int `json:"prompt"`
+	Cached    int `json:"cached"`
+	Generated int `json:"generated"`
+}
+
+// runTimes are seconds, from the request on.
+type runTimes struct {
+	Prompt     float64 `json:"prompt"` // to read it
+	FirstToken float64 `json:"first_token"`
+	Generation float64 `json:"generation"` // of all tokens but the first
+	Total      float64 `json:"total"`
+}
+
+func result(r chat.Reply, t *talker, name string, total time.Duration) runResult {
+	s := r.Stats
+	if name == "" {
+		name = demo.Name
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxPrompt+1))
-	if err != nil {
-		return "", fmt.Errorf("reading the prompt: %w", err)
+	o := runResult{Text: r.Text, FinishReason: r.Why.Finish(), Model: name, Cut: r.Cut,
+		Tokens: runTokens{s.PromptTokens + s.ReusedTokens, s.ReusedTokens, s.GeneratedTokens},
+		Times:  runTimes{s.PromptTime.Seconds(), s.FirstToken.Seconds(), s.GenerationTime.Seconds(), total.Seconds()}}
+	if s.Speculation != nil {
+		o.Stats = s.Speculation
 	}
-	if len(b) > maxPrompt {
-		return "", fmt.Errorf("the prompt is over %d MB long", maxPrompt>>20)
-	}
-	piped := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
-	switch {
-	case piped == "":
-		return arg, nil
-	case arg == "":
-		return piped, nil
-	}
-	return arg + "\n" + piped, nil
+	o.Text = strings.ToValidUTF8(o.Text, "\uFFFD")
+	return o
 }

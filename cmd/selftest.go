@@ -65,7 +65,7 @@ word, and the demo's speed. It takes some seconds a backend and prints a table t
 paste into a bug report. The exit status is 1 where something fails. The CPU is
 checked on every instruction set it has.`,
 		Example: "  mil selftest\n  mil selftest --backend cuda\n  mil selftest --backend cpu --isa avx2 --json",
-		Args:    cobra.NoArgs,
+		Args:    atMost(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.warn = io.Discard
 			f.note = func(string) {}
@@ -98,9 +98,9 @@ checked on every instruction set it has.`,
 		},
 	}
 	set := c.Flags()
-	set.IntVar(&f.threads, "threads", 0, "threads to compute with (default one a performance core)")
-	set.StringVar(&f.isa, "isa", "", "check the CPU on this instruction set alone")
-	set.StringVar(&f.backendName, "backend", "auto", "what to check: "+strings.Join(backendNames()[1:], ", ")+", or auto for all there are")
+	addNumber(set, &f.threads, "threads", "t", 0, 0, maxThreads, "threads to compute with (default one a performance core)")
+	oneOf(set, &f.isa, "isa", "", isaNames(), "check the CPU on this instruction set alone")
+	oneOf(set, &f.backendName, "backend", "auto", backendNames(), "what to check: "+strings.Join(backendNames()[1:], ", ")+", or auto for all there are")
 	set.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return c
 }
@@ -117,9 +117,6 @@ type target struct {
 // targets are the backends that the flags name.
 func (f *selftestFlags) targets() ([]target, error) {
 	f.gpuLayers = split.Fit
-	if err := f.checkMachine(); err != nil {
-		return nil, err
-	}
 	var list []target
 	add := func(name, isa string, open func() (backend.Backend, error)) *target {
 		t := target{runFlags: f.runFlags, open: open}
@@ -134,7 +131,7 @@ func (f *selftestFlags) targets() ([]target, error) {
 		}
 		for _, isa := range sets {
 			if _, err := kernel.ByName(isa); err != nil && isa != "go" {
-				return nil, fmt.Errorf("--isa: %w", err)
+				return nil, usagef("--isa: %w", err)
 			}
 			add("cpu", isa, func() (backend.Backend, error) { return cpu.NewISA(f.threads, isa) })
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -35,21 +36,24 @@ tokenizer.json.
   echo '{"text":"Hello","add_special":true}' | mil tokenize model.bin --jsonl`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("mil tokenize takes MODEL_OR_FOLDER, and a text; see mil tokenize --help")
+				return usagef("mil tokenize takes MODEL_OR_FOLDER, and a text; see mil tokenize --help")
 			}
 			return nil
 		},
+		ValidArgsFunction: completeModels(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			t, err := openTokenizer(args[0])
+			switch {
+			case (decode || asChat) && !jsonl || decode && asChat:
+				return usagef("--decode and --chat go with --jsonl, one of them")
+			case jsonl && len(args) > 1:
+				return usagef("--jsonl reads standard input and takes no text")
+			}
+			t, err := openTokenizer(c, args[0])
 			if err != nil {
 				return err
 			}
 			out := bufio.NewWriter(c.OutOrStdout())
 			switch {
-			case (decode || asChat) && !jsonl || decode && asChat:
-				return errors.New("--decode and --chat go with --jsonl, one of them")
-			case jsonl && len(args) > 1:
-				return errors.New("--jsonl reads standard input and takes no text")
 			case jsonl && decode:
 				err = eachLine(c.InOrStdin(), out, t.decodeLine)
 			case jsonl && asChat:
@@ -78,25 +82,33 @@ type textTool struct {
 	parsed *template.Template
 }
 
-func openTokenizer(path string) (*textTool, error) {
-	st, err := os.Stat(path)
+// isTokenizer reports whether a folder is meant, and no model of its name.
+func isTokenizer(c *cobra.Command, dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "tokenizer.json"))
+	_, named := shortName(c, dir)
+	return err == nil || !named
+}
+
+func openTokenizer(c *cobra.Command, arg string) (*textTool, error) {
+	st, err := os.Stat(arg)
+	var t *tokenizer.Tokenizer
+	if err == nil && (st.IsDir() && isTokenizer(c, arg) || strings.HasSuffix(arg, ".json") || strings.HasSuffix(arg, ".json.gz")) {
+		t, err = tokenizer.FromFiles(arg)
+		return &textTool{Tokenizer: t}, err
+	}
+	path, err := findModel(c, arg)
 	if err != nil {
 		return nil, err
 	}
-	var t *tokenizer.Tokenizer
-	if st.IsDir() || strings.HasSuffix(path, ".json") || strings.HasSuffix(path, ".json.gz") {
-		t, err = tokenizer.FromFiles(path)
-	} else {
-		file, err2 := openFile(path)
-		if err2 != nil {
-			return nil, err2
-		}
-		defer file.Close()
-		if t, err = tokenizer.FromGGUF(file.KV()); err != nil {
-			err = fmt.Errorf("%s: %w", path, err)
-		}
+	file, err := openModel(path)
+	if err != nil {
+		return nil, err
 	}
-	return &textTool{Tokenizer: t}, err
+	defer file.Close()
+	if t, err = tokenizer.FromGGUF(file.KV()); err != nil {
+		return nil, file.Named(err)
+	}
+	return &textTool{Tokenizer: t}, nil
 }
 
 // show prints a line a token.

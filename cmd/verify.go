@@ -9,39 +9,64 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/format"
 )
 
 func verifyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "verify FILE",
-		Short: "Check a model file's header and every tensor against its checksums",
-		Long: `Check a model file's header and every tensor against the checksums in it. The
+		Use:   "verify MODEL...",
+		Short: "Check model files' headers and every tensor against their checksums",
+		Long: `Check model files' headers and every tensor against the checksums in them. The
 first tensor that is damaged is named, and the exit status is 1. A GGUF file made
 by another program carries no checksums: only its structure is checked.`,
-		Example: "  mil verify model.bin",
-		Args:    exactly("FILE"),
+		Example:           "  mil verify model.bin\n  mil verify m1-3b m1-8b",
+		Args:              atLeastOne("MODEL"),
+		ValidArgsFunction: completeModels(-1),
 		RunE: func(c *cobra.Command, args []string) error {
-			f, err := format.Open(args[0])
-			if err != nil {
-				return err
+			bad := 0
+			for _, arg := range args {
+				err := verifyModel(c, arg)
+				if err != nil && len(args) == 1 {
+					return err
+				}
+				if err != nil {
+					bad++
+					fmt.Fprintln(c.ErrOrStderr(), "mil:", repl.Line(err))
+				}
 			}
-			defer f.Close()
-			out := c.OutOrStdout()
-			report, end := verifyProgress(out)
-			err = f.Verify(report)
-			end()
-			state := "all as written"
-			switch {
-			case errors.Is(err, format.ErrNoChecksums):
-				state = "all within the file; it carries no checksums, so their bytes were not checked"
-			case err != nil:
-				return err
+			if bad > 0 {
+				return fmt.Errorf("%d of %d models cannot be used; see above", bad, len(args))
 			}
-			_, err = fmt.Fprintf(out, "%s: %d tensors, %s\n", args[0], len(f.Tensors()), state)
-			return err
+			return nil
 		},
 	}
+}
+
+// verifyModel checks one model and says what it found.
+func verifyModel(c *cobra.Command, arg string) error {
+	path, err := findModel(c, arg)
+	if err != nil {
+		return err
+	}
+	f, err := openModel(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	out := c.OutOrStdout()
+	report, end := verifyProgress(out)
+	err = f.Verify(report)
+	end()
+	state := "all as written"
+	switch {
+	case errors.Is(err, format.ErrNoChecksums):
+		state = "all within the file; it carries no checksums, so their bytes were not checked"
+	case err != nil:
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s: %d tensors, %s\n", repl.Visible(f.Name()), len(f.Tensors()), state)
+	return err
 }
 
 // intact checks a model that another file is made from, as far as it carries

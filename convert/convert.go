@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/mil-run/mil/convert/importance"
@@ -101,21 +99,4 @@ func checkOutput(path string, inputs []string) error {
 		}
 	}
 	return nil
-}
-
-// DefaultOutput names the file that converting path makes in the current folder:
-// after the checkpoint, without an earlier type, and the type.
-func DefaultOutput(path string, t quant.Mix) (string, error) {
-	full, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	name := filepath.Base(full)
-	for _, ext := range []string{".bin", ".gguf"} {
-		name = strings.TrimSuffix(name, ext)
-	}
-	for _, old := range quant.MixNames() {
-		name = strings.TrimSuffix(name, "-"+old)
-	}
-	return name + "-" + t.String() + ".bin", nil
 }

@@ -238,14 +238,6 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-func TestDefaultOutput(t *testing.T) {
-	for path, want := range map[string]string{"a/M1-3B": "M1-3B-q4_k_m.bin", "a/b.gguf": "b-q4_k_m.bin", "m-q8_0.bin": "m-q4_k_m.bin", "a/x/..": "a-q4_k_m.bin"} {
-		if got, err := DefaultOutput(path, mix(t, "q4_k_m")); got != want || err != nil {
-			t.Errorf("%s: %s, %v; want %s", path, got, err, want)
-		}
-	}
-}
-
 // TestChunks packs a tensor of many chunks and expects the order kept.
 func TestChunks(t *testing.T) {
 	const rows, cols = 4099, 1024 // more than chunkValues, and not a multiple

@@ -120,6 +120,16 @@ func (t *Tokenizer) encodeWords(ids []int32, text string, first bool, s *scratch
 // Size is the highest id plus one.
 func (t *Tokenizer) Size() int { return len(t.vocab.text) }
 
+// Longest returns the bytes of the longest text a token stands for, as the vocabulary
+// spells it: what n tokens are made of is hardly longer than n times this.
+func (t *Tokenizer) Longest() int {
+	n := 0
+	for _, s := range t.vocab.raw {
+		n = max(n, len(s))
+	}
+	return n
+}
+
 // Special returns the contents of the special tokens, those that Encode finds in text
 // only with ParseSpecial, in the order of their definition.
 func (t *Tokenizer) Special() []string {

@@ -203,34 +203,3 @@ func TestVisible(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
-
-func TestReadMessages(t *testing.T) {
-	dir := t.TempDir()
-	for text, want := range map[string]string{
-		`[]`:                                             "no messages",
-		`[{"content":"x"}]`:                              "message 0 has no role",
-		`[{"ROLE":"user","content":"x"}]`:                `message 0 has "ROLE"`,
-		`[{"role":"user"}]`:                              "message 0 has no content",
-		`[{"role":"user","content":null}]`:               "message 0 has no content",
-		`[{"role":"user","content":3}]`:                  "message 0 has content that is neither text nor a list",
-		`[{"role":"user","content":[{"type":"image"}]}]`: `content of type "image"`,
-		`[{"role":"user","content":"x"},{"role":"assistant","tool_calls":1}]`: `message 1 has "tool_calls"`,
-		`nonsense`: "not a JSON list",
-		`[{"role":"user","content":"ok","name":null}]`: "",
-	} {
-		path := filepath.Join(dir, "m.json")
-		os.WriteFile(path, []byte(text), 0o600)
-		_, err := ReadMessages(path)
-		if (want == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path)) {
-			t.Errorf("%s: %v; want %q", text, err, want)
-		}
-	}
-	path := filepath.Join(dir, "parts.json")
-	os.WriteFile(path, []byte(`[{"role":"user","content":[{"type":"text","text":"a "},{"type":"text","text":"b"}]}]`), 0o600)
-	if list, err := ReadMessages(path); err != nil || len(list) != 1 || list[0].Content != "a b" {
-		t.Errorf("content in parts: %v, %v", list, err)
-	}
-	if _, err := ReadMessages(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
-		t.Error(err)
-	}
-}

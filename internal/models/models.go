@@ -112,6 +112,12 @@ func NameFor(path string) string {
 var devices = []string{"con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
 	"lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9"}
 
+// Trim is a file's name without a model's suffix.
+func Trim(file string) string {
+	name, _ := cutSuffix(file)
+	return name
+}
+
 // cutSuffix takes a model's suffix off a file's name, in any case.
 func cutSuffix(file string) (string, bool) {
 	for _, s := range Suffixes {

@@ -1,0 +1,142 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/models"
+	"github.com/mil-run/mil/internal/nearest"
+)
+
+// modelsFolder is where models with a short name lie: --models, or the user's
+// own. Without either it knows no names.
+func modelsFolder(c *cobra.Command) models.Folder {
+	if f := c.Flag("models"); f != nil && f.Changed {
+		return models.Folder(f.Value.String())
+	}
+	dir, _ := models.Default()
+	return dir
+}
+
+// modelNames are what a MODEL may be called without a path.
+func modelNames(c *cobra.Command) []string {
+	return append([]string{demo.Name}, modelsFolder(c).Names()...)
+}
+
+// completeModels completes the first n arguments of a command with names of
+// models, or files; n below 0 is all of them.
+func completeModels(n int) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if n >= 0 && len(args) >= n {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return beginning(modelNames(c), toComplete), cobra.ShellCompDirectiveDefault
+	}
+}
+
+// findModel is the path of the file that a MODEL argument names: a file, else a
+// model in the folder. "" is the demo, which has no file. Every command takes its
+// models through it.
+func findModel(c *cobra.Command, arg string) (string, error) {
+	st, err := os.Stat(arg)
+	if err == nil && !st.IsDir() {
+		return arg, weightsAlone(arg)
+	}
+	if path, ok := shortName(c, arg); ok {
+		return path, nil
+	}
+	if err == nil {
+		return "", isFolder(arg)
+	}
+	return "", notFound(c, arg, err)
+}
+
+// shortName is the path of a model by its name; "" is the demo's.
+func shortName(c *cobra.Command, arg string) (path string, ok bool) {
+	if arg == demo.Name {
+		return "", true
+	}
+	path, err := modelsFolder(c).Find(arg)
+	return path, err == nil
+}
+
+// weightsAlone refuses a file of a checkpoint that is no model without the others.
+func weightsAlone(path string) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".safetensors":
+		dir := filepath.Dir(path)
+		return fmt.Errorf("%s is one file of a checkpoint; convert its folder first: mil convert %s -o %s.bin", path, dir, models.NameFor(dir))
+	}
+	return nil
+}
+
+// isFolder says what to do with a folder in a model's place.
+func isFolder(dir string) error {
+	what := "is a folder, not a model file; if it holds a checkpoint,"
+	if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {
+		what = "is a checkpoint folder;"
+	}
+	return fmt.Errorf("%s %s convert it first: mil convert %s -o %s.bin", dir, what, dir, models.NameFor(dir))
+}
+
+// noModel is an argument that names no model.
+type noModel struct{ text string }
+
+func (e noModel) Error() string        { return e.text }
+func (e noModel) Is(target error) bool { return target == fs.ErrNotExist }
+
+// notFound says what an argument is that no model has the name of, and which name
+// is the nearest.
+func notFound(c *cobra.Command, arg string, err error) error {
+	if arg == "" {
+		return noModel{`open "": no such file; the name of a model is empty`}
+	}
+	if to, e := os.Readlink(arg); e == nil && errors.Is(err, fs.ErrNotExist) {
+		return noModel{fmt.Sprintf("open %s: no such file: it is a link to %s, which is not there", arg, to)}
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(arg, 0) {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			err = p.Err
+		}
+		return fmt.Errorf("open %s: %w", arg, err)
+	}
+	near := nearest.Of(models.Trim(filepath.Base(arg)), modelNames(c))
+	return noModel{fmt.Sprintf("open %s: no such file, and no model has that name%s (mil list shows the models)", arg, didYouMean(near))}
+}
+
+// mayBeModel reports whether a lone argument of run is meant as a model: it is
+// there, has a model's name or suffix, or is a path without a space.
+func mayBeModel(c *cobra.Command, arg string) bool {
+	if arg == "" {
+		return false
+	}
+	if _, err := os.Lstat(arg); err == nil { // a link to nothing too
+		return true
+	}
+	if _, ok := shortName(c, arg); ok {
+		return true
+	}
+	for _, s := range append(models.Suffixes, ".safetensors") {
+		if len(arg) > len(s) && strings.EqualFold(arg[len(arg)-len(s):], s) {
+			return true
+		}
+	}
+	return strings.ContainsAny(arg, "/"+string(os.PathSeparator)) && !strings.Contains(arg, " ")
+}
+
+// openModel opens the file that findModel found: the demo for "".
+func openModel(path string) (*format.File, error) {
+	if path == "" {
+		return demo.Open()
+	}
+	return format.Open(path)
+}

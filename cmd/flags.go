@@ -1,0 +1,282 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/quant"
+)
+
+// Values of flags that know their bounds, so that one place refuses what is out
+// of them, in words.
+
+// number is a whole number within bounds.
+type number struct {
+	to        *int
+	low, high int
+}
+
+func (n *number) String() string {
+	if n.to == nil {
+		return "0"
+	}
+	return strconv.Itoa(*n.to)
+}
+
+func (n *number) Type() string { return "N" }
+
+func (n *number) Set(s string) error {
+	v, err := strconv.Atoi(s)
+	if err != nil || v < n.low || v > n.high {
+		return fmt.Errorf("not a whole number between %d and %d", n.low, n.high)
+	}
+	*n.to = v
+	return nil
+}
+
+// addNumber adds a flag for a whole number; short may be "".
+func addNumber(set *pflag.FlagSet, to *int, name, short string, value, low, high int, help string) {
+	*to = value
+	set.VarP(&number{to, low, high}, name, short, help)
+}
+
+// numbers are whole numbers within bounds, separated by commas.
+type numbers struct {
+	to        *[]int
+	low, high int
+}
+
+func (n *numbers) String() string {
+	if n.to == nil {
+		return ""
+	}
+	var list []string
+	for _, v := range *n.to {
+		list = append(list, strconv.Itoa(v))
+	}
+	return strings.Join(list, ",")
+}
+
+func (n *numbers) Type() string { return "N,..." }
+
+func (n *numbers) Set(s string) error {
+	var list []int
+	for _, part := range strings.Split(s, ",") {
+		var v int
+		one := number{&v, n.low, n.high}
+		if one.Set(strings.TrimSpace(part)) != nil {
+			return fmt.Errorf("not a list of whole numbers between %d and %d, separated by commas", n.low, n.high)
+		}
+		list = append(list, v)
+	}
+	*n.to = list
+	return nil
+}
+
+// decimal is a number; what uses it knows its bounds.
+type decimal struct{ to *float32 }
+
+func (d *decimal) String() string {
+	if d.to == nil {
+		return "0"
+	}
+	return strconv.FormatFloat(float64(*d.to), 'g', -1, 32)
+}
+
+func (d *decimal) Type() string { return "X" }
+
+func (d *decimal) Set(s string) error {
+	v, err := strconv.ParseFloat(s, 32)
+	if err != nil {
+		return errors.New("not a number")
+	}
+	*d.to = float32(v)
+	return nil
+}
+
+// seedValue is a seed of random numbers.
+type seedValue struct{ to *uint64 }
+
+func (v *seedValue) String() string {
+	if v.to == nil {
+		return "0"
+	}
+	return strconv.FormatUint(*v.to, 10)
+}
+
+func (v *seedValue) Type() string { return "N" }
+
+func (v *seedValue) Set(s string) error {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return fmt.Errorf("not a whole number between 0 and %d", ^uint64(0))
+	}
+	*v.to = n
+	return nil
+}
+
+// choice is one of a few words, in any case; "" where the default is.
+type choice struct {
+	to    *string
+	words []string
+}
+
+func (v *choice) String() string {
+	if v.to == nil {
+		return ""
+	}
+	return *v.to
+}
+
+func (v *choice) Type() string { return "NAME" }
+
+func (v *choice) Set(s string) error {
+	for _, w := range v.words {
+		if strings.EqualFold(w, s) {
+			*v.to = w
+			return nil
+		}
+	}
+	return fmt.Errorf("none of %s", strings.Join(v.words, ", "))
+}
+
+// oneOf adds a flag for one of a few words; the shell completes them.
+func oneOf(set *pflag.FlagSet, to *string, name, value string, words []string, help string) {
+	*to = value
+	set.Var(&choice{to, words}, name, help)
+}
+
+// texts are a text that may be given several times.
+type texts struct {
+	to   *[]string
+	kind string
+}
+
+func (v *texts) String() string {
+	if v.to == nil || len(*v.to) == 0 {
+		return ""
+	}
+	return strings.Join(*v.to, " ")
+}
+
+func (v *texts) Type() string { return v.kind }
+
+func (v *texts) Set(s string) error {
+	*v.to = append(*v.to, s)
+	return nil
+}
+
+// text is any text; kind is what the help calls it.
+type text struct {
+	to   *string
+	kind string
+}
+
+func (v *text) String() string {
+	if v.to == nil {
+		return ""
+	}
+	return *v.to
+}
+
+func (v *text) Type() string { return v.kind }
+
+func (v *text) Set(s string) error {
+	*v.to = s
+	return nil
+}
+
+// addText adds a flag for a text; short may be "".
+func addText(set *pflag.FlagSet, to *string, name, short, kind, help string) {
+	set.VarP(&text{to, kind}, name, short, help)
+}
+
+// kvNames are what --kv takes.
+var kvNames = []string{quant.F16.String(), quant.Q8_0.String()}
+
+// isaNames are what --isa takes.
+func isaNames() []string {
+	names := []string{"go"}
+	for _, k := range kernel.Known() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// aliases are other programs' names of flags.
+var aliases = map[string]string{"temperature": "temp"}
+
+func normalize(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if own, ok := aliases[name]; ok {
+		name = own
+	}
+	return pflag.NormalizedName(name)
+}
+
+// helpWidth is the longest line of a list of flags.
+const helpWidth = 100
+
+// plainFlags makes help list flags in lines of helpWidth, switches without their
+// =true and =false.
+func plainFlags(root *cobra.Command) {
+	cobra.AddTemplateFunc("flags", func(set *pflag.FlagSet) string {
+		const values = "[=true|false]"
+		wide := set.FlagUsagesWrapped(helpWidth + len(values))
+		return strings.ReplaceAll(wide, values, strings.Repeat(" ", len(values)))
+	})
+	t := root.UsageTemplate()
+	for _, which := range []string{".LocalFlags", ".InheritedFlags"} {
+		t = strings.ReplaceAll(t, which+".FlagUsages", "flags "+which)
+	}
+	root.SetUsageTemplate(t)
+}
+
+// complete teaches the shell what flags and arguments of a command may be.
+func complete(c *cobra.Command) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		var words func(c *cobra.Command) []string
+		switch v := f.Value.(type) {
+		case *choice:
+			words = func(*cobra.Command) []string { return v.words }
+		default:
+			switch f.Name {
+			case "type":
+				words = func(*cobra.Command) []string { return quant.MixNames() }
+			case "draft":
+				words = func(c *cobra.Command) []string { return append([]string{"auto", "lookup"}, modelNames(c)...) }
+			case "model", "kl-base":
+				words = modelNames
+			default:
+				return
+			}
+		}
+		c.RegisterFlagCompletionFunc(f.Name, func(c *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			return beginning(words(c), toComplete), directive(f)
+		})
+	})
+}
+
+// directive lets the shell complete files too where a flag takes them.
+func directive(f *pflag.Flag) cobra.ShellCompDirective {
+	if slices.Contains([]string{"model", "kl-base", "draft"}, f.Name) {
+		return cobra.ShellCompDirectiveDefault
+	}
+	return cobra.ShellCompDirectiveNoFileComp
+}
+
+// beginning are the words that begin so.
+func beginning(words []string, with string) (list []string) {
+	for _, w := range words {
+		if strings.HasPrefix(strings.ToLower(w), strings.ToLower(with)) {
+			list = append(list, w)
+		}
+	}
+	return list
+}

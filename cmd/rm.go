@@ -1,0 +1,93 @@
+package cmd
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/chat/repl"
+	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/models"
+	"github.com/mil-run/mil/internal/nearest"
+	"github.com/mil-run/mil/internal/units"
+)
+
+func removeCommand() *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use:     "rm NAME...",
+		Aliases: []string{"remove"},
+		Short:   "Remove models from the folder of models",
+		Long: `Remove models from the folder of models, by the names that mil list shows. On a
+terminal it asks first; elsewhere it needs --yes. Of a link the link is removed, and
+not the file that it leads to. What lies outside the folder is never removed.`,
+		Example: "  mil rm m1-3b\n  mil rm --yes m1-3b m1-8b",
+		Args:    atLeastOne("NAME"),
+		ValidArgsFunction: func(c *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			return beginning(modelsFolder(c).Names(), toComplete), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			folder := modelsFolder(c)
+			var found []models.Entry
+			for _, name := range args { // all of them, before any is removed
+				path, err := findEntry(folder, name)
+				if err != nil {
+					return err
+				}
+				found = append(found, models.Entry{Name: name, Path: path})
+			}
+			asks := isTerminal(c.InOrStdin()) && isTerminal(c.ErrOrStderr())
+			if !yes && !asks {
+				return usagef("mil rm asks before it removes a model, and nobody is there to answer; give --yes")
+			}
+			answers := bufio.NewScanner(c.InOrStdin())
+			for _, e := range found {
+				if !yes {
+					fmt.Fprintf(c.ErrOrStderr(), "Remove %s? [y/N] ", describeFile(e))
+					if !answers.Scan() || !strings.HasPrefix(strings.ToLower(strings.TrimSpace(answers.Text())), "y") {
+						fmt.Fprintln(c.ErrOrStderr(), "It stays.")
+						continue
+					}
+				}
+				if err := folder.Remove(e.Name); err != nil {
+					return err
+				}
+				fmt.Fprintln(c.OutOrStdout(), "removed", repl.Visible(e.Path))
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "remove without asking")
+	return c
+}
+
+// findEntry is the file of a name in the folder, and of nothing else.
+func findEntry(folder models.Folder, name string) (string, error) {
+	path, err := folder.Find(name)
+	switch {
+	case name == demo.Name:
+		return "", errors.New("demo is inside mil and cannot be removed")
+	case errors.Is(err, models.ErrName):
+		return "", fmt.Errorf("%w; mil rm takes the names that mil list shows", err)
+	case errors.Is(err, models.ErrNone):
+		return "", fmt.Errorf("%w%s (mil list shows the models)", err, didYouMean(nearest.Of(name, folder.Names())))
+	}
+	return path, err
+}
+
+// describeFile is a model's path, and how much room it gives back.
+func describeFile(e models.Entry) string {
+	path := repl.Visible(e.Path)
+	st, err := os.Lstat(e.Path)
+	switch {
+	case err != nil:
+		return path
+	case st.Mode()&os.ModeSymlink != 0:
+		return "the link " + path
+	}
+	return fmt.Sprintf("%s (%s)", path, units.Bytes(st.Size()))
+}
