@@ -93,7 +93,7 @@ func (a *abuse) flags(bytes string) {
 		{"convert", bytes}, {"convert", a.demoFolder(), "--type", bytes}, {"convert", a.demoFolder(), "-o", a.path("x.bin"), "--tensor-type", bytes}, {"bench", "--depths", "-5"}, {"bench", "--gen", "-1"}, {"eval", "--qa", bytes},
 		{"selftest", "--isa", bytes}, {"selftest", "--backend", bytes}, {"logits", a.path("f"), "--tokens", bytes},
 	} {
-		a.fails("", call{args: args})
+		a.refuses(call{args: args})
 	}
 	a.ends(call{args: []string{"run", "--system", bytes, "--max-tokens", "2", bytes}})
 	a.ends(call{args: []string{"chat", "--max-tokens", "2"}, stdin: strings.NewReader("/" + strings.ReplaceAll(bytes, "\n", "") + "\n")})

@@ -47,6 +47,9 @@ type call struct {
 	bounded bool
 }
 
+// bySignal are the statuses of a command that a signal ended: 128 and its number.
+var bySignal = []int{128 + int(syscall.SIGHUP), 128 + int(syscall.SIGINT), 128 + int(syscall.SIGTERM)}
+
 // outcome is how a call ended.
 type outcome struct {
 	out, err string
@@ -120,7 +123,8 @@ func ended(ctx context.Context, err error, out, errs string) outcome {
 }
 
 // sane says what is wrong with how a call ended, whatever it was to do: "" for
-// success without a word or one clear line and status 1.
+// success without a word, or one clear line and status 1 or 2 (a command line that
+// makes no sense), or a signal's.
 func (o outcome) sane() string {
 	switch {
 	case o.hung:
@@ -129,7 +133,7 @@ func (o outcome) sane() string {
 		return "it crashed"
 	case o.signal != 0:
 		return "ended by " + o.signal.String()
-	case o.code > 1:
+	case o.code > 2 && !slices.Contains(bySignal, o.code):
 		return fmt.Sprintf("exit status %d", o.code)
 	}
 	lines := strings.Split(strings.TrimSuffix(o.err, "\n"), "\n")
@@ -163,6 +167,16 @@ func (a *abuse) fails(want string, c call) outcome {
 		a.fail("mil %.300q: %s, want %q and status 1; %v", c.args, wrong, want, o)
 	}
 	return o
+}
+
+// refuses runs a call that must end in one clear line, about what the command line
+// says or what it names.
+func (a *abuse) refuses(c call) {
+	a.count++
+	o := a.run(c)
+	if wrong := o.sane(); wrong != "" || o.code != 1 && o.code != 2 {
+		a.fail("mil %.300q: %s, want one line and status 1 or 2; %v", c.args, wrong, o)
+	}
 }
 
 // works runs a call that must succeed.
