@@ -49,14 +49,14 @@ func ParseMessages(b []byte) ([]chat.Message, error) {
 			return nil, err
 		}
 		for _, f := range fields {
-			if f.key != "messages" {
-				return nil, fmt.Errorf("%s is not known; only messages is", place("", f.key))
+			if f.key == "messages" {
+				list = f.value
 			}
 		}
-		if len(fields) == 0 {
-			return nil, errors.New(`there is no "messages" in the object`)
+		if list[0] == '[' && len(fields) > 1 {
+			other := slices.DeleteFunc(fields, func(f field) bool { return f.key == "messages" })[0]
+			return nil, fmt.Errorf("%s is not known beside messages", place("", other.key))
 		}
-		list = fields[0].value
 	}
 	if list[0] != '[' {
 		return nil, errors.New(`there is neither a list of messages {"role", "content"} nor an object with one as "messages"`)

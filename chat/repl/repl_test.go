@@ -93,7 +93,7 @@ func TestPipeErrors(t *testing.T) {
 		"/undo\n":                      "nothing to take back",
 		"/save x\n":                    "nothing to save",
 		"/load nowhere\n":              "nowhere.session",
-		"/load " + bad + "\n":          "not a JSON list",
+		"/load " + bad + "\n":          "neither a list of messages",
 		"/set heat 3\n":                `no setting "heat" (known: temp`,
 		"/set temp hot\n":              `"hot" is not a value`,
 		"/set top-p 7\n":               "between 0 and 1",
