@@ -40,7 +40,8 @@ type State struct {
 	Buf   Buffer // set by the session before Compile
 	// Rows is set by Compile for a KV cache: the bytes that hold positions
 	// [from, to), multiples of CacheUnit. What the spans hold, in their order, must
-	// mean the same in a cache of any other length; Layout names it.
+	// mean the same in a cache of any other length, and of one unit at any other
+	// place; Layout names it.
 	Rows   func(from, to int) []Span
 	Layout string
 }

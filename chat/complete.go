@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -28,8 +27,8 @@ func (e *Engine) complete(ctx context.Context, s *model.Session, text string, se
 	if err := s.Reset(); err != nil {
 		return Reply{}, err
 	}
-	if n := len(ids); n >= s.Room() {
-		return Reply{}, fmt.Errorf("%w: the prompt is %d tokens long, the context %d; take a larger one with --ctx, or --on-full slide", model.ErrContext, n, s.Context())
+	if err := tooLong(s, len(ids), "take a larger one with --ctx, or --on-full slide"); err != nil {
+		return Reply{}, err
 	}
 	fed := 0
 	logits, err := e.feed(ctx, s, ids, nil, func(done, total int) {

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
@@ -12,6 +13,19 @@ import (
 // feedStep is how many prompt tokens are fed at a time. The context is looked at
 // within them, too.
 const feedStep = 512
+
+// tooLong says why the rest of a prompt of n tokens does not fit the context; nil
+// where it does.
+func tooLong(s *model.Session, n int, advice string) error {
+	switch {
+	case n-len(s.Tokens()) < s.Room():
+		return nil
+	case s.Stuck():
+		return fmt.Errorf("%w: the prompt is %d tokens long, the context %d, and it cannot slide, since %d of them always stay; take a larger one with --ctx",
+			model.ErrContext, n, s.Context(), max(1, s.Pinned()))
+	}
+	return fmt.Errorf("%w: the prompt is %d tokens long, the context %d; %s", model.ErrContext, n, s.Context(), advice)
+}
 
 // feed gives the session the rest of ids, of which it has some, in steps that can
 // be interrupted, and returns the last one's logits. logits are the next

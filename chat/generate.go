@@ -126,7 +126,7 @@ func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.De
 			return MaxTokens
 		case last && s.Room() <= 0:
 			return ContextFull
-		case s.Dropped() > 0 && r.Stats.GeneratedTokens >= s.Context(): // a reply that slides on might never end
+		case s.Slides() && r.Stats.GeneratedTokens >= s.Context(): // a reply that slides on might never end
 			return ContextFull
 		}
 		return ""

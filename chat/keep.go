@@ -52,7 +52,7 @@ func (c *Conversation) turn() (t session.Turn, err error) {
 	}
 	before := 0
 	for _, m := range c.marks {
-		tokens := len(m.snap.Tokens())
+		tokens := m.snap.Len()
 		if m.logits == nil || tokens-before >= longPrompt {
 			p := session.Point{Messages: m.messages, Snap: m.snap, Logits: m.logits}
 			if p.Note, err = json.Marshal(m.note()); err != nil {

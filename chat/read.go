@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/bits"
 	"slices"
 	"strings"
@@ -79,15 +78,19 @@ func (c *Conversation) mark(p point, messages int, logits []float32) error {
 // new, and returns the next token's logits.
 func (c *Conversation) read(ctx context.Context, text string) (logits []float32, st Stats, err error) {
 	ids := c.ids(text)
-	if n := len(ids); n-len(c.s.Tokens()) >= c.s.Room() {
-		return nil, st, fmt.Errorf("%w: the prompt is %d tokens long, the context %d; begin anew, take a larger one with --ctx, or --on-full slide", model.ErrContext, n, c.s.Context())
-	}
 	if err := c.pin(ids); err != nil {
+		return nil, st, err
+	}
+	const advice = "begin anew, take a larger one with --ctx, or --on-full slide"
+	if err := tooLong(c.s, len(ids), advice); err != nil {
 		return nil, st, err
 	}
 	switch have := c.s.Tokens(); {
 	case len(have) >= len(ids) || !slices.Equal(have, ids[:len(have)]):
 		if logits, err = c.rewind(ids); err != nil {
+			return nil, st, err
+		}
+		if err := tooLong(c.s, len(ids), advice); err != nil { // what had been dropped is back
 			return nil, st, err
 		}
 	case len(have) > 0 && c.at.known: // the end of a turn
@@ -113,11 +116,28 @@ func (c *Conversation) read(ctx context.Context, text string) (logits []float32,
 	return logits, st, nil
 }
 
-// pin keeps the system message in the caches, whatever else has to go.
+// pin keeps the system message in the caches, whatever else has to go. What slid
+// while another number of tokens was kept is read anew: where a context slides
+// depends on its text alone.
 func (c *Conversation) pin(ids []int32) error {
+	n, err := c.pinned(ids)
+	if err != nil {
+		return err
+	}
+	if c.s.Dropped() > 0 && n != c.s.Pinned() {
+		c.marks, c.at = nil, point{}
+		if err := c.s.Reset(); err != nil {
+			return err
+		}
+	}
+	c.s.Pin(n)
+	return nil
+}
+
+// pinned is how many of the tokens are the system message's.
+func (c *Conversation) pinned(ids []int32) (int, error) {
 	if len(c.messages) == 0 || c.messages[0].Role != "system" {
-		c.s.Pin(0)
-		return nil
+		return 0, nil
 	}
 	// What two conversations with this system message have in common is it and what
 	// the template puts around it.
@@ -126,12 +146,11 @@ func (c *Conversation) pin(ids []int32) error {
 	for i, t := range texts {
 		text, err := c.e.render([]Message{c.messages[0], {"user", t}}, c.shield)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		have[i] = c.e.encode(text, c.shield)
 	}
-	c.s.Pin(alike(ids, have[0][:alike(have[0], have[1])]))
-	return nil
+	return alike(ids, have[0][:alike(have[0], have[1])]), nil
 }
 
 // alike is how many tokens a and b begin with in common.
@@ -147,8 +166,7 @@ func alike(a, b []int32) (n int) {
 func (c *Conversation) rewind(ids []int32) ([]float32, error) {
 	for len(c.marks) > 0 {
 		m := c.marks[len(c.marks)-1]
-		t := m.snap.Tokens()
-		if more := len(t) < len(ids) || len(t) == len(ids) && m.logits != nil; more && slices.Equal(t, ids[:len(t)]) {
+		if more := m.snap.Len() < len(ids) || m.snap.Len() == len(ids) && m.logits != nil; more && m.snap.Begins(ids) {
 			if err := c.s.Restore(m.snap); !errors.Is(err, model.ErrSnapshot) {
 				return m.logits, err
 			}

@@ -15,7 +15,7 @@ import (
 type Options struct {
 	Context int // positions the caches hold; 0 means the model's, at most 8192
 	// Slide goes on where the context is full: the oldest keys and values behind
-	// the pinned tokens are dropped, see Pin.
+	// the pinned tokens are dropped, see slide.go.
 	Slide bool
 	// PlainRope leaves the positions unstretched, whatever the file says, as the
 	// authors' own inference script does.
@@ -53,12 +53,16 @@ type Session struct {
 	states  map[string]*backend.State
 	names   []string // of states, sorted
 	tokens  []int32
+	pieces  [][]int32 // the timeline's beginning, as snapshots share it
 	// logged is how many tokens of the timeline's end lie only in the log;
-	// replay of them belong to it.
-	logged int
+	// replay of them belong to it. settled is how many tokens of the last feed lie
+	// before them.
+	logged, settled int
 	// dropped is how many tokens of the timeline the caches have no longer; those
 	// behind the pinned ones lie that much further ahead.
 	dropped, pinned int
+	lost            []Lost // by the last slides, oldest first
+	slid            bool   // right before the last pass
 	// dirty is the first position that was fed since Clean.
 	dirty   int
 	changes int // counts what changed timeline or state
@@ -146,7 +150,8 @@ func (s *Session) Vocab() int { return s.m.Config.Vocab }
 
 // Feed appends tokens and returns the logits asked for, [rows][Vocab], valid
 // until the next Feed. After at most backend.Verify tokens, Commit may keep
-// only the first of them; longer feeds are committed whole.
+// only the first of them, but none less than were fed before a slide; longer feeds
+// are committed whole.
 func (s *Session) Feed(tokens []int32, want Want) (logits []float32, err error) {
 	if err := s.check(tokens); err != nil {
 		return nil, err
@@ -204,7 +209,8 @@ func (s *Session) Ranks() bool {
 
 // FeedRanked is Feed of at most backend.Verify tokens whose rows of logits are
 // ranked (see [backend.Ranking], whose Recent it sets) where [Session.Ranks].
-// What it returns is valid until the next feed.
+// What it returns is valid until the next feed. All rows are had of at most
+// [Session.Left] tokens.
 func (s *Session) FeedRanked(tokens []int32, want Want, r backend.Ranking) (best []backend.Best, err error) {
 	e, ok := s.step.(backend.Ranker)
 	if !ok || len(tokens) > backend.Verify {
@@ -213,13 +219,25 @@ func (s *Session) FeedRanked(tokens []int32, want Want, r backend.Ranking) (best
 	if err := s.check(tokens); err != nil {
 		return nil, err
 	}
-	rows := s.wanted(len(tokens), want)
+	if want == WantAll && len(tokens) > s.Left() {
+		return nil, fmt.Errorf("%d tokens in one pass, and the context slides after %d", len(tokens), s.Left())
+	}
 	fault := format.Guard(func() {
-		if err = s.pose(tokens, rows); err == nil {
-			r.Recent = s.tokens
-			best, err = e.RunRanked(&s.params, &r)
-			s.ran(tokens)
-			s.logged = len(tokens)
+		s.settled = 0
+		for len(tokens) > 0 && err == nil {
+			n := min(len(tokens), s.Left())
+			rows := 0
+			if n == len(tokens) {
+				rows = s.wanted(n, want)
+			}
+			if err = s.pose(tokens[:n], rows); err == nil {
+				r.Recent = s.tokens
+				best, err = e.RunRanked(&s.params, &r)
+				s.ran(tokens[:n], true)
+				if tokens = tokens[n:]; len(tokens) > 0 {
+					s.settled += n
+				}
+			}
 		}
 	})
 	if err = errors.Join(err, fault); err != nil {
@@ -262,20 +280,19 @@ func (s *Session) compile(n int, want Want) (err error) {
 }
 
 func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
-	if len(tokens) <= backend.Verify {
-		out, err := s.run(s.step, tokens, s.wanted(len(tokens), want))
-		if err == nil {
-			s.logged = len(tokens)
-		}
-		return out, err
-	}
-	exec, most := s.prompt, backend.PromptTokens(s.b)
-	if want == WantAll {
+	exec, most := s.step, backend.Verify
+	short := len(tokens) <= most
+	switch {
+	case short:
+	case want == WantAll:
 		exec, most = s.all, allTokens
+	default:
+		exec, most = s.prompt, backend.PromptTokens(s.b)
 	}
+	s.settled = 0
 	var out []float32
 	for len(tokens) > 0 {
-		n := min(most, len(tokens), s.longest())
+		n := min(most, len(tokens), s.Left())
 		rows := 0
 		switch {
 		case want == WantAll:
@@ -283,42 +300,46 @@ func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 		case want == WantLast && n == len(tokens):
 			rows = 1
 		}
-		l, err := s.run(exec, tokens[:n], rows)
+		l, err := s.run(exec, tokens[:n], rows, short)
 		if err != nil {
+			s.settled = 0
 			return nil, err
 		}
-		if want == WantAll {
+		if tokens = tokens[n:]; short && len(tokens) > 0 {
+			s.settled += n
+		}
+		if want == WantAll && (len(out) > 0 || len(tokens) > 0) {
 			out = append(out, l...) // the next pass reuses l's memory
 		} else {
 			out = l
 		}
-		tokens = tokens[n:]
 	}
 	return out, nil
 }
 
 // run is one pass; what the last one logged and was not taken back is replayed.
-func (s *Session) run(e backend.Exec, tokens []int32, rows int) ([]float32, error) {
+func (s *Session) run(e backend.Exec, tokens []int32, rows int, logs bool) ([]float32, error) {
 	if err := s.pose(tokens, rows); err != nil {
 		return nil, err
 	}
 	if s.watch != nil {
 		if err := s.look(e, tokens); err != nil {
-			return nil, err
+			return nil, s.unposed(err)
 		}
 	}
 	out, err := e.Run(&s.params)
 	if errors.Is(err, backend.ErrStopped) {
-		return nil, s.goBack(err)
+		return nil, s.unposed(s.goBack(err))
 	}
-	s.ran(tokens)
+	s.ran(tokens, logs)
 	return out, err
 }
 
-// pose makes params those of a pass, before which the context may slide.
+// pose makes params those of a pass of at most Left tokens, before which a full
+// context slides.
 func (s *Session) pose(tokens []int32, rows int) error {
-	if s.held()+len(tokens) > s.o.Context {
-		if err := s.slide(len(tokens)); err != nil {
+	if s.slid = s.held() == s.o.Context; s.slid {
+		if err := s.slide(); err != nil {
 			return err
 		}
 	}
@@ -328,27 +349,52 @@ func (s *Session) pose(tokens []int32, rows int) error {
 	return nil
 }
 
-// ran notes that a pass's tokens belong to the timeline.
-func (s *Session) ran(tokens []int32) {
+// unposed takes the slide before a pass that was stopped back.
+func (s *Session) unposed(err error) error {
+	if errors.Is(err, backend.ErrStopped) && s.slid {
+		s.slid = false
+		if err := s.unslide(len(s.tokens)); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// ran notes that a pass's tokens belong to the timeline, and whether they lie in
+// the log.
+func (s *Session) ran(tokens []int32, logs bool) {
 	s.tokens = append(s.tokens, tokens...)
-	s.logged = 0
+	if s.logged = 0; logs {
+		s.logged = len(tokens)
+	} else {
+		s.slid = false // this pass is not taken back
+	}
 }
 
 // Commit keeps the first n tokens of the last feed, which held at most
 // backend.Verify; the state is then exactly what feeding n tokens gives.
 func (s *Session) Commit(n int) error {
-	if n < 0 || n > s.logged {
-		return fmt.Errorf("commit %d of the %d tokens that can be taken back", n, s.logged)
+	k := n - s.settled // of those that lie in the log
+	if k < 0 || k > s.logged {
+		return fmt.Errorf("commit %d tokens of a feed, where %d to %d can be kept", n, s.settled, s.settled+s.logged)
 	}
-	s.tokens = s.tokens[:len(s.tokens)-s.logged+n]
-	s.logged = n
+	s.cut(len(s.tokens) - s.logged + k)
+	s.logged = k
 	s.changes++
+	if k == 0 && s.slid { // feeding nothing does not slide
+		s.slid = false
+		if err := s.unslide(len(s.tokens)); err != nil {
+			s.failure = err
+			return err
+		}
+	}
 	return nil
 }
 
 // Reset goes back to the beginning.
 func (s *Session) Reset() error {
-	s.tokens, s.logged, s.dropped = s.tokens[:0], 0, 0
+	s.cut(0)
+	s.logged, s.settled, s.dropped, s.lost, s.slid = 0, 0, 0, nil, false
 	s.changes++
 	for _, name := range s.names {
 		if isCache(name) {

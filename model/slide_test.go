@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/quant"
 )
 
 func someTokens(n int) []int32 {
@@ -104,8 +106,11 @@ func TestSlide(t *testing.T) {
 				}
 			}
 		}
-		if err := s.Restore(before); err != nil { // what was dropped stays so
-			t.Errorf("%s: back before sliding: %v", name, err)
+		if err := s.Restore(before); err != nil || s.Dropped() != 0 {
+			t.Errorf("%s: back before sliding, %d dropped: %v", name, s.Dropped(), err)
+		}
+		if back := read(160, 224); !slices.EqualFunc(back, recent, slices.Equal) {
+			t.Errorf("%s: back before sliding the caches hold something else", name)
 		}
 		if _, err := s.Feed(ids[250:], model.WantLast); err != nil { // much longer than the context
 			t.Fatal(err)
@@ -113,8 +118,213 @@ func TestSlide(t *testing.T) {
 		if len(s.Tokens()) != 1100 || fed != 260+850 {
 			t.Errorf("%s: %d tokens after feeding %d", name, len(s.Tokens()), fed)
 		}
+		if _, err := s.Feed(someTokens(2048), model.WantNone); err != nil {
+			t.Fatal(err)
+		}
 		if err := s.Restore(before); !errors.Is(err, model.ErrSnapshot) {
 			t.Errorf("%s: back to where nothing is left: %v", name, err)
+		}
+	}
+}
+
+// droppedAfter is how many of n tokens, fed one by one, a context drops.
+func droppedAfter(n, context, pinned int) (dropped int) {
+	const unit = backend.CacheUnit
+	floor := max(1, (pinned+unit-1)/unit) * unit
+	for held := 0; n > 0; n-- {
+		if held == context {
+			drop := max(1, (context-floor)/2/unit) * unit
+			dropped += drop
+			held -= drop
+		}
+		held++
+	}
+	return dropped
+}
+
+// However tokens are fed, taken back, and gone back behind, logits and what was
+// dropped are those of the timeline alone, fed token by token.
+func TestSlideDependsOnTheTimeline(t *testing.T) {
+	for i, c := range []struct {
+		name            string
+		context, pinned int
+	}{{"llama", 64, 0}, {"mamba2-half", 96, 0}, {"mamba1-half", 100, 40}, {"llama", 128, 70}, {"mamba2-half", 180, 100}, {"mamba2-noattn", 96, 0}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			f, _ := testutil.Convert(t, testutil.Data("fixtures", c.name), "q8_0")
+			o := model.Options{Context: c.context, Slide: true, KV: []quant.Type{quant.F16, quant.Q8_0}[i%2]}
+			s, plain := session(t, f, o), session(t, f, o)
+			s.Pin(c.pinned)
+			plain.Pin(c.pinned)
+			// want is the row behind a timeline's last token.
+			want := func(tokens []int32) (row []float32) {
+				n := len(plain.Tokens())
+				if n >= len(tokens) || !slices.Equal(plain.Tokens(), tokens[:n]) {
+					if err := plain.Reset(); err != nil {
+						t.Fatal(err)
+					}
+					n = 0
+				}
+				for ; n < len(tokens); n++ {
+					row = logits(t, plain, tokens[n:n+1], false)
+				}
+				return row
+			}
+			r := rand.New(rand.NewPCG(uint64(i), 7))
+			var marks []*model.Snapshot
+			back, lost := 0, 0
+			for range 180 {
+				base := slices.Clone(s.Tokens())
+				k := 1 + r.IntN(backend.Verify)
+				ids := make([]int32, k)
+				for i := range ids {
+					ids[i] = int32(r.IntN(500))
+				}
+				left := s.Left()
+				rows, err := s.Feed(ids, model.WantAll)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows = slices.Clone(rows)
+				keep := r.IntN(k + 1)
+				err = s.Commit(keep)
+				if over := k > left && keep < left; over != (err != nil) {
+					t.Fatalf("%d of %d tokens kept, %d before a slide: %v", keep, k, left, err)
+				} else if over { // what is fed before a slide stays
+					keep = left
+					if err := s.Commit(keep); err != nil {
+						t.Fatal(err)
+					}
+				}
+				timeline := append(base, ids[:keep]...)
+				if !slices.Equal(s.Tokens(), timeline) {
+					t.Fatal("another timeline")
+				}
+				for j := 1; j <= keep; j++ {
+					if row := want(timeline[:len(base)+j]); !slices.Equal(row, rows[(j-1)*s.Vocab():j*s.Vocab()]) {
+						t.Fatalf("token %d of a feed of %d, %d kept, after %d: other logits than token by token", j, k, keep, len(base))
+					}
+				}
+				if got, want := s.Dropped(), droppedAfter(len(timeline), c.context, c.pinned); got != want {
+					t.Fatalf("%d dropped after %d tokens, %d of %d kept, want %d", got, len(timeline), keep, k, want)
+				}
+				switch r.IntN(9) {
+				case 0, 1, 2, 3, 4:
+					m, err := s.Snapshot()
+					if err != nil {
+						t.Fatal(err)
+					}
+					marks = append(marks, m)
+				case 5:
+					for n := 1 + r.IntN(6); n > 0 && len(marks) > 0; n-- {
+						m := marks[len(marks)-1]
+						marks = marks[:len(marks)-1]
+						before := s.Dropped()
+						switch err := s.Restore(m); {
+						case errors.Is(err, model.ErrSnapshot) && before > m.Dropped():
+							lost++
+						case err != nil || s.Dropped() != m.Dropped() || len(s.Tokens()) != m.Len():
+							t.Fatal("back:", err)
+						case before > m.Dropped():
+							back++
+						}
+					}
+				}
+			}
+			t.Log(back, "slides taken back,", lost, "no longer kept,", s.Dropped(), "dropped")
+			if back == 0 || s.Dropped() == 0 {
+				t.Error("no slide was taken back")
+			}
+		})
+	}
+}
+
+// Where a context is longer than a backend's blocks every unit of its caches moves
+// up as it is, and comes back to its place.
+func TestSlideOfLongCaches(t *testing.T) {
+	const unit, context, drop = backend.CacheUnit, 1500, 704
+	f, _ := testutil.Convert(t, testutil.Data("fixtures", "mamba2-half"), "q8_0")
+	for _, kv := range []quant.Type{quant.F16, quant.Q8_0} {
+		s := session(t, f, model.Options{Context: context, Slide: true, KV: kv})
+		read := func(i, pos int) []byte {
+			rows, err := s.ReadCache(i, pos, pos+unit, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rows
+		}
+		ids := someTokens(2500)
+		if _, err := s.Feed(ids[:1490], model.WantNone); err != nil {
+			t.Fatal(err)
+		}
+		want := map[[2]int][]byte{}
+		for i, p := range s.Parts() {
+			for pos := 0; p.Cache && pos+unit <= 1490; pos += unit {
+				want[[2]int{i, pos}] = read(i, pos)
+			}
+		}
+		before, err := s.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{11, 700, 20} { // one slide, two, one
+			if _, err := s.Feed(ids[1490:1490+n], model.WantNone); err != nil {
+				t.Fatal(err)
+			}
+			if s.Dropped() != drop && s.Dropped() != 2*drop {
+				t.Fatalf("%d dropped", s.Dropped())
+			}
+			for at, rows := range want {
+				if to := at[1] - s.Dropped(); at[1] >= unit+s.Dropped() && !slices.Equal(read(at[0], to), rows) {
+					t.Errorf("%v: position %d of cache %d did not move up as it is", kv, at[1], at[0])
+				}
+			}
+			if err := s.Restore(before); err != nil || s.Dropped() != 0 {
+				t.Fatal(s.Dropped(), err)
+			}
+			for at, rows := range want {
+				if !slices.Equal(read(at[0], at[1]), rows) {
+					t.Errorf("%v: position %d of cache %d did not come back after %d tokens", kv, at[1], at[0], n)
+				}
+			}
+		}
+	}
+}
+
+// Prompts are cut where the context slides, so that a long feed drops what short
+// ones drop.
+func TestSlideOfPrompts(t *testing.T) {
+	f, _ := testutil.Convert(t, testutil.Data("fixtures", "mamba2-half"), "q8_0")
+	for _, context := range []int{64, 100, 640} {
+		s := session(t, f, model.Options{Context: context, Slide: true})
+		ids := someTokens(4000)
+		r := rand.New(rand.NewPCG(3, 4))
+		for n := 0; n < len(ids); {
+			k := min(1+r.IntN(700), len(ids)-n)
+			if _, err := s.Feed(ids[n:n+k], model.WantNone); err != nil {
+				t.Fatal(err)
+			}
+			n += k
+			if got, want := s.Dropped(), droppedAfter(n, context, 0); got != want {
+				t.Fatalf("context %d: %d dropped after %d tokens, want %d", context, got, n, want)
+			}
+		}
+	}
+}
+
+// What the caches lost is kept for a while only, however long a session.
+func TestLostStaysSmall(t *testing.T) {
+	f, _ := testutil.Convert(t, testutil.Data("fixtures", "mamba2-half"), "q8_0")
+	s := session(t, f, model.Options{Context: 128, Slide: true})
+	for range 400 {
+		if _, err := s.Feed(someTokens(16), model.WantNone); err != nil {
+			t.Fatal(err)
+		}
+		positions := 0
+		for _, l := range s.Lost() {
+			positions += l.Count
+		}
+		if positions > 2048 || s.Dropped() > 0 && positions == 0 {
+			t.Fatalf("%d positions are kept of %d that were lost", positions, s.Dropped())
 		}
 	}
 }

@@ -2,27 +2,34 @@ package model
 
 import (
 	"errors"
-	"slices"
 )
 
 // Snapshot is a session's recurrent state at one point of its timeline. Keys
 // and values stay in the session: they are kept by position, so going back
 // only needs their length.
 type Snapshot struct {
-	tokens []int32
+	line   line
 	logged int
 	// dropped is how many tokens the caches had lost.
 	dropped int
 	data    [][]byte
 }
 
-// Tokens is the timeline the snapshot stands after. The caller must not change
-// it.
-func (n *Snapshot) Tokens() []int32 { return n.tokens }
+// Len is how many tokens the snapshot stands after.
+func (n *Snapshot) Len() int { return n.line.len() }
+
+// Tokens is a copy of the timeline the snapshot stands after.
+func (n *Snapshot) Tokens() []int32 { return n.line.tokens() }
+
+// Begins reports whether tokens begin with the snapshot's.
+func (n *Snapshot) Begins(tokens []int32) bool { return n.line.begins(tokens) }
+
+// Dropped is how many tokens the caches had lost there.
+func (n *Snapshot) Dropped() int { return n.dropped }
 
 // Snapshot keeps the present point of the timeline.
 func (s *Session) Snapshot() (*Snapshot, error) {
-	n := &Snapshot{tokens: slices.Clone(s.tokens), logged: s.logged, dropped: s.dropped}
+	n := &Snapshot{line: s.line(len(s.tokens)), logged: s.logged, dropped: s.dropped}
 	for _, st := range s.recurrent() {
 		b := make([]byte, st.Bytes)
 		if err := st.Buf.Read(0, b); err != nil {
@@ -37,41 +44,51 @@ func (s *Session) Snapshot() (*Snapshot, error) {
 // lie only in its logs. The caller must not change it.
 func (n *Snapshot) State() (state [][]byte, logged int) { return n.data, n.logged }
 
-// Recall makes a snapshot of the session from what State gave, after tokens.
-func (s *Session) Recall(tokens []int32, state [][]byte, logged int) (*Snapshot, error) {
-	if err := s.fits(tokens, state, logged); err != nil {
+// Recall makes a snapshot of the session's first tokens from what State and
+// Dropped gave there.
+func (s *Session) Recall(tokens int, state [][]byte, logged, dropped int) (*Snapshot, error) {
+	if tokens < 0 || tokens > len(s.tokens) || dropped < 0 || dropped > tokens {
+		return nil, errors.New("tokens and state do not fit the session")
+	}
+	if err := s.fits(s.tokens[:tokens], state, logged); err != nil {
 		return nil, err
 	}
-	return &Snapshot{slices.Clone(tokens), logged, s.dropped, state}, nil
+	return &Snapshot{s.line(tokens), logged, dropped, state}, nil
 }
 
-// Bytes is the memory the snapshot takes.
+// Bytes is the memory the snapshot takes for itself.
 func (n *Snapshot) Bytes() int {
-	sum := 4 * len(n.tokens)
+	sum := 4 * len(n.line.rest)
 	for _, b := range n.data {
 		sum += len(b)
 	}
 	return sum
 }
 
-// ErrSnapshot is returned when a snapshot's tokens are not the timeline's.
+// ErrSnapshot is returned when a snapshot's tokens are not the timeline's, or
+// the caches have lost for good what they held there.
 var ErrSnapshot = errors.New("the snapshot is of another conversation")
 
-// Restore goes back to a snapshot whose tokens the timeline starts with. What
-// the caches lost since stays lost.
+// Restore goes back to a snapshot whose tokens the timeline starts with. The
+// session is then as it was there: slides since are taken back. After ErrSnapshot
+// it is as it was before the call.
 func (s *Session) Restore(n *Snapshot) error {
-	if len(n.tokens) > len(s.tokens) || !slices.Equal(n.tokens, s.tokens[:len(n.tokens)]) {
+	if !n.Begins(s.tokens) || !s.regains(n.dropped) {
 		return ErrSnapshot
 	}
-	if n.dropped > s.dropped || s.dropped > 0 && len(n.tokens)-s.dropped < s.floor() {
-		return ErrSnapshot
+	for s.dropped > n.dropped {
+		if err := s.unslide(n.Len()); err != nil {
+			s.failure = err
+			return err
+		}
 	}
 	for i, st := range s.recurrent() {
 		if err := st.Buf.Write(0, n.data[i]); err != nil {
 			return err
 		}
 	}
-	s.tokens, s.logged = s.tokens[:len(n.tokens)], n.logged
+	s.cut(n.Len())
+	s.logged, s.settled, s.slid = n.logged, 0, false
 	s.changes++
 	return nil
 }

@@ -157,7 +157,7 @@ func (s *Session) MapCache(i, from, to int, f *os.File, at int64) (memory [][]by
 // into the caches but for dropped of them, and state, of which logged tokens lie
 // in the logs, its recurrent state.
 func (s *Session) Begin(tokens []int32, state [][]byte, logged, dropped int) error {
-	if dropped < 0 || dropped > len(tokens) || len(tokens)-dropped > s.o.Context {
+	if dropped < 0 || dropped > len(tokens) || len(tokens)-dropped > s.o.Context || dropped%backend.CacheUnit != 0 {
 		return errors.New("tokens and state do not fit the session")
 	}
 	if err := s.fits(tokens, state, logged); err != nil {
@@ -168,7 +168,9 @@ func (s *Session) Begin(tokens []int32, state [][]byte, logged, dropped int) err
 			return err
 		}
 	}
-	s.tokens, s.logged, s.dropped = append(s.tokens[:0], tokens...), logged, dropped
+	s.cut(0)
+	s.tokens = append(s.tokens, tokens...)
+	s.logged, s.settled, s.dropped, s.lost, s.slid = logged, 0, dropped, nil, false
 	s.changes++
 	return nil
 }

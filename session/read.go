@@ -36,6 +36,7 @@ type info struct {
 type pointInfo struct {
 	Tokens   int             `json:"tokens"`
 	Logged   int             `json:"logged"`
+	Dropped  int             `json:"dropped,omitempty"` // tokens that the caches had lost there
 	Messages int             `json:"messages"`
 	Note     json.RawMessage `json:"note,omitempty"`
 }
@@ -387,7 +388,7 @@ func (c *content) recall(b []byte, s *model.Session) (points []Point, err error)
 		for i := range state {
 			state[i] = slices.Clone(state[i])
 		}
-		if out.Snap, err = s.Recall(c.tokens[:p.Tokens], state, p.Logged); err != nil {
+		if out.Snap, err = s.Recall(p.Tokens, state, p.Logged, p.Dropped); err != nil {
 			return nil, err
 		}
 		out.Logits = appendFloat32s(nil, b[p.logits.off:p.logits.off+p.logits.size])

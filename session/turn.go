@@ -31,7 +31,7 @@ func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 		_, in.Logged = end.State()
 		for _, p := range f.news(t.Points, in.Keep) {
 			_, logged := p.Snap.State()
-			in.Points = append(in.Points, pointInfo{len(p.Snap.Tokens()), logged, p.Messages, p.Note})
+			in.Points = append(in.Points, pointInfo{p.Snap.Len(), logged, p.Snap.Dropped(), p.Messages, p.Note})
 			list = append(list, stateSections(p.Snap, len(in.Points))...)
 			if p.Logits != nil {
 				list = append(list, section{kind: kindLogits, from: len(in.Points), data: float32s(p.Logits)})
@@ -49,7 +49,7 @@ func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 // news are the points that the file has not, of a timeline of which it has keep
 // tokens.
 func (f *File) news(points []Point, keep int) []Point {
-	points = slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return len(p.Snap.Tokens()) <= keep && f.changes >= 0 })
+	points = slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return p.Snap.Len() <= keep && f.changes >= 0 })
 	return points[max(0, len(points)-keptPoints):]
 }
 

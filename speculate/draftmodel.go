@@ -109,7 +109,7 @@ func (m *Model) follow(timeline []int32) error {
 		return nil
 	}
 	if m.base != nil {
-		if t := m.base.Tokens(); len(t) < len(timeline) && slices.Equal(t, timeline[:len(t)]) {
+		if m.base.Len() < len(timeline) && m.base.Begins(timeline) {
 			err := m.s.Restore(m.base)
 			if !errors.Is(err, model.ErrSnapshot) {
 				return err

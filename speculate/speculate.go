@@ -216,7 +216,7 @@ func (d *Decoder) Keep(n int) error {
 // propose asks the draft, as far as that pays.
 func (d *Decoder) propose() (Proposal, error) {
 	clear(d.paces)
-	most := min(MaxDraft, d.s.Room()-1) // beside the pending token
+	most := min(MaxDraft, d.s.Left()-1) // beside the pending token, in a pass that no slide cuts
 	if d.draft == nil || most <= 0 || d.fixed == 0 {
 		return Proposal{}, nil
 	}
