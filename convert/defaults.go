@@ -148,7 +148,11 @@ func ids(raw json.RawMessage) ([]int32, error) {
 
 // license is the model card's or the config's licence.
 func license(dir string, c *config) string {
-	f, err := os.Open(filepath.Join(dir, "README.md"))
+	path := filepath.Join(dir, "README.md")
+	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() { // a pipe would be waited for
+		return c.License
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return c.License
 	}

@@ -74,7 +74,10 @@ func llamaLike(c *config, t *takes, arch string, plainRope bool, attention func(
 	p.setArch("vocab_size", uint32(p.vocab))
 	p.matrix(t, "token_embd.weight", c.HiddenSize, whole(t.take("model.embed_tokens.weight", p.vocab, c.HiddenSize)))
 	if factors != nil {
-		p.small("rope_freqs.weight", dims(len(factors)), nil, func() ([]float32, error) { return factors, nil })
+		p.values("rope_freqs.weight", dims(len(factors)), nil, func(first int, dst []float32) error {
+			copy(dst, factors[first:])
+			return nil
+		})
 	}
 	for i := range c.Layers {
 		in, blk := fmt.Sprintf("model.layers.%d.", i), fmt.Sprintf("blk.%d.", i)

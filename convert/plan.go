@@ -190,22 +190,15 @@ func whole(t *source.Tensor) part {
 	return part{t: t, rows: t.Shape[0]}
 }
 
-// small adds a tensor that is read whole, given its values by f.
-func (p *plan) small(name string, dims []uint64, from []*source.Tensor, f func() ([]float32, error)) {
+// values adds a tensor whose values, from the given one on, read puts into dst.
+func (p *plan) values(name string, dims []uint64, from []*source.Tensor, read func(first int, dst []float32) error) {
 	n := uint64(1)
 	for _, d := range dims {
 		n *= d
 	}
 	cols := int(dims[0])
-	rows := int(n) / cols
-	p.tensors = append(p.tensors, tensor{name: name, dims: dims, rows: rows, cols: cols, from: from, read: func(row, n int, dst []float32) error {
-		v, err := f()
-		if err != nil {
-			return err
-		}
-		copy(dst, v[row*cols:(row+n)*cols])
-		return nil
-	}})
+	p.tensors = append(p.tensors, tensor{name: name, dims: dims, rows: int(n) / cols, cols: cols, from: from,
+		read: func(row, n int, dst []float32) error { return read(row*cols, dst[:n*cols]) }})
 }
 
 // vector adds a checkpoint tensor whose values pass through f (nil: as they are).
@@ -213,17 +206,16 @@ func (p *plan) vector(t *takes, name string, s *source.Tensor, dims []uint64, f 
 	if s == nil {
 		return
 	}
-	p.small(name, dims, []*source.Tensor{s}, func() ([]float32, error) {
-		v := make([]float32, s.Len())
-		if err := t.c.ReadRows(s, 0, s.Rows(), v); err != nil {
-			return nil, err
+	p.values(name, dims, []*source.Tensor{s}, func(first int, dst []float32) error {
+		if err := t.c.ReadValues(s, first, dst); err != nil {
+			return err
 		}
 		if f != nil {
-			for i := range v {
-				v[i] = f(v[i])
+			for i := range dst {
+				dst[i] = f(dst[i])
 			}
 		}
-		return v, nil
+		return nil
 	})
 }
 

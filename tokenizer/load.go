@@ -60,6 +60,13 @@ func inFolder(dir string) string {
 
 // readFile reads a file of at most limit bytes, unpacked if it is gzip.
 func readFile(path string, limit int64) ([]byte, error) {
+	st, err := os.Stat(path) // before opening, which would wait on a pipe
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -75,7 +82,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 		}
 	}
 	var b bytes.Buffer
-	if st, err := f.Stat(); err == nil && r == io.Reader(f) {
+	if r == io.Reader(f) {
 		b.Grow(int(min(st.Size(), limit)) + bytes.MinRead)
 	}
 	_, err = b.ReadFrom(io.LimitReader(r, limit+1))

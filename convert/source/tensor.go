@@ -77,8 +77,7 @@ var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 // ReadRows reads rows [row, row+rows) of t's outermost dimension into dst,
 // [rows][RowLen], converted to float32.
 func (c *Checkpoint) ReadRows(t *Tensor, row, rows int, dst []float32) error {
-	spec, width, err := t.spec()
-	if err != nil {
+	if _, _, err := t.spec(); err != nil {
 		return err
 	}
 	if row < 0 || rows < 0 || row > t.Rows()-rows {
@@ -88,9 +87,22 @@ func (c *Checkpoint) ReadRows(t *Tensor, row, rows int, dst []float32) error {
 	if len(dst) != rows*n {
 		return fmt.Errorf("%s: tensor %s: %d rows of %d values do not fill %d", t.File, Show(t.Name), rows, n, len(dst))
 	}
+	return c.ReadValues(t, row*n, dst)
+}
+
+// ReadValues reads the values from the given one on into dst, whatever the
+// tensor's dimensions.
+func (c *Checkpoint) ReadValues(t *Tensor, from int, dst []float32) error {
+	spec, width, err := t.spec()
+	if err != nil {
+		return err
+	}
+	if from < 0 || len(dst) > t.Len() || from > t.Len()-len(dst) {
+		return fmt.Errorf("%s: tensor %s has %d values, asked for %d from value %d", t.File, Show(t.Name), t.Len(), len(dst), from)
+	}
 	buf := chunks.Get().(*[chunk]byte)
 	defer chunks.Put(buf)
-	off := t.offset + int64(row)*int64(n)*int64(width)
+	off := t.offset + int64(from)*int64(width)
 	for len(dst) > 0 {
 		k := min(len(dst), chunk/width)
 		b := buf[:k*width]

@@ -117,7 +117,7 @@ func (a *abuse) mutate(t *target, n int, dir string) (failed []string, runs int)
 		runs++
 		wrong, o := a.mutated(t, m, dir, text)
 		if wrong != "" {
-			failed = append(failed, fmt.Sprintf("%s, mutation %d (%s): mil %s: %s; %v", t.name, n, a.keepMutation(t, m), text, wrong, o))
+			failed = append(failed, fmt.Sprintf("%s, mutation %d (%s): mil %.120s: %s; %v", t.name, n, a.keepMutation(t, m), text, wrong, o))
 		}
 	}
 	return failed, runs

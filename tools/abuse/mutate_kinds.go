@@ -157,6 +157,8 @@ func (a *abuse) textTargets() []*target {
 	return []*target{
 		jsons("tokenizer.json", fixture("llama"), "tokenizer.json", read(fixture("llama"), "tokenizer.json"), tokenize),
 		jsons("tokenizer_config.json", fixture("llama"), "tokenizer_config.json", read(fixture("llama"), "tokenizer_config.json"), tokenize),
+		jsons("special_tokens_map.json", fixture("llama"), "special_tokens_map.json", []byte(`{"bos_token":"<|begin_of_text|>","eos_token":{"content":"<|eot_id|>"},"additional_special_tokens":["<|eot_id|>"]}`), tokenize),
+		jsons("chat_template.json", fixture("llama"), "chat_template.json", []byte(`{"chat_template":"{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}"}`), tokenize[1:]),
 		jsons("config.json", fixture("llama"), "config.json", read(fixture("llama"), "config.json"), convert),
 		jsons("config.json of mamba", fixture("pure-mamba1"), "config.json", read(fixture("pure-mamba1"), "config.json"), convert),
 		jsons("mamba_config.json", fixture("mamba2-half"), "mamba_config.json", read(fixture("mamba2-half"), "mamba_config.json"), convert),
