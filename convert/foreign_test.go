@@ -26,7 +26,7 @@ func (g *gguf) foreign(t *testing.T, path string, keys ...string) {
 	}
 	names := slices.Sorted(maps.Keys(g.tensors))
 	b.WriteString("GGUF")
-	put(uint32(3))
+	put(max(g.version, 2))
 	put(uint64(len(names)))
 	put(uint64(len(keys)))
 	kind := func(v any) uint32 {

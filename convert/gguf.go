@@ -21,7 +21,7 @@ func openGGUF(path string, o Options) (*plan, io.Closer, error) {
 		f.Close()
 		return nil, nil, err
 	}
-	p.path, p.inputs = path, []string{path, o.Tokenizer}
+	p.path, p.inputs = path, append(f.Paths(), o.Tokenizer)
 	return p, f, nil
 }
 
@@ -36,7 +36,7 @@ func copyPlan(f *format.File, tokenizer string) (*plan, error) {
 	p := &plan{arch: m.Config.Arch, layers: m.Config.Layers, vocab: m.Config.Vocab, tied: !output}
 	for _, k := range f.KV().Keys() {
 		switch {
-		case k == "general.architecture", k == "general.file_type", k == "general.quantization_version":
+		case strings.HasPrefix(k, "split."), k == "general.architecture", k == "general.file_type", k == "general.quantization_version":
 			continue // the writer's to say
 		case tokenizer != "" && (strings.HasPrefix(k, "tokenizer.") || strings.HasPrefix(k, "mil.tokenizer.") || k == "mil.eos_token_ids"):
 			continue

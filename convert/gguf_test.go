@@ -12,6 +12,7 @@ import (
 // gguf is a file as a reader sees it that knows nothing but the published
 // format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 type gguf struct {
+	version uint32 // that foreign writes; 0 is 2
 	keys    map[string]any
 	tensors map[string]ggufTensor
 }
@@ -88,7 +89,7 @@ func read(t *testing.T, path string) *gguf {
 		t.Fatalf("version %d", v)
 	}
 	tensors, keys := take[uint64](r), take[uint64](r)
-	g := &gguf{keys: map[string]any{}, tensors: map[string]ggufTensor{}}
+	g := &gguf{version: 3, keys: map[string]any{}, tensors: map[string]ggufTensor{}}
 	for range keys {
 		name := r.text()
 		g.keys[name] = r.value(take[uint32](r))

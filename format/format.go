@@ -1,6 +1,7 @@
-// Package format opens and writes GGUF v3 files. Reading checks every count,
-// length, offset and type against the file's real length before anything is
-// allocated; writing adds the checksums that FORMAT.md describes.
+// Package format opens GGUF files of versions 2 and 3, whole or split, and writes
+// version 3. Reading checks every count, length, offset and type against the
+// file's real length before anything is allocated; writing adds the checksums
+// that FORMAT.md describes.
 package format
 
 import (
@@ -13,6 +14,7 @@ import (
 const (
 	magic       = "GGUF"
 	version     = 3
+	oldVersion  = 2         // the same but for big-endian files, which 3 allows
 	Alignment   = 64        // of tensor data in files the Writer makes
 	PageSize    = 16 << 10  // the data section of files the Writer makes starts on a multiple of this
 	foreignUnit = 32        // GGUF's alignment where the file declares none

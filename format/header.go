@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mil-run/mil/internal/lfs"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -83,6 +84,16 @@ func (r *reader) prologue() {
 		return
 	}
 	head := r.data[:min(4, len(r.data))]
+	if err := lfs.Check(r.data[:min(64, len(r.data))]); err != nil {
+		r.err = &problem{err.Error(), ErrNotGGUF}
+		return
+	}
+	for _, old := range []string{"ggml", "ggmf", "ggjt", "lmgg", "fmgg", "tjgg"} {
+		if string(head) == old {
+			r.fail(ErrNotGGUF, "a GGML file of before GGUF (%q); download the model as GGUF", head)
+			return
+		}
+	}
 	if !bytes.Equal(head, []byte(magic)[:len(head)]) {
 		r.fail(ErrNotGGUF, "not a GGUF file: it begins with %q, not %q", head, magic)
 		return
@@ -90,11 +101,13 @@ func (r *reader) prologue() {
 	r.take(4, "the magic number")
 	v := r.u32("the version")
 	switch {
-	case r.err != nil || v == version:
+	case r.err != nil || v == version || v == oldVersion:
 	case v&0xffff == 0:
 		r.fail(ErrVersion, "a big-endian GGUF file (version %d); only little-endian files are read", bits.ReverseBytes32(v))
+	case v == 1:
+		r.fail(ErrVersion, "GGUF version 1, of August 2023; versions 2 and 3 are read: convert the model again with a tool of today")
 	default:
-		r.fail(ErrVersion, "GGUF version %d; only version %d is read: convert the model again with a tool of today", v, version)
+		r.fail(ErrVersion, "GGUF version %d; versions 2 and 3 are read", v)
 	}
 }
 
@@ -138,7 +151,10 @@ func (r *reader) tensor() Info {
 func tensorSize(name string, t quant.Type, dims []uint64) (uint64, error) {
 	s, ok := t.Spec()
 	if !ok {
-		return 0, fault(ErrUnknownType, "tensor %s has type %d, which mil does not know (known: %s)", show(name), uint32(t), knownTypes())
+		if ggml, ok := t.Known(); ok {
+			return 0, fault(ErrUnknownType, "tensor %s: %s is not supported (supported: %s); take a file of another quantization", show(name), ggml, knownTypes())
+		}
+		return 0, fault(ErrUnknownType, "tensor %s has type %d, which nobody knows (supported: %s)", show(name), uint32(t), knownTypes())
 	}
 	if dims[0]%uint64(s.Block) != 0 {
 		return 0, fault(ErrCorrupt, "tensor %s has rows of %d values, not a multiple of the %d of a %s block", show(name), dims[0], s.Block, s.Name)

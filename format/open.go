@@ -19,13 +19,15 @@ type File struct {
 	ours  bool
 	crc   uint32 // of the header
 
-	mapping mmap.MMap // nil when parsed from memory
+	mapping mmap.MMap    // nil when parsed from memory
+	parts   []part       // of a split model, else nil
+	unmap   func() error // for a mapping that mmap-go did not make, else nil
 	file    *os.File
 	ahead   *ahead // nil before ReadAhead
 }
 
 // Open maps a file for reading and checks its header, which for a file of ours
-// includes the header's checksum.
+// includes the header's checksum. Any part of a split model opens all of it.
 func Open(path string) (*File, error) {
 	st, err := os.Stat(path) // before opening, which would wait on a pipe
 	if err != nil {
@@ -41,6 +43,15 @@ func Open(path string) (*File, error) {
 	f := &File{name: path, file: file}
 	if err := f.load(); err != nil {
 		f.Close()
+		return nil, openError(path, err)
+	}
+	n, _ := f.h.splitCount() // its error came with load's
+	if n == 1 {
+		return f, nil
+	}
+	f.Close()
+	f, err = openParts(path, n)
+	if err != nil {
 		return nil, openError(path, err)
 	}
 	return f, nil
@@ -95,8 +106,12 @@ func (f *File) parse() error {
 		return err
 	}
 	f.h = h
-	if err := f.checkHeader(); err != nil {
+	if n, err := h.splitCount(); err != nil {
 		return err
+	} else if n == 1 { // a part of a file of ours is not as it was written
+		if err := f.checkHeader(); err != nil {
+			return err
+		}
 	}
 	f.index = make(map[string]int, len(h.tensors))
 	for i, t := range h.tensors {
@@ -111,8 +126,15 @@ func (f *File) Close() error {
 	var err error
 	if f.mapping != nil {
 		f.ahead.end()
-		unwatch(f.data)
-		err = f.mapping.Unmap()
+		unwatch(f.data) // of a split model the first part, where it begins
+		for _, p := range f.parts {
+			unwatch(f.data[p.base : p.base+p.size])
+		}
+		unmap := f.unmap
+		if unmap == nil {
+			unmap = f.mapping.Unmap
+		}
+		err = unmap()
 		f.mapping, f.ahead = nil, nil
 	}
 	if f.file != nil {
@@ -127,6 +149,18 @@ func (f *File) Close() error {
 
 // Name is the path that was opened, or the name given to Parse.
 func (f *File) Name() string { return f.name }
+
+// Paths are the files that were opened: one, or all parts of a split model.
+func (f *File) Paths() []string {
+	if f.parts == nil {
+		return []string{f.name}
+	}
+	var paths []string
+	for _, p := range f.parts {
+		paths = append(paths, p.path)
+	}
+	return paths
+}
 
 // KV is the metadata.
 func (f *File) KV() *Meta { return f.h.meta }

@@ -205,7 +205,7 @@ func TestWriterRefuses(t *testing.T) {
 		"tensor a has 0 dimensions, not 1 to 4":                                func(w *Writer) { w.Add("a", quant.F32) },
 		"tensor a has an empty dimension: [1 0]":                               func(w *Writer) { w.Add("a", quant.F32, 1, 0) },
 		"tensor a has rows of 33 values, not a multiple of the 32 of a q8_0 b": func(w *Writer) { w.Add("a", quant.Q8_0, 33) },
-		"tensor a has type 99, which mil does not know (known: f32":            func(w *Writer) { w.Add("a", 99, 1) },
+		"tensor a has type 99, which nobody knows (supported: f32":             func(w *Writer) { w.Add("a", 99, 1) },
 		"is empty or longer than 63 bytes":                                     func(w *Writer) { w.Add(strings.Repeat("a", 64), quant.F32, 1) },
 		"tensor a is absurdly large":                                           func(w *Writer) { w.Add("a", quant.F32, 1<<40, 1<<40) },
 	} {

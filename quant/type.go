@@ -49,10 +49,14 @@ func (t Type) Spec() (*Spec, bool) {
 	return nil, false
 }
 
-// String is the type's name, or "type N" for an unknown one.
+// String is the type's name as the command line spells it, ggml's name of a type mil
+// lacks, or "type N" of one nobody knows.
 func (t Type) String() string {
 	if s, ok := t.Spec(); ok {
 		return s.Name
+	}
+	if name, ok := t.Known(); ok {
+		return name
 	}
 	return fmt.Sprintf("type %d", uint32(t))
 }

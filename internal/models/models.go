@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/mil-run/mil/format"
 )
 
 // Folder is where the models lie; "" is no folder, and knows no names.
@@ -84,7 +86,7 @@ func NameFor(path string) string {
 	if full, err := filepath.Abs(path); err == nil {
 		path = full
 	}
-	name := strings.ToLower(filepath.Base(path))
+	name := strings.ToLower(format.PartBase(filepath.Base(path)))
 	name, _ = cutSuffix(name)
 	dash := false
 	name = strings.Map(func(c rune) rune {

@@ -12,7 +12,7 @@ import (
 
 func TestNameFor(t *testing.T) {
 	for path, want := range map[string]string{
-		"models/M1-3B": "m1-3b", "M1-3B/": "m1-3b", "a/Llama3.2-Mamba2-3B.gguf": "llama3.2-mamba2-3b", "x.BIN": "x", "Mein Modell (1)": "mein-modell-1",
+		"models/M1-3B": "m1-3b", "M1-3B/": "m1-3b", "a/Llama3.2-Mamba2-3B.gguf": "llama3.2-mamba2-3b", "x.BIN": "x", "M-00001-of-00003.gguf": "m", "Mein Modell (1)": "mein-modell-1",
 		"...": "model", "-rf": "rf", "käse": "k-se", "demo": "demo-model", "NUL": "nul-model", "aux.1": "aux.1-model", ".bin": "bin",
 	} {
 		got := NameFor(path)
