@@ -121,6 +121,26 @@ func (s *Session) WriteCache(i, from, to int, p []byte) error {
 	return nil
 }
 
+// CacheMemory is the memory of positions [from, to) of cache i, in pieces that
+// follow each other as WriteCache's bytes do, for who fills it himself; nil
+// where the backend keeps it elsewhere.
+func (s *Session) CacheMemory(i, from, to int) (memory [][]byte, err error) {
+	st := s.caches()[i]
+	spans, err := s.rows(st, from, to)
+	if err != nil {
+		return nil, err
+	}
+	buf, ok := st.Buf.(interface{ Bytes() []byte })
+	if !ok {
+		return nil, nil
+	}
+	s.dirty = min(s.dirty, from)
+	for _, sp := range spans {
+		memory = append(memory, buf.Bytes()[sp.Off:sp.Off+sp.N])
+	}
+	return memory, nil
+}
+
 // MapCache is WriteCache from a file's bytes at an offset, which are mapped and
 // not read where the backend can. It returns the cache's memory then, in pieces
 // that follow each other in the file, to be read under format.Guard; else nil.

@@ -159,3 +159,39 @@ func BenchmarkResume(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+// BenchmarkCacheFind takes a prompt of 5,000 tokens of the same shape out of a
+// warm folder and feeds one more.
+func BenchmarkCacheFind(b *testing.B) {
+	const tokens, context = 5000, 5120
+	m := shape3B(b, 28)
+	machine := cpu.New(0)
+	defer machine.Close()
+	begin := func() *model.Session {
+		s, err := m.NewSession(machine, model.Options{Context: context, KV: quant.F16})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	}
+	c := cacheIn(b, b.TempDir(), 1<<40)
+	s := begin()
+	pretend(b, s, tokens)
+	c.Keep(s, make([]float32, s.Vocab()))
+	want := feed(b, s, []int32{1})
+	s.Close()
+	ids := make([]int32, tokens)
+	for b.Loop() {
+		s := begin()
+		if n, _, err := c.Find(s, ids, 0); err != nil || n != tokens {
+			b.Fatal(n, err)
+		}
+		got := feed(b, s, []int32{1})
+		b.StopTimer()
+		if got[0] != want[0] {
+			b.Fatal("other logits")
+		}
+		s.Close()
+		b.StartTimer()
+	}
+}

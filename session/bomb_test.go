@@ -43,7 +43,9 @@ func words(format string, args ...any) section {
 	return section{kind: kindInfo, data: fmt.Appendf(nil, format, args...)}
 }
 
-func list(element string, n int) string { return strings.TrimSuffix(strings.Repeat(element+",", n), ",") }
+func list(element string, n int) string {
+	return strings.TrimSuffix(strings.Repeat(element+",", n), ",")
+}
 
 // What reading a file allocates is bounded by its length, whatever its counts
 // say, also where the model is the one they are for.

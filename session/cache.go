@@ -10,14 +10,15 @@ import (
 	"fmt"
 	"hash"
 	"io/fs"
-	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/internal/whole"
 	"github.com/mil-run/mil/model"
 )
 
@@ -40,26 +41,13 @@ const Interval = 1024
 func OpenCache(dir string, limit int64) (*Cache, error) {
 	err := os.MkdirAll(dir, 0o700)
 	if err != nil {
-		return nil, fmt.Errorf("prompt cache %s: %w", dir, unpath(err))
+		return nil, fmt.Errorf("prompt cache %s: %w", dir, whole.Unpath(err))
 	}
 	root, err := os.OpenRoot(dir) // never a link's target elsewhere
 	if err != nil {
-		return nil, fmt.Errorf("prompt cache %s: %w", dir, unpath(err))
+		return nil, fmt.Errorf("prompt cache %s: %w", dir, whole.Unpath(err))
 	}
 	return &Cache{root: root, limit: limit}, nil
-}
-
-// unpath takes the path out of a system's error, where another says more.
-func unpath(err error) error {
-	var p *fs.PathError
-	var l *os.LinkError
-	switch {
-	case errors.As(err, &p):
-		return p.Err
-	case errors.As(err, &l):
-		return l.Err
-	}
-	return err
 }
 
 // Close closes the folder.
@@ -102,7 +90,6 @@ func (k *keys) name(n int, ext string) string {
 const (
 	extState = ".state"
 	extPage  = ".page"
-	extTemp  = ".part"
 )
 
 // ours says whether a name is of a file of this package, and for a state of
@@ -114,7 +101,7 @@ func ours(name, model string) (n int, ok bool) {
 	}
 	n, err := strconv.Atoi(part[1])
 	ext := part[2][32:]
-	if err != nil || n <= 0 || ext != extState && ext != extPage && !strings.HasPrefix(ext, extTemp) {
+	if err != nil || n <= 0 || ext != extState && ext != extPage {
 		return 0, false
 	}
 	if part[0] != model || ext != extState {
@@ -125,7 +112,8 @@ func ours(name, model string) (n int, ok bool) {
 
 // Find puts the longest beginning of ids that the folder has, longer than least
 // tokens, into s, and returns its length and, where all of ids was found, the
-// next token's logits. It returns 0 and leaves s alone where there is none.
+// next token's logits. It returns 0 where there is none. What is damaged, does not
+// fit s or goes while it is read is not there; s may hold nothing then.
 func (c *Cache) Find(s *model.Session, ids []int32, least int) (n int, logits []float32, err error) {
 	k, err := keysOf(s, ids)
 	if err != nil {
@@ -162,7 +150,7 @@ func (c *Cache) Find(s *model.Session, ids []int32, least int) (n int, logits []
 			return f.n, logits, nil
 		}
 		if !errors.Is(err, errMiss) {
-			return 0, nil, errors.Join(err, s.Reset())
+			return 0, nil, err
 		}
 	}
 	return 0, nil, nil
@@ -171,7 +159,9 @@ func (c *Cache) Find(s *model.Session, ids []int32, least int) (n int, logits []
 // errMiss says that a beginning is not there as it should be.
 var errMiss = errors.New("not in the cache")
 
-// load puts a beginning into s; names are its pages and its state.
+// load puts a beginning into s; names are its pages and its state. Where they
+// are not as they should be the error is errMiss, and s as it was, or empty where
+// that came out late.
 func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (logits []float32, err error) {
 	last := names[len(names)-1]
 	state, err := c.read(last, s)
@@ -181,7 +171,7 @@ func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (lo
 	defer state.close()
 	if len(ids) < all {
 		state.logits = nil
-	} else if len(state.logits) != s.Vocab() {
+	} else if state.logits == nil {
 		return nil, errMiss // only its last token would be to feed again, and cannot be
 	}
 	entries := []*entry{state}
@@ -203,15 +193,19 @@ func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (lo
 		}
 	}
 	for _, e := range entries {
-		if err := e.put(s); err != nil {
-			return nil, err
+		if e.put(s) != nil {
+			c.root.Remove(e.name)
+			return nil, cmp.Or(s.Reset(), errMiss)
 		}
+	}
+	if s.Begin(ids, state.state, state.logged, 0) != nil {
+		return nil, cmp.Or(s.Reset(), errMiss)
 	}
 	now := time.Now()
 	for _, name := range names { // used last: evicted last
 		c.root.Chtimes(name, now, now)
 	}
-	return state.logits, s.Begin(ids, state.state, state.logged, 0)
+	return state.logits, nil
 }
 
 // Keep adds the session's present point to the folder, unless it is there;
@@ -220,7 +214,7 @@ func (c *Cache) Keep(s *model.Session, logits []float32) {
 	if err := c.keep(s, logits); err != nil && !c.told {
 		c.told = true
 		if c.Warn != nil {
-			c.Warn(fmt.Errorf("the prompt cache %s is not written: %w", c.root.Name(), unpath(err)))
+			c.Warn(fmt.Errorf("the prompt cache %s is not written: %w", c.root.Name(), whole.Unpath(err)))
 		}
 	}
 }
@@ -279,7 +273,15 @@ func (c *Cache) list() []fs.DirEntry {
 }
 
 // evict removes what was not used for longest until the folder is below its limit.
+// What processes left that were killed goes first.
 func (c *Cache) evict() error {
+	whole.SweepDir(c.root.Name(), func(temp string) bool {
+		name, ok := whole.Target(temp)
+		if ok {
+			_, ok = ours(name, "")
+		}
+		return ok
+	})
 	var files []fs.FileInfo
 	total := int64(0)
 	for _, e := range c.list() {
@@ -289,9 +291,6 @@ func (c *Cache) evict() error {
 		st, err := e.Info()
 		if err != nil || !st.Mode().IsRegular() {
 			continue // another process was faster
-		}
-		if strings.Contains(e.Name(), extTemp) && time.Since(st.ModTime()) < leftover {
-			continue // another process is at it
 		}
 		files = append(files, st)
 		total += st.Size()
@@ -310,9 +309,6 @@ func (c *Cache) evict() error {
 	return nil
 }
 
-// leftover is how old a file without its name is when its process must have died.
-const leftover = time.Hour
-
 // write makes a file of one record that appears whole. It need not outlive a
 // power failure: checksums tell.
 func (c *Cache) write(name string, list []section) error {
@@ -321,21 +317,18 @@ func (c *Cache) write(name string, list []section) error {
 	if err != nil {
 		return err
 	}
-	temp := name[:strings.LastIndexByte(name, '.')] + extTemp + strconv.FormatUint(rand.Uint64(), 36)
-	f, err := c.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := whole.Create(filepath.Join(c.root.Name(), name), whole.Options{Perm: 0o600, Loose: true})
 	if err != nil {
 		return err
 	}
-	if _, err = f.WriteAt(b, 0); err == nil {
-		_, err = writeRecord(unsynced{f}, int64(len(b)), 0, list)
+	defer f.Abort()
+	if _, err = f.WriteAt(b, 0); err != nil {
+		return err
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = c.root.Rename(temp, name)
+	if _, err = writeRecord(unsynced{f.File}, int64(len(b)), 0, list); err != nil {
+		return err
 	}
-	if err != nil {
-		c.root.Remove(temp)
-	}
-	return err
+	return f.Commit()
 }
 
 type unsynced struct{ *os.File }

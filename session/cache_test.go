@@ -12,6 +12,7 @@ import (
 
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/backend/ref"
+	"github.com/mil-run/mil/internal/whole"
 )
 
 func cacheIn(t testing.TB, dir string, limit int64) *Cache {
@@ -165,24 +166,30 @@ func TestCacheEviction(t *testing.T) {
 	if _, err := os.Stat(mine); err != nil {
 		t.Error("somebody's file:", err)
 	}
-	// What a process left that died goes after a while, what one is writing stays.
+	// What a process left that was killed goes, what one is writing stays.
 	states, _ := filepath.Glob(filepath.Join(dir, "*-*-*.state"))
-	young, old := strings.TrimSuffix(states[0], extState)+extTemp+"1", strings.TrimSuffix(states[0], extState)+extTemp+"2"
-	for _, f := range []string{young, old} {
+	live, err := whole.Create(states[0], whole.Options{Perm: 0o600, Loose: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Abort()
+	dead, theirs := live.Name()+"0", filepath.Join(dir, ".mine.tmp-1")
+	for _, f := range []string{dead, theirs} {
 		if err := os.WriteFile(f, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	os.Chtimes(old, time.Time{}, time.Now().Add(-24*time.Hour))
 	c.limit = 0
 	if err := c.evict(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(old); err == nil {
-		t.Error("an old leftover stays")
+	if _, err := os.Stat(dead); err == nil {
+		t.Error("a killed writer's file stays")
 	}
-	if _, err := os.Stat(young); err != nil {
-		t.Error("what is being written:", err)
+	for _, f := range []string{live.Name(), theirs} {
+		if _, err := os.Stat(f); err != nil {
+			t.Error("what is being written, or somebody's:", err)
+		}
 	}
 }
 
@@ -227,7 +234,7 @@ func TestCacheShared(t *testing.T) {
 	wg.Wait()
 	files, _ := os.ReadDir(dir)
 	for _, f := range files {
-		if strings.Contains(f.Name(), extTemp) {
+		if strings.HasPrefix(f.Name(), ".") {
 			t.Errorf("%s is left", f.Name())
 		}
 	}
@@ -258,5 +265,139 @@ func TestCacheUnwritable(t *testing.T) {
 	os.WriteFile(file, nil, 0o600)
 	if _, err := OpenCache(file, 1<<20); err == nil || !strings.Contains(err.Error(), file) {
 		t.Error(err)
+	}
+}
+
+// An entry that is whole and does not fit, of whatever shape, is a beginning that
+// is not there: the prompt is read as without it.
+func TestCacheMisfit(t *testing.T) {
+	m := fixture(t, "mamba2-half")
+	ids := random(rand.New(rand.NewPCG(2, 2)), 530)
+	s := open2(t, m, cpu.New(2), 600)
+	logits := feed(t, s, ids)
+	k, err := keysOf(s, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, state := k.name(Page, extPage), k.name(len(ids), extState)
+	var good []section
+	snap, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, logged := snap.State()
+	good = append(good, words(`{"logged":%d}`, logged), section{kind: kindTokens, data: int32s(ids)})
+	good = append(good, stateSections(snap, 0)...)
+	good = append(good, rows(s, Page, 544, unit)...)
+	good = append(good, section{kind: kindLogits, data: float32s(logits)})
+	at := func(kind int) int { return slices.IndexFunc(good, func(s section) bool { return s.kind == kind }) }
+	with := func(kind int, change func(s *section)) []section {
+		list := slices.Clone(good)
+		change(&list[at(kind)])
+		return list
+	}
+	half := func(s *section) { s.data = s.data[:len(s.data)/8*4] }
+	for what, spoiled := range map[string]struct {
+		name string
+		list []section
+	}{
+		"nothing":           {state, nil},
+		"short state":       {state, with(kindState, half)},
+		"no state":          {state, slices.DeleteFunc(slices.Clone(good), func(s section) bool { return s.kind == kindState })},
+		"more state":        {state, append(slices.Clone(good), good[at(kindState)])},
+		"far part":          {state, with(kindState, func(s *section) { s.part = 1 << 30 })},
+		"logged":            {state, with(kindInfo, func(s *section) { s.data = []byte(`{"logged":17}`) })},
+		"logged before":     {state, with(kindInfo, func(s *section) { s.data = []byte(`{"logged":-1}`) })},
+		"no JSON":           {state, with(kindInfo, func(s *section) { s.data = []byte(`{`) })},
+		"fewer tokens":      {state, with(kindTokens, half)},
+		"fewer logits":      {state, with(kindLogits, half)},
+		"other positions":   {state, with(kindCache, func(s *section) { s.from, s.to = 1<<30, 1<<30+32 })},
+		"positions of none": {state, with(kindCache, func(s *section) { s.to = s.from })},
+		"many sections":     {state, append(slices.Clone(good), slices.Repeat([]section{{kind: 9}}, 5000)...)},
+		"short page":        {page, rows(s, 0, 480, unit)},
+		"page of elsewhere": {page, rows(s, 32, 544, unit)},
+		"half a page":       {page, rows(s, 0, Page, unit)[:1]},
+	} {
+		c := cacheIn(t, t.TempDir(), 1<<30)
+		c.Keep(s, logits)
+		if err := c.write(spoiled.name, spoiled.list); err != nil {
+			t.Fatal(err)
+		}
+		for _, have := range []int{0, 5} { // of an empty session and one that holds something
+			fresh := open2(t, m, cpu.New(2), 600)
+			if have > 0 {
+				feed(t, fresh, ids[:have])
+			}
+			n, _, err := c.Find(fresh, ids, have)
+			if n != 0 || err != nil {
+				t.Fatalf("%s: found %d, %v", what, n, err)
+			}
+			if held := len(fresh.Tokens()); held != 0 && held != have {
+				t.Errorf("%s: the session holds %d", what, held)
+			}
+		}
+	}
+	// The whole of it, and then the same in a context of another length.
+	c := cacheIn(t, t.TempDir(), 1<<30)
+	c.Keep(s, logits)
+	for context, want := range map[int]int{600: 530, 530: 530, 529: 0, 64: 0, 4000: 530} {
+		if n, _, err := c.Find(open2(t, m, cpu.New(2), context), ids, 0); n != want || err != nil {
+			t.Errorf("context %d: found %d, %v", context, n, err)
+		}
+	}
+}
+
+// A file that vanishes, is cut or overwritten while it is read or behind that takes
+// nothing from a session: nothing of it stays mapped.
+func TestCacheVanishes(t *testing.T) {
+	m := fixture(t, "mamba2-half")
+	ids := random(rand.New(rand.NewPCG(2, 2)), 1100)
+	plain := open2(t, m, cpu.New(2), 1200)
+	logits := feed(t, plain, ids)
+	for what, do := range map[string]func(path string) error{
+		"cut":         func(path string) error { return os.Truncate(path, 64) },
+		"overwritten": func(path string) error { b, _ := os.ReadFile(path); clear(b); return os.WriteFile(path, b, 0o600) },
+	} {
+		dir := t.TempDir()
+		c := cacheIn(t, dir, 1<<30)
+		c.Keep(plain, logits)
+		files, _ := filepath.Glob(filepath.Join(dir, "*"))
+		spoil := func() {
+			for _, f := range files {
+				if err := do(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		fresh, late := open2(t, m, cpu.New(2), 1200), open2(t, m, cpu.New(2), 1200)
+		if n, _, err := c.Find(fresh, ids, 0); n != len(ids) || err != nil {
+			t.Fatal(n, err)
+		}
+		var entries []*entry
+		for _, f := range files {
+			e, err := c.read(filepath.Base(f), late)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.close()
+			entries = append(entries, e)
+		}
+		spoil()
+		for _, e := range entries {
+			if err := e.put(late); err == nil && len(e.caches) > 0 {
+				t.Errorf("%s: %s was read", what, e.name)
+			}
+		}
+		if n, _, err := c.Find(late, ids, 0); n != 0 || err != nil {
+			t.Errorf("%s: found %d, %v", what, n, err)
+		}
+		more := []int32{3, 1, 4}
+		want := feed(t, plain, more)
+		if err := plain.Commit(0); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(feed(t, fresh, more), want) {
+			t.Errorf("%s: other logits", what)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/json"
 	"errors"
+	"hash/crc32"
 	"os"
 	"slices"
 
@@ -10,12 +11,12 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// entry is one file of a cache, read and checked.
+// entry is one file of a cache, whose keys and values were not looked at yet.
 type entry struct {
+	name     string
 	f        *os.File
 	from, to int // of its caches
 	caches   []section
-	data     [][]byte // of sections that are not mapped
 	tokens   []int32
 	state    [][]byte
 	logged   int
@@ -35,8 +36,8 @@ func (c *Cache) read(name string, s *model.Session) (*entry, error) {
 	if err != nil {
 		return nil, errMiss
 	}
-	e := &entry{f: f}
-	if err := mapFile(f, func(b []byte) error { return e.parse(b, name, s) }); err != nil {
+	e := &entry{name: name, f: f}
+	if err := mapFile(f, func(b []byte) error { return e.parse(b, s) }); err != nil {
 		f.Close()
 		c.root.Remove(name)
 		return nil, errMiss
@@ -44,23 +45,24 @@ func (c *Cache) read(name string, s *model.Session) (*entry, error) {
 	return e, nil
 }
 
-func (e *entry) parse(b []byte, name string, s *model.Session) error {
-	h, at, err := parseHeader(b, nil)
+// parse checks what the file holds but for its keys and values, and that all of it
+// fits the session.
+func (e *entry) parse(b []byte, s *model.Session) error {
+	_, at, err := parseHeader(b, &header{Model: e.name})
 	if err != nil {
 		return err
 	}
 	list, end, err := parseRecord(b, at, 0)
-	if err == nil && (end != len(b) || h.Model != name) {
+	if err == nil && (end != len(b) || len(list) > len(s.Parts())+3) {
 		err = ErrDamaged
 	}
 	if err == nil {
-		err = verify(e.f, list, nil)
+		err = verify(e.f, slices.DeleteFunc(slices.Clone(list), section.isCache), nil)
 	}
 	if err != nil {
 		return err
 	}
 	parts, caches := s.Parts(), caches(s) // which come first
-	const u = backend.CacheUnit
 	for _, sec := range list {
 		data := b[sec.off : sec.off+sec.size]
 		switch sec.kind {
@@ -73,24 +75,23 @@ func (e *entry) parse(b []byte, name string, s *model.Session) error {
 		case kindTokens:
 			e.tokens = appendInt32s(nil, data)
 		case kindState:
+			if i := caches + len(e.state); sec.part != len(e.state) || i >= len(parts) || sec.size != parts[i].Bytes {
+				return ErrDamaged
+			}
 			e.state = append(e.state, slices.Clone(data))
 		case kindLogits:
+			if sec.size != 4*s.Vocab() {
+				return ErrDamaged
+			}
 			e.logits = appendFloat32s(nil, data)
 		case kindCache:
 			if len(e.caches) == 0 {
 				e.from, e.to = sec.from, sec.to
 			}
-			if sec.part != len(e.caches) || sec.part >= caches || sec.from != e.from || sec.to != e.to || sec.from%u != 0 || sec.to%u != 0 ||
-				sec.to <= sec.from || sec.size != (sec.to-sec.from)/u*parts[sec.part].Bytes {
+			if !e.place(sec, parts[:caches], s.Context()) {
 				return ErrDamaged
 			}
 			e.caches = append(e.caches, sec)
-			if sec.off%pageUnit != 0 {
-				data = slices.Clone(data)
-			} else {
-				data = nil
-			}
-			e.data = append(e.data, data)
 		}
 	}
 	if n := len(e.caches); n != 0 && n != caches {
@@ -99,25 +100,43 @@ func (e *entry) parse(b []byte, name string, s *model.Session) error {
 	return nil
 }
 
+// place says whether a section can be the next cache's.
+func (e *entry) place(sec section, caches []model.Part, context int) bool {
+	const u = backend.CacheUnit
+	return sec.part == len(e.caches) && sec.part < len(caches) && sec.from == e.from && sec.to == e.to && sec.from%u == 0 && sec.to%u == 0 &&
+		sec.to > sec.from && sec.to-u < context && sec.size == (sec.to-sec.from)/u*caches[sec.part].Bytes
+}
+
 // stands says whether the entry is the state after ids.
 func (e *entry) stands(ids []int32, s *model.Session) bool {
 	rest := len(ids) / Page * Page
-	return slices.Equal(e.tokens, ids) &&
+	return slices.Equal(e.tokens, ids) && len(e.state) == len(s.Parts())-caches(s) && e.logged >= 0 && e.logged <= min(backend.Verify, len(ids)) &&
 		(len(e.caches) == 0 && (rest == len(ids) || caches(s) == 0) || len(e.caches) > 0 && e.from == rest && e.to == roundUp(len(ids), backend.CacheUnit))
 }
 
-// put puts the entry's keys and values into the session.
+// put reads the entry's keys and values into the session's memory and checks them
+// there, so that nothing depends on the file any more.
 func (e *entry) put(s *model.Session) error {
+	var there []section
 	for i, sec := range e.caches {
 		var err error
-		if data := e.data[i]; data != nil {
-			err = s.WriteCache(i, sec.from, sec.to, data)
-		} else {
-			_, err = s.MapCache(i, sec.from, sec.to, e.f, int64(sec.off))
+		if sec.into, err = s.CacheMemory(i, sec.from, sec.to); err != nil {
+			return err
 		}
-		if err != nil {
+		if sec.into != nil {
+			there = append(there, sec)
+			continue
+		}
+		data := make([]byte, sec.size)
+		if _, err := e.f.ReadAt(data, int64(sec.off)); err != nil {
+			return err
+		}
+		if crc32.Checksum(data, castagnoli) != sec.crc {
+			return ErrDamaged
+		}
+		if err := s.WriteCache(i, sec.from, sec.to, data); err != nil {
 			return err
 		}
 	}
-	return nil
+	return verify(e.f, there, nil)
 }

@@ -91,11 +91,16 @@ func TestRewriteOwned(t *testing.T) {
 // makes it anew, and it goes on.
 func TestLost(t *testing.T) {
 	for name, do := range map[string]func(path string) error{
-		"removed":   os.Remove,
-		"moved":     func(path string) error { return os.Rename(path, path+".moved") },
-		"replaced":  func(path string) error { return errors.Join(os.WriteFile(path+"2", []byte("theirs"), 0o600), os.Rename(path+"2", path)) },
-		"cut":       func(path string) error { return os.Truncate(path, 200) },
-		"rewritten": func(path string) error { b, _ := os.ReadFile(path); return os.WriteFile(path, make([]byte, len(b)), 0o600) },
+		"removed": os.Remove,
+		"moved":   func(path string) error { return os.Rename(path, path+".moved") },
+		"replaced": func(path string) error {
+			return errors.Join(os.WriteFile(path+"2", []byte("theirs"), 0o600), os.Rename(path+"2", path))
+		},
+		"cut": func(path string) error { return os.Truncate(path, 200) },
+		"rewritten": func(path string) error {
+			b, _ := os.ReadFile(path)
+			return os.WriteFile(path, make([]byte, len(b)), 0o600)
+		},
 	} {
 		path, m, _ := small(t, "mamba2-half")
 		s := open2(t, m, ref.New(1), 64)

@@ -165,7 +165,7 @@ func verify(f io.ReaderAt, list []section, also func() error) error {
 	}
 	piece := 0
 	for _, s := range list {
-		piece = max(piece, min(s.size, 256<<10))
+		piece = max(piece, min(s.size, stride))
 	}
 	work := func() {
 		buf := make([]byte, piece)
@@ -197,6 +197,9 @@ func verify(f io.ReaderAt, list []section, also func() error) error {
 	return nil
 }
 
+// stride is how many bytes are read and summed at a time.
+const stride = 256 << 10
+
 func (s section) isCache() bool { return s.kind == kindCache }
 
 // checksum reads a section, from the file by way of buf.
@@ -207,7 +210,21 @@ func (s *section) checksum(f io.ReaderAt, buf []byte) (crc uint32, err error) {
 	if s.memory != nil {
 		return crc, nil
 	}
-	for at, n := int64(s.off), int64(s.size); n > 0; n -= int64(len(buf)) {
+	at := int64(s.off)
+	for _, b := range s.into {
+		for ; len(b) > 0; b = b[min(len(b), stride):] {
+			now := b[:min(len(b), stride)]
+			if _, err := f.ReadAt(now, at); err != nil {
+				return 0, err
+			}
+			crc = crc32.Update(crc, castagnoli, now) // while it is in the processor's cache
+			at += int64(len(now))
+		}
+	}
+	if s.into != nil {
+		return crc, nil
+	}
+	for n := int64(s.size); n > 0; n -= int64(len(buf)) {
 		buf = buf[:min(n, int64(len(buf)))]
 		if _, err := f.ReadAt(buf, at); err != nil {
 			return 0, err

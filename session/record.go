@@ -131,6 +131,7 @@ type section struct {
 	turn      int
 	covered   bool     // another lies over a part of it
 	memory    [][]byte // where it is mapped already
+	into      [][]byte // where it is to be read to
 }
 
 // writeRecord writes a record to offset at of a file, the number of those
