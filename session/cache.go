@@ -252,7 +252,7 @@ func (c *Cache) keep(s *model.Session, logits []float32) error {
 	if full < len(ids) {
 		list = append(list, rows(s, full, roundUp(len(ids), backend.CacheUnit), unit)...)
 	}
-	if logits != nil {
+	if len(logits) > 0 {
 		list = append(list, section{kind: kindLogits, data: float32s(logits)})
 	}
 	if err := c.write(name, list); err != nil {

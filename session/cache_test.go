@@ -36,7 +36,13 @@ func TestCache(t *testing.T) {
 		s := open2(t, m, cpu.New(2), 2000)
 		for _, n := range []int{0, 7, 512, 1024, 1300} { // kept after so many
 			if n > 0 {
-				c.Keep(s, feed(t, s, ids[len(s.Tokens()):n]))
+				logits := feed(t, s, ids[len(s.Tokens()):n])
+				none := cacheIn(t, t.TempDir(), 1<<30)
+				none.Keep(s, []float32{}) // as a feed that wants none leaves them
+				if got, _, err := none.Find(open2(t, m, cpu.New(2), 1600), ids, 0); got != n || err != nil {
+					t.Fatalf("%s: without logits found %d tokens of %d, %v", name, got, n, err)
+				}
+				c.Keep(s, logits)
 			}
 			fresh := open2(t, m, cpu.New(2), 1600)
 			got, logits, err := c.Find(fresh, ids, 0)

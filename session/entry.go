@@ -80,7 +80,7 @@ func (e *entry) parse(b []byte, s *model.Session) error {
 			}
 			e.state = append(e.state, slices.Clone(data))
 		case kindLogits:
-			if sec.size != 4*s.Vocab() {
+			if sec.size != 0 && sec.size != 4*s.Vocab() {
 				return ErrDamaged
 			}
 			e.logits = appendFloat32s(nil, data)
