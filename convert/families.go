@@ -112,9 +112,9 @@ func (in *input) checkType(types ...string) error {
 func (in *input) refuse(where string) error {
 	kind := in.config.kind()
 	if slices.Contains(runs, kind) {
-		return fmt.Errorf("%w: config.json says %q, and the tensors (%s) are not that model's (%s)", ErrArchitecture, kind, in.names(), known)
+		return fmt.Errorf("%w: config.json says %.100q, and the tensors (%s) are not that model's (%s)", ErrArchitecture, kind, in.names(), known)
 	}
-	return fmt.Errorf("config.json: %w %q%s%s; take a checkpoint of a family that mil runs (%s)", ErrArchitecture, kind, family(kind), where, known)
+	return fmt.Errorf("config.json: %w %.100q%s%s; take a checkpoint of a family that mil runs (%s)", ErrArchitecture, kind, family(kind), where, known)
 }
 
 // checkWeights refuses what is no layout's matter: weights that are quantized,

@@ -29,7 +29,7 @@ func unwrap(ck *source.Checkpoint) error {
 		for _, e := range embeddings {
 			if p, ok := strings.CutSuffix(clean[name], e); ok && (p == "" || strings.HasSuffix(p, ".")) {
 				if found && p != prefix {
-					return fmt.Errorf("%s: two models in one checkpoint: tensors begin with %q and with %q; keep one of them", ck.Kind(), prefix, p)
+					return fmt.Errorf("%s: two models in one checkpoint: tensors begin with %.100q and with %.100q; keep one of them", ck.Kind(), prefix, p)
 				}
 				prefix, found = p, true
 			}

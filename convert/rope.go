@@ -75,7 +75,7 @@ func (c *config) readRope() (*rope, error) {
 		}
 	case "llama3":
 	default:
-		return nil, fmt.Errorf("config.json: rope_scaling of type %q is not supported (known: default, linear, llama3)", r.Type)
+		return nil, fmt.Errorf("config.json: rope_scaling of type %.100q is not supported (known: default, linear, llama3)", r.Type)
 	}
 	return r, nil
 }

@@ -133,6 +133,9 @@ func (f *File) parseParts() error {
 		if err := f.h.fits(h, i, len(f.parts)); err != nil {
 			return fmt.Errorf("%s: %w", filepath.Base(p.path), err)
 		}
+		if n := len(f.index) + len(h.tensors); n > maxTensors {
+			return fault(ErrCorrupt, "%d tensors in the parts; at most %d are taken", n, maxTensors)
+		}
 		tensors := h.tensors
 		if i == 0 {
 			f.h.tensors = nil
@@ -169,6 +172,9 @@ func (h *header) fits(p *header, i, count int) error {
 	for _, key := range []string{keySplitTensors, keyArch, "general.name", "general.uuid", "general.basename"} {
 		a, hasA := h.meta.Raw(key)
 		b, hasB := p.meta.Raw(key)
+		if h.meta.IsArray(key) || p.meta.IsArray(key) {
+			return fault(ErrSplit, "key %s is a list", key) // which could be of any length
+		}
 		if hasA && hasB && fmt.Sprint(a) != fmt.Sprint(b) {
 			return fault(ErrSplit, "key %s is %.80q, and the first part says %.80q: it is a part of another model", key, fmt.Sprint(b), fmt.Sprint(a))
 		}

@@ -112,21 +112,21 @@ func (c *Checkpoint) openFile(dir, name string, read func(*Checkpoint, file) err
 	path := filepath.Join(dir, name)
 	st, err := os.Stat(path) // before opening: opening a pipe waits
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, reason(err))
+		return fmt.Errorf("%s: %w", Show(name), reason(err))
 	}
 	if !st.Mode().IsRegular() {
-		return fmt.Errorf("%s: not a regular file", name)
+		return fmt.Errorf("%s: not a regular file", Show(name))
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, reason(err))
+		return fmt.Errorf("%s: %w", Show(name), reason(err))
 	}
 	c.files = append(c.files, f)
 	if err := lfs.CheckReader(f); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", Show(name), err)
 	}
 	if err := read(c, file{f, name, st.Size()}); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", Show(name), err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 
@@ -13,6 +14,7 @@ import (
 type layout struct {
 	offsets  []int // of counts, keys, types, values, tensor names, shapes, ...
 	checksum int   // of the header's checksum in a file of ours
+	keys     int   // where they end
 	end      int   // of the last tensor's description
 	sums     int   // of the tensors' checksums
 	data     int   // where the tensors begin
@@ -70,6 +72,23 @@ func (w *walker) value(kind uint64) {
 
 // walk finds the offsets of a good file of ours.
 func walk(data []byte) (*layout, error) {
+	w := walkAny(data)
+	if w.checksum == 0 {
+		return nil, errors.New("the file carries no checksum")
+	}
+	f, err := format.Parse(data, "good")
+	if err != nil {
+		return nil, err
+	}
+	w.data, _ = f.Header()
+	for _, t := range f.Tensors() {
+		w.tensors = append(w.tensors, span{int(t.Offset), int(t.Offset + t.Size)})
+	}
+	return w, nil
+}
+
+// walkAny finds those of any good file, but for what only ours have.
+func walkAny(data []byte) *layout {
 	w := &walker{data: data, at: 4}
 	w.number(4)
 	tensors, keys := w.number(8), w.number(8)
@@ -83,6 +102,7 @@ func walk(data []byte) (*layout, error) {
 		}
 		w.value(kind)
 	}
+	w.keys = w.at
 	for range tensors {
 		w.text()
 		for range w.number(4) {
@@ -92,16 +112,43 @@ func walk(data []byte) (*layout, error) {
 		w.number(8)
 	}
 	w.end = w.at
-	if w.checksum == 0 {
-		return nil, errors.New("the file carries no checksum")
+	return &w.layout
+}
+
+// split makes two files of a good one of ours, as gguf-split would: without
+// checksums, the last tensor alone in the second.
+func split(data []byte) (first, second []byte) {
+	w := must(walk(data))
+	tensors := must(format.Parse(data, "good")).Tensors()
+	keys := bytes.ReplaceAll(data[24:w.keys], []byte("mil."), []byte("xyz."))
+	part := func(no int, keys []byte, n uint64, tensors []format.Info) []byte {
+		alignment := 64
+		if keys == nil {
+			alignment = 32 // where no key says it
+		}
+		b := append([]byte("GGUF"), 3, 0, 0, 0)
+		b = binary.LittleEndian.AppendUint64(b, uint64(len(tensors)))
+		b = append(binary.LittleEndian.AppendUint64(b, n+3), keys...)
+		text := func(s string) { b = append(binary.LittleEndian.AppendUint64(b, uint64(len(s))), s...) }
+		for i, key := range []string{"split.no", "split.count", "split.tensors.count"} {
+			text(key)
+			b = binary.LittleEndian.AppendUint32(b, 4)
+			b = binary.LittleEndian.AppendUint32(b, []uint32{uint32(no), 2, uint32(len(w.tensors))}[i])
+		}
+		var values []byte
+		for _, t := range tensors {
+			text(t.Name)
+			b = binary.LittleEndian.AppendUint32(b, uint32(len(t.Dims)))
+			for _, d := range t.Dims {
+				b = binary.LittleEndian.AppendUint64(b, d)
+			}
+			b = binary.LittleEndian.AppendUint32(b, uint32(t.Type))
+			b = binary.LittleEndian.AppendUint64(b, uint64(len(values)))
+			values = append(values, data[t.Offset:t.Offset+t.Size]...)
+			values = append(values, make([]byte, -len(values)&(alignment-1))...)
+		}
+		return append(append(b, make([]byte, -len(b)&(alignment-1))...), values...)
 	}
-	f, err := format.Parse(data, "good")
-	if err != nil {
-		return nil, err
-	}
-	w.layout.data, _ = f.Header()
-	for _, t := range f.Tensors() {
-		w.tensors = append(w.tensors, span{int(t.Offset), int(t.Offset + t.Size)})
-	}
-	return &w.layout, nil
+	last := len(tensors) - 1
+	return part(0, keys, binary.LittleEndian.Uint64(data[16:]), tensors[:last]), part(1, nil, 0, tensors[last:])
 }

@@ -70,6 +70,7 @@ func mutations(a *abuse) {
 	var jobs []job
 	at := 0
 	for _, t := range targets {
+		jobs = append(jobs, job{t, whole})
 		for n := range cmp.Or(t.weight*total/all, 1) {
 			if at++; at%a.of == a.share-1 {
 				jobs = append(jobs, job{t, n})
@@ -99,12 +100,19 @@ func mutations(a *abuse) {
 	workers.Wait()
 }
 
+// whole stands for the file that is not mutated: all calls must succeed with it,
+// or they would say nothing of the others.
+const whole = -1
+
 // mutate makes one mutation of a target, runs mil on it, and says what failed.
 func (a *abuse) mutate(t *target, n int, dir string) (failed []string, runs int) {
 	h := fnv.New64a()
 	fmt.Fprint(h, t.name)
 	r := rand.New(rand.NewPCG(a.seed, h.Sum64()+uint64(n)))
-	m := t.mutation(r, n)
+	m := mutation{number: whole, data: t.whole}
+	if n != whole {
+		m = t.mutation(r, n)
+	}
 	if _, err := os.Stat(dir); err != nil {
 		must(0, os.MkdirAll(dir, 0o700))
 		if t.around != "" {
@@ -116,6 +124,9 @@ func (a *abuse) mutate(t *target, n int, dir string) (failed []string, runs int)
 	for _, text := range t.chosen(r, m) {
 		runs++
 		wrong, o := a.mutated(t, m, dir, text)
+		if wrong == "" && n == whole && o.code != 0 {
+			wrong = "it fails with the whole file"
+		}
 		if wrong != "" {
 			failed = append(failed, fmt.Sprintf("%s, mutation %d (%s): mil %.120s: %s; %v", t.name, n, a.keepMutation(t, m), text, wrong, o))
 		}
@@ -127,6 +138,9 @@ func (a *abuse) mutate(t *target, n int, dir string) (failed []string, runs int)
 // that must see it.
 func (t *target) chosen(r *rand.Rand, m mutation) []string {
 	calls := slices.Clone(t.calls)
+	if m.number == whole {
+		return calls
+	}
 	if t.strict != nil && !m.mended && r.IntN(3) > 0 {
 		calls = slices.Clone(t.strict)
 	}

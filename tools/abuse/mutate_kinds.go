@@ -21,6 +21,7 @@ var said = strings.Repeat("hello again ", 40)
 func (a *abuse) targets() []*target {
 	llama, mamba := a.convertFixture("llama", "q8_0"), a.convertFixture("mamba2-merged", "q8_0")
 	list := []*target{a.ggufTarget("gguf", llama), a.ggufTarget("gguf hybrid", mamba), a.foreignTarget(llama)}
+	list = append(list, a.partsTarget(llama))
 	list = append(list, a.sessionTarget(mamba), a.cacheTarget(mamba), a.imatrixTarget(llama))
 	list = append(list, a.checkpointTargets()...)
 	return append(list, a.textTargets()...)
@@ -59,6 +60,20 @@ func (a *abuse) foreignTarget(path string) *target {
 	w := must(walk(whole))
 	copy(whole, bytes.ReplaceAll(whole[:w.data], []byte("mil."), []byte("xyz.")))
 	return &target{name: "gguf made elsewhere", weight: 2, whole: whole, offsets: w.offsets, place: file("x.bin"), calls: modelCalls}
+}
+
+// partsTarget is a model in two parts; the calls name either.
+func (a *abuse) partsTarget(path string) *target {
+	first, second := split(must(os.ReadFile(path)))
+	t := &target{name: "gguf in parts", weight: 2, whole: first, offsets: walkAny(first).offsets,
+		place: func(dir string, data []byte) {
+			file("x-00001-of-00002.gguf")(dir, data)
+			file("x-00002-of-00002.gguf")(dir, second)
+		}}
+	for i, call := range modelCalls {
+		t.calls = append(t.calls, strings.ReplaceAll(call, "DIR/x.bin", []string{"DIR/x-00001-of-00002.gguf", "DIR/x-00002-of-00002.gguf"}[i%2]))
+	}
+	return t
 }
 
 func (a *abuse) sessionTarget(model string) *target {
