@@ -104,7 +104,7 @@ func message(raw json.RawMessage, at string) (m chat.Message, err error) {
 	case m.Role == "":
 		return m, fmt.Errorf("%s.role is missing", at)
 	case !slices.Contains(roles, m.Role):
-		return m, fmt.Errorf("%s.role %q is not known; system, user and assistant are", at, m.Role)
+		return m, fmt.Errorf("%s.role %.100q is not known; system, user and assistant are", at, m.Role)
 	case isNull(content):
 		return m, fmt.Errorf("%s.content is missing", at)
 	case json.Unmarshal(content, &m.Content) == nil:
@@ -146,7 +146,7 @@ func part(to *bytes.Buffer, raw json.RawMessage, at string) error {
 	case kind == nil:
 		return fmt.Errorf("%s.type is missing", at)
 	case *kind != "text":
-		return fmt.Errorf("%s.type %q is not supported; text is", at, *kind)
+		return fmt.Errorf("%s.type %.100q is not supported; text is", at, *kind)
 	case text == nil:
 		return fmt.Errorf("%s.text is missing", at)
 	}
@@ -158,9 +158,12 @@ func isNull(v json.RawMessage) bool { return len(v) == 0 || bytes.Equal(v, []byt
 
 // place is where a key stands; one that is no plain word is quoted.
 func place(at, key string) string {
+	if len(key) > 100 {
+		return fmt.Sprintf("%s[%.100q]", at, key)
+	}
 	for _, c := range key {
 		if !(c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
-			return fmt.Sprintf("%s[%q]", at, key)
+			return fmt.Sprintf("%s[%.100q]", at, key)
 		}
 	}
 	switch {
