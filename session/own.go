@@ -103,8 +103,9 @@ func (f *File) here() error {
 	if err != nil {
 		return err
 	}
-	head := make([]byte, len(f.c.head))
-	if _, err := f.f.ReadAt(head, int64(f.c.last)); err != nil || st.Size() < int64(f.c.end) || !bytes.Equal(head, f.c.head) {
+	front, head := make([]byte, headSize), make([]byte, headSize)
+	_, err = f.f.ReadAt(front, 0)
+	if _, bad := f.f.ReadAt(head, int64(f.c.last)); err != nil || bad != nil || st.Size() < int64(f.c.end) || !bytes.Equal(front, f.c.front) || !bytes.Equal(head, f.c.head) {
 		return lost("another program changed it")
 	}
 	return nil

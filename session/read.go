@@ -54,10 +54,11 @@ type content struct {
 	states  []int // of each part of the recurrent state, its bytes
 	foreign bool  // the parts are not those asked for: what they hold is not looked at
 	records int
-	last    int    // where the last record begins, or without one the file
-	head    []byte // the bytes there
-	end     int    // of the last record
-	torn    bool   // bytes of a record without a head follow
+	last    int  // where the last record begins, or without one the file
+	end     int  // of the last record
+	torn    bool // bytes of a record without a head follow
+
+	front, head []byte // the first bytes of the file, and of its last record
 
 	tokens   []int32
 	dropped  int
@@ -148,7 +149,7 @@ func read(b []byte, f io.ReaderAt, want *header) (*content, error) {
 		c.last, c.end = c.end, end
 		c.records++
 	}
-	c.head = slices.Clone(b[c.last:][:headSize])
+	c.front, c.head = slices.Clone(b[:headSize]), slices.Clone(b[c.last:][:headSize])
 	return c, verify(f, c.finish(owners), nil)
 }
 

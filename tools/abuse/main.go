@@ -47,6 +47,7 @@ var parts = []struct {
 	{"full disks", fullDisks},
 	{"read-only folders", readOnly},
 	{"sessions", sessions},
+	{"files in use", owners},
 	{"prompt caches", caches},
 	{"models that change", changingModels},
 	{"prompts", prompts},
