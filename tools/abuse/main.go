@@ -42,6 +42,7 @@ var parts = []struct {
 	{"damaged models", damagedModels},
 	{"damaged checkpoints", damagedCheckpoints},
 	{"mutations", mutations},
+	{"absurd counts", bombs},
 	{"killed while writing", killedWriting},
 	{"interrupted", interrupted},
 	{"full disks", fullDisks},
