@@ -153,7 +153,7 @@ func (s *Session) regains(dropped int) bool {
 	for i := len(s.lost) - 1; i >= 0 && at > dropped; i-- {
 		at = s.lost[i].Dropped
 	}
-	return at == dropped
+	return at == dropped || at > dropped && len(s.caches()) == 0
 }
 
 // move moves n positions of every cache, whole units.

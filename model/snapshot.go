@@ -73,10 +73,10 @@ var ErrSnapshot = errors.New("the snapshot is of another conversation")
 // session is then as it was there: slides since are taken back. After ErrSnapshot
 // it is as it was before the call.
 func (s *Session) Restore(n *Snapshot) error {
-	if !n.Begins(s.tokens) || !s.regains(n.dropped) {
+	if !n.Begins(s.tokens) || !s.regains(n.dropped) || n.Len()-n.dropped > s.o.Context {
 		return ErrSnapshot
 	}
-	for s.dropped > n.dropped {
+	for s.dropped > n.dropped && len(s.lost) > 0 {
 		if err := s.unslide(n.Len()); err != nil {
 			s.failure = err
 			return err
@@ -88,7 +88,7 @@ func (s *Session) Restore(n *Snapshot) error {
 		}
 	}
 	s.cut(n.Len())
-	s.logged, s.settled, s.slid = n.logged, 0, false
+	s.logged, s.settled, s.slid, s.dropped = n.logged, 0, false, n.dropped
 	s.changes++
 	return nil
 }

@@ -26,6 +26,7 @@ type info struct {
 	Logged       int             `json:"logged"`
 	Dropped      int             `json:"dropped,omitempty"` // tokens that the caches have no longer
 	Pinned       int             `json:"pinned,omitempty"`  // tokens that they must keep
+	Lost         int             `json:"lost,omitempty"`    // the first of them that is kept
 	KeepMessages int             `json:"keep_messages,omitempty"`
 	Messages     messages        `json:"messages,omitempty"` // that follow those kept
 	Note         json.RawMessage `json:"note,omitempty"`
@@ -68,6 +69,8 @@ type content struct {
 	note     json.RawMessage
 	points   []place     // by their tokens; the last is the end, unless there is nothing
 	caches   [][]section // of each cache, what is to be put there in order
+	lost     []lostPlace // what slides took, oldest first
+	first    int         // of its tokens, that is of use
 }
 
 // mapFile maps a file for reading and calls read with its bytes; a file cut
@@ -249,7 +252,7 @@ func (c *content) add(b []byte, list []section, o *owners) error {
 			}
 		case kindTokens:
 			tokens = data
-		case kindState, kindCache, kindLogits:
+		case kindState, kindCache, kindLogits, kindLost:
 		default:
 			return fmt.Errorf("a section of kind %d", s.kind)
 		}
@@ -270,6 +273,9 @@ func (c *content) add(b []byte, list []section, o *owners) error {
 		return nil
 	}
 	if err := c.addPoints(list, &in); err != nil {
+		return err
+	}
+	if err := c.addLost(list, o, &in); err != nil {
 		return err
 	}
 	return o.take(list, max(0, in.Keep-c.dropped), len(c.tokens)-c.dropped)
@@ -383,7 +389,10 @@ func (c *content) begin(b []byte, s *model.Session) error {
 	}
 	s.Pin(c.pinned)
 	end := c.points[len(c.points)-1]
-	return s.Begin(c.tokens, end.bytes(b), end.Logged, c.dropped)
+	if err := s.Begin(c.tokens, end.bytes(b), end.Logged, c.dropped); err != nil {
+		return err
+	}
+	return c.regain(b, s)
 }
 
 // bytes is the point's state, part by part.

@@ -42,8 +42,9 @@ const Page = 512
 type File struct {
 	path    string
 	f       *os.File
-	c       *content // what it holds
-	changes int      // of the session, when it was written last
+	c       *content     // what it holds
+	changes int          // of the session, when it was written last
+	lost    map[int]bool // what slides of the session took that needs no writing, by its ID
 }
 
 // Found is what a file held.
@@ -157,6 +158,10 @@ func load(b []byte, f *os.File, s *model.Session, h *header) (*content, *Found, 
 // mark remembers that the file holds what s holds.
 func (f *File) mark(s *model.Session) {
 	f.changes = s.Changes()
+	f.lost = map[int]bool{}
+	for _, l := range s.Lost() {
+		f.lost[l.ID] = true
+	}
 	s.Clean()
 }
 
@@ -199,6 +204,7 @@ func (f *File) append(s *model.Session, t Turn) error {
 	}
 	f.c.tokens = append(f.c.tokens[:in.Keep], s.Tokens()[in.Keep:]...)
 	f.c.messages, f.c.note, f.c.logged = slices.Clone(t.Messages), t.Note, in.Logged
+	f.c.first = in.Lost
 	f.c.head = make([]byte, headSize)
 	if _, err := f.f.ReadAt(f.c.head, int64(f.c.end)); err != nil {
 		return err
@@ -225,6 +231,11 @@ func (f *File) size(s *model.Session) (n int) {
 			n += roundUp(len(s.Tokens())-s.Dropped(), backend.CacheUnit) / backend.CacheUnit * p.Bytes
 		} else {
 			n += (1 + keptPoints) * p.Bytes
+		}
+	}
+	for _, l := range s.Lost() {
+		for _, rows := range l.Rows {
+			n += len(rows)
 		}
 	}
 	return n

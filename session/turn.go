@@ -37,7 +37,11 @@ func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 				list = append(list, section{kind: kindLogits, from: len(in.Points), data: float32s(p.Logits)})
 			}
 		}
+		list = append(list, f.lostSections(s, in, t.Points)...)
 		list = append(list, cacheSections(s, min(max(0, in.Keep-in.Dropped), s.Dirty()))...)
+	}
+	if same {
+		in.Lost = f.c.first
 	}
 	if len(tokens) > in.Keep {
 		list = append([]section{{kind: kindTokens, data: int32s(tokens[in.Keep:])}}, list...)

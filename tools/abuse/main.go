@@ -54,6 +54,7 @@ var parts = []struct {
 	{"prompts", prompts},
 	{"terminals that vanish", terminals},
 	{"many turns", manyTurns},
+	{"sliding soak", slidingSoak},
 }
 
 func main() {

@@ -1,0 +1,106 @@
+package session
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/model"
+)
+
+// lostPlace is what one slide of the context took out of the caches: model.Lost,
+// of which the rows are in the file.
+type lostPlace struct {
+	dropped, count, floor int
+	rows                  []section // of each cache
+}
+
+// lostSections are what slides took out of the caches and the file has not. Of a
+// file that is written anew, those that its points are behind; in.Lost says where
+// they begin.
+func (f *File) lostSections(s *model.Session, in *info, points []Point) (list []section) {
+	all := s.Lost()
+	if f.changes < 0 {
+		least := in.Dropped
+		for _, p := range points[max(0, len(points)-keptPoints-1):] {
+			least = min(least, p.Snap.Dropped())
+		}
+		all = all[slices.IndexFunc(append(slices.Clone(all), model.Lost{Dropped: in.Dropped}), func(l model.Lost) bool { return l.Dropped >= least }):]
+	}
+	in.Lost = in.Dropped
+	for i, l := range all {
+		if i == 0 {
+			in.Lost = l.Dropped
+		}
+		if f.lost[l.ID] {
+			continue
+		}
+		for part, rows := range l.Rows {
+			list = append(list, section{kind: kindLost, part: part, from: l.Dropped, to: l.Floor, data: rows})
+		}
+	}
+	return list
+}
+
+// addLost takes in what a record has of slides. c.lost are in the order of the
+// timeline; those that it went back behind are gone.
+func (c *content) addLost(list []section, o *owners, in *info) error {
+	const u = backend.CacheUnit
+	caches := len(o.bytes)
+	pop := func(end int) {
+		for n := len(c.lost); n > 0 && c.lost[n-1].dropped+c.lost[n-1].count > end; n-- {
+			c.lost[n-1] = lostPlace{}
+			c.lost = c.lost[:n-1]
+		}
+	}
+	pop(in.Dropped)
+	var l lostPlace
+	for _, s := range list {
+		if s.kind != kindLost {
+			continue
+		}
+		if s.part != len(l.rows) || s.part >= caches || s.size == 0 || s.size%o.bytes[s.part] != 0 {
+			return errors.New("positions that no slide took")
+		}
+		count := s.size / o.bytes[s.part] * u
+		if s.part == 0 {
+			l = lostPlace{dropped: s.from, count: count, floor: s.to}
+		}
+		if s.from != l.dropped || s.to != l.floor || count != l.count || s.from > in.Dropped-count {
+			return errors.New("positions that no slide took")
+		}
+		if l.rows = append(l.rows, s); len(l.rows) == caches {
+			pop(l.dropped)
+			c.lost = append(c.lost, l)
+			l = lostPlace{}
+		}
+	}
+	if l.rows != nil {
+		return errors.New("a cache is missing")
+	}
+	c.first = in.Lost
+	return nil
+}
+
+// regain gives a session what slides took out of its caches, the last ones in one
+// piece.
+func (c *content) regain(b []byte, s *model.Session) error {
+	at, from := c.dropped, len(c.lost)
+	for from > 0 {
+		l := &c.lost[from-1]
+		if l.dropped+l.count != at || l.dropped < c.first || l.floor > s.Context()-l.count {
+			break
+		}
+		at = l.dropped
+		from--
+	}
+	var list []model.Lost
+	for _, l := range c.lost[from:] {
+		lost := model.Lost{Dropped: l.dropped, Count: l.count, Floor: l.floor}
+		for _, s := range l.rows {
+			lost.Rows = append(lost.Rows, slices.Clone(b[s.off:s.off+s.size]))
+		}
+		list = append(list, lost)
+	}
+	return s.Regain(list)
+}
