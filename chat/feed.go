@@ -21,8 +21,9 @@ func tooLong(s *model.Session, n int, advice string) error {
 	case n-len(s.Tokens()) < s.Room():
 		return nil
 	case s.Stuck():
-		return fmt.Errorf("%w: the prompt is %d tokens long, the context %d, and it cannot slide, since %d of them always stay; take a larger one with --ctx",
-			model.ErrContext, n, s.Context(), max(1, s.Pinned()))
+		const unit = backend.CacheUnit
+		return fmt.Errorf("%w: the prompt is %d tokens long, the context %d, and it cannot slide, since its first %d always stay, with %d behind them at least; take a larger one with --ctx",
+			model.ErrContext, n, s.Context(), (max(1, s.Pinned())+unit-1)/unit*unit, unit)
 	}
 	return fmt.Errorf("%w: the prompt is %d tokens long, the context %d; %s", model.ErrContext, n, s.Context(), advice)
 }

@@ -155,3 +155,18 @@ func TestSlidingChatTakenBack(t *testing.T) {
 		}
 	}
 }
+
+// Where the system message leaves nothing to slide, a full context ends the reply,
+// and a prompt that does not fit is refused with what to do.
+func TestSlidingChatWithoutRoom(t *testing.T) {
+	k := talkSliding(t, 80, speculate.Options{Draft: demoDraft(t), K: 4})
+	k.System("You are very kind. You like long tales about foxes, owls and bears, and answer in whole sentences.")
+	r, err := k.Say(context.Background(), "Tell me a tale about a fox.", func(string) {})
+	if err != nil || r.Why != chat.ContextFull || k.s.Dropped() > 0 || !k.s.Stuck() {
+		t.Fatalf("%q, %s, %v, %d dropped", r.Text, r.Why, err, k.s.Dropped())
+	}
+	_, err = k.Say(context.Background(), "Tell me a story.", func(string) {})
+	if !errors.Is(err, model.ErrContext) || !strings.Contains(err.Error(), "cannot slide, since its first 64 always stay") || !strings.Contains(err.Error(), "--ctx") {
+		t.Error(err)
+	}
+}

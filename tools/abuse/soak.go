@@ -98,38 +98,41 @@ func slidingSoak(a *abuse) {
 	// A file brings back the ends of four turns: further back a chat taken up reads
 	// anew what one sitting still has, and long passes round otherwise.
 	const reach = 4
-	said, back := 0, 0     // turns in the chat, and how many of them can be taken back
-	saved := -1            // turns in the saved chat
+	type length struct{ said, back int } // turns in a chat, and how many of them can be taken back
+	var now length
+	var saved *length
+	var trail []string     // what was done last
 	var memory, open []int // of the chat in its stretches
 	var counts [5]int
 	for replies := 0; replies < turns; {
 		var lines []string
 		switch what := a.rand.IntN(24); {
-		case what < 3 && back > 0:
-			for range 1 + a.rand.IntN(min(back, 3)) {
+		case what < 3 && now.back > 0:
+			for range 1 + a.rand.IntN(min(now.back, 3)) {
 				lines = append(lines, "/undo")
-				said, back = said-1, back-1
+				now = length{now.said - 1, now.back - 1}
 			}
 			counts[0]++
-		case what < 6 && back > 0:
+		case what < 6 && now.back > 0:
 			lines = []string{"/regen"}
 			replies++
 			counts[1]++
-		case what == 6 && said > 0:
-			saved = said
+		case what == 6 && now.said > 0:
+			saved = &length{now.said, min(now.back, reach)}
 			lines = []string{"/save %s"}
 			counts[2]++
-		case what == 7 && saved >= 0:
+		case what == 7 && saved != nil:
 			lines = []string{"/load %s"}
-			said, back = saved, min(saved, reach)
+			now = *saved
 			counts[3]++
 		default:
 			lines = []string{sayings[a.rand.IntN(len(sayings))]}
-			said, back = said+1, back+1
+			now = length{now.said + 1, now.back + 1}
 			replies++
 		}
 		for _, line := range lines {
 			a.count++
+			trail = append(trail[max(0, len(trail)-30):], line)
 			var got [2]string
 			for i, p := range []*piped{plain, chat} {
 				l := line
@@ -143,7 +146,7 @@ func slidingSoak(a *abuse) {
 				}
 			}
 			if got[0] != got[1] {
-				a.fail("reply %d of %d, start %d with %q, %q: it says %q, without a draft and in one sitting %q", replies, turns, starts, drafts[(starts-1)%len(drafts)], line, got[1], got[0])
+				a.fail("reply %d of %d, start %d with %q, %q: it says %q, without a draft and in one sitting %q; before it %q", replies, turns, starts, drafts[(starts-1)%len(drafts)], line, got[1], got[0], trail)
 				return
 			}
 		}
@@ -154,7 +157,8 @@ func slidingSoak(a *abuse) {
 				a.fail("start %d: %s", starts, wrong)
 			}
 			begin()
-			back = min(back, reach)
+			trail = append(trail, "left and taken up")
+			now.back = min(now.back, reach)
 			counts[4]++
 		}
 	}
@@ -171,5 +175,5 @@ func slidingSoak(a *abuse) {
 		a.fail("descriptors: %v", open)
 	}
 	fmt.Printf("  %d replies, %d left: %d times back, %d replies anew, %d saved, %d loaded, %d restarts; %d to %d MiB, %d descriptors; in one sitting %d MiB, %d descriptors\n",
-		turns, said, counts[0], counts[1], counts[2], counts[3], counts[4], slices.Min(memory)>>10, slices.Max(memory)>>10, slices.Max(open), m>>10, d)
+		turns, now.said, counts[0], counts[1], counts[2], counts[3], counts[4], slices.Min(memory)>>10, slices.Max(memory)>>10, slices.Max(open), m>>10, d)
 }
