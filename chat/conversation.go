@@ -22,7 +22,6 @@ type Conversation struct {
 	set      Settings
 	decoder  *speculate.Decoder
 	messages []Message
-	shield   string
 	at       point  // what the session's tokens stand for
 	marks    []mark // oldest first
 	file     *session.File
@@ -130,8 +129,7 @@ func (c *Conversation) Reply(ctx context.Context, emit func(string)) (Reply, err
 
 func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, error) {
 	start := time.Now()
-	c.shield = newShield(c.messages)
-	text, err := c.e.render(c.messages, c.shield)
+	text, err := c.e.render(c.messages)
 	if err != nil {
 		return Reply{}, err
 	}

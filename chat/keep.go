@@ -185,8 +185,7 @@ func (c *Conversation) recall(messages int, n pointNote) point {
 		messages--
 	}
 	var err error
-	c.shield = newShield(c.messages[:messages])
-	if p.prompt, err = c.e.render(c.messages[:messages], c.shield); err != nil {
+	if p.prompt, err = c.e.render(c.messages[:messages]); err != nil {
 		return point{}
 	}
 	return p

@@ -7,28 +7,30 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mil-run/mil/chat/template"
 	"github.com/mil-run/mil/model"
 )
 
 // point is what a session's tokens stand for: text that was rendered, and a
 // reply that was generated.
 type point struct {
-	prompt, reply string
-	unfed         []int32 // the reply's last token, where the session lacks it
-	known         bool    // the tokens are exactly these texts'
+	prompt template.Rendered
+	reply  string
+	unfed  []int32 // the reply's last token, where the session lacks it
+	known  bool    // the tokens are exactly these texts'
 }
 
 // rest is what follows the point in a rendered text that begins with it. A
 // template may trim a reply.
-func (p *point) rest(text string) (string, bool) {
-	text, ok := strings.CutPrefix(text, p.prompt)
+func (p *point) rest(text template.Rendered) (template.Rendered, bool) {
+	text, ok := text.After(p.prompt)
 	if !ok || !p.known {
-		return "", false
+		return template.Rendered{}, false
 	}
-	if rest, ok := strings.CutPrefix(text, p.reply); ok {
+	if rest, ok := text.AfterText(p.reply); ok {
 		return rest, true
 	}
-	return strings.CutPrefix(text, strings.TrimSpace(p.reply))
+	return text.AfterText(strings.TrimSpace(p.reply))
 }
 
 // mark is a point to go back to: the end of a turn, or right before a reply.
@@ -76,7 +78,7 @@ func (c *Conversation) mark(p point, messages int, logits []float32) error {
 
 // read brings the session to the end of the rendered text, feeding only what is
 // new, and returns the next token's logits.
-func (c *Conversation) read(ctx context.Context, text string) (logits []float32, st Stats, err error) {
+func (c *Conversation) read(ctx context.Context, text template.Rendered) (logits []float32, st Stats, err error) {
 	ids := c.ids(text)
 	if err := c.pin(ids); err != nil {
 		return nil, st, err
@@ -144,11 +146,11 @@ func (c *Conversation) pinned(ids []int32) (int, error) {
 	texts := [2]string{"a", "Z"}
 	var have [2][]int32
 	for i, t := range texts {
-		text, err := c.e.render([]Message{c.messages[0], {"user", t}}, c.shield)
+		text, err := c.e.render([]Message{c.messages[0], {"user", t}})
 		if err != nil {
 			return 0, err
 		}
-		have[i] = c.e.encode(text, c.shield)
+		have[i] = c.e.encode(text)
 	}
 	return alike(ids, have[0][:alike(have[0], have[1])]), nil
 }
@@ -197,18 +199,18 @@ func (c *Conversation) returnTo(messages int) error {
 // ids are the tokens of the rendered text: what the session has already read,
 // as it read it, and the rest encoded. A reply's tokens need not be those its
 // text would be encoded to.
-func (c *Conversation) ids(text string) []int32 {
-	whole := c.e.encode(text, c.shield)
+func (c *Conversation) ids(text template.Rendered) []int32 {
+	whole := c.e.encode(text)
 	have := c.s.Tokens()
 	if len(have) <= len(whole) && slices.Equal(have, whole[:len(have)]) {
 		return whole
 	}
 	if rest, ok := c.at.rest(text); ok {
-		return slices.Concat(have, c.at.unfed, c.e.encode(rest, c.shield))
+		return slices.Concat(have, c.at.unfed, c.e.encode(rest))
 	}
 	for _, m := range slices.Backward(c.marks) {
 		if rest, ok := m.rest(text); ok {
-			return slices.Concat(m.snap.Tokens(), m.unfed, c.e.encode(rest, c.shield))
+			return slices.Concat(m.snap.Tokens(), m.unfed, c.e.encode(rest))
 		}
 	}
 	return whole

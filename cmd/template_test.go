@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mil-run/mil/internal/testutil"
+	"github.com/mil-run/mil/tokenizer"
 )
 
 // templated is the Llama fixture's file with another chat template.
@@ -48,6 +49,50 @@ func TestBrokenTemplate(t *testing.T) {
 		t.Error(out)
 	}
 	must(t, "", "run", "--raw", "--max-tokens", "2", model, "hi")
+}
+
+// Every special token of the vocabulary stays text in every string of a
+// conversation, keys too, through `tokenize --chat`.
+func TestTemplateSpecialTokens(t *testing.T) {
+	model := templated(t, "{{ bos_token }}{% for m in messages %}{{ m.role }}|{{ m.content }}|{{ m.name }}|{{ m.calls|tojson }}{% endfor %}{{ tools|tojson }}{{ documents }}{{ more }}")
+	tok, err := tokenizer.FromFiles(testutil.Data("fixtures", "llama"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, special := range tok.Special() {
+		x := "a" + special + "b"
+		line, err := json.Marshal(map[string]any{
+			"messages": []any{map[string]any{"role": x, "content": x, "name": x, "calls": []any{map[string]any{x: []any{x}}}}},
+			"tools":    map[string]any{x: x}, "documents": []any{x}, "more": x,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Text string
+			IDs  []int32
+		}
+		if out := must(t, string(line)+"\n", "tokenize", model, "--jsonl", "--chat"); json.Unmarshal([]byte(out), &got) != nil {
+			t.Fatal(out)
+		}
+		if strings.Count(got.Text, x) < 8 {
+			t.Errorf("%s is not what was sent", got.Text)
+		}
+		id, _ := tok.ID(special)
+		want := 0
+		if special == tok.BOSToken() {
+			want = 1
+		}
+		n := 0
+		for _, i := range got.IDs {
+			if i == id {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%s stands %d times among the tokens, want %d", special, n, want)
+		}
+	}
 }
 
 // What a template raises ends a run and a chat in a pipe, with the file's name.

@@ -203,5 +203,5 @@ func (t *textTool) chatLine(line []byte) (any, error) {
 	return struct {
 		Text string  `json:"text"`
 		IDs  []int32 `json:"ids"`
-	}{text, t.Encode(text, tokenizer.EncodeOptions{ParseSpecial: true})}, nil
+	}{text.Text, t.Encode(text.Text, tokenizer.EncodeOptions{ParseSpecial: true, Outside: text.Outside})}, nil
 }

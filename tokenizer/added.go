@@ -26,15 +26,15 @@ type addedTokens struct {
 	special    map[int32]bool
 	raw        *matcher
 	normalized *matcher
-	// shielded is raw and every other special token: under a shield all of them must
-	// be found while it still stands in the text.
-	shielded *matcher
+	// written is raw and every other special token: where it matters who wrote which
+	// part of a text, all must be found before normalization moves those parts.
+	written *matcher
 }
 
 func newAddedTokens(list []addedToken, n normalizer) *addedTokens {
 	a := &addedTokens{
 		byContent: map[string]int32{}, special: map[int32]bool{},
-		raw: newMatcher(), normalized: newMatcher(), shielded: newMatcher(),
+		raw: newMatcher(), normalized: newMatcher(), written: newMatcher(),
 	}
 	for _, tok := range list {
 		a.byContent[tok.Content] = int32(tok.ID)
@@ -47,10 +47,10 @@ func newAddedTokens(list []addedToken, n normalizer) *addedTokens {
 			a.raw.add(tok.Content, tok)
 		}
 		if !tok.Normalized || tok.Special {
-			a.shielded.add(tok.Content, tok)
+			a.written.add(tok.Content, tok)
 		}
 	}
-	for _, m := range []*matcher{a.raw, a.normalized, a.shielded} {
+	for _, m := range []*matcher{a.raw, a.normalized, a.written} {
 		m.seal()
 	}
 	return a
@@ -99,9 +99,23 @@ type match struct {
 	id               int32
 }
 
-// find returns the first match in s[from:], where the text is dealt with up to pos;
-// special tokens count only with special.
-func (m *matcher) find(s string, from, pos int, special bool) match {
+// specials says where special tokens count.
+type specials struct {
+	none    bool
+	outside [][2]int // not where one has a byte in these
+}
+
+// at tells whether a special token may lie from up to to.
+func (l specials) at(from, to int) bool {
+	if l.none {
+		return false
+	}
+	i := sort.Search(len(l.outside), func(i int) bool { return l.outside[i][1] > from })
+	return i == len(l.outside) || l.outside[i][0] >= to
+}
+
+// find returns the first match in s[from:], where the text is dealt with up to pos.
+func (m *matcher) find(s string, from, pos int, look specials) match {
 	none := match{len(s), len(s), len(s), -1}
 	if len(m.entries) == 0 {
 		return none
@@ -111,7 +125,7 @@ func (m *matcher) find(s string, from, pos int, special bool) match {
 			i++
 			continue
 		}
-		index, end := m.longest(s, i, special)
+		index, end := m.longest(s, i, look)
 		if index < 0 {
 			i++
 			continue
@@ -147,20 +161,20 @@ func (m *matcher) find(s string, from, pos int, special bool) match {
 
 // longest returns the longest token at s[i] and its end; index is -1 without one.
 // It narrows the entries to those that go on like s, byte by byte.
-func (m *matcher) longest(s string, i int, special bool) (index int, end int) {
+func (m *matcher) longest(s string, i int, look specials) (index int, end int) {
 	index = -1
 	low, high := int(m.first[s[i]]), int(m.first[int(s[i])+1])
 	for n := 1; low < high; n++ {
 		// The shortest of what is left comes first, and others are longer.
 		e := &m.entries[low]
 		if high-low == 1 {
-			if strings.HasPrefix(s[i:], e.text) && (special || !e.token.Special) {
+			if strings.HasPrefix(s[i:], e.text) && (!e.token.Special || look.at(i, i+len(e.text))) {
 				return low, i + len(e.text)
 			}
 			break
 		}
 		if len(e.text) == n {
-			if special || !e.token.Special {
+			if !e.token.Special || look.at(i, i+n) {
 				index, end = low, i+n
 			}
 			low++

@@ -37,7 +37,7 @@ func (t *Tokenizer) encodeWord(dst []int32, w string, s *scratch) []int32 {
 		return append(dst, ids...)
 	}
 	if t.ignoreMerges && len(w) <= t.vocab.longest {
-		if id := t.vocab.lookupHash(w, h); id >= 0 {
+		if id := t.vocab.lookupHash(w, h); id >= 0 && !t.barred.has(id) {
 			s.ids = append(s.ids[:0], id)
 			s.cache.put(w, h, s.ids)
 			return append(dst, id)
@@ -62,7 +62,9 @@ func (t *Tokenizer) symbols(ids []int32, w string) []int32 {
 		id, size := t.byteID[w[i]], 1
 		if !t.byteLevel && w[i] >= utf8.RuneSelf {
 			_, size = utf8.DecodeRuneInString(w[i:])
-			id = t.vocab.lookup(w[i : i+size])
+			if id = t.vocab.lookup(w[i : i+size]); t.barred.has(id) {
+				id = -1
+			}
 		}
 		char := w[i : i+size]
 		i += size

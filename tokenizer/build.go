@@ -53,6 +53,7 @@ func (d *definition) build() (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.bar()
 	if err := t.fillSymbols(); err != nil {
 		return nil, err
 	}
@@ -109,6 +110,24 @@ func (d *definition) addTokens() error {
 // maxSparse bounds the ids that n tokens may spread over.
 func maxSparse(n int) int64 { return min(4*int64(n)+4096, maxTokens) }
 
+// bar keeps special tokens that are in the model's vocabulary too from being what
+// a text is encoded to: a special token of one character would be every such
+// character.
+func (t *Tokenizer) bar() {
+	t.barred = newIDSet(len(t.vocab.text))
+	for id := range t.added.special {
+		t.barred.add(id)
+	}
+	t.merges.drop(t.barred)
+}
+
+// idSet is a set of ids.
+type idSet []uint64
+
+func newIDSet(size int) idSet     { return make(idSet, size/64+1) }
+func (s idSet) add(id int32)      { s[id/64] |= 1 << (id % 64) }
+func (s idSet) has(id int32) bool { return id >= 0 && s[id/64]>>(id%64)&1 != 0 }
+
 // fillSymbols looks up the tokens words start from.
 func (t *Tokenizer) fillSymbols() error {
 	for b := range 256 {
@@ -117,7 +136,9 @@ func (t *Tokenizer) fillSymbols() error {
 			t.fallbackID[b] = t.modelID(fmt.Sprintf("<0x%02X>", b))
 		}
 		if t.byteLevel || b < 0x80 {
-			t.byteID[b] = t.vocab.lookup(string([]byte{byte(b)}))
+			if t.byteID[b] = t.vocab.lookup(string([]byte{byte(b)})); t.barred.has(t.byteID[b]) {
+				t.byteID[b] = -1
+			}
 		}
 	}
 	if unk := t.spec.Model.UnkToken; unk != nil && *unk != "" {

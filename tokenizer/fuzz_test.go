@@ -76,7 +76,7 @@ func FuzzFromGGUF(f *testing.F) {
 
 // exercise calls everything once and returns the ids of probe.
 func exercise(t *testing.T, tok *Tokenizer) []int32 {
-	ids := tok.Encode(probe, EncodeOptions{AddSpecial: true, ParseSpecial: true, Shield: "xyz"})
+	ids := tok.Encode(probe, EncodeOptions{AddSpecial: true, ParseSpecial: true, Outside: [][2]int{{1, 3}}})
 	ids = append(ids, tok.Encode(probe, EncodeOptions{})...)
 	for _, id := range ids {
 		if id < 0 || int(id) >= tok.Size() {

@@ -141,7 +141,7 @@ func TestMatcher(t *testing.T) {
 					}
 				}
 				got := int64(-1)
-				index, at := m.longest(s, i, special)
+				index, at := m.longest(s, i, specials{none: !special})
 				if index >= 0 {
 					got = m.entries[index].token.ID
 				}

@@ -58,6 +58,15 @@ func (m *mergeTable) set(left, right, id int32, rank uint32) {
 	*m.slot(key) = mergeSlot{key, rank, id}
 }
 
+// drop takes out the merges that make one of these tokens.
+func (m *mergeTable) drop(ids idSet) {
+	for i := range m.slots {
+		if s := &m.slots[i]; s.key != noKey && ids.has(s.id) {
+			s.rank, s.id = noRank, -1
+		}
+	}
+}
+
 // find returns the rank of the merge of two tokens and the token it makes;
 // the rank is noRank where there is none.
 func (m *mergeTable) find(left, right int32) (rank uint32, id int32) {

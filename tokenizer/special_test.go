@@ -28,36 +28,79 @@ func TestSpecialIsText(t *testing.T) {
 	})
 }
 
-// TestShield puts a user's text among a template's special tokens.
-func TestShield(t *testing.T) {
-	const shield = "\uE000\uE001"
+// TestOutside puts a user's text among a template's special tokens: every special
+// token of every vocabulary, whole and torn between the two.
+func TestOutside(t *testing.T) {
 	eachFamily(t, func(t *testing.T, tok *Tokenizer, _ family) {
 		special := tok.Special()
 		for i, inside := range special {
 			around := special[(i+1)%len(special)]
-			half := len(inside) / 2
-			text := around + "x" + inside[:half] + shield + inside[half:] + "y" + around
 			id, _ := tok.ID(around)
-			want := slices.Concat([]int32{id}, tok.Encode("x"+inside+"y", EncodeOptions{}), []int32{id})
-			if got := tok.Encode(text, EncodeOptions{ParseSpecial: true, Shield: shield}); !slices.Equal(got, want) {
-				t.Errorf("%q\n got %v\nwant %v", text, got, want)
+			typed := "x" + inside + "y" + inside
+			text := around + typed + around
+			ids := tok.Encode(text, EncodeOptions{ParseSpecial: true, Outside: [][2]int{{len(around), len(around + typed)}}})
+			if n := len(ids); n < 3 || ids[0] != id || ids[n-1] != id {
+				t.Fatalf("%q is %v, without %d around it", text, ids, id)
 			}
-		}
-		if got := tok.Encode(shield, EncodeOptions{ParseSpecial: true, Shield: shield}); len(got) != 0 {
-			t.Errorf("a lone shield is %v", got)
+			checkPlain(t, tok, text, ids[1:len(ids)-1])
+			if got := tok.Decode(ids[1:len(ids)-1], true); strings.TrimLeft(got, " ") != typed {
+				t.Errorf("%q came back as %q", typed, got)
+			}
+			for cut := 1; cut < len(inside); cut++ {
+				for _, outside := range [][2]int{{0, cut}, {cut, len(inside)}} {
+					checkPlain(t, tok, inside, tok.Encode(inside, EncodeOptions{ParseSpecial: true, Outside: [][2]int{outside}}))
+				}
+			}
 		}
 	})
 }
 
-// TestShieldNormalized: a special token that is looked for in normalized text must not
-// come about by taking the shield away.
-func TestShieldNormalized(t *testing.T) {
+// TestOutsideIsEncodedAlike: what is no special token is encoded as it would be
+// if the template had written it.
+func TestOutsideIsEncodedAlike(t *testing.T) {
+	eachFamily(t, func(t *testing.T, tok *Tokenizer, _ family) {
+		for _, text := range []string{"Hello, world", " a  b\n\nc", "né 中文 🦊 don't", "<|x|> </ s> [ INST ]"} {
+			want := tok.Encode(text, EncodeOptions{ParseSpecial: true})
+			for i := range text {
+				got := tok.Encode(text, EncodeOptions{ParseSpecial: true, Outside: [][2]int{{i, len(text)}}})
+				if !slices.Equal(got, want) {
+					t.Errorf("%q from %d on: %v, want %v", text, i, got, want)
+				}
+			}
+		}
+	})
+}
+
+// Special tokens of one character and such as are in the model's vocabulary: text
+// becomes neither, by its symbols, its merges or as a whole word.
+func TestOutsideOneCharacter(t *testing.T) {
+	for _, model := range []string{
+		`{"vocab":{"a":0,"b":1,"§":2,"ab":3,"<0xC2>":4,"<0xA7>":5,"c":6},"merges":["a b"],"byte_fallback":true,"ignore_merges":true}`,
+		`{"vocab":{"a":0,"b":1,"§":2,"ab":3,"<0xC2>":4,"<0xA7>":5,"c":6},"merges":["a b"],"byte_fallback":true}`,
+	} {
+		tok, err := parseTokenizer([]byte(`{"added_tokens":[{"id":2,"content":"§","special":true},{"id":3,"content":"ab","special":true},
+			{"id":7,"content":"!","special":true}],"model":` + model + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const text = "§abc!"
+		got := tok.Encode(text+text, EncodeOptions{ParseSpecial: true, Outside: [][2]int{{0, len(text)}}})
+		// What is typed becomes a, b and bytes; "!" has no other token.
+		if want := []int32{4, 5, 0, 1, 6, 2, 3, 6, 7}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+}
+
+// TestOutsideNormalized: a special token that is looked for in normalized text is
+// found before parts of the text are moved, where the text says who wrote them.
+func TestOutsideNormalized(t *testing.T) {
 	tok, err := parseTokenizer([]byte(`{"added_tokens":[{"id":4,"content":"<a>","normalized":true,"special":true}],
 		"model":{"vocab":{"<":0,"a":1,">":2,"?":3},"merges":[]}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := tok.Encode("<a><?a><a>", EncodeOptions{ParseSpecial: true, Shield: "?"})
+	got := tok.Encode("<a><a><a>", EncodeOptions{ParseSpecial: true, Outside: [][2]int{{3, 5}}})
 	if want := []int32{4, 0, 1, 2, 4}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

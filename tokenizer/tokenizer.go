@@ -8,7 +8,6 @@ package tokenizer
 
 import (
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -27,6 +26,7 @@ type Tokenizer struct {
 	ignoreMerges bool
 
 	added    *addedTokens
+	barred   idSet // what plain text never becomes
 	normal   normalizer
 	pre      preTokenizer
 	template struct{ before, after []int32 }
@@ -51,9 +51,11 @@ type EncodeOptions struct {
 	// Without it "<|eot_id|>" is plain text. Added tokens that are not special
 	// (GPT-NeoX's runs of spaces) are found either way.
 	ParseSpecial bool
-	// Shield, if not empty, is removed wherever it stands after special tokens were
-	// cut out of the text: put inside "<|eot_id|>", it keeps that from being one.
-	Shield string
+	// Outside are bytes of the text, each entry from up to to, in order and apart,
+	// that somebody else wrote: with ParseSpecial, no special token has a byte of
+	// theirs. If it is not nil, special tokens are found before the text is
+	// normalized, all of them.
+	Outside [][2]int
 }
 
 // Encode returns the ids of text.
@@ -64,15 +66,16 @@ func (t *Tokenizer) Encode(text string, o EncodeOptions) []int32 {
 	if o.AddSpecial {
 		ids = append(ids, t.template.before...)
 	}
-	tokens := t.added.raw
-	if o.ParseSpecial && o.Shield != "" {
-		tokens = t.added.shielded
+	tokens, parse := t.added.raw, o.ParseSpecial
+	if parse && o.Outside != nil {
+		tokens, parse = t.added.written, false
 	}
+	look := specials{none: !o.ParseSpecial, outside: o.Outside}
 	for m := (match{}); m.id >= 0; {
 		pos := m.end
-		m = tokens.find(text, m.next, pos, o.ParseSpecial)
+		m = tokens.find(text, m.next, pos, look)
 		if m.start > pos {
-			ids = t.encodeSegment(ids, text[pos:m.start], pos == 0, o, s)
+			ids = t.encodeSegment(ids, text[pos:m.start], pos == 0, parse, s)
 		}
 		if m.id >= 0 {
 			ids = append(ids, m.id)
@@ -85,17 +88,13 @@ func (t *Tokenizer) Encode(text string, o EncodeOptions) []int32 {
 }
 
 // encodeSegment encodes text between raw added tokens: it normalizes, cuts out the
-// added tokens that are looked for in normalized text, and encodes the rest.
-func (t *Tokenizer) encodeSegment(ids []int32, text string, first bool, o EncodeOptions, s *scratch) []int32 {
-	parse := o.ParseSpecial
-	if o.Shield != "" {
-		text = strings.ReplaceAll(text, o.Shield, "")
-		parse = false // special tokens were all cut out before the shield went
-	}
+// added tokens that are looked for in normalized text (special ones with parse),
+// and encodes the rest.
+func (t *Tokenizer) encodeSegment(ids []int32, text string, first, parse bool, s *scratch) []int32 {
 	text = t.normal.apply(text)
 	for m := (match{}); m.id >= 0; {
 		pos := m.end
-		m = t.added.normalized.find(text, m.next, pos, parse)
+		m = t.added.normalized.find(text, m.next, pos, specials{none: !parse})
 		if m.start > pos {
 			ids = t.encodeWords(ids, text[pos:m.start], first && pos == 0, s)
 		}

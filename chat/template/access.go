@@ -3,6 +3,7 @@ package template
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -22,6 +23,16 @@ func (m *machine) attr(x any, name string) (any, error) {
 		if v, ok := x.attrs[name]; ok {
 			return v, nil
 		}
+		if x.get != nil {
+			if v, ok := x.get(name); ok {
+				return v, nil
+			}
+		}
+	}
+	if l, ok := x.(*list); ok && l.names != nil {
+		if i := slices.Index(l.names, name); i >= 0 {
+			return l.items[i], nil
+		}
 	}
 	if f := method(x, name); f != nil {
 		return f, nil
@@ -40,10 +51,8 @@ func (m *machine) item(x, key any) (any, error) {
 	case *undefined:
 		return nil, x.err()
 	case *Map:
-		if s, ok := key.(string); ok {
-			if err := m.spend(len(s)); err != nil {
-				return nil, err
-			}
+		if err := m.read(key); err != nil {
+			return nil, err
 		}
 		if v, ok, _ := x.lookup(key); ok {
 			return v, nil
@@ -57,51 +66,50 @@ func (m *machine) item(x, key any) (any, error) {
 				return x.items[i], nil
 			}
 		}
-	case string:
+	case str:
 		if i, ok := asInt(key); ok {
 			c, err := m.char(x, i)
-			if c != "" || err != nil {
+			if c.s != "" || err != nil {
 				return c, err
 			}
 		}
 	}
-	if name, ok := key.(string); ok {
-		return m.attr(x, name)
+	if name, ok := key.(str); ok {
+		return m.attr(x, name.s)
 	}
-	key, err := m.repr(key)
+	shown, err := m.repr(key)
 	if err != nil {
 		return nil, err
 	}
-	return undef("%s has no element %s", objectName(x), key), nil
+	return undef("%s has no element %s", objectName(x), shown.s), nil
 }
 
 // char is the i-th character of s, from the end if i is negative; "" past the
 // ends.
-func (m *machine) char(s string, i int64) (string, error) {
-	if i >= int64(len(s)) || i < -int64(len(s)) {
-		return "", nil
+func (m *machine) char(x str, i int64) (str, error) {
+	if i >= int64(len(x.s)) || i < -int64(len(x.s)) {
+		return str{}, nil
 	}
-	for ; i < 0; i++ {
-		if err := m.spend(1); err != nil {
-			return "", err
-		}
-		_, n := utf8.DecodeLastRuneInString(s)
+	n := int(max(i, -i)) + 1 // characters passed, of which each may be four bytes
+	if err := m.spend(min(4*n, len(x.s)) + itemBytes); err != nil {
+		return str{}, err
+	}
+	end := len(x.s)
+	for ; i < 0 && end > 0; i++ {
+		_, n := utf8.DecodeLastRuneInString(x.s[:end])
 		if i == -1 {
-			return s[len(s)-n:], nil
+			return x.sub(end-n, end), nil
 		}
-		s = s[:len(s)-n]
+		end -= n
 	}
-	for ; s != ""; i-- {
-		if err := m.spend(1); err != nil {
-			return "", err
-		}
-		_, n := utf8.DecodeRuneInString(s)
+	for at := 0; i >= 0 && at < len(x.s); i-- {
+		_, n := utf8.DecodeRuneInString(x.s[at:])
 		if i == 0 {
-			return s[:n], nil
+			return x.sub(at, at+n), nil
 		}
-		s = s[n:]
+		at += n
 	}
-	return "", nil
+	return str{}, nil
 }
 
 // slice is x[lo:hi:step]; nil stands for a bound left out.
@@ -117,24 +125,33 @@ func (m *machine) slice(x, lo, hi, step any) (any, error) {
 		}
 	}
 	switch x := x.(type) {
-	case string:
-		if err := m.spend(len(x)); err != nil {
+	case str:
+		if err := m.spend(2 * len(x.s)); err != nil {
 			return nil, err
 		}
-		n := utf8.RuneCountInString(x)
+		n := utf8.RuneCountInString(x.s)
 		from, to, err := sliceRange(n, lo, hi, by)
 		if err != nil {
 			return nil, err
 		}
 		if by == 1 {
-			return substring(x, from, max(from, to)), nil
+			i, j := bytesOf(x.s, from, max(from, to))
+			return x.sub(i, j), nil
 		}
-		// A rune is four bytes, and so may each one written be.
-		if err := m.spend(8 * len(x)); err != nil {
+		// What each character is, and what is written of it.
+		if err := m.spend(16 * len(x.s)); err != nil {
 			return nil, err
 		}
-		runes := []rune(x)
-		return string(every(runes, from, to, by)), nil
+		w := &writer{m: m, markup: x.isMarkup()}
+		at := make([]int, 0, n)
+		for i := range x.s {
+			at = append(at, i)
+		}
+		for _, i := range every(at, from, to, by) {
+			_, n := utf8.DecodeRuneInString(x.s[i:])
+			w.put(x.sub(i, i+n))
+		}
+		return w.done()
 	case *list:
 		if x.kind != kindList && x.kind != kindTuple {
 			break
@@ -157,19 +174,19 @@ func (m *machine) slice(x, lo, hi, step any) (any, error) {
 	return nil, fmt.Errorf("'%s' object is not subscriptable", typeName(x))
 }
 
-// substring is characters from up to to.
-func substring(s string, from, to int) string {
+// bytesOf tells where characters from up to to lie.
+func bytesOf(s string, from, to int) (start, end int) {
 	start, n := len(s), 0
 	for i := range s {
 		if n == from {
 			start = i
 		}
 		if n == to {
-			return s[start:i]
+			return start, i
 		}
 		n++
 	}
-	return s[start:]
+	return start, len(s)
 }
 
 func every[T any](s []T, from, to int, by int64) []T {

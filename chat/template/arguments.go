@@ -26,9 +26,9 @@ func (a arguments) get(name string) (any, bool) {
 }
 
 // name adds a named argument.
-func (m *machine) name(a *arguments, name string, v any) error {
-	if _, ok := a.get(name); ok {
-		return fmt.Errorf("got multiple values for keyword argument '%s'", name)
+func (m *machine) name(a *arguments, name str, v any) error {
+	if _, ok := a.get(name.s); ok {
+		return fmt.Errorf("got multiple values for keyword argument '%s'", name.s)
 	}
 	if a.named == nil {
 		a.named = new(Map)
@@ -55,7 +55,7 @@ func (m *machine) arguments(c callArgs) (arguments, error) {
 	for i, x := range c.named {
 		v, err := m.eval(x)
 		if err == nil {
-			err = m.name(&a, c.names[i], v)
+			err = m.name(&a, plain(c.names[i]), v)
 		}
 		if err != nil {
 			return a, err
@@ -85,7 +85,7 @@ func (m *machine) arguments(c callArgs) (arguments, error) {
 			return a, fmt.Errorf("argument after ** must be a mapping, not %s", typeName(v))
 		}
 		for i, key := range d.keys {
-			name, ok := key.(string)
+			name, ok := key.(str)
 			if !ok {
 				return a, fmt.Errorf("keywords must be strings")
 			}
@@ -101,11 +101,19 @@ func (m *machine) arguments(c callArgs) (arguments, error) {
 func (m *machine) call(f any, a arguments) (any, error) {
 	switch f := f.(type) {
 	case *function:
+		if f.call == nil {
+			break
+		}
 		if err := m.enter(); err != nil {
 			return nil, err
 		}
 		defer m.leave()
+		if err := m.spend(callBytes); err != nil {
+			return nil, err
+		}
 		return f.call(m, a)
+	case *loop:
+		return f.again(a)
 	case *undefined:
 		return nil, f.err()
 	}
@@ -139,6 +147,9 @@ func def(names string, call func(m *machine, x any, p params) (any, error)) *bui
 }
 
 func (b *builtin) apply(m *machine, name string, x any, a arguments) (any, error) {
+	if err := m.spend(callBytes); err != nil {
+		return nil, err
+	}
 	if b.variadic {
 		return b.call(m, x, params{rest: a})
 	}
@@ -191,18 +202,24 @@ func (p params) flag(i int, otherwise bool) bool {
 // given tells whether an argument is there and not None.
 func (p params) given(i int) bool { return p.has(i) && p.values[i] != nil }
 
-func (p params) text(i int, otherwise string) (string, error) {
+// str is a text that goes into the outcome, text one that does not.
+func (p params) str(i int, otherwise string) (str, error) {
 	if !p.has(i) {
-		return otherwise, nil
+		return plain(otherwise), nil
 	}
 	switch v := p.values[i].(type) {
-	case string:
+	case str:
 		return v, nil
 	case *undefined:
-		return "", v.err()
+		return str{}, v.err()
 	default:
-		return "", fmt.Errorf("an argument must be str, not %s", typeName(v))
+		return str{}, fmt.Errorf("an argument must be str, not %s", typeName(v))
 	}
+}
+
+func (p params) text(i int, otherwise string) (string, error) {
+	x, err := p.str(i, otherwise)
+	return x.s, err
 }
 
 func (p params) number(i int, otherwise int64) (int64, error) {

@@ -29,6 +29,7 @@ type (
 		cond   expr // nil: none
 		body   []node
 		orElse []node
+		again  bool // recursive: its loop may be called
 	}
 	setNode struct {
 		line   int

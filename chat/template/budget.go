@@ -1,24 +1,23 @@
 package template
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Limits is what one render may spend before it is refused. A template comes
-// out of a downloaded file and is trusted with nothing.
+// out of a downloaded file and is trusted with nothing. None of the limits is a
+// time: the same render is refused or not on every machine.
 type Limits struct {
-	Steps  int           // tree nodes evaluated
-	Bytes  int           // bytes of values made or read through, all together
-	Output int           // bytes of the result
-	Time   time.Duration // wall clock
+	Steps  int // tree nodes evaluated, items looked at, values compared
+	Bytes  int // bytes read and made by all operations together
+	Output int // bytes of the result
 }
 
 // DefaultLimits leaves a conversation of tens of thousands of turns alone, and
-// ends one meant to do harm in less than a second of computing. Time is for
-// what was not foreseen: it depends on what else the machine does.
-var DefaultLimits = Limits{Steps: 4 << 20, Bytes: 64 << 20, Output: 16 << 20, Time: 10 * time.Second}
+// ends one meant to do harm in less than a second of computing.
+var DefaultLimits = Limits{Steps: 4 << 20, Bytes: 64 << 20, Output: 16 << 20}
 
 const (
 	maxSource = 256 << 10 // bytes of template text
@@ -26,9 +25,17 @@ const (
 	maxDepth  = 1000      // nesting while running: macros and long operator chains
 	maxText   = 16 << 20  // bytes of a text put together of parts
 	maxRange  = 100000    // as Jinja's sandbox
-	itemBytes = 16        // what one more list item costs
-	clockStep = 512       // steps between looks at the clock
+	maxDigits = 4300      // of an integer, as Python reads them
 	loopSteps = 8         // what an iteration costs, over its body
+)
+
+// What things cost in bytes, about: what they take, and more where making them
+// takes long.
+const (
+	itemBytes  = 16  // one more list item
+	charBytes  = 40  // a character as an item of its own
+	callBytes  = 96  // a call of a filter, test, method or function
+	scopeBytes = 192 // a scope with a variable or two
 )
 
 var errTooLong = errors.New("a text is too long")
@@ -37,12 +44,9 @@ var errTooLong = errors.New("a text is too long")
 type budget struct {
 	left  Limits
 	depth int
-	end   time.Time
 }
 
-func newBudget(l Limits) budget {
-	return budget{left: l, end: time.Now().Add(l.Time)}
-}
+func newBudget(l Limits) budget { return budget{left: l} }
 
 // enter is called for every node evaluated, with leave after it.
 func (b *budget) enter() error {
@@ -58,13 +62,9 @@ func (b *budget) enter() error {
 
 // step pays for n steps.
 func (b *budget) step(n int) error {
-	before := b.left.Steps
 	b.left.Steps -= n
 	if b.left.Steps < 0 {
 		return errors.New("too many steps")
-	}
-	if b.left.Steps/clockStep != before/clockStep && time.Now().After(b.end) {
-		return fmt.Errorf("takes longer than %v", b.left.Time)
 	}
 	return nil
 }
@@ -87,4 +87,21 @@ func (b *budget) spendItems(n int) error {
 		return b.spend(-1)
 	}
 	return b.spend(n * itemBytes)
+}
+
+// read pays for looking through values that are texts or long numbers.
+func (b *budget) read(values ...any) error {
+	for _, v := range values {
+		n := 0
+		switch v := v.(type) {
+		case str:
+			n = len(v.s)
+		case json.Number:
+			n = len(v)
+		}
+		if err := b.spend(n); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -37,39 +37,54 @@ const grownTable = "" +
 	"ﬃ FFI Ffi, ﬄ FFL Ffl, ﬅ ST St, ﬆ ST St, ﬓ ՄՆ Մն, ﬔ ՄԵ Մե, ﬕ ՄԻ Մի, ﬖ ՎՆ Վն, ﬗ ՄԽ Մխ"
 
 func upperRune(r rune) string {
-	if g, ok := grown[r]; ok {
-		return g[0]
+	if r >= utf8.RuneSelf {
+		if g, ok := grown[r]; ok {
+			return g[0]
+		}
 	}
 	return string(unicode.ToUpper(r))
 }
 
 func titleRune(r rune) string {
-	if g, ok := grown[r]; ok {
-		return g[1]
+	if r >= utf8.RuneSelf {
+		if g, ok := grown[r]; ok {
+			return g[1]
+		}
 	}
 	return string(unicode.ToTitle(r))
 }
 
-func upper(s string) string {
-	if isASCII(s) {
-		return strings.ToUpper(s)
-	}
+// recase changes the case of a text: it calls emit with what becomes of each
+// character, and where that stood.
+type recase func(s string, emit func(i int, out string))
+
+// apply changes a text, whose characters stay where they came from. Paid for by
+// the caller, with thrice the text's length: case makes none longer than that.
+func (f recase) apply(x str) str {
+	b := &builder{}
+	b.text.Grow(len(x.s))
+	f(x.s, func(i int, out string) { b.put(x.at(i, out)) })
+	return b.str(x.isMarkup())
+}
+
+// text is what becomes of s.
+func (f recase) text(s string) string {
 	var b strings.Builder
-	for _, r := range s {
-		b.WriteString(upperRune(r))
-	}
+	b.Grow(len(s))
+	f(s, func(_ int, out string) { b.WriteString(out) })
 	return b.String()
 }
 
-func lower(s string) string {
-	if !strings.ContainsAny(s, "İΣ") {
-		return strings.ToLower(s)
-	}
-	var b strings.Builder
+func upper(s string, emit func(i int, out string)) {
 	for i, r := range s {
-		b.WriteString(lowerAt(s, i, r))
+		emit(i, upperRune(r))
 	}
-	return b.String()
+}
+
+func lower(s string, emit func(i int, out string)) {
+	for i, r := range s {
+		emit(i, lowerAt(s, i, r))
+	}
 }
 
 // lowerAt is the lower case of the character r at s[i:], by Unicode's two
@@ -104,69 +119,62 @@ func isUpper(r rune) bool { return unicode.IsUpper(r) || unicode.Is(unicode.Othe
 func isLower(r rune) bool { return unicode.IsLower(r) || unicode.Is(unicode.Other_Lowercase, r) }
 func isCased(r rune) bool { return isUpper(r) || isLower(r) || unicode.IsTitle(r) }
 
-func capitalize(s string) string {
-	var b strings.Builder
+func capitalize(s string, emit func(i int, out string)) {
 	for i, r := range s {
 		if i == 0 {
-			b.WriteString(titleRune(r))
+			emit(i, titleRune(r))
 		} else {
-			b.WriteString(lowerAt(s, i, r))
+			emit(i, lowerAt(s, i, r))
 		}
 	}
-	return b.String()
 }
 
 // titleWords is str.title: every run of cased characters is capitalized.
-func titleWords(s string) string {
-	var b strings.Builder
+func titleWords(s string, emit func(i int, out string)) {
 	inside := false
 	for i, r := range s {
 		if inside {
-			b.WriteString(lowerAt(s, i, r))
+			emit(i, lowerAt(s, i, r))
 		} else {
-			b.WriteString(titleRune(r))
+			emit(i, titleRune(r))
 		}
 		inside = isCased(r)
 	}
-	return b.String()
 }
 
 // titleFilter is Jinja's own idea of a title: words begin behind white space,
 // hyphens and opening brackets.
-func titleFilter(s string) string {
-	var b strings.Builder
-	word := func(w string) {
-		r, n := utf8.DecodeRuneInString(w)
-		if n > 0 {
-			b.WriteString(upperRune(r))
-			b.WriteString(lower(w[n:]))
+func titleFilter(s string, emit func(i int, out string)) {
+	word := func(from, to int) {
+		if from == to {
+			return
 		}
+		r, n := utf8.DecodeRuneInString(s[from:to])
+		emit(from, upperRune(r))
+		lower(s[from+n:to], func(i int, out string) { emit(from+n+i, out) })
 	}
 	start := 0
 	for i, r := range s {
 		if isSpace(r) || strings.ContainsRune("-({[<", r) {
-			word(s[start:i])
-			b.WriteRune(r)
+			word(start, i)
 			start = i + utf8.RuneLen(r)
+			emit(i, s[i:start])
 		}
 	}
-	word(s[start:])
-	return b.String()
+	word(start, len(s))
 }
 
-func swapCase(s string) string {
-	var b strings.Builder
+func swapCase(s string, emit func(i int, out string)) {
 	for i, r := range s {
 		switch {
 		case isUpper(r):
-			b.WriteString(lowerAt(s, i, r))
+			emit(i, lowerAt(s, i, r))
 		case isLower(r):
-			b.WriteString(upperRune(r))
+			emit(i, upperRune(r))
 		default:
-			b.WriteRune(r)
+			emit(i, string(r))
 		}
 	}
-	return b.String()
 }
 
 // hasCase tells whether s has cased characters and all are as f wants them.

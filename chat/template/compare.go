@@ -32,12 +32,12 @@ func (m *machine) equal(a, b any) (bool, error) {
 	}
 	defer m.leave()
 	switch a := a.(type) {
-	case string:
-		b, ok := b.(string)
-		if !ok || len(a) != len(b) {
+	case str:
+		b, ok := b.(str)
+		if !ok || len(a.s) != len(b.s) {
 			return false, nil
 		}
-		return a == b, m.spend(len(a))
+		return a.s == b.s, m.spend(len(a.s))
 	case *undefined:
 		_, ok := b.(*undefined)
 		return ok, nil
@@ -59,18 +59,22 @@ func (m *machine) equal(a, b any) (bool, error) {
 		}
 		return m.equalMaps(a, b)
 	}
+	if err := m.read(a, b); err != nil {
+		return false, err
+	}
 	if c, ok := compareNumbers(a, b); ok {
 		return c == "=", nil
+	}
+	if _, ok := b.(str); ok {
+		return false, nil
 	}
 	return a == b, nil
 }
 
 func (m *machine) equalMaps(a, b *Map) (bool, error) {
 	for i, k := range a.keys {
-		if s, ok := k.(string); ok {
-			if err := m.spend(len(s)); err != nil {
-				return false, err
-			}
+		if err := m.read(k); err != nil {
+			return false, err
 		}
 		v, ok, err := b.lookup(k)
 		if !ok || err != nil {
@@ -142,14 +146,17 @@ func (m *machine) order(op string, a, b any) (bool, error) {
 			return false, u.err()
 		}
 	}
+	if err := m.read(a, b); err != nil {
+		return false, err
+	}
 	if c, ok := compareNumbers(a, b); ok {
 		return c != "" && strings.Contains(op, c), nil
 	}
 	switch a := a.(type) {
-	case string:
-		if b, ok := b.(string); ok {
+	case str:
+		if b, ok := b.(str); ok {
 			// UTF-8 sorts as code points do.
-			return ordered(op, strings.Compare(a, b)), m.spend(min(len(a), len(b)))
+			return ordered(op, strings.Compare(a.s, b.s)), m.spend(min(len(a.s), len(b.s)))
 		}
 	case *list:
 		b, ok := b.(*list)
@@ -185,28 +192,32 @@ func (m *machine) contains(x, v any) (bool, error) {
 	switch x := x.(type) {
 	case *undefined:
 		return false, nil
-	case string:
-		s, ok := v.(string)
+	case str:
+		s, ok := v.(str)
 		if u, undef := v.(*undefined); undef {
 			return false, u.err()
 		}
 		if !ok {
 			return false, fmt.Errorf("'in <string>' requires string as left operand, not %s", typeName(v))
 		}
-		return strings.Contains(x, s), m.spend(len(x))
+		return strings.Contains(x.s, s.s), m.read(x, s)
 	case *Map:
-		if s, ok := v.(string); ok {
-			if err := m.spend(len(s)); err != nil {
-				return false, err
-			}
+		if err := m.read(v); err != nil {
+			return false, err
 		}
 		_, ok, err := x.lookup(v)
 		return ok, err
 	case *list:
-		for _, item := range x.items {
+		for i, item := range x.items {
 			if ok, err := m.equal(item, v); ok || err != nil {
+				if x.kind == kindGenerator {
+					x.items = x.items[i+1:]
+				}
 				return ok, err
 			}
+		}
+		if x.kind == kindGenerator {
+			x.items = nil
 		}
 		return false, nil
 	}

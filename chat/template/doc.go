@@ -24,14 +24,22 @@
 // How the files divide: lexer and parser make a tree (ast.go), machine.go walks
 // statements, eval.go expressions, budget.go counts what a render may spend;
 // filters, tests and methods are tables by name. Values are Go's nil, bool,
-// int64, float64 and string, json.Number for integers past int64, and the types
-// of value.go; all but namespaces are immutable, so no value can contain itself
-// but through one.
+// int64 and float64, json.Number for integers past int64, texts (str.go) and the
+// types of value.go. All are immutable but namespaces, generators, which give
+// their items once, and cyclers; so no value can contain itself but through a
+// namespace.
 //
-// Left out, and an error when used: include, import, extends, block, autoescape
-// and recursive loops; arithmetic past 64 bits; the filters and methods that
-// format text for people or the web (truncate, wordwrap, groupby, urlencode,
-// pprint and the like); and the methods that change a list or a dict, which the
-// sandbox refuses as well. testdata/templates holds what was compared with
-// Jinja2 itself.
+// A text knows which of its bytes came from outside, through every filter,
+// method and operator, and Render says it of the result: that is how what
+// somebody typed is kept from becoming a special token, whatever the template
+// does with it. A text also knows whether it is Markup, which only safe, escape
+// and forceescape make.
+//
+// Left out, and an error where a template comes to it: arithmetic past 64 bits,
+// tuples as keys, formats inside formats; the filters striptags, xmlattr,
+// urlize, pprint, random and filesizeformat; encode, casefold and translate of
+// texts; and the methods that change a list or a dict, which the sandbox refuses
+// as well. Left out, and an error when the template is read: include, import,
+// extends, block and autoescape. A range is a list. testdata/templates holds
+// what was compared with Jinja2 itself.
 package template

@@ -42,6 +42,9 @@ func (m *machine) eval(x expr) (any, error) {
 		return m.evalSlice(x)
 	case *unaryExpr:
 		v, err := m.eval(x.x)
+		if err == nil {
+			err = m.read(v)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -78,13 +81,21 @@ func (m *machine) eval(x expr) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return filters[x.name].apply(m, x.name, v, a)
+		f := filters[x.name]
+		if f == nil {
+			return nil, fmt.Errorf("no filter named '%s'", x.name)
+		}
+		return f.apply(m, x.name, v, a)
 	case *testExpr:
 		v, a, err := m.applied(x.x, x.args)
 		if err != nil {
 			return nil, err
 		}
-		ok, err := tests[x.name].apply(m, x.name, v, a)
+		t := tests[x.name]
+		if t == nil {
+			return nil, fmt.Errorf("no test named '%s'", x.name)
+		}
+		ok, err := t.apply(m, x.name, v, a)
 		return truth(ok) != x.not, err
 	case *callExpr:
 		f, a, err := m.applied(x.f, x.args)
@@ -147,11 +158,10 @@ func (m *machine) evalDict(x *dictExpr) (any, error) {
 
 // putKey sets a key in a dict that is being made.
 func (m *machine) putKey(d *Map, key, v any) error {
-	cost := keyBytes
-	if s, ok := key.(string); ok {
-		cost += len(s) // hashed
+	if err := m.spend(keyBytes); err != nil {
+		return err
 	}
-	if err := m.spend(cost); err != nil {
+	if err := m.read(key); err != nil { // it is hashed
 		return err
 	}
 	h, err := hashKey(key)
@@ -164,7 +174,7 @@ func (m *machine) putKey(d *Map, key, v any) error {
 
 func (m *machine) evalConcat(x *concatExpr) (any, error) {
 	w := &writer{m: m}
-	for _, e := range x.items {
+	for _, e := range x.items { // Markup is text like any other to ~
 		v, err := m.eval(e)
 		if err != nil {
 			return nil, err

@@ -7,11 +7,11 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
+	"unicode/utf8"
 )
 
-// filters are Jinja's by name; tojson is transformers' own. Those not here are
-// refused when a template is parsed.
+// filters are Jinja's by name; tojson is transformers' own. One that is not
+// here is an error where a template comes to it, as in Jinja.
 var filters map[string]*builtin
 
 func init() {
@@ -21,12 +21,16 @@ func init() {
 	})
 	otherwise := def("default_value? boolean?", func(_ *machine, x any, p params) (any, error) {
 		if isUndefined(x) || (p.flag(1, false) && !truth(x)) {
-			return p.value(0, ""), nil
+			return p.value(0, plain("")), nil
 		}
 		return x, nil
 	})
 	toString := def("", func(m *machine, x any, _ params) (any, error) { return m.str(x) })
 	escape := def("", escapeHTML)
+	asMarkup := func(m *machine, x any, _ params) (any, error) {
+		s, err := m.str(x)
+		return s.as(true), err
+	}
 	filters = map[string]*builtin{
 		"abs":     def("", abs),
 		"attr":    def("name", attribute),
@@ -35,12 +39,24 @@ func init() {
 		"float":  def("default?", toFloat),
 		"int":    def("default? base?", toInt),
 		"round":  def("precision? method?", round),
-		"string": toString, "safe": toString,
-		"escape": escape, "e": escape, "forceescape": escape,
+		"string": toString, "safe": def("", asMarkup),
+		"escape": escape, "e": escape,
+		"forceescape": def("", func(m *machine, x any, p params) (any, error) {
+			s, err := m.str(x)
+			if err != nil {
+				return nil, err
+			}
+			return escapeHTML(m, s.as(false), p)
+		}),
 		"tojson": def("ensure_ascii? indent? separators? sort_keys?", toJSON),
 
 		"capitalize": textFunc(capitalize), "lower": textFunc(lower),
-		"upper": textFunc(upper), "title": textFunc(titleFilter),
+		"upper": textFunc(upper),
+		"title": def("", func(m *machine, x any, _ params) (any, error) {
+			v, err := textFunc(titleFilter).apply(m, "title", x, arguments{})
+			s, _ := v.(str)
+			return s.as(false), err
+		}),
 		"trim": stripMethod(true, true),
 		"center": def("width?", func(m *machine, x any, p params) (any, error) {
 			width, err := p.number(0, 80)
@@ -57,25 +73,31 @@ func init() {
 				if err != nil {
 					return nil, err
 				}
-				if i == 0 {
+				if s = s.as(false); i == 0 {
 					x = s
 				} else {
 					p.values[i-1] = s
 				}
 			}
-			return m.replaceArgs(x.(string), p)
+			return m.replaceArgs(x.(str), p)
 		}),
 		"wordcount": def("", func(m *machine, x any, _ params) (any, error) {
 			s, err := m.str(x)
 			if err == nil {
-				err = m.spend(len(s))
+				err = m.spend(4 * len(s.s))
 			}
-			return int64(len(strings.FieldsFunc(s, func(r rune) bool {
-				return r != '_' && !unicode.IsLetter(r) && !unicode.IsNumber(r)
-			}))), err
+			n, inside := int64(0), false
+			for _, r := range s.s {
+				was := inside
+				if inside = isWordChar(r); inside && !was {
+					n++
+				}
+			}
+			return n, err
 		}),
 	}
 	addListFilters()
+	addTextFilters()
 }
 
 // arithmetic on what is not a number fails as Python's functions do.
@@ -118,11 +140,11 @@ func toFloat(m *machine, x any, p params) (any, error) {
 	if u, ok := x.(*undefined); ok {
 		return nil, u.err()
 	}
-	if s, ok := x.(string); ok {
-		if err := m.spend(len(s)); err != nil {
-			return nil, err
-		}
-		if f, ok := parseFloat(s); ok {
+	if err := m.read(x, x, x); err != nil {
+		return nil, err
+	}
+	if s, ok := x.(str); ok {
+		if f, ok := parseFloat(s.s); ok {
 			return f, nil
 		}
 	} else if f, ok := asFloat(x); ok {
@@ -139,15 +161,15 @@ func toInt(m *machine, x any, p params) (any, error) {
 	switch v := x.(type) {
 	case *undefined:
 		return nil, v.err()
-	case string:
-		if err := m.spend(len(v)); err != nil {
+	case str:
+		if err := m.read(v, v, v, v); err != nil {
 			return nil, err
 		}
-		n, ok, err := parseInt(v, base)
+		n, ok, err := parseInt(v.s, base)
 		if ok || err != nil {
 			return n, err
 		}
-		if f, ok := parseFloat(v); ok {
+		if f, ok := parseFloat(v.s); ok {
 			x = f
 		}
 	}
@@ -221,6 +243,13 @@ func round(m *machine, x any, p params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Digits are long to find, the more so the more there are.
+	if err := m.spend(callBytes + 4*int(min(max(places, 0), 300))); err != nil {
+		return nil, err
+	}
+	if err := m.read(x); err != nil {
+		return nil, err
+	}
 	n, isInt := asInt(x)
 	f, ok := asFloat(x)
 	_, isLong := x.(json.Number)
@@ -258,20 +287,22 @@ func round(m *machine, x any, p params) (any, error) {
 func escapeHTML(m *machine, x any, _ params) (any, error) {
 	s, err := m.str(x)
 	if err == nil {
-		err = m.spend(5 * len(s))
+		err = m.spend(len(s.s))
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || s.isMarkup() {
+		return s, err
 	}
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;").Replace(s), nil
+	w := &writer{m: m, markup: true}
+	w.put(s)
+	return w.done()
 }
 
 func indent(m *machine, x any, p params) (any, error) {
-	s, ok := x.(string)
+	s, ok := x.(str)
 	if !ok {
 		return nil, fmt.Errorf("indent is for str, not %s", typeName(x))
 	}
-	margin, ok := p.value(0, int64(4)).(string)
+	margin, ok := p.value(0, int64(4)).(str)
 	if !ok {
 		n, err := p.number(0, 4)
 		if err != nil {
@@ -281,19 +312,26 @@ func indent(m *machine, x any, p params) (any, error) {
 			return nil, err
 		}
 	}
-	if err := m.paySplit(s, countFunc(s, isLineBreak)+1); err != nil {
+	if err := m.paySplit(s.s, countFunc(s.s, isLineBreak)+1); err != nil {
 		return nil, err
 	}
-	w := &writer{m: m}
-	for i, line := range splitLines(s+"\n", false) {
+	w := &writer{m: m, markup: s.isMarkup()}
+	lines := splitLines(s.s, false)
+	if r, _ := utf8.DecodeLastRuneInString(s.s); s.s == "" || isLineBreak(r) {
+		lines = append(lines, cut{len(s.s), len(s.s)})
+	}
+	for i, line := range lines {
+		if w.err != nil {
+			break
+		}
 		if i > 0 {
 			w.add("\n")
 		}
 		switch {
-		case i == 0 && p.flag(1, false), i > 0 && (line != "" || p.flag(2, false)):
-			w.add(margin)
+		case i == 0 && p.flag(1, false), i > 0 && (line.from < line.to || p.flag(2, false)):
+			w.put(margin)
 		}
-		w.add(line)
+		w.put(s.sub(line.from, line.to))
 	}
 	return w.done()
 }

@@ -2,6 +2,7 @@ package template
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -46,8 +47,13 @@ func addListFilters() {
 }
 
 func first(m *machine, x any, _ params) (any, error) {
-	if s, ok := x.(string); ok && s != "" {
-		return m.char(s, 0)
+	if s, ok := x.(str); ok && s.s != "" {
+		return m.char(s.as(false), 0)
+	}
+	if l, ok := x.(*list); ok && l.kind == kindGenerator && len(l.items) > 0 {
+		item := l.items[0]
+		l.items = l.items[1:]
+		return item, nil
 	}
 	items, err := m.iterate(x)
 	if err != nil || len(items) == 0 {
@@ -57,7 +63,7 @@ func first(m *machine, x any, _ params) (any, error) {
 }
 
 func last(m *machine, x any, _ params) (any, error) {
-	if s, ok := x.(string); ok && s != "" {
+	if s, ok := x.(str); ok && s.s != "" {
 		return m.char(s, -1)
 	}
 	if l, ok := x.(*list); ok && l.kind == kindGenerator {
@@ -71,6 +77,9 @@ func last(m *machine, x any, _ params) (any, error) {
 }
 
 func reverse(m *machine, x any, _ params) (any, error) {
+	if s, ok := x.(str); ok {
+		return m.slice(s, nil, nil, int64(-1))
+	}
 	items, err := m.iterate(x)
 	if err == nil {
 		err = m.spendItems(len(items))
@@ -80,14 +89,11 @@ func reverse(m *machine, x any, _ params) (any, error) {
 	}
 	items = slices.Clone(items)
 	slices.Reverse(items)
-	if _, ok := x.(string); ok {
-		return m.join("", items, func(w *writer, _ int, x any) { w.str(x) })
-	}
 	return generator(items), nil
 }
 
 func joinFilter(m *machine, x any, p params) (any, error) {
-	sep, err := m.str(p.value(0, ""))
+	sep, err := m.str(p.value(0, plain("")))
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +101,11 @@ func joinFilter(m *machine, x any, p params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	get := m.getter(p.value(1, nil), nil, false)
-	return m.join(sep, items, func(w *writer, _ int, x any) {
+	get, err := m.getter(p.value(1, nil), nil, false)
+	if err != nil {
+		return nil, err
+	}
+	return m.join(sep.as(false), items, func(w *writer, _ int, x any) {
 		v, err := get(x)
 		if err != nil {
 			w.err = err
@@ -107,7 +116,10 @@ func joinFilter(m *machine, x any, p params) (any, error) {
 
 func sum(m *machine, x any, p params) (any, error) {
 	items, err := m.iterate(x)
-	get := m.getter(p.value(0, nil), nil, false)
+	if err != nil {
+		return nil, err
+	}
+	get, err := m.getter(p.value(0, nil), nil, false)
 	total := p.value(1, int64(0))
 	for _, item := range items {
 		v, err := m.apply(get, item)
@@ -133,16 +145,20 @@ func (m *machine) apply(f func(any) (any, error), item any) (any, error) {
 // getter makes the function that looks up an attribute: a key, or a path of
 // them with dots; none is the item itself. With fold, strings come in lower
 // case.
-func (m *machine) getter(attribute, otherwise any, fold bool) func(any) (any, error) {
+func (m *machine) getter(attribute, otherwise any, fold bool) (func(any) (any, error), error) {
 	var path []any
 	switch a := attribute.(type) {
 	case nil:
-	case string:
-		for _, part := range strings.Split(a, ".") {
+	case str:
+		// A part takes a string and its place in the path, and a number is tried.
+		if err := m.spend(4*len(a.s) + 4*charBytes*(strings.Count(a.s, ".")+1)); err != nil {
+			return nil, err
+		}
+		for part := range strings.SplitSeq(a.s, ".") {
 			if n, ok, _ := parseInt(part, 10); ok && part != "" && part[0] >= '0' && part[0] <= '9' {
 				path = append(path, n)
 			} else {
-				path = append(path, part)
+				path = append(path, plain(part))
 			}
 		}
 	default:
@@ -161,14 +177,14 @@ func (m *machine) getter(attribute, otherwise any, fold bool) func(any) (any, er
 				v = otherwise
 			}
 		}
-		if s, ok := v.(string); ok && fold {
-			if err := m.spend(len(s)); err != nil {
+		if s, ok := v.(str); ok && fold {
+			if err := m.spend(4 * len(s.s)); err != nil {
 				return nil, err
 			}
-			return lower(s), nil
+			return recase(lower).apply(s), nil
 		}
 		return v, nil
-	}
+	}, nil
 }
 
 // mapFilter is map('filter', arguments...) or map(attribute=, default=).
@@ -190,7 +206,9 @@ func mapFilter(m *machine, x any, p params) (any, error) {
 		if !ok || p.rest.len() > 2 || (p.rest.len() == 2 && !more) {
 			return nil, errors.New("map requires a filter argument")
 		}
-		each = m.getter(attribute, otherwise, false)
+		if each, err = m.getter(attribute, otherwise, false); err != nil {
+			return nil, err
+		}
 	} else if each, err = m.named(filters, "filter", p.rest); err != nil {
 		return nil, err
 	}
@@ -206,13 +224,13 @@ func mapFilter(m *machine, x any, p params) (any, error) {
 // named makes a function of a filter or test that is given by name, as the
 // first of the arguments.
 func (m *machine) named(table map[string]*builtin, what string, a arguments) (func(any) (any, error), error) {
-	name, ok := a.pos[0].(string)
-	f := table[name]
+	name, ok := a.pos[0].(str)
+	f := table[name.s]
 	if !ok || f == nil {
-		return nil, errors.New("no " + what + " named '" + name + "'")
+		return nil, fmt.Errorf("no %s named '%.40s'", what, name.s)
 	}
 	a.pos = a.pos[1:]
-	return func(v any) (any, error) { return f.apply(m, name, v, a) }, nil
+	return func(v any) (any, error) { return f.apply(m, name.s, v, a) }, nil
 }
 
 // selection makes select and reject, and with attr selectattr and rejectattr:
@@ -227,13 +245,16 @@ func selection(keep, attr bool) *builtin {
 			return nil, err
 		}
 		a := p.rest
-		get := m.getter(nil, nil, false)
+		get, err := m.getter(nil, nil, false)
 		if attr {
 			if len(a.pos) == 0 {
 				return nil, errors.New("missing parameter for attribute name")
 			}
-			get = m.getter(a.pos[0], nil, false)
+			get, err = m.getter(a.pos[0], nil, false)
 			a.pos = a.pos[1:]
+		}
+		if err != nil {
+			return nil, err
 		}
 		test := func(v any) (any, error) { return truth(v), nil }
 		if len(a.pos) > 0 {
@@ -283,7 +304,7 @@ func batch(m *machine, x any, p params) (any, error) {
 	}
 	items, err := m.iterate(x)
 	if err == nil {
-		err = m.spendItems(4 * len(items))
+		err = m.spendItems(6 * len(items))
 	}
 	if err != nil {
 		return nil, err
@@ -322,7 +343,7 @@ func sliceFilter(m *machine, x any, p params) (any, error) {
 	if n > int64(m.left.Bytes) {
 		return nil, m.spend(-1)
 	}
-	if err := m.spendItems(4 * int(n)); err != nil {
+	if err := m.spendItems(6 * int(n)); err != nil {
 		return nil, err
 	}
 	size, longer := len(items)/int(n), len(items)%int(n)

@@ -10,7 +10,7 @@ type keyed struct{ key, item any }
 
 // keyedBy pairs the items with their keys.
 func (m *machine) keyedBy(items []any, get func(any) (any, error)) ([]keyed, error) {
-	if err := m.spendItems(2 * len(items)); err != nil {
+	if err := m.spendItems(4 * len(items)); err != nil {
 		return nil, err
 	}
 	out := make([]keyed, len(items))
@@ -27,17 +27,27 @@ func (m *machine) keyedBy(items []any, get func(any) (any, error)) ([]keyed, err
 // getters looks up what to sort by: one attribute or several with commas
 // between. Even one comes in a tuple, since equal keys are then not compared
 // further, whatever their type.
-func (m *machine) getters(attribute any, fold bool) func(any) (any, error) {
+func (m *machine) getters(attribute any, fold bool) (func(any) (any, error), error) {
 	var each []func(any) (any, error)
-	if s, ok := attribute.(string); ok {
-		for name := range strings.SplitSeq(s, ",") {
-			each = append(each, m.getter(name, nil, fold))
+	names := []any{attribute}
+	if s, ok := attribute.(str); ok {
+		names = nil
+		for name := range strings.SplitSeq(s.s, ",") {
+			if err := m.spend(callBytes); err != nil {
+				return nil, err
+			}
+			names = append(names, plain(name))
 		}
-	} else {
-		each = append(each, m.getter(attribute, nil, fold))
+	}
+	for _, name := range names {
+		get, err := m.getter(name, nil, fold)
+		if err != nil {
+			return nil, err
+		}
+		each = append(each, get)
 	}
 	return func(v any) (any, error) {
-		if err := m.spendItems(len(each)); err != nil {
+		if err := m.spendItems(len(each) + 4); err != nil {
 			return nil, err
 		}
 		keys := make([]any, len(each))
@@ -48,7 +58,7 @@ func (m *machine) getters(attribute any, fold bool) func(any) (any, error) {
 			}
 		}
 		return tuple(keys...), nil
-	}
+	}, nil
 }
 
 func (m *machine) sorted(items []keyed, descending bool) (any, error) {
@@ -73,7 +83,11 @@ func sortFilter(m *machine, x any, p params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	by, err := m.keyedBy(items, m.getters(p.value(2, nil), !p.flag(1, false)))
+	get, err := m.getters(p.value(2, nil), !p.flag(1, false))
+	if err != nil {
+		return nil, err
+	}
+	by, err := m.keyedBy(items, get)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +112,11 @@ func dictSort(m *machine, x any, p params) (any, error) {
 	case by != "key":
 		return nil, errors.New(`you can only sort by either "key" or "value"`)
 	}
-	by, err := m.keyedBy(pairs, m.getter(column, nil, !p.flag(0, false)))
+	get, err := m.getter(column, nil, !p.flag(0, false))
+	if err != nil {
+		return nil, err
+	}
+	by, err := m.keyedBy(pairs, get)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +137,11 @@ func extreme(op string) *builtin {
 		if err != nil {
 			return nil, err
 		}
-		by, err := m.keyedBy(items, m.getter(p.value(1, nil), nil, !p.flag(0, false)))
+		get, err := m.getter(p.value(1, nil), nil, !p.flag(0, false))
+		if err != nil {
+			return nil, err
+		}
+		by, err := m.keyedBy(items, get)
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +167,11 @@ func unique(m *machine, x any, p params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	by, err := m.keyedBy(items, m.getter(p.value(1, nil), nil, !p.flag(0, false)))
+	get, err := m.getter(p.value(1, nil), nil, !p.flag(0, false))
+	if err != nil {
+		return nil, err
+	}
+	by, err := m.keyedBy(items, get)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +193,7 @@ func unique(m *machine, x any, p params) (any, error) {
 // of equals and stops at the first error of less: the functions of package
 // slices would go on comparing.
 func mergeSort[T any](m *machine, items []T, less func(a, b T) (bool, error)) ([]T, error) {
-	if err := m.spendItems(2 * len(items)); err != nil {
+	if err := m.spendItems(3 * len(items)); err != nil {
 		return nil, err
 	}
 	from, to := items, make([]T, len(items))

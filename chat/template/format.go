@@ -15,7 +15,7 @@ const maxPrecision = 1100
 
 // spec says how a value is laid out, by % or by str.format.
 type spec struct {
-	fill  string
+	fill  str
 	align byte // '<', '>', '^', '=' (sign, fill, digits), 0: by the type
 	sign  byte // '+', ' ' or 0
 	alt   bool // 0x before a hexadecimal
@@ -27,10 +27,18 @@ type spec struct {
 }
 
 // layout writes one value.
-func (m *machine) layout(v any, f spec) (string, error) {
-	if _, isText := v.(string); f.prec > maxPrecision && !isText {
-		return "", errors.New("precision too big")
+func (m *machine) layout(v any, f spec) (str, error) {
+	if _, isText := v.(str); f.prec > maxPrecision && !isText {
+		return str{}, errors.New("precision too big")
 	}
+	// Digits are long to find, the more so the more there are.
+	if err := m.spend(callBytes + 4*int(min(max(f.prec, 0), maxPrecision))); err != nil {
+		return str{}, err
+	}
+	if err := m.read(v); err != nil {
+		return str{}, err
+	}
+	var text str // of what is no number
 	var s, sign string
 	var err error
 	numeric := true
@@ -41,10 +49,10 @@ func (m *machine) layout(v any, f spec) (string, error) {
 		s, sign, err = f.float(v)
 	case 'c':
 		n, ok := asInt(v)
-		if c, isText := v.(string); isText && utf8.RuneCountInString(c) == 1 {
-			s = c
+		if c, isText := v.(str); isText && utf8.RuneCountInString(c.s) == 1 {
+			text = c
 		} else if ok && n >= 0 && n <= utf8.MaxRune {
-			s = string(rune(n))
+			text = plain(string(rune(n)))
 		} else {
 			err = errors.New("%c requires int or char")
 		}
@@ -59,15 +67,19 @@ func (m *machine) layout(v any, f spec) (string, error) {
 			s, sign, err = f.float(v)
 		default:
 			numeric = false
-			if s, err = m.str(v); err == nil && f.prec >= 0 {
-				s = substring(s, 0, int(min(f.prec, int64(len(s)))))
+			if text, err = m.str(v); err == nil && f.prec >= 0 {
+				i, j := bytesOf(text.s, 0, int(min(f.prec, int64(len(text.s)))))
+				text = text.sub(i, j)
 			}
 		}
 	default:
 		err = fmt.Errorf("unsupported format character '%c'", f.verb)
 	}
 	if err != nil {
-		return "", err
+		return str{}, err
+	}
+	if numeric {
+		text = plain(sign + s)
 	}
 	if f.align == 0 {
 		switch {
@@ -81,14 +93,13 @@ func (m *machine) layout(v any, f spec) (string, error) {
 	}
 	switch f.align {
 	case '=':
-		s, err = m.pad(s, f.width-int64(len(sign)), f.fill, func(width, n int) int { return width - n })
-		return sign + s, err
+		return m.padAfter(text, len(sign), f.width, f.fill)
 	case '<':
-		return m.pad(sign+s, f.width, f.fill, func(width, n int) int { return 0 })
+		return m.pad(text, f.width, f.fill, func(width, n int) int { return 0 })
 	case '^':
-		return m.pad(sign+s, f.width, f.fill, func(width, n int) int { return (width - n) / 2 })
+		return m.pad(text, f.width, f.fill, func(width, n int) int { return (width - n) / 2 })
 	}
-	return m.pad(sign+s, f.width, f.fill, func(width, n int) int { return width - n })
+	return m.pad(text, f.width, f.fill, func(width, n int) int { return width - n })
 }
 
 // signed splits off the sign to print.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // fromGo turns a caller's value into one of ours; nothing else gets in, so a
@@ -14,8 +15,10 @@ func fromGo(v any, depth int) (any, error) {
 		return nil, fmt.Errorf("value nests deeper than %d", maxNesting)
 	}
 	switch v := v.(type) {
-	case nil, bool, int64, float64, string:
+	case nil, bool, int64, float64:
 		return v, nil
+	case string:
+		return fromOutside(v), nil
 	case int:
 		return int64(v), nil
 	case int32:
@@ -23,9 +26,16 @@ func fromGo(v any, depth int) (any, error) {
 	case float32:
 		return float64(v), nil
 	case json.Number:
+		if len(v) > maxDigits {
+			return nil, fmt.Errorf("a number of %d digits, at most %d are read", len(v), maxDigits)
+		}
 		return number(v), nil
 	case json.RawMessage:
-		return Decode(v)
+		x, err := Decode(v)
+		if err != nil {
+			return nil, err
+		}
+		return fromGo(x, depth)
 	case []string:
 		return fromSlice(v, depth)
 	case []any:
@@ -44,7 +54,11 @@ func fromGo(v any, depth int) (any, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%v: %w", k, err)
 			}
-			d.put(k, k, x)
+			key := k
+			if s, ok := k.(string); ok {
+				key = fromOutside(s)
+			}
+			d.put(k, key, x)
 		}
 		return d, nil
 	case map[string]any:
@@ -54,11 +68,32 @@ func fromGo(v any, depth int) (any, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", k, err)
 			}
-			d.Set(k, x)
+			d.put(k, fromOutside(k), x)
 		}
 		return d, nil
 	}
 	return nil, fmt.Errorf("a template cannot use a Go %T", v)
+}
+
+// fromOutside is a caller's text, no byte of which may become part of a special
+// token.
+func fromOutside(s string) str { return str{strings.ToValidUTF8(s, "\uFFFD"), whole(true, false)} }
+
+// own is a value, none of it used yet, as the template's own.
+func own(v any) any {
+	switch v := v.(type) {
+	case str:
+		return plain(v.s)
+	case *list:
+		for i, x := range v.items {
+			v.items[i] = own(x)
+		}
+	case *Map:
+		for i, x := range v.values {
+			v.keys[i], v.values[i] = own(v.keys[i]), own(x)
+		}
+	}
+	return v
 }
 
 func fromSlice[T any](s []T, depth int) (any, error) {

@@ -13,6 +13,7 @@ var globals = map[string]any{
 	"dict":            &function{name: "dict", call: newDict},
 	"namespace":       &function{name: "namespace", call: newNamespace},
 	"joiner":          builtinFunc("joiner", def("sep?", joiner)),
+	"cycler":          builtinFunc("cycler", def("*", cycler)),
 	"raise_exception": builtinFunc("raise_exception", def("message", raise)),
 	"strftime_now":    builtinFunc("strftime_now", def("format", strftimeNow)),
 }
@@ -28,11 +29,11 @@ func raise(m *machine, _ any, p params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, &Raised{Message: s}
+	return nil, &Raised{Message: s.s}
 }
 
 func strftimeNow(m *machine, _ any, p params) (any, error) {
-	layout, err := p.text(0, "")
+	layout, err := p.str(0, "")
 	if err != nil {
 		return nil, err
 	}
@@ -141,13 +142,42 @@ func newNamespace(m *machine, a arguments) (any, error) {
 // joiner makes a function that gives nothing when first called, and sep from
 // then on.
 func joiner(_ *machine, _ any, p params) (any, error) {
-	sep, err := p.text(0, ", ")
+	sep, err := p.str(0, ", ")
 	used := false
 	return &function{name: "joiner", call: func(*machine, arguments) (any, error) {
 		if !used {
 			used = true
-			return "", nil
+			return plain(""), nil
 		}
 		return sep, nil
 	}}, err
+}
+
+// cycler makes an object that gives one value after another, round and round.
+func cycler(m *machine, _ any, p params) (any, error) {
+	items := p.rest.pos
+	if len(items) == 0 {
+		return nil, errors.New("at least one item has to be provided")
+	}
+	at := 0
+	f := &function{name: "Cycler"}
+	f.get = func(name string) (any, bool) {
+		switch name {
+		case "current":
+			return items[at], true
+		case "next":
+			return &function{name: "next", call: func(*machine, arguments) (any, error) {
+				v := items[at]
+				at = (at + 1) % len(items)
+				return v, nil
+			}}, true
+		case "reset":
+			return &function{name: "reset", call: func(*machine, arguments) (any, error) {
+				at = 0
+				return nil, nil
+			}}, true
+		}
+		return nil, false
+	}
+	return f, nil
 }

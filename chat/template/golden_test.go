@@ -86,7 +86,8 @@ func checkGolden(t *testing.T, tmpl *Template, line []byte) {
 	for _, key := range []string{"rendered", "ids", "cat", "error"} {
 		delete(vars, key)
 	}
-	got, err := tmpl.Render(messages, vars)
+	r, err := tmpl.Render(messages, vars)
+	got := r.Text
 	var raised *Raised
 	switch {
 	case want.Rendered == nil && !errors.As(err, &raised):

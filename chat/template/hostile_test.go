@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 )
 
 // hostile are templates that would run for ever, use up the memory or overflow
@@ -88,23 +87,18 @@ func TestHostile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			start := cpuTime(t)
 			tmpl, err := Parse(source, Tokens{})
 			if err == nil {
 				_, err = tmpl.Render(nil, nil)
 			}
-			took := cpuTime(t) - start
 			runtime.ReadMemStats(&after)
 			mb := (after.TotalAlloc - before.TotalAlloc) >> 20
-			t.Logf("%v, %d MB allocated: %v", took.Round(time.Millisecond), mb, err)
+			t.Logf("%d MB allocated: %v", mb, err)
 			if err == nil {
 				t.Fatal("no error")
 			}
 			oneLine(t, err)
-			switch {
-			case took > time.Second:
-				t.Errorf("took %v of computing", took)
-			case mb > 512:
+			if mb > 384 {
 				t.Errorf("allocated %d MB", mb)
 			}
 		})

@@ -80,7 +80,8 @@ func TestSnippets(t *testing.T) {
 		if err != nil {
 			return "", err
 		}
-		return tmpl.Render(nil, vars)
+		r, err := tmpl.Render(nil, vars)
+		return r.Text, err
 	}
 	for _, c := range cases.Snippets {
 		got, err := render(c.Template)
@@ -112,7 +113,7 @@ func TestModels(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := parsed[c.Model].Render(messages, vars)
-		c.check(t, fmt.Sprintf("%s, conversation %d", c.Model, c.Conversation), got, err)
+		c.check(t, fmt.Sprintf("%s, conversation %d", c.Model, c.Conversation), got.Text, err)
 	}
 }
 
@@ -124,8 +125,8 @@ func TestStrftime(t *testing.T) {
 		}
 		at := time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], n[6]*1000, time.UTC)
 		m := &machine{budget: newBudget(DefaultLimits)}
-		got, err := m.strftime(at, row[0].(string))
-		if err != nil || got != row[8] {
+		got, err := m.strftime(at, plain(row[0].(string)))
+		if s, _ := got.(str); err != nil || s.s != row[8] {
 			t.Errorf("%s at %v: %q, %v, want %q", row[0], at, got, err, row[8])
 		}
 	}

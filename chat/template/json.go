@@ -80,10 +80,10 @@ func (d *Map) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &jsonWriter{writer: writer{m: &machine{budget: newBudget(DefaultLimits)}}, comma: ",", col: ":"}
+	w := &jsonWriter{writer: writer{m: &machine{budget: newBudget(DefaultLimits)}}, comma: plain(","), col: plain(":")}
 	w.value(v, 0)
 	text, err := w.done()
-	return []byte(text), err
+	return []byte(text.s), err
 }
 
 // Decode reads one JSON value for use as a template variable: objects become

@@ -226,7 +226,9 @@ func (l *lexer) tag(end string, kind tokenKind) error {
 // one lexes a single token inside a tag.
 func (l *lexer) one(rest string) error {
 	if rest[0] >= '0' && rest[0] <= '9' {
-		if s := floatRE.FindString(rest); s != "" {
+		// Behind a dot, a number is an index: x.0.1
+		behindDot := l.pos > 0 && l.src[l.pos-1] == '.'
+		if s := floatRE.FindString(rest); s != "" && !behindDot {
 			return l.take(tokFloat, s, len(s))
 		}
 		s := intRE.FindString(rest)

@@ -1,6 +1,9 @@
 package template
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // loop is the variable of that name inside a for loop. Items are drawn from
 // the source one at a time, since a condition may depend on what the body did
@@ -13,6 +16,9 @@ type loop struct {
 	index0    int
 	prev, cur any
 	seen      *list // what changed was called with last
+	node      *forNode
+	scope     *scope // around the loop
+	depth0    int    // how many calls of itself it is inside of
 }
 
 // draw moves one item from the source to ahead.
@@ -103,9 +109,9 @@ func (l *loop) attr(name string) (any, error) {
 		}
 		return l.ahead[0], nil
 	case "depth":
-		return int64(1), nil
+		return int64(l.depth0 + 1), nil
 	case "depth0":
-		return int64(0), nil
+		return int64(l.depth0), nil
 	case "cycle":
 		return &function{name: name, call: l.cycle}, nil
 	case "changed":
@@ -142,14 +148,48 @@ func (m *machine) forLoop(n *forNode) error {
 	if err != nil {
 		return err
 	}
+	return m.loopOver(n, items, 0)
+}
+
+// again is loop(items): the text of a recursive loop over other items.
+func (l *loop) again(a arguments) (any, error) {
+	if !l.node.again {
+		return nil, errors.New("the loop must have the 'recursive' marker to be called")
+	}
+	if len(a.pos) != 1 || a.len() > 0 {
+		return nil, errors.New("a loop is called with what to go through")
+	}
+	m := l.m
+	if err := m.enter(); err != nil {
+		return nil, err
+	}
+	defer m.leave()
+	items, err := m.iterate(a.pos[0])
+	if err != nil {
+		return nil, err
+	}
+	outer, at := m.out, m.scope
+	m.out, m.scope = &output{capture: true}, l.scope
+	err = m.loopOver(l.node, items, l.depth0+1)
+	text := m.out.str(false)
+	m.out, m.scope = outer, at
+	return text, err
+}
+
+// loopOver runs a loop in the current scope.
+func (m *machine) loopOver(n *forNode, items []any, depth int) error {
 	outer := m.scope
 	defer func() { m.scope = outer }()
-	l := &loop{m: m, source: items, index0: -1}
+	l := &loop{m: m, source: items, index0: -1, node: n, scope: outer, depth0: depth}
 	if n.cond != nil {
 		l.keep = func(item any) (bool, error) {
 			at := m.scope
 			defer func() { m.scope = at }()
-			m.scope = newScope(outer)
+			s, err := m.inner(outer)
+			if err != nil {
+				return false, err
+			}
+			m.scope = s
 			if err := m.assign(n.target, item); err != nil {
 				return false, err
 			}
@@ -167,10 +207,11 @@ func (m *machine) forLoop(n *forNode) error {
 		more, err := l.next()
 		if more && err == nil {
 			// A set in the body lasts for one iteration.
-			m.scope = newScope(outer)
-			m.scope.vars["loop"] = l
-			if err = m.assign(n.target, l.cur); err == nil {
-				err = m.run(n.body)
+			if m.scope, err = m.inner(outer); err == nil {
+				m.scope.vars["loop"] = l
+				if err = m.assign(n.target, l.cur); err == nil {
+					err = m.run(n.body)
+				}
 			}
 			m.scope = outer
 			completed = completed || err == nil

@@ -9,8 +9,8 @@ import (
 type machine struct {
 	budget
 	scope    *scope
-	out      output
-	captured string // what capturedExpr stands for
+	out      *output
+	captured str // what capturedExpr stands for
 }
 
 // scope holds the variables of a block; names not in it are its parent's.
@@ -21,6 +21,11 @@ type scope struct {
 
 func newScope(parent *scope) *scope {
 	return &scope{vars: map[string]any{}, parent: parent}
+}
+
+// inner makes a scope inside another, and pays for it.
+func (m *machine) inner(parent *scope) (*scope, error) {
+	return newScope(parent), m.spend(scopeBytes)
 }
 
 func (s *scope) lookup(name string) (any, bool) {
@@ -35,27 +40,25 @@ func (s *scope) lookup(name string) (any, bool) {
 // output collects printed text: the result's, or that of a set, filter, macro
 // or call block.
 type output struct {
-	buf     []byte
+	builder
 	capture bool
 }
 
-func (o *output) String() string { return string(o.buf) }
-
-func (m *machine) write(s string) error {
-	if len(m.out.buf)+len(s) > maxText {
+func (m *machine) write(x str) error {
+	if m.out.text.Len()+len(x.s) > maxText {
 		return errTooLong
 	}
 	if m.out.capture {
-		if err := m.spend(len(s)); err != nil {
+		if err := m.spend(2 * len(x.s)); err != nil {
 			return err
 		}
 	} else {
-		if len(s) > m.left.Output {
+		if len(x.s) > m.left.Output {
 			return errors.New("the result is too long")
 		}
-		m.left.Output -= len(s)
+		m.left.Output -= len(x.s)
 	}
-	m.out.buf = append(m.out.buf, s...)
+	m.out.put(x)
 	return nil
 }
 
@@ -113,7 +116,7 @@ func (m *machine) runIn(s *scope, body []node) error {
 func (m *machine) exec(n node) error {
 	switch n := n.(type) {
 	case textNode:
-		return m.write(n.text)
+		return m.write(plain(n.text))
 	case *printNode:
 		return atLine(n.line, m.print(n.x))
 	case *ifNode:
@@ -144,7 +147,11 @@ func (m *machine) exec(n node) error {
 	case *callNode:
 		return atLine(n.line, m.callBlock(n))
 	case *filterNode:
-		text, err := m.capture(newScope(m.scope), n.body)
+		s, err := m.inner(m.scope)
+		if err != nil {
+			return atLine(n.line, err)
+		}
+		text, err := m.capture(s, n.body)
 		if err == nil {
 			var v any
 			if v, err = m.filterCaptured(n.filter, text); err == nil {
@@ -179,17 +186,17 @@ func (m *machine) printValue(v any) error {
 }
 
 // capture runs statements and returns what they print.
-func (m *machine) capture(s *scope, body []node) (string, error) {
+func (m *machine) capture(s *scope, body []node) (str, error) {
 	outer := m.out
-	m.out = output{capture: true}
+	m.out = &output{capture: true}
 	err := m.runIn(s, body)
-	text := m.out.String()
+	text := m.out.str(false)
 	m.out = outer
 	return text, err
 }
 
 // filterCaptured passes captured text through a chain of filters.
-func (m *machine) filterCaptured(filter expr, text string) (any, error) {
+func (m *machine) filterCaptured(filter expr, text str) (any, error) {
 	outer := m.captured
 	m.captured = text
 	v, err := m.eval(filter)
@@ -205,7 +212,11 @@ func (m *machine) set(n *setNode) error {
 		}
 		return m.assign(n.target, v)
 	}
-	text, err := m.capture(newScope(m.scope), n.body)
+	s, err := m.inner(m.scope)
+	if err != nil {
+		return err
+	}
+	text, err := m.capture(s, n.body)
 	if err != nil {
 		return err
 	}
@@ -227,8 +238,12 @@ func (m *machine) with(n *withNode) error {
 		}
 		values[i] = v
 	}
+	s, err := m.inner(m.scope)
+	if err != nil {
+		return err
+	}
 	outer := m.scope
-	m.scope = newScope(outer)
+	m.scope = s
 	defer func() { m.scope = outer }()
 	for i, t := range n.targets {
 		if err := m.assign(t, values[i]); err != nil {
@@ -254,7 +269,7 @@ func (m *machine) assign(target expr, v any) error {
 		if !ok {
 			return errors.New("cannot assign attribute on non-namespace object")
 		}
-		return m.putKey(ns.vars, t.name, v)
+		return m.putKey(ns.vars, plain(t.name), v)
 	case *listExpr:
 		if u, ok := v.(*undefined); ok {
 			return u.err()

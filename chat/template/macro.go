@@ -16,16 +16,19 @@ func (m *machine) macro(name string, sig signature, body []node) (*function, err
 	}
 	params := make([]any, len(sig.params))
 	for i, p := range sig.params {
-		params[i] = p
+		params[i] = plain(p)
 	}
 	home := m.scope
 	return &function{
 		name: name,
 		call: func(m *machine, a arguments) (any, error) {
-			s := newScope(home)
+			s, err := m.inner(home)
+			if err != nil {
+				return nil, err
+			}
 			outer := m.scope
 			m.scope = s // defaults see the parameters before them
-			err := m.bind(s, name, sig, a)
+			err = m.bind(s, name, sig, a)
 			m.scope = outer
 			if err != nil {
 				return nil, err
@@ -33,7 +36,7 @@ func (m *machine) macro(name string, sig signature, body []node) (*function, err
 			return m.capture(s, body)
 		},
 		attrs: map[string]any{
-			"name":          name,
+			"name":          plain(name),
 			"arguments":     tuple(params...),
 			"catch_varargs": sig.varargs,
 			"catch_kwargs":  sig.kwargs,
@@ -81,18 +84,18 @@ func (m *machine) bind(s *scope, name string, sig signature, a arguments) error 
 	}
 	if sig.kwargs || used < a.len() {
 		// A parameter filled by position is an argument too many by name.
-		filled := map[any]bool{}
+		filled := map[string]bool{}
 		for i := 0; i < len(sig.params) && i < len(a.pos); i++ {
 			filled[sig.params[i]] = true
 		}
 		extra := new(Map)
 		for i := range a.len() {
-			key, v := a.named.keys[i], a.named.values[i]
-			if _, taken := s.vars[key.(string)]; taken && !filled[key] {
+			key, v := a.named.keys[i].(str), a.named.values[i]
+			if _, taken := s.vars[key.s]; taken && !filled[key.s] {
 				continue
 			}
 			if !sig.kwargs {
-				return fmt.Errorf("macro '%s' takes no keyword argument '%s'", name, key)
+				return fmt.Errorf("macro '%s' takes no keyword argument '%s'", name, key.s)
 			}
 			if err := m.putKey(extra, key, v); err != nil {
 				return err
@@ -124,7 +127,7 @@ func (m *machine) callBlock(n *callNode) error {
 	if err != nil {
 		return err
 	}
-	if err := m.name(&a, "caller", caller); err != nil {
+	if err := m.name(&a, plain("caller"), caller); err != nil {
 		return err
 	}
 	v, err := m.call(f, a)

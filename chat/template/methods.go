@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // method gives the method of a value by name, bound to it; one that Jinja's
@@ -12,7 +13,7 @@ func method(x any, name string) any {
 	var table map[string]*builtin
 	withheld := ""
 	switch x := x.(type) {
-	case string:
+	case str:
 		table = strMethods
 	case *Map:
 		table, withheld = dictMethods, " clear pop popitem setdefault update "
@@ -22,7 +23,9 @@ func method(x any, name string) any {
 			withheld = " append clear pop reverse insert sort extend remove "
 			table = listMethods
 		case kindTuple:
-			table = listMethods
+			if name != "copy" {
+				table = listMethods
+			}
 		}
 	}
 	if f, ok := table[name]; ok {
@@ -43,10 +46,8 @@ var dictMethods, listMethods map[string]*builtin
 func init() {
 	dictMethods = map[string]*builtin{
 		"get": def("key default?", func(m *machine, x any, p params) (any, error) {
-			if s, ok := p.values[0].(string); ok {
-				if err := m.spend(len(s)); err != nil {
-					return nil, err
-				}
+			if err := m.read(p.values[0]); err != nil {
+				return nil, err
 			}
 			v, ok, err := x.(*Map).lookup(p.values[0])
 			if !ok {
@@ -106,35 +107,48 @@ func (m *machine) pairs(d *Map) ([]any, error) {
 }
 
 // replace is str.replace; n below zero replaces all.
-func (m *machine) replace(s, old, with string, n int64) (string, error) {
-	if err := m.spend(len(s)); err != nil {
-		return "", err
+func (m *machine) replace(x str, old string, with str, n int64) (str, error) {
+	if err := m.spend(2*len(x.s) + len(old)); err != nil {
+		return str{}, err
 	}
-	count := int64(strings.Count(s, old))
-	if n >= 0 && n < count {
-		count = n
+	count := strings.Count(x.s, old)
+	if n >= 0 && n < int64(count) {
+		count = int(n)
 	}
 	if count == 0 {
-		return s, nil
+		return x, nil
 	}
-	// At most 2^28 times 2^28, which fits.
-	if size := int64(len(s)) + count*int64(len(with)); size > int64(m.left.Bytes) {
-		return "", m.spend(-1)
-	} else if err := m.spend(int(size)); err != nil {
-		return "", err
+	w := &writer{m: m, markup: x.isMarkup()}
+	rest := 0
+	for k := 0; k < count && w.err == nil; k++ {
+		if w.err = m.spend(itemBytes); w.err != nil {
+			break
+		}
+		i := rest
+		switch {
+		case old != "":
+			i += strings.Index(x.s[rest:], old)
+		case k > 0: // between the characters
+			_, n := utf8.DecodeRuneInString(x.s[rest:])
+			i += n
+		}
+		w.write(x.sub(rest, i))
+		w.put(with)
+		rest = i + len(old)
 	}
-	return strings.Replace(s, old, with, int(count)), nil
+	w.write(x.from(rest))
+	return w.done()
 }
 
 // join puts strings together with sep between them.
-func (m *machine) join(sep string, items []any, each func(w *writer, i int, x any)) (any, error) {
-	w := &writer{m: m}
+func (m *machine) join(sep str, items []any, each func(w *writer, i int, x any)) (any, error) {
+	w := &writer{m: m, markup: sep.isMarkup()}
 	for i, x := range items {
 		if i > 0 {
-			w.add(sep)
+			w.write(sep)
 		}
 		if w.err == nil {
-			w.err = m.spend(1) // for the time, should all be empty
+			w.err = m.step(1)
 		}
 		if w.err != nil {
 			break
@@ -149,11 +163,17 @@ func joinStrings(m *machine, x any, p params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.join(x.(string), items, func(w *writer, i int, x any) {
-		s, ok := x.(string)
+	return m.join(x.(str), items, func(w *writer, i int, x any) {
+		s, ok := x.(str)
+		if !ok && w.markup {
+			s, ok = str{}, true
+			if s, w.err = m.str(x); w.err != nil {
+				return
+			}
+		}
 		if !ok {
 			w.err = fmt.Errorf("sequence item %d: expected str instance, %s found", i, typeName(x))
 		}
-		w.add(s)
+		w.put(s)
 	})
 }

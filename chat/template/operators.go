@@ -44,7 +44,7 @@ func unary(op string, v any) (any, error) {
 
 // binary is a op b for the arithmetic operators.
 func (m *machine) binary(op string, a, b any) (any, error) {
-	if s, ok := a.(string); ok && op == "%" {
+	if s, ok := a.(str); ok && op == "%" {
 		return m.percent(s, b)
 	}
 	for _, v := range []any{a, b} {
@@ -79,7 +79,7 @@ func (m *machine) binary(op string, a, b any) (any, error) {
 			return v, err
 		}
 	}
-	if _, ok := a.(string); ok && op == "+" {
+	if _, ok := a.(str); ok && op == "+" {
 		return nil, fmt.Errorf("can only concatenate str (not \"%s\") to str", typeName(b))
 	}
 	return nil, fmt.Errorf("unsupported operand type(s) for %s: '%s' and '%s'", op, typeName(a), typeName(b))
@@ -88,12 +88,9 @@ func (m *machine) binary(op string, a, b any) (any, error) {
 // concatenate is a + b for sequences, nil if they are none.
 func (m *machine) concatenate(a, b any) (any, error) {
 	switch a := a.(type) {
-	case string:
-		if b, ok := b.(string); ok {
-			if err := m.spend(len(a) + len(b)); err != nil {
-				return nil, err
-			}
-			return a + b, nil
+	case str:
+		if b, ok := b.(str); ok {
+			return m.add(a, b)
 		}
 	case *list:
 		b, ok := b.(*list)
@@ -109,12 +106,24 @@ func (m *machine) concatenate(a, b any) (any, error) {
 	return nil, nil
 }
 
+// add puts b behind a. What is joined with Markup is Markup, and escaped if it
+// was none.
+func (m *machine) add(a, b str) (any, error) {
+	w := &writer{m: m, markup: a.isMarkup() || b.isMarkup()}
+	if n := len(a.s) + len(b.s); n <= m.left.Bytes {
+		w.text.Grow(n)
+	}
+	w.put(a)
+	w.put(b)
+	return w.done()
+}
+
 // repeat is v * n for sequences, nil if v is none.
 func (m *machine) repeat(v any, n int64) (any, error) {
 	size, unit := 0, 1
 	switch v := v.(type) {
-	case string:
-		size = len(v)
+	case str:
+		size = len(v.s)
 	case *list:
 		if v.kind > kindTuple {
 			return nil, nil
@@ -134,11 +143,8 @@ func (m *machine) repeat(v any, n int64) (any, error) {
 	if err := m.spend(int(low)); err != nil {
 		return nil, err
 	}
-	if s, ok := v.(string); ok {
-		if size == 0 {
-			return "", nil
-		}
-		return strings.Repeat(s, int(n)), nil
+	if s, ok := v.(str); ok {
+		return m.repeatText(s, n)
 	}
 	l := v.(*list)
 	items := make([]any, 0, size*int(min(n, int64(low))))
@@ -146,6 +152,20 @@ func (m *machine) repeat(v any, n int64) (any, error) {
 		items = append(items, l.items...)
 	}
 	return &list{items: items, kind: l.kind}, nil
+}
+
+func (m *machine) repeatText(s str, n int64) (any, error) {
+	if s.s == "" || n == 0 {
+		return str{"", s.mark}, nil
+	}
+	if !s.mixed() {
+		return str{strings.Repeat(s.s, int(n)), s.mark}, nil
+	}
+	w := &writer{m: m, markup: s.isMarkup()}
+	for ; n > 0 && w.err == nil; n-- {
+		w.put(s)
+	}
+	return w.done()
 }
 
 func arithInt(op string, x, y int64) (any, error) {

@@ -217,14 +217,14 @@ func (p *parser) primary() (expr, error) {
 		return nameExpr{t.text}, nil
 	case tokString:
 		if p.cur().kind != tokString {
-			return constExpr{t.text}, nil
+			return constExpr{plain(t.text)}, nil
 		}
 		var s strings.Builder
 		s.WriteString(t.text)
 		for p.cur().kind == tokString {
 			s.WriteString(p.next().text)
 		}
-		return constExpr{s.String()}, nil
+		return constExpr{plain(s.String())}, nil
 	case tokInt:
 		return integer(t.text)
 	case tokFloat:

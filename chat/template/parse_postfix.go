@@ -133,9 +133,6 @@ func (p *parser) filter(x expr) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := filters[name]; !ok {
-		return nil, fmt.Errorf("no filter named '%s'", name)
-	}
 	f := &filterExpr{x: x, name: name}
 	if p.isOp("(") {
 		f.args, err = p.arguments()
@@ -149,9 +146,6 @@ func (p *parser) test(x expr) (expr, error) {
 	var err error
 	if t.name, err = p.expectName(); err != nil {
 		return nil, err
-	}
-	if _, ok := tests[t.name]; !ok {
-		return nil, fmt.Errorf("no test named '%s'", t.name)
 	}
 	switch {
 	case p.isOp("("):

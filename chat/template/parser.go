@@ -274,9 +274,7 @@ func (p *parser) forTag(line int) (node, error) {
 			return nil, err
 		}
 	}
-	if p.isName("recursive") {
-		return nil, fmt.Errorf("recursive loops are not supported")
-	}
+	n.again = p.skipName("recursive")
 	if err := p.open(); err != nil {
 		return nil, err
 	}

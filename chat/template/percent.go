@@ -6,7 +6,7 @@ import (
 )
 
 // percent is text % values, Python's older way of formatting.
-func (m *machine) percent(text string, values any) (any, error) {
+func (m *machine) percent(text str, values any) (any, error) {
 	args, named := []any{values}, (*Map)(nil)
 	mayRemain := false // as it may of what has an index, tuples and strings aside
 	switch v := values.(type) {
@@ -17,6 +17,8 @@ func (m *machine) percent(text string, values any) (any, error) {
 		mayRemain = v.kind == kindList
 	case *Map:
 		named, mayRemain = v, true
+	case *undefined:
+		mayRemain = true
 	}
 	used := 0
 	next := func() (any, error) {
@@ -26,26 +28,29 @@ func (m *machine) percent(text string, values any) (any, error) {
 		used++
 		return args[used-1], nil
 	}
-	w := &writer{m: m}
+	w := &writer{m: m, markup: text.isMarkup()}
 	for w.err == nil {
-		i := strings.IndexByte(text, '%')
+		if err := m.step(1); err != nil {
+			return nil, err
+		}
+		i := strings.IndexByte(text.s, '%')
 		if i < 0 {
-			w.add(text)
+			w.write(text)
 			break
 		}
-		w.add(text[:i])
-		text = text[i+1:]
-		if strings.HasPrefix(text, "%") {
-			w.add("%")
-			text = text[1:]
+		w.write(text.sub(0, i))
+		text = text.from(i + 1)
+		if strings.HasPrefix(text.s, "%") {
+			w.write(text.sub(0, 1))
+			text = text.from(1)
 			continue
 		}
-		s, rest, err := m.directive(text, named, next)
+		s, rest, err := m.directive(text.s, named, next)
 		if err != nil {
 			return nil, err
 		}
-		w.add(s)
-		text = rest
+		w.put(s)
+		text = text.from(len(text.s) - len(rest))
 	}
 	if used < len(args) && !mayRemain {
 		return nil, errors.New("not all arguments converted during string formatting")
@@ -54,20 +59,23 @@ func (m *machine) percent(text string, values any) (any, error) {
 }
 
 // directive formats the one at the start of text, behind its percent sign.
-func (m *machine) directive(text string, named *Map, next func() (any, error)) (string, string, error) {
-	f := spec{fill: " ", prec: -1}
+func (m *machine) directive(text string, named *Map, next func() (any, error)) (str, string, error) {
+	f := spec{fill: plain(" "), prec: -1}
 	var v any
 	if strings.HasPrefix(text, "(") {
 		end := strings.IndexByte(text, ')')
 		if end < 0 {
-			return "", "", errors.New("incomplete format key")
+			return str{}, "", errors.New("incomplete format key")
 		}
 		if named == nil {
-			return "", "", errors.New("format requires a mapping")
+			return str{}, "", errors.New("format requires a mapping")
 		}
 		ok := false
+		if err := m.spend(end); err != nil {
+			return str{}, "", err
+		}
 		if v, ok = named.get(text[1:end]); !ok {
-			return "", "", errors.New("no key '" + text[1:end] + "' to format")
+			return str{}, "", errors.New("no key '" + text[1:end] + "' to format")
 		}
 		text = text[end+1:]
 		next2 := next
@@ -110,7 +118,7 @@ flags:
 	}
 	var err error
 	if f.width, err = number(); err != nil {
-		return "", "", err
+		return str{}, "", err
 	}
 	if f.width < 0 {
 		f.align, f.width = '<', -max(f.width, -1<<62)
@@ -118,27 +126,27 @@ flags:
 	if strings.HasPrefix(text, ".") {
 		text = text[1:]
 		if f.prec, err = number(); err != nil {
-			return "", "", err
+			return str{}, "", err
 		}
 		f.prec = max(f.prec, 0)
 	}
 	text = strings.TrimLeft(text, "hlL")
 	if text == "" {
-		return "", "", errors.New("incomplete format")
+		return str{}, "", errors.New("incomplete format")
 	}
 	f.verb = text[0]
 	if v, err = next(); err != nil {
-		return "", "", err
+		return str{}, "", err
 	}
 	switch {
 	case f.verb == 'r' || f.verb == 'a':
 		if v, err = m.repr(v); err != nil {
-			return "", "", err
+			return str{}, "", err
 		}
 		f.verb = 's'
 	case f.verb == 's' || f.verb == 'c':
 	case zero && f.align == 0:
-		f.fill, f.align = "0", '='
+		f.fill, f.align = plain("0"), '='
 	}
 	if f.align == 0 {
 		f.align = '>' // strings as well

@@ -12,33 +12,64 @@ import (
 
 // writer builds a text and pays for it; after an error it does nothing.
 type writer struct {
-	m   *machine
-	b   strings.Builder
-	err error
+	builder
+	m      *machine
+	markup bool // the text is Markup: what is put into it gets escaped
+	err    error
 }
 
-func (w *writer) add(s string) {
-	if w.err == nil && w.b.Len()+len(s) > maxText {
+// add writes a text of our own.
+func (w *writer) add(s string) { w.write(plain(s)) }
+
+// put writes a value's text.
+func (w *writer) put(x str) {
+	if w.markup && !x.isMarkup() {
+		w.escape(x)
+		return
+	}
+	w.write(x)
+}
+
+func (w *writer) write(x str) {
+	if w.err == nil && w.text.Len()+len(x.s) > maxText {
 		w.err = errTooLong
 	}
 	if w.err == nil {
-		w.err = w.m.spend(len(s))
+		w.err = w.m.spend(2 * len(x.s)) // as the text grows it is moved
 	}
 	if w.err == nil {
-		w.b.WriteString(s)
+		w.builder.put(x)
 	}
 }
 
-func (w *writer) done() (string, error) {
+func (w *writer) done() (str, error) {
 	if w.err != nil {
-		return "", w.err
+		return str{}, w.err
 	}
-	return w.b.String(), nil
+	return w.builder.str(w.markup), nil
 }
 
-// str is Python's str(v); a string comes back as it is, for nothing.
-func (m *machine) str(v any) (string, error) {
-	if s, ok := v.(string); ok {
+// entities are what Markup writes for the characters that HTML has a use for.
+var entities = map[byte]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '"': "&#34;", '\'': "&#39;"}
+
+func (w *writer) escape(x str) {
+	rest := 0
+	for rest < len(x.s) && w.err == nil {
+		i := strings.IndexAny(x.s[rest:], `&<>"'`)
+		if i < 0 {
+			break
+		}
+		i += rest
+		w.write(x.sub(rest, i))
+		w.write(x.at(i, entities[x.s[i]]))
+		rest = i + 1
+	}
+	w.write(x.from(rest))
+}
+
+// str is Python's str(v); a text comes back as it is, Markup too, for nothing.
+func (m *machine) str(v any) (str, error) {
+	if s, ok := v.(str); ok {
 		return s, nil
 	}
 	w := &writer{m: m}
@@ -47,7 +78,7 @@ func (m *machine) str(v any) (string, error) {
 }
 
 // repr is Python's repr(v).
-func (m *machine) repr(v any) (string, error) {
+func (m *machine) repr(v any) (str, error) {
 	w := &writer{m: m}
 	w.repr(v)
 	return w.done()
@@ -55,8 +86,8 @@ func (m *machine) repr(v any) (string, error) {
 
 func (w *writer) str(v any) {
 	switch v := v.(type) {
-	case string:
-		w.add(v)
+	case str:
+		w.put(v)
 	case *undefined:
 	default:
 		w.repr(v)
@@ -82,7 +113,13 @@ func (w *writer) repr(v any) {
 		w.add(string(v))
 	case float64:
 		w.add(pyFloat(v, "inf", "nan"))
-	case string:
+	case str:
+		if v.isMarkup() {
+			w.add("Markup(")
+			w.quote(v)
+			w.add(")")
+			return
+		}
 		w.quote(v)
 	case *list:
 		w.sequence(v)
@@ -162,10 +199,10 @@ func (w *writer) mapping(d *Map) {
 }
 
 // quote writes a string the way Python's repr does.
-func (w *writer) quote(s string) {
-	// Paid for in advance, as up to ten bytes come of one.
+func (w *writer) quote(x str) {
+	s := x.s
 	if w.err == nil {
-		w.err = w.m.spend(len(s))
+		w.err = w.m.spend(2 * len(s)) // looked through
 	}
 	if w.err != nil {
 		return
@@ -175,10 +212,6 @@ func (w *writer) quote(s string) {
 		q = '"'
 	}
 	plain := 0
-	flush := func(to int, escape string) {
-		w.add(s[plain:to])
-		w.add(escape)
-	}
 	w.add(string(q))
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -194,19 +227,34 @@ func (w *writer) quote(s string) {
 			escape = `\t`
 		case unicode.IsPrint(r):
 		case r < 0x100:
-			escape = fmt.Sprintf(`\x%02x`, r)
+			escape = hex(`\x`, r, 2)
 		case r < 0x10000:
-			escape = fmt.Sprintf(`\u%04x`, r)
+			escape = hex(`\u`, r, 4)
 		default:
-			escape = fmt.Sprintf(`\U%08x`, r)
+			escape = hex(`\U`, r, 8)
 		}
 		if escape != "" {
-			flush(i, escape)
+			w.write(x.sub(plain, i))
+			w.write(x.at(i, escape))
 			plain = i + n
+			if w.err != nil {
+				return
+			}
 		}
 		i += n
 	}
-	flush(len(s), string(q))
+	w.write(x.from(plain))
+	w.add(string(q))
+}
+
+// hex is r in so many digits behind a prefix.
+func hex(prefix string, r rune, digits int) string {
+	var buf [10]byte
+	out := append(buf[:0], prefix...)
+	for i := digits - 1; i >= 0; i-- {
+		out = append(out, "0123456789abcdef"[r>>(4*i)&15])
+	}
+	return string(out)
 }
 
 // pyFloat is the shortest text that reads back as f, laid out as Python does:

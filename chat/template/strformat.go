@@ -10,47 +10,54 @@ import (
 )
 
 // format is str.format.
-func (m *machine) format(text string, a arguments) (any, error) {
-	w := &writer{m: m}
+func (m *machine) format(text str, a arguments) (any, error) {
+	w := &writer{m: m, markup: text.isMarkup()}
 	auto := 0
-	for text != "" && w.err == nil {
-		i := strings.IndexAny(text, "{}")
+	for text.s != "" && w.err == nil {
+		if err := m.step(1); err != nil {
+			return nil, err
+		}
+		i := strings.IndexAny(text.s, "{}")
 		if i < 0 {
-			w.add(text)
+			w.write(text)
 			break
 		}
-		w.add(text[:i])
-		brace := text[i]
-		text = text[i+1:]
-		if text != "" && text[0] == brace {
-			w.add(string(brace))
-			text = text[1:]
+		w.write(text.sub(0, i))
+		brace, mark := text.s[i], text.sub(i, i+1)
+		text = text.from(i + 1)
+		if text.s != "" && text.s[0] == brace {
+			w.write(mark)
+			text = text.from(1)
 			continue
 		}
-		end := strings.IndexAny(text, "{}")
+		end := strings.IndexAny(text.s, "{}")
 		if brace == '}' || end < 0 {
 			return nil, errors.New("single '" + string(brace) + "' encountered in format string")
 		}
-		if text[end] == '{' {
+		if text.s[end] == '{' {
 			return nil, errors.New("a format cannot stand inside another")
 		}
-		s, err := m.field(text[:end], a, &auto)
+		s, err := m.field(text.sub(0, end), a, &auto)
 		if err != nil {
 			return nil, err
 		}
-		w.add(s)
-		text = text[end+1:]
+		w.put(s)
+		text = text.from(end + 1)
 	}
 	return w.done()
 }
 
 // field formats what stands between braces: a path, !conversion and :layout.
-func (m *machine) field(text string, a arguments, auto *int) (string, error) {
-	path, layout, _ := strings.Cut(text, ":")
+func (m *machine) field(text str, a arguments, auto *int) (str, error) {
+	if err := m.spend(callBytes + 2*len(text.s)); err != nil {
+		return str{}, err
+	}
+	path, layout, _ := strings.Cut(text.s, ":")
+	fill := text.from(len(text.s) - len(layout))
 	path, conversion, converts := strings.Cut(path, "!")
 	v, err := m.fieldValue(path, a, auto)
 	if err != nil {
-		return "", err
+		return str{}, err
 	}
 	if converts {
 		switch conversion {
@@ -62,21 +69,21 @@ func (m *machine) field(text string, a arguments, auto *int) (string, error) {
 			err = errors.New("unknown conversion in format string")
 		}
 		if err != nil {
-			return "", err
+			return str{}, err
 		}
 	}
 	if layout == "" {
 		return m.str(v)
 	}
-	f, err := parseSpec(layout)
+	f, err := parseSpec(fill)
 	if err != nil {
-		return "", err
+		return str{}, err
 	}
 	if b, ok := v.(bool); ok {
 		v, _ = asInt(b)
 	}
 	if !f.suits(v) {
-		return "", fmt.Errorf("invalid format specifier '%.40s' for object of type '%s'", layout, typeName(v))
+		return str{}, fmt.Errorf("invalid format specifier '%.40s' for object of type '%s'", layout, typeName(v))
 	}
 	return m.layout(v, f)
 }
@@ -84,7 +91,7 @@ func (m *machine) field(text string, a arguments, auto *int) (string, error) {
 // suits tells whether a value of v's type may be laid out so.
 func (f spec) suits(v any) bool {
 	switch v.(type) {
-	case string:
+	case str:
 		return (f.verb == 0 || f.verb == 's') && f.align != '=' && f.sign == 0 && !f.alt && !f.comma
 	case int64, json.Number:
 		return f.verb != 's' && (f.prec < 0 || strings.IndexByte("eEfFgG%", f.verb) >= 0)
@@ -129,7 +136,7 @@ func (m *machine) fieldValue(path string, a arguments, auto *int) (any, error) {
 				if err != nil {
 					return nil, err
 				}
-			} else if v, err = m.item(v, key); err != nil {
+			} else if v, err = m.item(v, plain(key)); err != nil {
 				return nil, err
 			}
 			continue
@@ -152,8 +159,9 @@ func (m *machine) fieldValue(path string, a arguments, auto *int) (any, error) {
 }
 
 // parseSpec reads [[fill]align][sign][#][0][width][,][.precision][type].
-func parseSpec(s string) (spec, error) {
-	f := spec{fill: " ", prec: -1}
+func parseSpec(text str) (spec, error) {
+	s := text.s
+	f := spec{fill: plain(" "), prec: -1}
 	take := func(set string) byte {
 		if s == "" || strings.IndexByte(set, s[0]) < 0 {
 			return 0
@@ -165,7 +173,7 @@ func parseSpec(s string) (spec, error) {
 	_, n := utf8.DecodeRuneInString(s)
 	filled := len(s) > n && strings.IndexByte("<>^=", s[n]) >= 0
 	if filled {
-		f.fill, s = s[:n], s[n:]
+		f.fill, s = text.sub(0, n), s[n:]
 	}
 	f.align = take("<>^=")
 	if f.sign = take("+- "); f.sign == '-' {
@@ -175,7 +183,7 @@ func parseSpec(s string) (spec, error) {
 	if take("0") != 0 {
 		f.zero = f.align == 0
 		if !filled {
-			f.fill = "0"
+			f.fill = plain("0")
 		}
 	}
 	var err error

@@ -19,26 +19,29 @@ var dates = map[byte]string{
 
 // strftime formats a time as Python does in the C locale. Its times carry no
 // zone, so %z and %Z are empty.
-func (m *machine) strftime(t time.Time, format string) (any, error) {
+func (m *machine) strftime(t time.Time, format str) (any, error) {
 	w := &writer{m: m}
-	for format != "" && w.err == nil {
-		i := strings.IndexByte(format, '%')
-		if i < 0 || i+1 == len(format) {
-			w.add(format)
+	for format.s != "" && w.err == nil {
+		if err := m.step(4); err != nil {
+			return nil, err
+		}
+		i := strings.IndexByte(format.s, '%')
+		if i < 0 || i+1 == len(format.s) {
+			w.write(format)
 			break
 		}
-		w.add(format[:i])
-		format = format[i+1:]
+		w.write(format.sub(0, i))
+		format = format.from(i + 1)
 		flag := byte(0)
-		if len(format) > 1 && strings.IndexByte("-_0^#", format[0]) >= 0 {
-			flag, format = format[0], format[1:]
+		if len(format.s) > 1 && strings.IndexByte("-_0^#", format.s[0]) >= 0 {
+			flag, format = format.s[0], format.from(1)
 		}
-		s, err := date(t, format[0])
+		s, err := date(t, format.s[0])
 		if err != nil {
 			return nil, err
 		}
-		format = format[1:]
-		w.add(flagged(s, flag))
+		w.write(format.at(0, flagged(s, flag)))
+		format = format.from(1)
 	}
 	return w.done()
 }

@@ -61,38 +61,40 @@ func (t *Template) WithLimits(l Limits) *Template {
 // and json.RawMessage. As in transformers, tools and documents are None when
 // not given, and vars win over the special tokens. The error is a *Raised when
 // the template itself refused the conversation.
-func (t *Template) Render(messages []Message, vars map[string]any) (string, error) {
-	all := map[string]any{
-		"bos_token": t.tokens.BOS,
-		"eos_token": t.tokens.EOS,
-		"tools":     nil,
-		"documents": nil,
-	}
-	for name, v := range t.tokens.Named {
-		if _, said := all[name]; !said {
-			all[name] = v
-		}
-	}
-	maps.Copy(all, vars)
-	all["messages"] = messages
-
+func (t *Template) Render(messages []Message, vars map[string]any) (Rendered, error) {
 	root := newScope(nil)
 	maps.Copy(root.vars, globals)
+	for name, v := range t.tokens.Named {
+		x, err := fromGo(v, 0)
+		if err != nil {
+			return Rendered{}, failed(fmt.Errorf("variable %s: %w", name, err))
+		}
+		root.vars[name] = own(x)
+	}
+	maps.Copy(root.vars, map[string]any{
+		"bos_token": plain(t.tokens.BOS),
+		"eos_token": plain(t.tokens.EOS),
+		"tools":     nil,
+		"documents": nil,
+	})
+	all := map[string]any{}
+	maps.Copy(all, vars)
+	all["messages"] = messages
 	for name, v := range all {
 		x, err := fromGo(v, 0)
 		if err != nil {
-			return "", failed(fmt.Errorf("variable %s: %w", name, err))
+			return Rendered{}, failed(fmt.Errorf("variable %s: %w", name, err))
 		}
 		root.vars[name] = x
 	}
-	m := &machine{budget: newBudget(t.limits), scope: root}
+	m := &machine{budget: newBudget(t.limits), scope: root, out: new(output)}
 	if err := m.run(t.body); err != nil {
 		if raised, ok := err.(*Raised); ok {
-			return "", raised
+			return Rendered{}, raised
 		}
-		return "", failed(err)
+		return Rendered{}, failed(err)
 	}
-	return m.out.String(), nil
+	return rendered(&m.out.builder), nil
 }
 
 // failed makes one short line of an error, whatever it quotes of the template.

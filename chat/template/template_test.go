@@ -18,7 +18,7 @@ func render(t *testing.T, source string, messages []Message, vars map[string]any
 	if err != nil {
 		t.Fatal(err)
 	}
-	return text
+	return text.Text
 }
 
 func TestVariables(t *testing.T) {
@@ -74,6 +74,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 		"a\n{% if x %}\nb":          "chat template: line 3: the template ends where endif is expected",
 		"a\n{{ nope() }}":           "chat template: line 2: 'nope' is undefined",
 		"\n\n{{ 1 | nope }}":        "chat template: line 3: no filter named 'nope'",
+		"{{ 1 is nope }}":           "chat template: line 1: no test named 'nope'",
 		"{% include 'x' %}":         "chat template: line 1: a chat template cannot use {% include %}",
 		"{{ 'a\nb'.index('\nc') }}": "chat template: line 1: substring not found",
 	} {
@@ -150,17 +151,16 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, l := range map[string]Limits{
-		"too many steps":         {Steps: 500, Bytes: 1 << 20, Output: 1 << 20, Time: DefaultLimits.Time},
-		"uses too much memory":   {Steps: 1 << 20, Bytes: 500, Output: 1 << 20, Time: DefaultLimits.Time},
-		"the result is too long": {Steps: 1 << 20, Bytes: 1 << 20, Output: 500, Time: DefaultLimits.Time},
-		"takes longer than 0s":   {Steps: 1 << 20, Bytes: 1 << 20, Output: 1 << 20},
+		"too many steps":         {Steps: 500, Bytes: 1 << 20, Output: 1 << 20},
+		"uses too much memory":   {Steps: 1 << 20, Bytes: 500, Output: 1 << 20},
+		"the result is too long": {Steps: 1 << 20, Bytes: 1 << 20, Output: 500},
 	} {
 		if _, err := tmpl.WithLimits(l).Render(nil, nil); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	if text, err := tmpl.Render(nil, nil); err != nil || len(text) != 1000 {
-		t.Errorf("with the default limits: %d bytes, %v", len(text), err)
+	if text, err := tmpl.Render(nil, nil); err != nil || len(text.Text) != 1000 {
+		t.Errorf("with the default limits: %d bytes, %v", len(text.Text), err)
 	}
 }
 
@@ -185,8 +185,8 @@ func TestConcurrentRenders(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if got, err := tmpl.Render(messages, nil); err != nil || got != "a11b22" {
-				t.Errorf("%q, %v", got, err)
+			if got, err := tmpl.Render(messages, nil); err != nil || got.Text != "a11b22" {
+				t.Errorf("%q, %v", got.Text, err)
 			}
 		})
 	}

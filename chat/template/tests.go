@@ -1,7 +1,5 @@
 package template
 
-import "errors"
-
 // tests are what may follow `is`, and what select and its kin take by name.
 var tests map[string]*builtin
 
@@ -13,7 +11,7 @@ func init() {
 		"boolean":   is(func(x any) bool { _, ok := x.(bool); return ok }),
 		"true":      is(func(x any) bool { return x == true }),
 		"false":     is(func(x any) bool { return x == false }),
-		"string":    is(func(x any) bool { _, ok := x.(string); return ok }),
+		"string":    is(func(x any) bool { _, ok := x.(str); return ok }),
 		"integer":   is(func(x any) bool { return typeName(x) == "int" }),
 		"float":     is(func(x any) bool { _, ok := x.(float64); return ok }),
 		"number":    is(isNumber),
@@ -22,22 +20,22 @@ func init() {
 		"iterable":  is(isIterable),
 		// An undefined has Python's method for being called, if only to fail.
 		"callable": is(func(x any) bool { _, ok := x.(*function); return ok || isUndefined(x) }),
-		"escaped":  is(func(x any) bool { return false }),
+		"escaped":  is(func(x any) bool { s, ok := x.(str); return ok && s.isMarkup() }),
 		"lower":    ask(func(s string) bool { return hasCase(s, isLower) }),
 		"upper":    ask(func(s string) bool { return hasCase(s, isUpper) }),
-		"sameas":   def("other", func(_ *machine, x any, p params) (any, error) { return same(x, p.values[0]), nil }),
+		"sameas":   def("other", func(m *machine, x any, p params) (any, error) { return same(x, p.values[0]), m.read(x) }),
 
 		"odd":         remainder("", 1),
 		"even":        remainder("", 0),
 		"divisibleby": remainder("num", 0),
 
 		"filter": def("", func(_ *machine, x any, _ params) (any, error) {
-			name, ok := x.(string)
-			return ok && filters[name] != nil, nil
+			name, ok := x.(str)
+			return ok && filters[name.s] != nil, nil
 		}),
 		"test": def("", func(_ *machine, x any, _ params) (any, error) {
-			name, ok := x.(string)
-			return ok && tests[name] != nil, nil
+			name, ok := x.(str)
+			return ok && tests[name.s] != nil, nil
 		}),
 	}
 	for op, names := range map[string][]string{
@@ -78,7 +76,7 @@ func isNumber(x any) bool {
 // isSequence asks for a length and an index, as Jinja does: a dict has both.
 func isSequence(x any) bool {
 	switch x := x.(type) {
-	case string, *Map, *undefined:
+	case str, *Map, *undefined:
 		return true
 	case *list:
 		return x.kind <= kindTuple
@@ -88,7 +86,7 @@ func isSequence(x any) bool {
 
 func isIterable(x any) bool {
 	switch x.(type) {
-	case string, *Map, *undefined, *list:
+	case str, *Map, *undefined, *list:
 		return true
 	}
 	return false
@@ -97,6 +95,10 @@ func isIterable(x any) bool {
 // same is Python's `is`. Scalars are the same when they are equal and of one
 // type, as they are in Python for all but luck.
 func same(a, b any) bool {
+	x, ok := a.(str)
+	if y, both := b.(str); ok && both {
+		return x.s == y.s
+	}
 	return typeName(a) == typeName(b) && a == b
 }
 
@@ -106,9 +108,6 @@ func remainder(num string, want int64) *builtin {
 		by := any(int64(2))
 		if num != "" {
 			by = p.values[0]
-		}
-		if _, ok := x.(string); ok {
-			return nil, errors.New("a string has no remainder")
 		}
 		v, err := m.binary("%", x, by)
 		if err != nil {

@@ -12,6 +12,9 @@ func isSpace(r rune) bool {
 	return unicode.IsSpace(r) || (r >= 0x1c && r <= 0x1f)
 }
 
+// isWordChar is \w of Python's regular expressions.
+func isWordChar(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r) }
+
 // isDigit is Python's str.isdigit of one character: decimal digits, and those
 // that are raised, lowered, circled or otherwise set apart.
 func isDigit(r rune) bool {
@@ -46,12 +49,12 @@ func allRunes(s string, f func(rune) bool) bool {
 }
 
 // strip removes the characters that are in a set from the ends asked for.
-func strip(s string, in func(rune) bool, left, right bool) string {
+func strip(s str, in func(rune) bool, left, right bool) str {
 	if left {
-		s = strings.TrimLeftFunc(s, in)
+		s = s.from(len(s.s) - len(strings.TrimLeftFunc(s.s, in)))
 	}
 	if right {
-		s = strings.TrimRightFunc(s, in)
+		s = s.sub(0, len(strings.TrimRightFunc(s.s, in)))
 	}
 	return s
 }

@@ -14,22 +14,22 @@ import (
 // jsonWriter writes a value as Python's json.dumps does.
 type jsonWriter struct {
 	writer
-	indent     string // one level's; with pretty false, there are no lines
+	indent     str // one level's; with pretty false, there are no lines
 	pretty     bool
 	ascii      bool
 	sorted     bool
-	comma, col string
+	comma, col str
 }
 
 // toJSON is the filter of transformers, which escapes nothing for HTML as
 // Jinja's own would.
 func toJSON(m *machine, x any, p params) (any, error) {
-	w := &jsonWriter{writer: writer{m: m}, comma: ", ", col: ": "}
+	w := &jsonWriter{writer: writer{m: m}, comma: plain(", "), col: plain(": ")}
 	w.ascii = p.flag(0, false)
 	w.sorted = p.flag(3, false)
 	if p.given(1) {
-		w.pretty, w.comma = true, ","
-		if s, ok := p.values[1].(string); ok {
+		w.pretty, w.comma = true, plain(",")
+		if s, ok := p.values[1].(str); ok {
 			w.indent = s
 		} else {
 			n, err := p.number(1, 0)
@@ -47,8 +47,8 @@ func toJSON(m *machine, x any, p params) (any, error) {
 			return nil, errors.New("separators must be two strings")
 		}
 		var ok1, ok2 bool
-		w.comma, ok1 = l.items[0].(string)
-		w.col, ok2 = l.items[1].(string)
+		w.comma, ok1 = l.items[0].(str)
+		w.col, ok2 = l.items[1].(str)
 		if !ok1 || !ok2 {
 			return nil, errors.New("separators must be two strings")
 		}
@@ -58,12 +58,12 @@ func toJSON(m *machine, x any, p params) (any, error) {
 }
 
 // blanks is n spaces, none if n is negative.
-func (m *machine) blanks(n int64) (string, error) {
-	v, err := m.repeat(" ", n)
+func (m *machine) blanks(n int64) (str, error) {
+	v, err := m.repeat(plain(" "), n)
 	if err != nil {
-		return "", err
+		return str{}, err
 	}
-	return v.(string), nil
+	return v.(str), nil
 }
 
 func (w *jsonWriter) value(v any, depth int) {
@@ -77,7 +77,7 @@ func (w *jsonWriter) value(v any, depth int) {
 	switch v := v.(type) {
 	case nil, bool, int64, json.Number, float64:
 		w.add(jsonScalar(v))
-	case string:
+	case str:
 		w.string(v)
 	case *list:
 		if v.kind > kindTuple {
@@ -121,7 +121,7 @@ func jsonScalar(v any) string {
 // separate writes what stands before the i-th item.
 func (w *jsonWriter) separate(i, depth int) {
 	if i > 0 {
-		w.add(w.comma)
+		w.write(w.comma)
 	}
 	w.line(depth)
 }
@@ -139,7 +139,10 @@ func (w *jsonWriter) line(depth int) {
 	}
 	w.add("\n")
 	for range depth {
-		w.add(w.indent)
+		if w.err != nil || w.indent.s == "" {
+			return
+		}
+		w.write(w.indent)
 	}
 }
 
@@ -163,12 +166,12 @@ func (w *jsonWriter) object(d *Map, depth int) {
 		}
 		w.separate(n, depth+1)
 		switch k := d.keys[i].(type) {
-		case string:
+		case str:
 			w.string(k)
 		default:
 			w.add(`"` + jsonScalar(k) + `"`)
 		}
-		w.add(w.col)
+		w.write(w.col)
 		w.value(d.values[i], depth+1)
 	}
 	w.close(len(order), depth, "}")
@@ -182,7 +185,8 @@ func (m *machine) sortKeys(d *Map, order []int) ([]int, error) {
 
 // string writes s in quotes. Only quotes, backslashes and controls are
 // escaped, and with ascii all that is not ASCII.
-func (w *jsonWriter) string(s string) {
+func (w *jsonWriter) string(x str) {
+	s := x.s
 	if w.err == nil {
 		w.err = w.m.spend(len(s))
 	}
@@ -202,23 +206,26 @@ func (w *jsonWriter) string(s string) {
 			if k := strings.IndexRune(short, r); k >= 0 {
 				escape = `\` + "bfnrt"[k:k+1]
 			} else {
-				escape = fmt.Sprintf(`\u%04x`, r)
+				escape = hex(`\u`, r, 4)
 			}
 		case r == utf8.RuneError && n == 1 && !w.ascii:
 			escape = string(utf8.RuneError) // a stray byte has no JSON
 		case w.ascii && r > 0xffff:
 			hi, lo := utf16.EncodeRune(r)
-			escape = fmt.Sprintf(`\u%04x\u%04x`, hi, lo)
+			escape = hex(`\u`, hi, 4) + hex(`\u`, lo, 4)
 		case w.ascii && r > 0x7e:
-			escape = fmt.Sprintf(`\u%04x`, r)
+			escape = hex(`\u`, r, 4)
 		}
 		if escape != "" {
-			w.add(s[plain:i])
-			w.add(escape)
+			w.write(x.sub(plain, i))
+			w.write(x.at(i, escape))
 			plain = i + n
+			if w.err != nil {
+				return
+			}
 		}
 		i += n
 	}
-	w.add(s[plain:])
+	w.write(x.from(plain))
 	w.add(`"`)
 }

@@ -2,8 +2,10 @@ package template
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -21,17 +23,29 @@ const (
 )
 
 // list is any sequence but a string. Items are never changed once made, so
-// slices of a list share its memory.
+// slices of a list share its memory; a generator loses what was taken from it.
 type list struct {
 	items []any
 	kind  kind
+	names []string // of a tuple's items, as attributes; nil: none
 }
 
 // undefined is the value of a name or key that is not there. It prints as
 // nothing and is false; using it in any other way is the error msg.
-type undefined struct{ msg string }
+type undefined struct {
+	format string
+	a, b   string // of format; put together only where somebody reads it
+}
 
-func (u *undefined) err() error { return fmt.Errorf("%s", u.msg) }
+func (u *undefined) err() error {
+	switch strings.Count(u.format, "%s") {
+	case 0:
+		return errors.New(u.format)
+	case 1:
+		return fmt.Errorf(u.format, u.a)
+	}
+	return fmt.Errorf(u.format, u.a, u.b)
+}
 
 // namespace is the one thing a template can change: namespace(x=1).
 type namespace struct{ vars *Map }
@@ -42,12 +56,24 @@ type function struct {
 	call func(m *machine, a arguments) (any, error)
 	// attrs are what a macro shows of itself (name, arguments, ...).
 	attrs map[string]any
+	get   func(name string) (any, bool) // attributes that change; nil: none
 }
 
-func tuple(items ...any) *list     { return &list{items: items, kind: kindTuple} }
-func newList(items []any) *list    { return &list{items: items} }
-func generator(items []any) *list  { return &list{items: items, kind: kindGenerator} }
-func undef(f string, a ...any) any { return &undefined{fmt.Sprintf(f, a...)} }
+func tuple(items ...any) *list    { return &list{items: items, kind: kindTuple} }
+func newList(items []any) *list   { return &list{items: items} }
+func generator(items []any) *list { return &list{items: items, kind: kindGenerator} }
+
+// undef is a value that is not there; format has a %s for each of the names.
+func undef(format string, names ...string) any {
+	u := &undefined{format: format}
+	if len(names) > 0 {
+		u.a = names[0]
+	}
+	if len(names) > 1 {
+		u.b = names[1]
+	}
+	return u
+}
 
 // typeName is Python's name of a value's type, for errors.
 func typeName(v any) string {
@@ -60,7 +86,7 @@ func typeName(v any) string {
 		return "int"
 	case float64:
 		return "float"
-	case string:
+	case str:
 		return "str"
 	case *Map:
 		return "dict"
@@ -95,8 +121,8 @@ func truth(v any) bool {
 		return v != 0
 	case float64:
 		return v != 0
-	case string:
-		return v != ""
+	case str:
+		return v.s != ""
 	case *Map:
 		return v.Len() > 0
 	case *list:
@@ -109,19 +135,31 @@ func truth(v any) bool {
 func (m *machine) iterate(v any) ([]any, error) {
 	switch v := v.(type) {
 	case *list:
-		return v.items, nil
+		items := v.items
+		if v.kind == kindGenerator {
+			v.items = nil // it gives them once
+		}
+		return items, nil
 	case *Map:
 		return v.keys, nil
 	case *undefined:
 		return nil, nil
-	case string:
-		// A rune each, so a long string costs many times its bytes.
-		if err := m.spend(len(v) * itemBytes * 2); err != nil {
+	case str:
+		// A character each, so a long text costs many times its bytes.
+		if err := m.spend(len(v.s)); err != nil {
 			return nil, err
 		}
-		items := make([]any, 0, len(v))
-		for _, r := range v {
-			items = append(items, string(r))
+		n := utf8.RuneCountInString(v.s)
+		if n > m.left.Bytes/charBytes {
+			return nil, m.spend(-1)
+		}
+		if err := m.spend(n * charBytes); err != nil {
+			return nil, err
+		}
+		v = v.as(false) // Python iterates over Markup as over any text
+		items := make([]any, 0, n)
+		for i, r := range v.s {
+			items = append(items, v.sub(i, i+utf8.RuneLen(r)))
 		}
 		return items, nil
 	}
@@ -131,8 +169,8 @@ func (m *machine) iterate(v any) ([]any, error) {
 // length is Python's len(v).
 func (m *machine) length(v any) (int, error) {
 	switch v := v.(type) {
-	case string:
-		return utf8.RuneCountInString(v), m.spend(len(v))
+	case str:
+		return utf8.RuneCountInString(v.s), m.spend(len(v.s))
 	case *Map:
 		return v.Len(), nil
 	case *undefined:
@@ -176,8 +214,10 @@ func asFloat(v any) (float64, bool) {
 // one Go value.
 func hashKey(v any) (any, error) {
 	switch v := v.(type) {
-	case nil, string, int64, json.Number:
+	case nil, int64, json.Number:
 		return v, nil
+	case str:
+		return v.s, nil
 	case *undefined:
 		return undefined{}, nil // all are equal
 	case bool:

@@ -42,7 +42,7 @@ def environment():
     env.filters["tojson"] = tojson
     env.globals["raise_exception"] = raise_exception
     env.globals["strftime_now"] = lambda layout: datetime.datetime.now().strftime(layout)
-    del env.globals["lipsum"], env.globals["cycler"]  # not offered here
+    del env.globals["lipsum"]  # not offered here
     return env
 
 
