@@ -13,13 +13,15 @@ func Execute(args []string, in io.Reader, out, errs io.Writer) error {
 		Use:   "mil",
 		Short: "Run distilled hybrid language models offline",
 		Long: `mil runs distilled hybrid language models (Mamba layers among attention layers)
-on this machine, offline. A model is one file, made by mil convert. Where a command
+on this machine, offline. A model is one file, made by mil convert or mil pull, the
+only command that uses the network. Where a command
 takes a MODEL, give a file, or the name of a model in the folder that mil list
 shows; demo is the model inside mil.
 
 The exit status is 0, or 1 after an error, 2 after a command line that makes no
 sense, 130 after Ctrl-C.`,
 		Example: `  mil chat                                  talk with the demo inside mil
+  mil pull OWNER/REPO                       download a checkpoint from Hugging Face and pack it
   mil convert models/M1-3B                  pack a checkpoint folder; its name is m1-3b then
   mil list                                  list the models that have a name
   mil chat m1-3b                            talk with it
@@ -39,7 +41,7 @@ sense, 130 after Ctrl-C.`,
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.AddCommand(chatCommand(), runCommand(), convertCommand(), infoCommand(), tokenizeCommand(), logitsCommand(), verifyCommand(), evalCommand(), imatrixCommand(), benchCommand(), selftestCommand(), licensesCommand(), listCommand(), removeCommand())
+	root.AddCommand(chatCommand(), runCommand(), convertCommand(), infoCommand(), tokenizeCommand(), logitsCommand(), verifyCommand(), evalCommand(), imatrixCommand(), benchCommand(), selftestCommand(), licensesCommand(), listCommand(), removeCommand(), pullCommand())
 	addText(root.PersistentFlags(), new(string), "models", "", "DIR", "folder of the models with a name (default in the user's data folder)")
 	root.SetGlobalNormalizationFunc(normalize)
 	root.SetHelpCommand(helpCommand(root))

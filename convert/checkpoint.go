@@ -117,6 +117,48 @@ func (in *input) plan() (*plan, error) {
 	return nil, in.refuse(", whose tensors (" + in.names() + ") are of no layout mil knows")
 }
 
+// CheckConfig says by the configs in a folder alone whether a checkpoint is of a kind
+// that mil runs, before its weights are there.
+func CheckConfig(dir string) error {
+	in := &input{dir: dir, config: &config{}, mamba: &mambaConfig{}}
+	err := source.ReadJSON(filepath.Join(dir, "config.json"), in.config)
+	if err == nil {
+		in.hasMamba, err = optional(dir, "mamba_config.json", in.mamba)
+	}
+	if err != nil {
+		return err
+	}
+	if err := in.checkWeights(); err != nil {
+		return inFolder(dir, err)
+	}
+	c := in.config
+	switch kind := strings.ToLower(c.kind()); {
+	case in.hasMamba:
+		if err = in.checkType("llama", "mistral"); err == nil {
+			_, err = in.checkHybrid()
+		}
+	case c.ModelType == "" && c.DModel > 0 || strings.HasPrefix(kind, "mamba"):
+		table := hfMambaKeys
+		if c.DModel > 0 {
+			table = pureKeys
+		}
+		if err = in.checkType("mamba", "mamba2"); err == nil {
+			_, err = c.members.check("config.json", table)
+		}
+	default:
+		if err = in.checkType("llama", "mistral"); err == nil {
+			_, err = c.members.check("config.json", llamaKeys)
+		}
+		if err == nil {
+			_, err = c.readRope()
+		}
+	}
+	if err != nil {
+		return inFolder(dir, err)
+	}
+	return nil
+}
+
 // optional reads a JSON file that need not be there.
 func optional(dir, name string, v any) (bool, error) {
 	err := source.ReadJSON(filepath.Join(dir, name), v)

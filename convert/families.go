@@ -111,7 +111,7 @@ func (in *input) checkType(types ...string) error {
 // else is odd about it.
 func (in *input) refuse(where string) error {
 	kind := in.config.kind()
-	if slices.Contains(runs, kind) {
+	if slices.Contains(runs, kind) && in.takes != nil {
 		return fmt.Errorf("%w: config.json says %.100q, and the tensors (%s) are not that model's (%s)", ErrArchitecture, kind, in.names(), known)
 	}
 	return fmt.Errorf("config.json: %w %.100q%s%s; take a checkpoint of a family that mil runs (%s)", ErrArchitecture, kind, family(kind), where, known)

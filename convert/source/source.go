@@ -231,3 +231,12 @@ func (c *Checkpoint) Rename(names map[string]string) error {
 	c.tensors = renamed
 	return nil
 }
+
+// Shards lists the files that an index of weights names, each once.
+func Shards(path string) ([]string, error) {
+	x, err := readIndex(path)
+	if err != nil {
+		return nil, err
+	}
+	return x.files, nil
+}
