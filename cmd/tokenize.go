@@ -9,8 +9,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -114,11 +115,16 @@ func openTokenizer(c *cobra.Command, arg string) (*textTool, error) {
 // show prints a line a token.
 func (t *textTool) show(out io.Writer, text string, special bool) error {
 	ids := t.Encode(strings.ToValidUTF8(text, "\uFFFD"), tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: special})
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, id := range ids {
-		fmt.Fprintf(w, "%d\t  %q\n", id, t.Piece(id))
+	width := 2
+	if len(ids) > 0 {
+		width += len(strconv.Itoa(int(slices.Max(ids))))
 	}
-	return w.Flush()
+	for _, id := range ids {
+		if _, err := fmt.Fprintf(out, "%*d  %q\n", width, id, t.Piece(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eachLine answers every line of JSON with one.

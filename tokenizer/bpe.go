@@ -2,12 +2,17 @@ package tokenizer
 
 import (
 	"hash/maphash"
+	"slices"
 	"unicode/utf8"
 )
 
 // shortWord is the number of symbols up to which merging scans an array: below it that
 // is faster than a heap, above it quadratic time would show.
 const shortWord = 48
+
+// largeWord is the number of symbols beyond which the memory to merge a word is not
+// kept for the next.
+const largeWord = 1 << 16
 
 // symbol is a token of a word that is being merged; words are doubly linked lists.
 type symbol struct {
@@ -43,6 +48,9 @@ func (t *Tokenizer) encodeWord(dst []int32, w string, s *scratch) []int32 {
 			return append(dst, id)
 		}
 	}
+	if len(w) > cap(s.ids) { // once, since a word may be all of a long text
+		s.ids = make([]int32, 0, len(w)+shortWord)
+	}
 	s.ids = t.symbols(s.ids[:0], w)
 	if len(s.ids) <= shortWord {
 		t.mergeShort(s)
@@ -50,7 +58,11 @@ func (t *Tokenizer) encodeWord(dst []int32, w string, s *scratch) []int32 {
 		t.mergeLong(s)
 	}
 	s.cache.put(w, h, s.ids)
-	return append(dst, s.ids...)
+	dst = append(dst, s.ids...)
+	if cap(s.ids) > largeWord {
+		s.ids, s.syms, s.heap = nil, nil, nil
+	}
+	return dst
 }
 
 // symbols appends the tokens a word starts from: of its bytes or of its characters.
@@ -155,7 +167,14 @@ func (t *Tokenizer) mergeShort(s *scratch) {
 // mergeLong does what mergeShort does in O(n log n): candidates wait in a heap and are
 // checked when they come out, since a neighbour may have changed meanwhile.
 func (t *Tokenizer) mergeLong(s *scratch) {
-	syms, h := s.syms[:0], s.heap[:0]
+	syms, h := slices.Grow(s.syms[:0], len(s.ids)), s.heap[:0]
+	pairs := 0
+	for i := 1; i < len(s.ids); i++ {
+		if rank, _ := t.merges.find(s.ids[i-1], s.ids[i]); rank != noRank {
+			pairs++
+		}
+	}
+	h = slices.Grow(h, pairs)
 	for i, id := range s.ids {
 		syms = append(syms, symbol{id, int32(i) - 1, int32(i) + 1})
 		if i > 0 {
