@@ -1,12 +1,11 @@
 package cmd
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/chat/repl"
+	"github.com/mil-run/mil/internal/bounded"
+	"github.com/mil-run/mil/internal/jsonscan"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/speculate"
 )
@@ -168,30 +169,24 @@ func readPrompts(path string) ([][]chat.Message, error) {
 	if path == "" {
 		return tales(), nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	var out [][]chat.Message
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, maxPrompt)
-	for n := 1; s.Scan(); n++ {
+	err := bounded.Lines(path, func(b []byte) error {
 		var line struct {
 			Messages []chat.Message `json:"messages"`
 		}
-		if err := json.Unmarshal(s.Bytes(), &line); err != nil || len(line.Messages) == 0 {
-			return nil, fmt.Errorf("%s: line %d is no JSON object with messages", path, n)
+		if err := json.Unmarshal(b, &line); err != nil {
+			return jsonscan.Plain(err)
+		}
+		if len(line.Messages) == 0 {
+			return errors.New(`it has no "messages"`)
 		}
 		out = append(out, line.Messages)
+		return nil
+	})
+	if err == nil && len(out) == 0 {
+		err = fmt.Errorf("%s: there are no messages", path)
 	}
-	if err := s.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: there are no messages", path)
-	}
-	return out, nil
+	return out, err
 }
 
 func tales() (out [][]chat.Message) {

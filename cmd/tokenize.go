@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/chat/template"
+	"github.com/mil-run/mil/internal/jsonscan"
 	"github.com/mil-run/mil/tokenizer"
 )
 
@@ -130,7 +131,7 @@ func (t *textTool) show(out io.Writer, text string, special bool) error {
 // eachLine answers every line of JSON with one.
 func eachLine(in io.Reader, out io.Writer, answer func(line []byte) (any, error)) error {
 	s := bufio.NewScanner(in)
-	s.Buffer(nil, maxPrompt)
+	s.Buffer(nil, maxPrompt) // lines come and go, as many as there are
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	for n := 1; s.Scan(); n++ {
@@ -161,7 +162,7 @@ func (t *textTool) encodeLine(line []byte) (any, error) {
 		AddSpecial bool    `json:"add_special"`
 	}{AddSpecial: true}
 	if err := json.Unmarshal(line, &q); err != nil {
-		return nil, err
+		return nil, jsonscan.Plain(err)
 	}
 	if q.Text == nil {
 		return nil, errors.New(`there is no "text"`)
@@ -175,7 +176,7 @@ func (t *textTool) decodeLine(line []byte) (any, error) {
 		SkipSpecial bool    `json:"skip_special"`
 	}
 	if err := json.Unmarshal(line, &q); err != nil {
-		return nil, err
+		return nil, jsonscan.Plain(err)
 	}
 	if q.IDs == nil {
 		return nil, errors.New(`there is no "ids"`)
@@ -198,7 +199,7 @@ func (t *textTool) chatLine(line []byte) (any, error) {
 	}
 	messages, vars, err := template.DecodeConversation(line)
 	if err != nil {
-		return nil, err
+		return nil, jsonscan.Plain(err)
 	}
 	text, err := t.parsed.Render(messages, vars)
 	if err != nil {

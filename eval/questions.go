@@ -1,16 +1,16 @@
 package eval
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/internal/bounded"
+	"github.com/mil-run/mil/internal/jsonscan"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/tokenizer"
 )
@@ -22,45 +22,27 @@ type Question struct {
 	Answer   string         `json:"answer"`
 }
 
-// maxLine is the longest line of a file of questions.
-const maxLine = 64 << 20
-
 // ReadQuestions reads a file of JSON lines.
 func ReadQuestions(path string) ([]Question, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	var list []Question
-	in := bufio.NewScanner(f)
-	in.Buffer(nil, maxLine)
-	n := 0
-	for in.Scan() {
-		if n++; strings.TrimSpace(in.Text()) == "" {
-			continue
-		}
+	err := bounded.Lines(path, func(line []byte) error {
 		var q Question
-		err := json.Unmarshal(in.Bytes(), &q)
+		err := jsonscan.Plain(json.Unmarshal(line, &q))
 		switch {
 		case err != nil:
+			return err
 		case len(q.Messages) == 0:
-			err = errors.New(`it has no "messages"`)
+			return errors.New(`it has no "messages"`)
 		case strings.TrimSpace(q.Answer) == "":
-			err = errors.New(`it has no "answer"`)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: line %d: %w", path, n, err)
+			return errors.New(`it has no "answer"`)
 		}
 		list = append(list, q)
+		return nil
+	})
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("%s: it has no questions", path)
 	}
-	if err := in.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: it has no questions", path)
-	}
-	return list, nil
+	return list, err
 }
 
 // Count is how many of a kind of questions were answered right.

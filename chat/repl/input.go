@@ -68,8 +68,8 @@ func (r *repl) quoted(first string) (string, error) {
 // pipe reads lines nobody types.
 type pipe struct{ s *bufio.Scanner }
 
-// maxLine bounds a line from a pipe.
-const maxLine = 64 << 20
+// maxLine bounds a line from a pipe, far above what a context takes.
+const maxLine = 16 << 20
 
 func newPipe(in io.Reader) *pipe {
 	s := bufio.NewScanner(in)

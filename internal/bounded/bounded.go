@@ -2,6 +2,7 @@
 package bounded
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -120,4 +121,47 @@ func readText(in io.Reader, size, limit int64) (string, error) {
 			return "", err
 		}
 	}
+}
+
+// Bounds of files that are read line by line.
+const (
+	maxLine  = 16 << 20
+	maxLines = MaxStream
+)
+
+// Lines calls line for every line of a file, from 1 on, that is not blank; its bytes
+// are valid until it returns. A line is at most 16 MB long, all of them 64 MB.
+// Errors name the file, and the line.
+func Lines(path string, line func(b []byte) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := fits(f, maxLines); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if n, err := eachLine(f, maxLine, maxLines, line); err != nil {
+		return fmt.Errorf("%s: line %d: %w", path, n, err)
+	}
+	return nil
+}
+
+// eachLine returns the number of the line at which it ended. A line has less than
+// longest bytes, all of them at most limit.
+func eachLine(in io.Reader, longest int, limit int64, line func(b []byte) error) (n int, err error) {
+	s := bufio.NewScanner(Reader(in, limit))
+	s.Buffer(nil, longest)
+	for n = 1; s.Scan(); n++ {
+		if len(bytes.TrimSpace(s.Bytes())) == 0 {
+			continue
+		}
+		if err := line(s.Bytes()); err != nil {
+			return n, err
+		}
+	}
+	if errors.Is(s.Err(), bufio.ErrTooLong) {
+		return n, tooLong(int64(longest))
+	}
+	return n, s.Err()
 }

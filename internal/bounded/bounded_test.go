@@ -50,7 +50,7 @@ func TestRead(t *testing.T) {
 func TestEndless(t *testing.T) {
 	const limit = 4 << 20
 	used := allocated(func() {
-		if _, err := Read(endless("y\n"), limit); !errors.Is(err, ErrLong) {
+		if _, err := Read(endless(strings.Repeat("y\n", 4096)), limit); !errors.Is(err, ErrLong) {
 			t.Error(err)
 		}
 	})
@@ -58,7 +58,7 @@ func TestEndless(t *testing.T) {
 		t.Errorf("%d bytes for a limit of %d", used, limit)
 	}
 	used = allocated(func() {
-		if _, err := readText(endless("y\n"), 0, limit); !errors.Is(err, ErrLong) {
+		if _, err := readText(endless(strings.Repeat("y\n", 4096)), 0, limit); !errors.Is(err, ErrLong) {
 			t.Error(err)
 		}
 	})
@@ -66,7 +66,7 @@ func TestEndless(t *testing.T) {
 		t.Errorf("text: %d bytes for a limit of %d", used, limit)
 	}
 	used = allocated(func() {
-		if _, err := readText(endless("\x00"), 0, 1<<40); !errors.Is(err, ErrNotText) {
+		if _, err := readText(endless(strings.Repeat("\x00", 4096)), 0, 1<<40); !errors.Is(err, ErrNotText) {
 			t.Error(err)
 		}
 	})
@@ -101,5 +101,35 @@ func TestFiles(t *testing.T) {
 	}
 	if _, err := Text(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+func TestLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lines")
+	os.WriteFile(path, []byte("a\n\n \nb\nc"), 0o600)
+	got := ""
+	if err := Lines(path, func(b []byte) error { got += string(b) + "|"; return nil }); err != nil || got != "a|b|c|" {
+		t.Errorf("%q, %v", got, err)
+	}
+	bad := errors.New("bad")
+	if err := Lines(path, func(b []byte) error {
+		if string(b) == "b" {
+			return bad
+		}
+		return nil
+	}); !errors.Is(err, bad) || err.Error() != path+": line 4: bad" {
+		t.Error(err)
+	}
+	// One line without end, and lines without end.
+	for _, text := range []string{"x", "x\n", "\n"} {
+		in := endless(strings.Repeat(text, 4096))
+		used := allocated(func() {
+			if _, err := eachLine(in, 1<<18, 1<<20, func([]byte) error { return nil }); !errors.Is(err, ErrLong) {
+				t.Errorf("%q: %v", text, err)
+			}
+		})
+		if used > 4<<18 {
+			t.Errorf("%q: %d bytes", text, used)
+		}
 	}
 }
