@@ -52,6 +52,7 @@ var parts = []struct {
 	{"prompt caches", caches},
 	{"models that change", changingModels},
 	{"prompts", prompts},
+	{"endless inputs", endless},
 	{"terminals that vanish", terminals},
 	{"many turns", manyTurns},
 	{"sliding soak", slidingSoak},
