@@ -15,24 +15,23 @@ type lostPlace struct {
 	rows                  []section // of each cache
 }
 
-// lostSections are what slides took out of the caches and the file has not. Of a
-// file that is written anew, those that its points are behind; in.Lost says where
-// they begin.
+// lostSections are what slides took out of the caches and the file has not, as far
+// as the last points are behind it; in.Lost says where it begins. What follows one
+// that is missing is written again, since a file's are in the order of the text.
 func (f *File) lostSections(s *model.Session, in *info, points []Point) (list []section) {
-	all := s.Lost()
-	if f.changes < 0 {
-		least := in.Dropped
-		for _, p := range points[max(0, len(points)-keptPoints-1):] {
-			least = min(least, p.Snap.Dropped())
-		}
-		all = all[slices.IndexFunc(append(slices.Clone(all), model.Lost{Dropped: in.Dropped}), func(l model.Lost) bool { return l.Dropped >= least }):]
+	least := in.Dropped
+	for _, p := range points[max(0, len(points)-keptPoints-1):] {
+		least = min(least, p.Snap.Dropped())
 	}
 	in.Lost = in.Dropped
-	for i, l := range all {
-		if i == 0 {
-			in.Lost = l.Dropped
+	missing := false
+	for _, l := range s.Lost() {
+		there := f.lost[l.ID]
+		if l.Dropped < least && !there && in.Lost == in.Dropped {
+			continue
 		}
-		if f.lost[l.ID] {
+		in.Lost = min(in.Lost, l.Dropped)
+		if missing = missing || !there; !missing {
 			continue
 		}
 		for part, rows := range l.Rows {
@@ -94,6 +93,7 @@ func (c *content) regain(b []byte, s *model.Session) error {
 		at = l.dropped
 		from--
 	}
+	c.first = at
 	var list []model.Lost
 	for _, l := range c.lost[from:] {
 		lost := model.Lost{Dropped: l.dropped, Count: l.count, Floor: l.floor}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -105,4 +106,81 @@ func TestGoingBackBehindSlides(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A file that was written anew has few points. Going back among them, and leaving,
+// does not leave fewer than a chat still has.
+func TestPointsOfARewrittenFile(t *testing.T) {
+	m := fixture(t, "mamba2-half")
+	b := cpu.New(2)
+	begin := func() *model.Session {
+		s, err := m.NewSession(b, model.Options{Context: 128, Slide: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	s := begin()
+	f, _, err := Open(path, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { f.Close() }()
+	r := rand.New(rand.NewPCG(3, 5))
+	var points []Point
+	for range 12 {
+		feed(t, s, random(r, 45))
+		turn := turnOf("a")
+		turn.Points = points
+		if err := f.Append(s, turn); err != nil {
+			t.Fatal(err)
+		}
+		snap, err := s.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		points = append(points, Point{Note: []byte("{}"), Snap: snap})
+	}
+	turn := turnOf("a")
+	turn.Points = points[:11]
+	if err := f.rewrite(s, turn); err != nil {
+		t.Fatal(err)
+	}
+	for n := 11; n >= 7; n-- { // a turn is taken back
+		if err := s.Restore(points[n-1].Snap); err != nil {
+			t.Fatal(err)
+		}
+		turn.Points = points[:n-1]
+		if err := f.Append(s, turn); err != nil {
+			t.Fatal(err)
+		}
+		fresh := begin()
+		found, err := loadCopy(t, path, fresh)
+		if err != nil || len(found.Points) != 4 {
+			t.Fatalf("%d points after going back to %d turns, %v", len(found.Points), n, err)
+		}
+		for i, p := range found.Points {
+			if want := points[n-5+i].Snap; p.Snap.Len() != want.Len() || p.Snap.Dropped() != want.Dropped() {
+				t.Fatalf("point %d stands after %d tokens, not %d", i, p.Snap.Len(), want.Len())
+			}
+		}
+		if err := fresh.Restore(found.Points[0].Snap); err != nil {
+			t.Errorf("back from %d turns: %v", n, err)
+		}
+	}
+}
+
+// loadCopy loads what a file that another session keeps holds now.
+func loadCopy(t *testing.T, path string, s *model.Session) (*Found, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.WriteFile(copied, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(copied, s)
 }

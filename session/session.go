@@ -44,7 +44,7 @@ type File struct {
 	f       *os.File
 	c       *content     // what it holds
 	changes int          // of the session, when it was written last
-	lost    map[int]bool // what slides of the session took that needs no writing, by its ID
+	lost    map[int]bool // what slides of the session took that the file has, by its ID
 }
 
 // Found is what a file held.
@@ -160,7 +160,7 @@ func (f *File) mark(s *model.Session) {
 	f.changes = s.Changes()
 	f.lost = map[int]bool{}
 	for _, l := range s.Lost() {
-		f.lost[l.ID] = true
+		f.lost[l.ID] = l.Dropped >= f.c.first
 	}
 	s.Clean()
 }
@@ -205,6 +205,7 @@ func (f *File) append(s *model.Session, t Turn) error {
 	f.c.tokens = append(f.c.tokens[:in.Keep], s.Tokens()[in.Keep:]...)
 	f.c.messages, f.c.note, f.c.logged = slices.Clone(t.Messages), t.Note, in.Logged
 	f.c.first = in.Lost
+	f.c.stand(in)
 	f.c.head = make([]byte, headSize)
 	if _, err := f.f.ReadAt(f.c.head, int64(f.c.end)); err != nil {
 		return err

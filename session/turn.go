@@ -23,6 +23,11 @@ func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 	var list []section
 	in.Logged = f.c.logged
 	if !same {
+		for _, p := range lastPoints(t.Points) {
+			if n := p.Snap.Len(); n < in.Keep && !f.c.has(n) { // a file that was written anew has few
+				in.Keep = n
+			}
+		}
 		end, err := s.Snapshot()
 		if err != nil {
 			return nil, nil, err
@@ -50,11 +55,28 @@ func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 	return append([]section{{kind: kindInfo, data: j}}, list...), in, err
 }
 
-// news are the points that the file has not, of a timeline of which it has keep
-// tokens.
+// news are the last points that the file has not, of a timeline of which it has
+// keep tokens.
 func (f *File) news(points []Point, keep int) []Point {
-	points = slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return p.Snap.Len() <= keep && f.changes >= 0 })
-	return points[max(0, len(points)-keptPoints):]
+	return slices.DeleteFunc(slices.Clone(lastPoints(points)), func(p Point) bool {
+		return p.Snap.Len() <= keep && f.c.has(p.Snap.Len())
+	})
+}
+
+func lastPoints(points []Point) []Point { return points[max(0, len(points)-keptPoints):] }
+
+// has reports whether the file has a point after so many tokens.
+func (c *content) has(tokens int) bool {
+	return slices.ContainsFunc(c.points, func(p place) bool { return p.Tokens == tokens })
+}
+
+// stand notes which points the file has after a record was added.
+func (c *content) stand(in *info) {
+	c.points = slices.DeleteFunc(c.points, func(p place) bool { return p.Tokens > in.Keep || p.Tokens == len(c.tokens) })
+	for _, p := range in.Points {
+		c.points = append(c.points, place{pointInfo: p})
+	}
+	c.points = append(c.points, place{pointInfo: pointInfo{Tokens: len(c.tokens)}})
 }
 
 func stateSections(n *model.Snapshot, point int) (list []section) {
