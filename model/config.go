@@ -125,6 +125,12 @@ func (k *keys) bool(key string) bool {
 const (
 	maxLayers = 1 << 10
 	maxWidth  = 1 << 20
+	// maxWiden bounds how many times wider than the model's channels a layer is
+	// inside, and maxState the recurrent state in sizes of the file, beside 64 MB:
+	// what a pass takes is then bounded by the weights. Models have 2 to 8, and
+	// states of less than their weights.
+	maxWiden = 64
+	maxState = 8
 )
 
 // readConfig reads and checks what every architecture shares, then what the
@@ -225,6 +231,21 @@ func (k *keys) perLayer(key string, layers, fallback int) []int {
 	return out
 }
 
+// checkState refuses a recurrent state that a file of so many bytes cannot be
+// for.
+func (c *Config) checkState(file int) error {
+	var state int
+	for _, n := range c.KVHeads {
+		if n == 0 {
+			state += 4 * c.SSM.Inner * c.SSM.State
+		}
+	}
+	if state > maxState*file+64<<20 {
+		return fmt.Errorf("a recurrent state of %d MB, of weights of %d MB, is no model's", state>>20, file>>20)
+	}
+	return nil
+}
+
 // check refuses shapes whose parts do not fit each other.
 func (c *Config) check(k *keys) {
 	bad := func(cond bool, format string, args ...any) {
@@ -234,6 +255,8 @@ func (c *Config) check(k *keys) {
 	}
 	bad(!(c.Eps >= 0 && c.Eps < 1), "epsilon %g is not a normalization's", c.Eps)
 	bad(c.DFF < 0 || c.DFF > maxWidth, "feed-forward of %d channels", c.DFF)
+	widest := max(c.DFF, c.Heads*c.HeadDim, c.SSM.Inner)
+	bad(widest > maxWiden*c.DModel, "%d channels within layers of %d; at most %d times as many are taken", widest, c.DModel, maxWiden)
 	for i, n := range c.KVHeads {
 		if n == 0 {
 			bad(c.SSM.Version == 0, "layer %d is neither attention nor Mamba", i)

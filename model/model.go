@@ -85,6 +85,9 @@ func open(f *format.File) (*Model, error) {
 			return nil, err
 		}
 	}
+	if err := c.checkState(len(f.Mapping())); err != nil {
+		return nil, err
+	}
 	m.float = embd.Type == quant.F32
 	for _, t := range f.Tensors() {
 		want, known := m.shapes[t.Name]
