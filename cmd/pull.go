@@ -105,11 +105,19 @@ func (f *pullFlags) run(c *cobra.Command, arg string) error {
 	defer stop()
 	p.ctx = ctx
 	err = p.do()
-	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("pull %s: interrupted; the same command goes on from here: %w", ref, err)
+	if errors.Is(err, context.Canceled) || errors.Is(err, convert.ErrInterrupted) {
+		return pullInterrupted{ref}
 	}
 	return err
 }
+
+// pullInterrupted says how to go on.
+type pullInterrupted struct{ ref hub.Ref }
+
+func (e pullInterrupted) Error() string {
+	return fmt.Sprintf("pull %s: interrupted; the same command goes on from here", e.ref)
+}
+func (e pullInterrupted) Unwrap() error { return context.Canceled }
 
 func (p *pull) note(text string) { fmt.Fprintln(p.errs, "mil:", repl.Visible(text)) }
 
@@ -131,7 +139,10 @@ func (p *pull) do() error {
 	if err != nil {
 		return err
 	}
-	defer func() { folder.Close() }()
+	defer folder.Close()
+	if err := p.free(); err != nil { // another pull may have made it meanwhile
+		return err
+	}
 	snap, err := p.client.Snapshot(p.ctx, p.ref)
 	if err != nil {
 		return err

@@ -192,3 +192,17 @@ func TestConcurrentRenders(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Every special token reaches a template under its name; those that a tokenizer lacks
+// are undefined, but for bos_token and eos_token, which are empty.
+func TestNamedTokens(t *testing.T) {
+	p, err := Parse("{{ bos_token }}|{{ pad_token }}|{{ additional_special_tokens[1] }}|{{ unk_token is defined }}|{{ eos_token }}",
+		Tokens{BOS: "<s>", Named: map[string]any{"bos_token": "other", "pad_token": "<pad>", "additional_special_tokens": []string{"<a>", "<b>"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Render(nil, nil)
+	if want := "<s>|<pad>|<b>|False|"; err != nil || got.Text != want || len(got.Outside) > 0 {
+		t.Errorf("%q, %v, want %q", got.Text, err, want)
+	}
+}

@@ -39,7 +39,7 @@ func OpenFolder(ctx context.Context, base, repo string, notice func(string)) (*F
 		}
 		if !told && errors.Is(err, lock.ErrBusy) {
 			told = true
-			notice(fmt.Sprintf("%s is being downloaded already (%s); waiting for it to end", repo, show(strings.TrimPrefix(err.Error(), lock.ErrBusy.Error()+", "))))
+			notice(fmt.Sprintf("%s is being downloaded already, %s; waiting for it to end", repo, show(strings.TrimPrefix(err.Error(), lock.ErrBusy.Error()+", "))))
 		}
 		select {
 		case <-ctx.Done():
@@ -67,14 +67,24 @@ func openLocked(dir string) (*Folder, error) {
 		err = fs.ErrNotExist // who had it removed the folder
 	}
 	if err != nil {
-		f.Close()
+		f.close()
 		return nil, err
 	}
 	return f, nil
 }
 
-// Close leaves the folder to others, with what is in it.
+// Close leaves the folder to others, with what is in it; an empty one goes.
 func (f *Folder) Close() error {
+	if f.lock == nil {
+		return nil
+	}
+	if entries, err := fs.ReadDir(f.FS(), "."); err == nil && len(entries) == 1 {
+		return f.Remove()
+	}
+	return f.close()
+}
+
+func (f *Folder) close() error {
 	if f.lock != nil {
 		f.lock.Close()
 		f.lock = nil
@@ -98,7 +108,7 @@ func (f *Folder) Remove() error {
 	// Windows removes no open file.
 	lockPath := filepath.Join(f.Path, lockName)
 	gone := os.Remove(lockPath) == nil
-	f.Close()
+	f.close()
 	if !gone {
 		os.Remove(lockPath)
 	}

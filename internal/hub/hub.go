@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -42,7 +43,7 @@ type Ref struct {
 var (
 	repoPattern     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$`)
 	revisionPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$`)
-	commitPattern   = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+	commitPattern   = regexp.MustCompile(`^[0-9A-Za-z]{1,64}$`)
 )
 
 // ParseRef reads OWNER/REPO[@REVISION][:FILE.gguf]; an address of the repository's
@@ -211,6 +212,9 @@ func (c *Client) Snapshot(ctx context.Context, r Ref) (*Snapshot, error) {
 		var entries []entry
 		link, err := c.getJSON(ctx, r, next, &entries)
 		if errors.Is(err, ErrMissing) && page == 0 { // a mirror without that call
+			if _, err := c.getJSON(ctx, r, api+"/revision/"+info.SHA+"?blobs=true", &info); err != nil {
+				return nil, err
+			}
 			for _, f := range info.Siblings {
 				s.Files = append(s.Files, f.file())
 			}
@@ -334,6 +338,9 @@ func (c *Client) get(ctx context.Context, address string, header map[string]stri
 	}
 	if errors.Is(err, ErrServer) {
 		return nil, err
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok && e.IsNotFound {
+		return nil, fmt.Errorf("%w: there is no host %s; is this machine online? (HF_ENDPOINT names a mirror)", ErrServer, show(e.Name))
 	}
 	return nil, again{fmt.Errorf("%s: %w", c.endpoint.Host, err), 0}
 }

@@ -127,6 +127,32 @@ func TestDownload(t *testing.T) {
 	holds(t, dir, map[string]string{"config.json": "{}", "model.safetensors": string(big)})
 }
 
+// TestMirror has a server without the call that lists files with their sums.
+func TestMirror(t *testing.T) {
+	s, c, _ := start(t)
+	sum := sha256.Sum256(big)
+	right := hex.EncodeToString(sum[:])
+	lists := right
+	s.Hook = func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case strings.Contains(r.URL.Path, "/tree/"):
+			w.WriteHeader(http.StatusNotFound)
+			return true
+		case r.URL.RawQuery == "blobs=true":
+			fmt.Fprintf(w, `{"sha":"%s","siblings":[{"rfilename":"config.json"},{"rfilename":"model.safetensors","size":%d,"lfs":{"sha256":"%s","size":%d}}]}`, hubtest.Commit, len(big), lists, len(big))
+			return true
+		}
+		return false
+	}
+	dir := t.TempDir()
+	if err := download(t, c, dir, "config.json", "model.safetensors"); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, dir, map[string]string{"config.json": "{}", "model.safetensors": string(big)})
+	lists = strings.Repeat("0", 64)
+	wants(t, download(t, c, t.TempDir(), "model.safetensors"), hub.ErrContent, "its sum is wrong")
+}
+
 // TestCut breaks connections within a file; the next goes on where the last ended.
 func TestCut(t *testing.T) {
 	s, c, _ := start(t)
