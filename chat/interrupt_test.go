@@ -11,7 +11,7 @@ import (
 	"github.com/mil-run/mil/speculate"
 )
 
-// counted is a context that ends when it has been looked at so many times.
+// counted is a context that ends when it has been looked at left times.
 type counted struct {
 	context.Context
 	left *atomic.Int64

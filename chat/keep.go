@@ -25,7 +25,7 @@ type pointNote struct {
 
 func (p *point) note() pointNote { return pointNote{p.unfed, p.known} }
 
-// check says what a file's note may not say of a model of so many tokens.
+// check refuses a note out of a file that cannot be of a model with this vocabulary.
 func (n *pointNote) check(vocab int) error {
 	if len(n.Unfed) > 1 || slices.ContainsFunc(n.Unfed, func(id int32) bool { return id < 0 || int(id) >= vocab }) {
 		return errors.New("its reply ends with tokens that cannot be")
@@ -173,8 +173,8 @@ func (c *Conversation) resume(path string, found *session.Found) error {
 	return nil
 }
 
-// recall is the point that so many messages stand for: behind a reply, or where
-// the last is the user's before one.
+// recall is the point behind the first messages: behind a reply, or before one
+// where the last message is the user's.
 func (c *Conversation) recall(messages int, n pointNote) point {
 	if messages == 0 || !n.Known {
 		return point{}

@@ -50,7 +50,7 @@ const (
 	markBytes  = 512 << 20
 )
 
-// mark keeps the present point, which so many messages stand for; logits are
+// mark keeps the present point, the one behind the first messages. Logits are
 // given before a reply.
 func (c *Conversation) mark(p point, messages int, logits []float32) error {
 	snap, err := c.s.Snapshot()
@@ -178,8 +178,8 @@ func (c *Conversation) rewind(ids []int32) ([]float32, error) {
 	return nil, c.s.Reset()
 }
 
-// returnTo goes back to the end of the turn that so many messages ended, if that
-// was kept; if not, the next reply finds the way.
+// returnTo goes back to the end of the turn behind the first messages, if that
+// was kept. If not, the next reply finds the way.
 func (c *Conversation) returnTo(messages int) error {
 	for i, m := range slices.Backward(c.marks) {
 		if m.messages != messages || m.logits != nil {

@@ -20,8 +20,8 @@ import (
 )
 
 // Reading is measured over the weights themselves where they are much larger
-// than any cache, otherwise over so much other memory; at most readBytes at a
-// time.
+// than any cache, and over probeBytes of other memory otherwise. At most readBytes
+// are read at a time.
 const (
 	probeBytes = 256 << 20
 	readBytes  = 512 << 20

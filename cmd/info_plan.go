@@ -19,7 +19,7 @@ type planInfo struct {
 	Passes  []passPlan `json:"passes"`
 }
 
-// passPlan is a pass of so many tokens.
+// passPlan is the cost of a pass of Tokens tokens.
 type passPlan struct {
 	Tokens int `json:"tokens"`
 	backend.Cost

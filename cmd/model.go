@@ -66,7 +66,7 @@ func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, erro
 	return s, err
 }
 
-// start makes a session of so many tokens (0: the model's own).
+// start makes a session of the given context (0: the model's own).
 func (f *runFlags) start(m *model.Model, context int) (*model.Session, error) {
 	return f.startWith(m, f.options(context))
 }
@@ -78,7 +78,7 @@ func (f *runFlags) startWith(m *model.Model, o model.Options) (*model.Session, e
 	return m.NewSession(f.backend, o)
 }
 
-// options are those of a session of so many tokens.
+// options are those of a session of the given context.
 func (f *runFlags) options(context int) model.Options {
 	return model.Options{Context: context, Slide: f.onFull == "slide", PlainRope: f.plainRope, KV: kvType(f.kv)}
 }

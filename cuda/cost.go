@@ -2,7 +2,7 @@ package cuda
 
 import "github.com/mil-run/mil/backend"
 
-// Cost plans passes of so many tokens on a card of compute capability 8.0.
+// Cost plans passes of the given number of tokens on a card of compute capability 8.0.
 func Cost(p *backend.Program, tokens int) (backend.Cost, error) {
 	m := &costMemory{}
 	launches, err := plan(p, tokens, m)

@@ -237,7 +237,7 @@ func (e *exec) pass() error {
 	return d.StreamSynchronize(stream)
 }
 
-// prepare makes what a pass of so many tokens and logits needs, at its first use.
+// prepare makes what a pass of n tokens and its logits needs, at its first use.
 func (e *exec) prepare(tokens, logits int) error {
 	e.passes++
 	r := e.replays[tokens]
@@ -256,7 +256,7 @@ func (e *exec) prepare(tokens, logits int) error {
 	return e.room(logits)
 }
 
-// room makes room for so many logits on the host.
+// room makes room for n logits on the host.
 func (e *exec) room(logits int) error {
 	if logits <= len(e.logits) {
 		return nil
@@ -292,7 +292,7 @@ func (e *exec) evict(tokens int) error {
 	return e.b.do(func() error { return e.b.release(r) })
 }
 
-// capture plans passes of so many tokens and records them as a graph.
+// capture plans passes of n tokens and records them as a graph.
 func (e *exec) capture(tokens int) (*replay, error) {
 	m := &planMemory{e: e}
 	launches, err := e.b.plan(e.p, tokens, m)
@@ -310,7 +310,7 @@ func (e *exec) capture(tokens int) (*replay, error) {
 	return r, nil
 }
 
-// loadParams is the first launch of a pass of so many tokens.
+// loadParams is the first launch of a pass of n tokens.
 func (e *exec) loadParams(tokens int) launch {
 	words := paramTokens + tokens
 	if e.p.Tokens <= backend.Verify {

@@ -63,7 +63,7 @@ func (e *exec) alone(l *launch) (float64, error) {
 	return t / gaugeCopies, errors.Join(err, e.b.d.GraphExecDestroy(g))
 }
 
-// timed is the time of one of so many replays.
+// timed is the time of one replay: the least mean of several runs of replays.
 func (b *Backend) timed(graph uintptr, replays int) (float64, error) {
 	best := math.Inf(1)
 	for range gaugeRuns {

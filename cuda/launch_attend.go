@@ -151,7 +151,7 @@ func (pl *planner) attend(n *backend.Attend) error {
 	return nil
 }
 
-// parts has attention in so many parts at most, of split positions at least.
+// parts splits attention into at most splits parts of at least split positions.
 func (pl *planner) parts(a *attendArgs, split, splits int) {
 	a.split, a.splits = int32(split), int32(splits)
 	a.parts = pl.area(areaParts, pl.tokens*int(a.heads)*splits*(int(a.width)+2)*4)

@@ -14,7 +14,7 @@ const (
 	maxMatrix      = 4   // matrices of one launch
 )
 
-// form is what a fast product of so many tokens takes of its activations, and
+// form is the layout in which a fast product of n tokens takes its activations, and
 // whether there is one for these columns: others go element by element.
 func (pl *planner) form(t *backend.Tensor, tokens int) (f int32, fast bool) {
 	spec, _ := t.Type.Spec()
@@ -57,8 +57,8 @@ type prepared struct {
 	to   quantizedArgs
 }
 
-// is reports whether a product takes what is prepared; there are only so many
-// tokens in a pass.
+// is reports whether a product takes the prepared input. tokens is the number in
+// the pass.
 func (p *prepared) is(x product, tokens int) bool {
 	return p.in == x.in && p.norm == x.norm && p.form == x.form && (p.head == x.head || tokens == 1)
 }

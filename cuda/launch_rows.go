@@ -14,8 +14,8 @@ const (
 	stepCols  = 256
 	stepInput = stepCols + stepCols/32*8 // bytes of a token's activations and scales
 
-	// A Hopper chip copies rows of a gate and its up that are longer than this one
-	// step at a time, to rows of so many bytes.
+	// A Hopper chip copies rows of a gate and its up one step at a time where their
+	// pitch is above longRows bytes. The copies are lonePitch bytes apart.
 	longRows, lonePitch = 200, 288
 
 	// tileShared is what the largest of these launches takes with its own. Chips
@@ -69,7 +69,7 @@ func (pl *planner) rows(w *backend.Tensor, gate bool, x product, v matVecArgs, o
 	return nil
 }
 
-// tilesOf is how many tiles of so many rows a product's matrices have; a gate's
+// tilesOf is how many tiles of the given rows a product's matrices have; a gate's
 // and its up's are the same.
 func tilesOf(v *matVecArgs, rows int) (tiles int) {
 	begin := int32(0)

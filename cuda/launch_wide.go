@@ -115,5 +115,5 @@ func (pl *planner) wideProduct(w *backend.Tensor, gate bool, rows int, v matVecA
 	}
 }
 
-// waves is how many times the chip is filled with blocks of so many rows.
+// waves is how many times the chip is filled with blocks of the given number of rows.
 func waves(rows, side, tokens int) int { return ceil(ceil(rows, side)*tokens, hopperSMs) }

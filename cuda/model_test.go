@@ -49,7 +49,7 @@ func session(t testing.TB, b backend.Backend, f *format.File, o model.Options) *
 	return s
 }
 
-// logits feeds all tokens, so many at a time, and returns every row.
+// logits feeds all tokens, n at a time, and returns every row.
 func logits(t testing.TB, s *model.Session, tokens []int32, n int) (out []float32) {
 	t.Helper()
 	for part := range slices.Chunk(tokens, n) {

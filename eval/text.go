@@ -51,7 +51,7 @@ func windows(n, size, overlap int, lead bool) []window {
 	return list
 }
 
-// cut is the text's windows for a context of so many tokens; each begins half
+// cut is the text's windows for a context of n tokens; each begins half
 // of it, or where that is not wanted the least, before what it predicts.
 func (t *Text) cut(size int, half bool) ([]window, error) {
 	size -= len(t.Lead)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sparse is a file of so many bytes, mapped.
+// sparse is a file of n bytes, mapped.
 func sparse(t *testing.T, size int64) *File {
 	path := filepath.Join(t.TempDir(), "model.bin")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {

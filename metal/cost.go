@@ -2,7 +2,7 @@ package metal
 
 import "github.com/mil-run/mil/backend"
 
-// Cost plans passes of so many tokens, their rows of logits ranked where they may
+// Cost plans passes of the given number of tokens, their rows of logits ranked where they may
 // be. Weights are wrapped where they lie.
 func Cost(p *backend.Program, tokens int) (backend.Cost, error) {
 	s, err := plan(p, tokens)

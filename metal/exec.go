@@ -8,8 +8,8 @@ import (
 	"github.com/mil-run/mil/backend"
 )
 
-// exec is a program with the memory of its own. What a pass of so many tokens
-// dispatches is made at the first such pass; position, counts and tokens lie in
+// exec is a program with memory of its own. The dispatches of a pass of n tokens
+// are made at the first such pass; position, counts and tokens lie in
 // the parameter block, so that every pass encodes the same.
 type exec struct {
 	b       *Backend
@@ -95,7 +95,7 @@ func (e *exec) need(a area, bytes int) error {
 	return err
 }
 
-// pass gives the dispatches of a pass of so many tokens.
+// pass gives the dispatches of a pass of the given number of tokens.
 func (e *exec) pass(tokens int) (pass, error) {
 	if d, ok := e.passes[tokens]; ok {
 		return d, nil

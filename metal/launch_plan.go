@@ -7,7 +7,7 @@ import (
 	"github.com/mil-run/mil/backend"
 )
 
-// schedule is a program's passes of so many tokens, as kernels. Planning needs
+// schedule is a program's passes of one number of tokens, as kernels. Planning needs
 // no device: refs say what memory is meant, and whoever runs it has it.
 type schedule struct {
 	launches  []launch

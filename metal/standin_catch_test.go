@@ -70,7 +70,7 @@ func TestStandinFindsMistakes(t *testing.T) {
 	}
 }
 
-// caseOf is a case of the table with passes of so many tokens.
+// caseOf is a case of the table with passes of the given number of tokens.
 func caseOf(t *testing.T, name string, tokens ...int) *conform.Case {
 	t.Helper()
 	for _, c := range conform.Cases() {

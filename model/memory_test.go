@@ -10,7 +10,7 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// poor is a backend with memory for so many buffers.
+// poor is a backend whose memory holds a limited number of buffers.
 type poor struct {
 	backend.Backend
 	left, used int

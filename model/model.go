@@ -178,7 +178,7 @@ func (b *builder) state(name string, bytes int) *backend.State {
 	return b.State(s)
 }
 
-// record builds the program for passes of so many tokens.
+// record builds the program for passes of up to the given number of tokens.
 func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[string]*backend.State, o Options) *backend.Program {
 	b := &builder{Recorder: backend.NewRecorder(tokens, logitRows), m: m, c: &m.Config, buf: buf, states: states, o: o, kvType: m.kvType(o)}
 	x := b.Embed(b.w("token_embd.weight"))

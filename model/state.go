@@ -173,9 +173,9 @@ func (s *Session) MapCache(i, from, to int, f *os.File, at int64) (memory [][]by
 	return memory, nil
 }
 
-// Begin makes tokens the session's timeline, whose keys and values were put
-// into the caches but for dropped of them, and state, of which logged tokens lie
-// in the logs, its recurrent state.
+// Begin makes tokens the session's timeline and state its recurrent state. The
+// caches already hold the keys and values of all tokens except the dropped ones.
+// The last logged tokens are in the state's logs alone.
 func (s *Session) Begin(tokens []int32, state [][]byte, logged, dropped int) error {
 	if dropped < 0 || dropped > len(tokens) || len(tokens)-dropped > s.o.Context || dropped%backend.CacheUnit != 0 {
 		return errors.New("tokens and state do not fit the session")

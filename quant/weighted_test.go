@@ -49,8 +49,8 @@ func rowsError(x, y, w []float32) (sum float64) {
 	return sum
 }
 
-// Weighted squares fall by at least so much against Pack, rows of Student's t
-// under skewed weights.
+// Weighted squares fall by at least the given share against Pack, for rows of
+// Student's t under skewed weights.
 func TestWeightsCount(t *testing.T) {
 	const cols, rows = 1024, 64
 	x, w := fill(cols*rows, 7, student), fill(cols, 8, skewed)

@@ -14,9 +14,9 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// shape3B writes a model whose sessions are those of the 3B hybrid, or of so many
-// of its 28 layers, half of them attention and half Mamba-2, and whose weights are
-// next to nothing.
+// shape3B writes a model whose sessions have the size of the 3B hybrid's, or of
+// fewer of its 28 layers. Half of them are attention and half Mamba-2. The weights
+// are next to nothing.
 func shape3B(b testing.TB, layers int) *model.Model {
 	const width, q, kv, inner, xb, rank = 64, 3072, 1024, 3072, 1024, 24
 	path := filepath.Join(b.TempDir(), "model.bin")
@@ -91,7 +91,7 @@ func shape3B(b testing.TB, layers int) *model.Model {
 	return m
 }
 
-// pretend makes a session one that has read so many tokens, all 0.
+// pretend makes a session one that has read n tokens, all 0.
 func pretend(b testing.TB, s *model.Session, tokens int) {
 	state := [][]byte{}
 	for i, p := range s.Parts() {

@@ -22,9 +22,9 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// Cache is a folder of beginnings of prompts, as sessions have read them: what
-// stands after so many tokens in files .state, keys and values in files .page of
-// Page positions each, which beginnings share. Several processes may use one
+// Cache is a folder of beginnings of prompts, as sessions have read them. A .state
+// file holds the state after a number of tokens. A .page file holds the keys and
+// values of Page positions, and beginnings share it. Several processes may use one
 // folder: files appear whole, are never changed, and may go at any time.
 type Cache struct {
 	root  *os.Root

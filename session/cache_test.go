@@ -34,7 +34,7 @@ func TestCache(t *testing.T) {
 		c := cacheIn(t, t.TempDir(), 1<<30)
 		ids := random(rand.New(rand.NewPCG(2, 2)), 1500)
 		s := open2(t, m, cpu.New(2), 2000)
-		for _, n := range []int{0, 7, 512, 1024, 1300} { // kept after so many
+		for _, n := range []int{0, 7, 512, 1024, 1300} { // kept after n tokens
 			if n > 0 {
 				logits := feed(t, s, ids[len(s.Tokens()):n])
 				none := cacheIn(t, t.TempDir(), 1<<30)

@@ -35,7 +35,7 @@ func (r *ratioOf) add(a, b, memory float64) {
 	r.a, r.b = r.a*memory+a, r.b*memory+b
 }
 
-// shrink leaves at most so much evidence.
+// shrink leaves evidence of at most the given weight.
 func (r *ratioOf) shrink(most float64) {
 	if r.b > most {
 		r.a, r.b = r.a*most/r.b, most

@@ -57,7 +57,7 @@ func newCosts() costs {
 	return c
 }
 
-// of is the cost of a pass of so many tokens.
+// of is the cost of a pass of the given number of tokens.
 func (c *costs) of(tokens int) float64 { return c.curve[tokens] }
 
 // reach is the largest pass to try: little more than twice what was tried, since

@@ -53,7 +53,7 @@ type Decoder struct {
 	ends    map[int32]bool
 	control map[string]*control
 	costs   costs
-	passed  [backend.Verify + 1]bool // passes of so many tokens were made
+	passed  [backend.Verify + 1]bool // whether a pass of n tokens was made
 	clock   func() time.Time
 	paces   map[string]*Pace // of the sources asked for the present pass
 	asking  *Pace            // the one asked now

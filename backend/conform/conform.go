@@ -29,8 +29,8 @@ type Case struct {
 	head func(b *builder, y backend.Value)
 }
 
-// Pass is one run: so many tokens, after Replay of the last logged ones became
-// part of the sequence. Passes of up to backend.Verify tokens are logged.
+// Pass is one run of Tokens tokens. Before it, Replay of the last logged ones
+// become part of the sequence. Passes of up to backend.Verify tokens are logged.
 type Pass struct{ Tokens, Replay int }
 
 // builder records a case's nodes over tensors of random values.

@@ -21,9 +21,9 @@ type Backend struct {
 	k    *kernel.Set
 }
 
-// New starts a backend of so many threads (0 means DefaultThreads) on the best
-// instruction set the processor has. Where there are no kernels for it, plain
-// Go computes.
+// New starts a backend with the given number of threads (0 means DefaultThreads)
+// and the best instruction set the processor has. Where there are no kernels for
+// it, plain Go computes.
 func New(threads int) backend.Backend {
 	b, err := NewISA(threads, "")
 	if err != nil {

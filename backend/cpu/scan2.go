@@ -125,7 +125,7 @@ func (s *recurrence2) advance(thread, lo, hi int) {
 	}
 }
 
-// rows takes rows [lo, hi) of head h through the log and so many tokens of the
+// rows takes rows [lo, hi) of head h through the log and the tokens of the
 // pass. Their inputs are brought together first: where they come from, rows lie
 // powers of two apart, of which a cache holds few.
 func (s *recurrence2) rows(thread, h, lo, hi, tokens int) {

@@ -22,7 +22,7 @@ type Backend struct {
 	pool *pool
 }
 
-// New starts a backend of so many threads; 0 means one a core.
+// New starts a backend with the given number of threads; 0 means one a core.
 func New(threads int) *Backend {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)

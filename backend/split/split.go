@@ -44,7 +44,7 @@ type Backend struct {
 	cuts map[*backend.State]int // of a model, known by its first state
 }
 
-// New splits programs after so many layers, or where [Fit] puts the cut. Both
+// New splits programs after the given number of layers, or where [Fit] puts the cut. Both
 // backends are closed with it. report, which may be nil, is told once for every
 // model how many of its layers the device takes.
 func New(device Device, host backend.Backend, layers int, report func(layers, of int)) *Backend {
@@ -145,7 +145,8 @@ func (b *Backend) cut(p *backend.Program) (int, error) {
 const reserve = 256 << 20
 
 // Layers is how many of a program's layers, with their weights and states, fit
-// so many bytes: all only when the head fits too. Planning needs no device.
+// into the given bytes. It is all layers only when the head fits too. Planning
+// needs no device.
 func Layers(p *backend.Program, bytes int64) int {
 	seen := map[any]bool{}
 	var used int64

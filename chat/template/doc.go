@@ -14,7 +14,7 @@
 //     over its own ordered Dict instead of Go maps, 208. The last two need its
 //     items filter to walk that Dict, which it does not.
 //
-// So much could be replaced from outside; two things could not. A template is
+// These could be replaced from outside; two things could not. A template is
 // data out of a downloaded file, and a macro that calls itself, or five million
 // parentheses, overflow gonja's stack, which in Go ends the process past any
 // recover. And nothing in it bounds steps, memory or time: 'a' * 10000000000

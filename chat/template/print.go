@@ -247,7 +247,7 @@ func (w *writer) quote(x str) {
 	w.add(string(q))
 }
 
-// hex is r in so many digits behind a prefix.
+// hex is r in the given number of digits behind a prefix.
 func hex(prefix string, r rune, digits int) string {
 	var buf [10]byte
 	out := append(buf[:0], prefix...)

@@ -66,8 +66,7 @@ func (s *Statistics) Add(name string, input []float32) {
 // Len is the number of matrices.
 func (s *Statistics) Len() int { return len(s.entries) }
 
-// Has says whether inputs of a matrix are known, which must have so many
-// columns.
+// Has says whether inputs of a matrix are known. Those must have cols columns.
 func (s *Statistics) Has(name string, cols int) (bool, error) {
 	e := s.entries[name]
 	if e == nil {
@@ -120,8 +119,8 @@ func (s *Statistics) Inputs(name string) (in quant.Inputs) {
 	return in
 }
 
-// Save writes the file; text names what the inputs came from, read in windows
-// of so many tokens.
+// Save writes the file. text names the text that the inputs came from, which was
+// read in windows of the given number of tokens.
 func (s *Statistics) Save(path, text string, window int, force bool) error {
 	w := format.NewWriter(path, force)
 	defer w.Abort()

@@ -23,7 +23,7 @@ func put(tb testing.TB, files map[string]string) string {
 	return dir
 }
 
-// safetensors is a file with this header and so many bytes of data.
+// safetensors is a file with this header and n bytes of data.
 func safetensors(header string, data int) string {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return string(b) + header + strings.Repeat("\x00", data)

@@ -19,7 +19,8 @@ type Machine struct {
 	way     int // the fastest to read
 }
 
-// New takes so many threads, each with the kernels of s, or plain Go for nil.
+// New makes a machine with the given number of threads, each with the kernels of s,
+// or with plain Go where s is nil.
 func New(threads int, s *kernel.Set) *Machine {
 	m := &Machine{}
 	for range threads {

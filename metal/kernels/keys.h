@@ -31,7 +31,7 @@ FN void order(thread ulong &a, thread ulong &b, bool down) {
 FN ulong across(ulong v, int mask) { return as_type<ulong>(simd_shuffle_xor(as_type<uint2>(v), ushort(mask))); }
 
 // arrange puts in order what rises and then falls, or falls and then rises, over
-// so many lanes.
+// the given number of lanes.
 FN void arrange(thread ulong (&v)[4], int lanes, bool down, uint lane) {
 	for (int far = lanes / 2; far > 0; far /= 2)
 		UNROLL for (int i = 0; i < 4; i++) {

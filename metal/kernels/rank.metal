@@ -13,8 +13,8 @@ struct Rank {
 enum { SLICE = 4096, EACH = SLICE / THREADS, WINDOW = 64 }; // EACH: logits of a thread
 enum { TEMPERATURE = 5, PENALTY, RECENT };                  // of the parameters: float32, float32, how many
 
-// recentAt is token k of the text that ends with the pass, from its recent tokens
-// on, of which there are so many before the pass.
+// recentAt is token k of a text: the recent tokens, before in number, and then
+// the tokens of the pass.
 FN int recentAt(constant Rank &a, device const int *params, int before, int k) {
 	return params[k < before ? a.recent + k : IDS + k - before];
 }

@@ -82,7 +82,7 @@ func (s *screen) text() string {
 	return s.out.String()
 }
 
-// await waits until the screen has shown a text so many times, or with another
+// await waits until the screen has shown a text n times, or with another
 // one together.
 func (s *screen) await(text string, times int, or ...string) {
 	shown := func() (n int) {

@@ -1,4 +1,4 @@
-"""Runs commands that wait for each other, so many at a time in each lane; what has been made is not made again."""
+"""Runs commands that wait for each other, a given number at a time in each lane. A file that is there is not made again."""
 import json, os, subprocess, time
 from dataclasses import dataclass, field
 

@@ -85,7 +85,7 @@ class Adam:
 
 def fit(model, rows, loss, batch, steps, rate, seed=0, say=print, every=0, check=None):
     """Trains on rows [n][l] in an order drawn from the seed: the rate rises over a twentieth of the steps and falls as
-    a cosine to a twentieth. `check` is called every so many steps and its result printed. Returns the loss after the
+    a cosine to a twentieth. `check` is called at every `every`-th step and its result is printed. Returns the loss after the
     first twentieth and the last."""
     device = next(model.parameters()).device
     cuda = device.type == "cuda"

@@ -27,7 +27,7 @@ const (
 	layouts
 )
 
-// StripBytes is the size of a strip of so many rows.
+// StripBytes is the size of a strip of the given number of rows.
 func (l Layout) StripBytes(rows int) int {
 	if l == Float32 || l == Float16 {
 		return rows * Strip * l.size()
@@ -50,7 +50,7 @@ type attention struct {
 	softmax, merge, rotate func(unsafe.Pointer)
 }
 
-// mul is a product for so many rows.
+// mul is a product of a fixed number of rows.
 type mul struct {
 	rows  int
 	run   func(unsafe.Pointer)

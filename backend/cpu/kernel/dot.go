@@ -190,7 +190,7 @@ const chunk = 128 << 10
 // are multiplied piece by piece, with the sums kept. Tests have smaller ones.
 var piece = 24 << 10
 
-// Dots is the number of pieces of work in a matrix of so many rows, for [Set.Dot].
+// Dots is the number of pieces of work for [Set.Dot] in a matrix of the given rows.
 func Dots(rows int) int { return rows/parts + rows%parts }
 
 // Dot multiplies pieces [lo, hi) of the rows of w with each token of in:
@@ -289,7 +289,7 @@ func (p *plan) sums(wk *Worker) []float32 {
 	return out
 }
 
-// pieces runs wk.dot with a group of so many tokens, piece by piece where their
+// pieces runs wk.dot with a group of tokens, piece by piece where their
 // activations are long.
 func (p *plan) pieces(wk *Worker, run func(unsafe.Pointer), tokens int) {
 	d := &wk.dot

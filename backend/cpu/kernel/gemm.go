@@ -74,7 +74,7 @@ type Batch struct {
 	fargs  []floatPackArgs
 }
 
-// Plan prepares for packing so many tokens of n values each for weights of type t.
+// Plan prepares b to pack the given number of tokens, of n values each, for weights of type t.
 func (b *Batch) Plan(s *Set, t quant.Type, tokens, n int) {
 	b.s, b.float, b.n, b.tokens = s, isFloat(t), n, tokens
 	if b.float {
