@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/speculate"
@@ -92,8 +93,8 @@ func speed(n int, d time.Duration) float64 {
 
 // String is the one-line form.
 func (s Stats) String() string {
-	line := fmt.Sprintf("prompt %d tokens (%d reused) %.1f tok/s, generated %d tokens %.1f tok/s, first token after %s",
-		s.PromptTokens, s.ReusedTokens, s.PromptSpeed(), s.GeneratedTokens, s.GenerationSpeed(), s.FirstToken.Round(time.Millisecond))
+	line := fmt.Sprintf("prompt %d tokens (%d reused) %s tok/s, generated %d tokens %s tok/s, first token after %s",
+		s.PromptTokens, s.ReusedTokens, units.Rate(s.PromptSpeed()), s.GeneratedTokens, units.Rate(s.GenerationSpeed()), s.FirstToken.Round(time.Millisecond))
 	if s.Speculation != nil {
 		line += "; " + s.Speculation.String()
 	}

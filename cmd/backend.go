@@ -15,6 +15,7 @@ import (
 	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/cuda"
+	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/metal"
 )
 
@@ -153,7 +154,7 @@ func printDevices(out io.Writer, asJSON bool) error {
 		fmt.Fprintf(w, "CUDA\t%s\n", repl.Visible(d.Why))
 	}
 	for _, v := range d.Devices.Devices {
-		state := fmt.Sprintf("%.1f of %.1f GB free", float64(v.Free)/1e9, float64(v.Total)/1e9)
+		state := fmt.Sprintf("%s of %s free", units.Bytes(int64(v.Free)), units.Bytes(int64(v.Total)))
 		if v.Why != "" {
 			state = "cannot be used: " + repl.Visible(v.Why)
 		}
@@ -163,7 +164,7 @@ func printDevices(out io.Writer, asJSON bool) error {
 		fmt.Fprintf(w, "Metal\t%s\n", repl.Visible(d.Metal.Why))
 	}
 	if v := d.Metal.Device; v != nil {
-		fmt.Fprintf(w, "Metal\t%s, %.1f of %.1f GB free, buffers of up to %.1f GB\n", repl.Visible(v.Name), float64(v.Free)/1e9, float64(v.Total)/1e9, float64(v.MaxBuffer)/1e9)
+		fmt.Fprintf(w, "Metal\t%s, %s of %s free, buffers of up to %s\n", repl.Visible(v.Name), units.Bytes(int64(v.Free)), units.Bytes(int64(v.Total)), units.Bytes(int64(v.MaxBuffer)))
 	}
 	return w.Flush()
 }

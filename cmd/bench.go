@@ -10,6 +10,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/chat/repl"
+	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/internal/whole"
 )
 
@@ -150,7 +151,7 @@ func (f *benchFlags) check() error {
 }
 
 func (b *benchmark) print(out io.Writer) error {
-	fmt.Fprintf(out, "%s (%s): %.1f MB of weights and %.2f G multiply-adds a token\n", repl.Visible(b.Model), b.Architecture, float64(b.BytesPerToken)/1e6, float64(b.MACsPerToken)/1e9)
+	fmt.Fprintf(out, "%s (%s): %s of weights and %s multiply-adds a token\n", repl.Visible(b.Model), b.Architecture, units.Bytes(b.BytesPerToken), units.Count(b.MACsPerToken))
 	if b.Backend != "cpu" {
 		fmt.Fprintln(out, "computed by the GPU")
 	}
@@ -185,5 +186,5 @@ func speed(tokens int, rate, spread, share float64) string {
 	if share > 0 {
 		of = fmt.Sprintf("%.0f%%", 100*share)
 	}
-	return fmt.Sprintf("%.1f\t%.0f%%\t%s", rate, 100*spread, of)
+	return fmt.Sprintf("%s\t%.0f%%\t%s", units.Rate(rate), 100*spread, of)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/internal/bounded"
 	"github.com/mil-run/mil/internal/jsonscan"
+	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/speculate"
 )
@@ -202,7 +203,7 @@ func tales() (out [][]chat.Message) {
 
 func (b *draftBenchmark) print(out io.Writer) error {
 	fmt.Fprintf(out, "%s with draft %s, greedy, %d replies:\n", repl.Visible(b.Model), repl.Visible(b.Draft), len(b.Replies))
-	fmt.Fprintf(out, "  without  %.1f tok/s\n  with     %.1f tok/s, %.2f times\n", b.PlainTokS, b.DraftTokS, b.Speedup)
+	fmt.Fprintf(out, "  without  %s tok/s\n  with     %s tok/s, %.2f times\n", units.Rate(b.PlainTokS), units.Rate(b.DraftTokS), b.Speedup)
 	fmt.Fprintf(out, "  %.0f%% of the proposed tokens accepted, %.2f tokens a pass; drafting a token costs %.3f passes\n", 100*b.Acceptance, b.TokensPerPass, b.DraftCost)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "tokens a pass\t")

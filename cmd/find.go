@@ -133,6 +133,24 @@ func mayBeModel(c *cobra.Command, arg string) bool {
 	return strings.ContainsAny(arg, "/"+string(os.PathSeparator)) && !strings.Contains(arg, " ")
 }
 
+// modelFlag gives a command --model, which stands before its arguments.
+func modelFlag(c *cobra.Command) *cobra.Command {
+	var name string
+	addText(c.Flags(), &name, "model", "m", "MODEL", "the model, in the place of the first argument")
+	all := func(args []string) []string {
+		if c.Flags().Changed("model") {
+			return append([]string{name}, args...)
+		}
+		return args
+	}
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error { return check(c, all(args)) }
+	}
+	run := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error { return run(c, all(args)) }
+	return c
+}
+
 // openModel opens the file that findModel found: the demo for "".
 func openModel(path string) (*format.File, error) {
 	if path == "" {

@@ -116,14 +116,9 @@ func printList(out io.Writer, folder models.Folder, list []listed) error {
 	return err
 }
 
-// typeName is how most of a file's weights are stored: the mix by which it was
-// made, or where the file does not say the type of most weights.
+// typeName is how a file's weights are stored: the mix by which it was made, or the
+// type of most weights where the file does not say.
 func typeName(f *format.File) string {
-	if n, ok, err := f.KV().Uint("general.file_type"); err == nil && ok {
-		if name, ok := fileTypes[n]; ok {
-			return name
-		}
-	}
 	most, counts := "", map[string]int64{}
 	for _, t := range f.Tensors() {
 		name := t.Type.String()
@@ -131,9 +126,14 @@ func typeName(f *format.File) string {
 			most = name
 		}
 	}
+	n, ok, err := f.KV().Uint("general.file_type")
+	if name := fileTypes[n]; err == nil && ok && name != "" && n != 0 { // 0 is written for want of a number too
+		return name
+	}
 	return most
 }
 
-// fileTypes are llama.cpp's names of general.file_type, in our spelling.
+// fileTypes are what llama.cpp's numbers in general.file_type stand for, by mil's names
+// where it has one.
 var fileTypes = map[uint64]string{0: "f32", 1: "f16", 2: "q4_0", 3: "q4_1", 7: "q8_0", 8: "q5_0", 9: "q5_1", 10: "q2_k",
-	11: "q3_k_s", 12: "q3_k_m", 13: "q3_k_l", 14: "q4_k_s", 15: "q4_k_m", 16: "q5_k_s", 17: "q5_k_m", 18: "q6_k", 32: "bf16"}
+	11: "q3_k_s", 12: "q3_k_m", 13: "q3_k_l", 14: "q4_k", 15: "q4_k_m", 16: "q5_k", 17: "q5_k_m", 18: "q6_k", 32: "bf16"}

@@ -99,9 +99,9 @@ func TestNames(t *testing.T) {
 	}
 	os.WriteFile("text", []byte(strings.Repeat("The fox met a hare. ", 20)), 0o600)
 	for _, args := range [][]string{
-		{"run", "draft", "--max-tokens", "1", "hi"}, {"run", "-m", "draft", "--max-tokens", "1", "hi"}, {"info", "draft"}, {"verify", "draft", "demo"},
-		{"tokenize", "draft", "hi"}, {"logits", "draft", "--tokens", "1"}, {"run", "--draft", "lookup,draft", "--max-tokens", "1", "hi"},
-		{"eval", "draft", "-f", "text", "--kl-base", "demo"}, {"imatrix", "draft", "-f", "text", "-o", "x"}, {"bench", "draft", "--prompt", "2", "--gen", "1", "--runs", "1"},
+		{"run", "draft", "--max-tokens", "1", "hi"}, {"run", "-m", "draft", "--max-tokens", "1", "hi"}, {"info", "draft"}, {"info", "-m", "draft"}, {"verify", "draft", "demo"},
+		{"tokenize", "draft", "hi"}, {"tokenize", "-m", "draft", "hi"}, {"logits", "draft", "--tokens", "1"}, {"logits", "--tokens", "1", "-m", "draft"}, {"run", "--draft", "lookup,draft", "--max-tokens", "1", "hi"},
+		{"eval", "draft", "-f", "text", "--kl-base", "demo"}, {"eval", "-m", "draft", "-f", "text"}, {"imatrix", "draft", "-f", "text", "-o", "x"}, {"bench", "draft", "--prompt", "2", "--gen", "1", "--runs", "1"},
 	} {
 		must(t, "", args...)
 	}

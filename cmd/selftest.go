@@ -15,6 +15,7 @@ import (
 	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/internal/probe"
+	"github.com/mil-run/mil/internal/units"
 )
 
 // selftest is what `mil selftest --json` prints.
@@ -183,7 +184,7 @@ func (s *selftest) print(out io.Writer) error {
 		if len(r.Failures) > 0 {
 			verdict = "FAILED"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\t%.1f\t%s\n", name, r.Conformance, r.Transcripts, r.PromptTokS, r.GenTokS, verdict)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", name, r.Conformance, r.Transcripts, units.Rate(r.PromptTokS), units.Rate(r.GenTokS), verdict)
 		for _, e := range r.Failures {
 			failures = append(failures, name+": "+e)
 		}
