@@ -1,0 +1,55 @@
+package speculate_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/speculate"
+)
+
+// Greedy tokens are the same with every draft where the context slides under
+// them, and a model that drafts for itself slides where it does as the target.
+func TestGreedyIsTheSameWhereItSlides(t *testing.T) {
+	o := sample.Options{RepeatPenalty: 1.1}
+	prompt := []int32{7, 11, 250, 3, 9, 7, 11, 250}
+	for _, name := range []string{"mamba1-half", "mamba2-half", "llama"} {
+		for _, context := range []int{64, 100} {
+			f := fixture(t, name)
+			sliding := func(context int) *model.Session {
+				m, err := model.Open(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, err := m.NewSession(cpu.New(1), model.Options{Context: context, Slide: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { s.Close() })
+				return s
+			}
+			target := sliding(context)
+			want, _ := generate(t, target, o, speculate.Options{}, prompt, 200)
+			dropped := target.Dropped()
+			for _, k := range []int{-1, 4, 15} {
+				for kind, d := range map[string]speculate.Drafter{
+					"hostile":    hostile{rand.New(rand.NewPCG(1, 1)), target.Vocab()},
+					"itself":     speculate.NewModel(sliding(context), o),
+					"less space": speculate.NewModel(sliding(70), o),
+					"lookup":     speculate.NewLookup(),
+				} {
+					got, stats := generate(t, target, o, speculate.Options{Draft: d, K: k}, prompt, 200)
+					if !slices.Equal(got, want) || target.Dropped() < dropped {
+						t.Errorf("%s, context %d, draft %s, K %d: other tokens", name, context, kind, k)
+					}
+					if kind == "itself" && k > 0 && stats.Rate() < 0.999 {
+						t.Errorf("%s as its own draft, context %d, K %d: %.3f accepted", name, context, k, stats.Rate())
+					}
+				}
+			}
+		}
+	}
+}
