@@ -131,32 +131,49 @@ func CheckConfig(dir string) error {
 	if err := in.checkWeights(); err != nil {
 		return inFolder(dir, err)
 	}
-	c := in.config
-	switch kind := strings.ToLower(c.kind()); {
-	case in.hasMamba:
-		if err = in.checkType("llama", "mistral"); err == nil {
-			_, err = in.checkHybrid()
-		}
-	case c.ModelType == "" && c.DModel > 0 || strings.HasPrefix(kind, "mamba"):
-		table := hfMambaKeys
-		if c.DModel > 0 {
-			table = pureKeys
-		}
-		if err = in.checkType("mamba", "mamba2"); err == nil {
-			_, err = c.members.check("config.json", table)
-		}
-	default:
-		if err = in.checkType("llama", "mistral"); err == nil {
-			_, err = c.members.check("config.json", llamaKeys)
-		}
-		if err == nil {
-			_, err = c.readRope()
-		}
-	}
-	if err != nil {
+	if err := in.checkConfig(); err != nil {
 		return inFolder(dir, err)
 	}
 	return nil
+}
+
+// checkConfig is what the layouts ask of the configs, without the tensors.
+func (in *input) checkConfig() error {
+	c := in.config
+	kind := strings.ToLower(c.kind())
+	if !in.hasMamba && (strings.HasPrefix(kind, "mamba") || kind == "" && c.DModel > 0) {
+		if err := in.checkType("mamba", "mamba2"); err != nil {
+			return err
+		}
+		s := &pure{second: strings.HasPrefix(kind, "mamba2") || c.SSM.Layer == "Mamba2"}
+		read := s.readAuthors
+		if c.HiddenSize > 0 {
+			read = s.readTransformers
+		}
+		if err := read(c); err != nil {
+			return err
+		}
+		return s.check()
+	}
+	if err := in.checkType("llama", "mistral"); err != nil {
+		return err
+	}
+	var err error
+	if in.hasMamba {
+		_, err = in.checkHybrid()
+	} else {
+		_, err = c.members.check("config.json", llamaKeys)
+	}
+	if err == nil {
+		err = c.checkLlama()
+	}
+	if err == nil {
+		err = c.checkScale()
+	}
+	if err == nil {
+		_, err = c.readRope()
+	}
+	return err
 }
 
 // optional reads a JSON file that need not be there.

@@ -45,6 +45,7 @@ var families = []struct{ model, what string }{
 	{"llama4", "Llama 4: a mixture of experts, layers without rotation"},
 	{"llamba", "Llamba: discrete Mamba-2"},
 	{"llava", "LLaVA: it sees images"},
+	{"mambainllama", "MambaInLlama as Qwerky writes it, with ssm_config in the place of ssm_cfg"},
 	{"minicpm", "MiniCPM: scaled embeddings and residuals"},
 	{"minimax", "MiniMax: linear attention and a mixture of experts"},
 	{"ministral", "Ministral: windows that differ between layers"},

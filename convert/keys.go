@@ -98,6 +98,9 @@ func isEmpty(v json.RawMessage) bool {
 // known.
 var arithmetic = regexp.MustCompile(`(?i)multiplier|scal(e|ing)|softcap|soft_cap|window|rotary|rope|alibi|norm|bias|expert|moe|router|clip|clamp|activation|hidden_act|act_fn|quant|residual|parallel|temperature_tuning|layer_types|block_type|attention_chunk|attention_type|num_nextn|mtp_|scan_|sink|gate`)
 
+// trains matches the names of keys that count in training alone.
+var trains = regexp.MustCompile(`(?i)dropout|_p?drop$|^initializer|loss|gradient|^tokenizer`)
+
 // check holds an object's keys against a table. A key whose value changes the
 // arithmetic is an error; the names of keys that nobody knows are returned.
 func (m members) check(place string, table map[string]rule) (unknown []string, err error) {
@@ -112,7 +115,7 @@ func (m members) check(place string, table map[string]rule) (unknown []string, e
 				want = " (it takes " + r.want + ")"
 			}
 			return nil, fmt.Errorf("%s: %s is %s, which mil does not compute%s", place, key, show(v), want)
-		case isEmpty(v):
+		case isEmpty(v), trains.MatchString(key):
 		case arithmetic.MatchString(key):
 			return nil, fmt.Errorf("%s: mil does not know the key %s (%s), which may change the arithmetic; where it does not, take it out of the file", place, source.Show(key), show(v))
 		default:

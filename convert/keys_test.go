@@ -294,3 +294,38 @@ func TestForeignKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckConfig says by the configs alone what a conversion would.
+func TestCheckConfig(t *testing.T) {
+	for _, name := range []string{"llama", "zephyr", "mamba2-merged", "pure-mamba1", "pure-mamba2"} {
+		if err := CheckConfig("../testdata/fixtures/" + name); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, name := range []string{"llama", "mamba-hf", "mamba2-hf", "mistral-window"} {
+		if err := CheckConfig("../testdata/families/" + name); err != nil {
+			t.Error(err)
+		}
+	}
+	for config, want := range map[string]string{
+		// As published for state-spaces/mamba-130m-hf, with the authors' keys in it.
+		`{"architectures":["MambaForCausalLM"],"conv_kernel":4,"d_inner":1536,"d_model":768,"expand":2,"fused_add_norm":true,"hidden_act":"silu","hidden_size":768,
+		"intermediate_size":1536,"layer_norm_epsilon":1e-05,"model_type":"mamba","n_layer":24,"num_hidden_layers":24,"pad_vocab_size_multiple":8,"residual_in_fp32":true,
+		"rms_norm":true,"ssm_cfg":{},"state_size":16,"time_step_rank":48,"use_bias":false,"use_conv_bias":true,"vocab_size":50280}`: "",
+		`{"model_type":"mamba2","hidden_size":4096,"num_hidden_layers":64,"n_groups":8,"head_dim":64,"expand":2}`:                                                   "n_groups is 8",
+		`{"model_type":"mamba2","hidden_size":64,"num_hidden_layers":2,"n_groups":1,"layer_norm_epsilon":1e-6}`:                                                     "layer_norm_epsilon is 1e-06",
+		`{"d_model":64,"n_layer":2,"ssm_cfg":{"layer":"Mamba2","headdim":48}}`:                                                                                      "heads of 48",
+		`{"model_type":"llama","hidden_size":64,"num_hidden_layers":2,"num_attention_heads":3,"intermediate_size":9}`:                                               "no multiple of 3 heads",
+		`{"model_type":"llama","hidden_size":64,"num_hidden_layers":2,"num_attention_heads":4,"intermediate_size":9,"residual_dropout":0.1,"is_llama_config":true}`: "",
+		`{"model_type":"mambainllama_mamba"}`: `unknown architecture "mambainllama_mamba" (MambaInLlama as Qwerky`,
+		`{}`:                                  "are not a model",
+		`[]`:                                  "config.json",
+	} {
+		dir := t.TempDir()
+		put(t, filepath.Join(dir, "config.json"), []byte(config))
+		err := CheckConfig(dir)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.60s: %v, want %q", config, err, want)
+		}
+	}
+}

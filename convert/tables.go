@@ -71,7 +71,7 @@ var pureKeys = merge(neutral, harmless, table(free, `d_model n_layer ssm_cfg tie
 	table(yes, `rms_norm`), table(none, `d_intermediate attn_layer_idx attn_cfg`))
 
 // hfMambaKeys are those of config.json of Mamba and Mamba-2 in transformers' layout.
-var hfMambaKeys = merge(pureKeys, table(free, `hidden_size num_hidden_layers state_size conv_kernel expand intermediate_size time_step_rank
+var hfMambaKeys = merge(pureKeys, table(free, `hidden_size num_hidden_layers d_inner state_size conv_kernel expand intermediate_size time_step_rank
 	layer_norm_epsilon tie_word_embeddings num_heads head_dim n_groups chunk_size use_mambapy use_associative_scan use_mamba_kernels
 	time_step_scale time_step_min time_step_max time_step_init_scheme time_step_floor`),
 	table(yes, `use_conv_bias rms_norm`), table(none, `norm_before_gate`), map[string]rule{"time_step_limit": unlimited})
