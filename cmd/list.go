@@ -64,8 +64,10 @@ when it is not told where, and mil rm removes one.`,
 // describeEntry looks into a model file without reading its weights.
 func describeEntry(e models.Entry) listed {
 	l := listed{Name: e.Name, Path: e.Path}
-	if st, err := os.Stat(e.Path); err == nil {
-		l.Bytes = st.Size()
+	for _, p := range models.Files(e.Path) {
+		if st, err := os.Stat(p); err == nil {
+			l.Bytes += st.Size()
+		}
 	}
 	f, err := openModel(e.Path)
 	if err != nil {
@@ -73,7 +75,9 @@ func describeEntry(e models.Entry) listed {
 		return l
 	}
 	defer f.Close()
-	l.Bytes = int64(len(f.Mapping()))
+	if e.Path == "" {
+		l.Bytes = int64(len(f.Mapping()))
+	}
 	m, err := model.Open(f)
 	if err != nil {
 		l.Error = err.Error()

@@ -89,5 +89,14 @@ func describeFile(e models.Entry) string {
 	case st.Mode()&os.ModeSymlink != 0:
 		return "the link " + path
 	}
-	return fmt.Sprintf("%s (%s)", path, units.Bytes(st.Size()))
+	size, files := int64(0), models.Files(e.Path)
+	for _, p := range files {
+		if st, err := os.Lstat(p); err == nil {
+			size += st.Size()
+		}
+	}
+	if len(files) > 1 {
+		path += fmt.Sprintf(" and %d more files", len(files)-1)
+	}
+	return fmt.Sprintf("%s (%s)", path, units.Bytes(size))
 }

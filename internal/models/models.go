@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -167,8 +169,12 @@ type Entry struct {
 	Path string
 }
 
+// part is the name of a file of a model in several: NAME-00001-of-00003 is the first.
+var part = regexp.MustCompile(`^(.+)-(\d{5})-of-(\d{5})$`)
+
 // List lists what has a name, sorted by it: files, and links whether or not they
-// lead anywhere. A folder that does not exist holds nothing.
+// lead anywhere. A model in several files is its first. A folder that does not exist
+// holds nothing.
 func (f Folder) List() ([]Entry, error) {
 	if f == "" {
 		return nil, nil
@@ -184,7 +190,15 @@ func (f Folder) List() ([]Entry, error) {
 	for _, suffix := range Suffixes { // of two files of one name the first suffix counts
 		for _, file := range files {
 			name, ok := cutSuffix(file.Name())
-			if !ok || !strings.EqualFold(file.Name()[len(name):], suffix) || Check(name) != nil || name == Demo || file.IsDir() {
+			if !ok || !strings.EqualFold(file.Name()[len(name):], suffix) || file.IsDir() {
+				continue
+			}
+			if m := part.FindStringSubmatch(name); m != nil && m[2] != "00001" {
+				continue
+			} else if m != nil {
+				name = m[1]
+			}
+			if Check(name) != nil || name == Demo {
 				continue
 			}
 			if !slices.ContainsFunc(list, func(e Entry) bool { return e.Name == name }) {
@@ -206,11 +220,32 @@ func (f Folder) Names() []string {
 	return names
 }
 
-// Remove removes the file of that name, or the link where it is one.
+// Remove removes the file of that name, or all files of a model in several; a link is
+// removed alone.
 func (f Folder) Remove(name string) error {
 	path, err := f.Find(name)
 	if err != nil {
 		return err
 	}
-	return os.Remove(path)
+	for _, p := range Files(path) {
+		if e := os.Remove(p); err == nil && !errors.Is(e, fs.ErrNotExist) {
+			err = e
+		}
+	}
+	return err
+}
+
+// Files are the files of the model whose first is at path, in their order.
+func Files(path string) []string {
+	stem, ok := cutSuffix(path)
+	m := part.FindStringSubmatch(filepath.Base(stem))
+	if !ok || m == nil {
+		return []string{path}
+	}
+	var list []string
+	n, _ := strconv.Atoi(m[3])
+	for i := range n {
+		list = append(list, filepath.Join(filepath.Dir(path), fmt.Sprintf("%s-%05d-of-%s%s", m[1], i+1, m[3], path[len(stem):])))
+	}
+	return list
 }

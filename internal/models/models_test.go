@@ -100,6 +100,26 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// A model in several files has one name, and they go together.
+func TestParts(t *testing.T) {
+	f := Folder(t.TempDir())
+	for _, name := range []string{"m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf", "m-00001-of-00004.gguf.part", "n-00002-of-00002.gguf"} {
+		if err := os.WriteFile(f.file(name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := f.List(); err != nil || len(list) != 1 || list[0] != (Entry{"m", f.file("m-00001-of-00003.gguf")}) {
+		t.Errorf("%v, %v", list, err)
+	}
+	if err := f.Remove("m"); err != nil {
+		t.Error(err)
+	}
+	left, _ := os.ReadDir(string(f))
+	if len(left) != 2 || left[0].Name() != "m-00001-of-00004.gguf.part" || left[1].Name() != "n-00002-of-00002.gguf" {
+		t.Errorf("left: %v", left)
+	}
+}
+
 func (f Folder) file(name string) string { return filepath.Join(string(f), name) }
 
 func TestDefault(t *testing.T) {
