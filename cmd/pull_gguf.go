@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"github.com/mil-run/mil/internal/hub"
-	"github.com/mil-run/mil/internal/models"
 )
 
 // gguf downloads one GGUF, which may lie in several files.
@@ -15,11 +14,6 @@ func (p *pull) gguf(folder *hub.Folder, snap *hub.Snapshot) error {
 	files, err := snap.GGUF(p.ref.File)
 	if err != nil {
 		return err
-	}
-	if len(files) > 1 && !p.typed && p.tokenizer == "" && !p.force {
-		if _, err := os.Stat(p.part(0, len(files))); err == nil {
-			return fmt.Errorf("%s is there already; --force replaces it, --name gives the new one another name", p.part(0, len(files)))
-		}
 	}
 	var size int64
 	for _, f := range files {
@@ -72,7 +66,6 @@ func (p *pull) place(folder *hub.Folder, files []hub.File) error {
 	if old, err := p.models.Path(p.name); err == nil && p.force {
 		os.Remove(old) // NAME.bin would be found before NAME.gguf
 	}
-	name := models.Trim(filepath.Base(to))
-	_, err := fmt.Fprintf(p.out, "wrote         %s\nname          %s, as in: mil chat %s\n", to, name, name)
+	_, err := fmt.Fprintf(p.out, "wrote         %s\nname          %s, as in: mil chat %s\n", to, p.name, p.name)
 	return err
 }

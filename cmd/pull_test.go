@@ -108,10 +108,22 @@ func TestPullGGUF(t *testing.T) {
 	}
 	must(t, "", "pull", "mil/gguf:q8/Small-Q8_0.gguf", "--type", "f32", "--name", "wide", "--models", models)
 	only(t, models, "small-q8_0.gguf", "wide.bin")
+	for i, name := range []string{"m-00001-of-00002.gguf", "m-00002-of-00002.gguf"} { // that fit no better than the case they are from
+		b, err := os.ReadFile(testutil.Data("cases", name))
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		s.Repos["mil/gguf"]["split/"+name] = b
+	}
+	if _, _, err := mil(t, "", "pull", "mil/gguf:split/m-00001-of-00002.gguf", "--models", models); err == nil || !strings.Contains(err.Error(), "the parts hold 1 tensors") || len(s.Requests("m-00002-of-00002.gguf")) == 0 {
+		t.Errorf("parts: %v", err)
+	}
+	delete(s.Repos["mil/gguf"], "split/m-00001-of-00002.gguf")
 	for arg, want := range map[string]string{
-		"mil/gguf":          "mil/gguf: it is not there: there is no config.json; it has GGUF files, of which one is named so: mil/gguf:FILE.gguf (bad.gguf, q8/Small-Q8_0.gguf)",
-		"mil/gguf:no.gguf":  "there is no no.gguf; it has bad.gguf, q8/Small-Q8_0.gguf",
-		"mil/gguf:bad.gguf": "open ",
+		"mil/gguf:split/m-00002-of-00002.gguf": "there is no split/m-00001-of-00002.gguf",
+		"mil/gguf":                             "mil/gguf: it is not there: there is no config.json; it has GGUF files, of which one is named so: mil/gguf:FILE.gguf (bad.gguf, q8/Small-Q8_0.gguf)",
+		"mil/gguf:no.gguf":                     "there is no no.gguf; it has bad.gguf, q8/Small-Q8_0.gguf",
+		"mil/gguf:bad.gguf":                    "open ",
 	} {
 		if _, _, err := mil(t, "", "pull", arg, "--models", models); err == nil || !strings.Contains(err.Error(), want) || cmd.Status(err) != 1 {
 			t.Errorf("%s: %v, want %q", arg, err, want)
@@ -150,6 +162,18 @@ func TestPullRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %q", arg, err, want)
 		}
 	}
+	s.Listing = func(entries []map[string]any) []map[string]any {
+		for _, e := range entries {
+			if l, ok := e["lfs"].(map[string]any); ok && e["path"] == "model.safetensors" {
+				l["size"] = int64(1) << 60
+			}
+		}
+		return entries
+	}
+	if _, _, err := mil(t, "", "pull", "mil/Draft-Model", "--models", models); !errors.Is(err, hub.ErrSpace) || !strings.Contains(err.Error(), "make room, or take another folder with --models DIR") {
+		t.Errorf("more than a disk: %v", err)
+	}
+	s.Listing = nil
 	s.Token = "hf_x"
 	if _, _, err := mil(t, "", "pull", "mil/sharded", "--models", models); !errors.Is(err, hub.ErrDenied) {
 		t.Errorf("gated: %v", err)
