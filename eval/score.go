@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
 )
 
 // Score is how well a model predicts a text, and how its predictions differ
@@ -62,7 +63,7 @@ func summarize(all []outcome, base bool) (*Score, error) {
 	same := 0
 	for i, o := range all {
 		if math.IsNaN(o.loss) || math.IsNaN(o.baseLoss) || math.IsNaN(o.kl) {
-			return nil, fmt.Errorf("the logits are no numbers at token %d of the text", i)
+			return nil, sample.LogitsError(i)
 		}
 		loss[i], baseLoss[i], kl[i] = o.loss, o.baseLoss, o.kl
 		if o.same {
@@ -97,12 +98,20 @@ func compare(logits [][]float32, ids []int32, vocab int) []outcome {
 		wg.Go(func() {
 			for i := k; i < len(ids); i += workers {
 				row := logits[0][i*vocab : (i+1)*vocab]
+				if !sample.Finite(row) {
+					out[i].loss = math.NaN()
+					continue
+				}
 				p := newDistribution(row)
 				out[i].loss = -p.log(row[ids[i]])
 				if len(logits) == 1 {
 					continue
 				}
 				baseRow := logits[1][i*vocab : (i+1)*vocab]
+				if !sample.Finite(baseRow) {
+					out[i].baseLoss = math.NaN()
+					continue
+				}
 				q := newDistribution(baseRow)
 				out[i].baseLoss = -q.log(baseRow[ids[i]])
 				out[i].kl = divergence(baseRow, row, q, p)

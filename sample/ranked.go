@@ -53,8 +53,8 @@ func (s *Sampler) Ranked(ids []int32, logits []float32, sum float64, whole bool)
 // Bounds reports whether these options can leave few tokens of a row, of which
 // most are known: if not, ranking it is in vain.
 func (o Options) Bounds(most int) bool {
-	return o.Temp == 0 || o.TopK > 0 && o.TopK <= most || o.TopK == 0 && (o.TopP > 0 && o.TopP < 1 || o.MinP > 0)
+	return o.Temp < LeastTemp || o.TopK > 0 && o.TopK <= most || o.TopK == 0 && (o.TopP > 0 && o.TopP < 1 || o.MinP > 0)
 }
 
-// Options are what the sampler was made with.
+// Options are what the sampler was made with; a temperature that is greedy is 0.
 func (s *Sampler) Options() Options { return s.o }

@@ -7,6 +7,7 @@
 package sample
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -16,12 +17,41 @@ import (
 
 // Options say how tokens are chosen. The zero value is greedy.
 type Options struct {
-	Temp          float32 // 0 takes the best token
+	Temp          float32 // below LeastTemp takes the best token
 	TopK          int     // keep the K best tokens; 0 keeps all
 	TopP          float32 // keep the best tokens whose probabilities sum to TopP; 0 or 1 keeps all
 	MinP          float32 // keep tokens at least MinP times as probable as the best; 0 keeps all
 	RepeatPenalty float32 // divides (or multiplies, when negative) the logits of recent tokens; 0 or 1 is none
 	Seed          uint64
+}
+
+// LeastTemp is the lowest temperature that draws. Below it only ties with the best
+// token would be left, and logits divided by it would leave float32's range.
+const LeastTemp = 1e-6
+
+// ErrLogits is wrapped by the error about a row that holds NaN or an infinity.
+var ErrLogits = errors.New("the logits are no numbers")
+
+// LogitsError is ErrLogits with the token of the text that the row was to predict.
+func LogitsError(token int) error {
+	return fmt.Errorf("%w at token %d of the text", ErrLogits, token)
+}
+
+// Finite reports whether every logit of a row is a finite number.
+func Finite(row []float32) bool {
+	// A finite number times zero adds nothing, any other value makes the sum NaN.
+	var a, b, c, d float32
+	for len(row) >= 4 {
+		a += row[0] * 0
+		b += row[1] * 0
+		c += row[2] * 0
+		d += row[3] * 0
+		row = row[4:]
+	}
+	for _, v := range row {
+		a += v * 0
+	}
+	return a+b+c+d == 0
 }
 
 // Check refuses options no sampler can follow, naming the option.
@@ -64,6 +94,9 @@ type Sampler struct {
 
 // New makes a sampler; the same options and logits give the same tokens.
 func New(o Options) *Sampler {
+	if o.Temp < LeastTemp {
+		o.Temp = 0
+	}
 	pcg := rand.NewPCG(o.Seed, 0)
 	return &Sampler{o: o, pcg: pcg, rng: rand.New(pcg), seen: map[int32]bool{}}
 }

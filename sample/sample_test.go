@@ -135,6 +135,48 @@ func TestGreedy(t *testing.T) {
 	}
 }
 
+// A temperature below one millionth is greedy, whatever the other options.
+func TestLeastTemp(t *testing.T) {
+	logits := []float32{4.9999, 1, 5, -8}
+	for _, temp := range []float32{math.SmallestNonzeroFloat32, 1e-30, 0.99e-6} {
+		s := New(Options{Temp: temp, TopK: 3, TopP: 0.9, Seed: 1})
+		if c := s.Candidates(logits, nil); len(c) != 1 || c[0] != (Candidate{2, 1}) {
+			t.Errorf("temperature %g leaves %v", temp, c)
+		}
+		if c, ok := s.Ranked([]int32{2, 0}, []float32{5, 4.9999}, math.NaN(), false); !ok || c[0].ID != 2 {
+			t.Errorf("temperature %g of a ranked row leaves %v", temp, c)
+		}
+		if !s.Options().Bounds(1) || !(Options{Temp: temp}).Bounds(1) || s.Sample(logits, nil) != 2 {
+			t.Errorf("temperature %g is not greedy", temp)
+		}
+	}
+	if c := New(Options{Temp: 1}).Candidates(logits, nil); len(c) != 4 {
+		t.Errorf("temperature 1 leaves %v", c)
+	}
+}
+
+// One value that is no finite number is seen wherever it stands.
+func TestFinite(t *testing.T) {
+	for n := range 13 {
+		r := make([]float32, n)
+		for i := range r {
+			r[i] = float32(i%3-1) * math.MaxFloat32
+		}
+		if !Finite(r) {
+			t.Errorf("%v", r)
+		}
+		for i := range r {
+			for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+				old := r[i]
+				if r[i] = float32(v); Finite(r) {
+					t.Errorf("%v", r)
+				}
+				r[i] = old
+			}
+		}
+	}
+}
+
 func TestSeed(t *testing.T) {
 	logits := row(500)
 	draw := func(seed uint64) (out []int32) {

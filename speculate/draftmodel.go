@@ -75,6 +75,9 @@ func (m *Model) Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 	m.tokens = m.tokens[:0]
 	for len(m.tokens) < most {
 		c, err := rows.after(0, m.s.Tokens())
+		if errors.Is(err, sample.ErrLogits) {
+			break // the model goes on without what the draft lost
+		}
 		if err != nil {
 			return Proposal{}, err
 		}

@@ -43,19 +43,30 @@ func (r *rows) feed(tokens []int32, want model.Want) (err error) {
 }
 
 // after is the distribution that row i gives, recent being the tokens up to the
-// row's own; valid until the next call.
+// row's own; valid until the next call. A row that holds NaN or an infinity is
+// sample.ErrLogits; of a ranked one only the best are looked at.
 func (r *rows) after(i int, recent []int32) ([]sample.Candidate, error) {
 	v := r.s.Vocab()
 	if r.best == nil {
-		return r.sampler.Candidates(r.logits[i*v:(i+1)*v], recent), nil
+		row := r.logits[i*v : (i+1)*v]
+		if !sample.Finite(row) {
+			return nil, sample.LogitsError(len(recent))
+		}
+		return r.sampler.Candidates(row, recent), nil
 	}
 	b := &r.best[i]
+	if !sample.Finite(b.Logits) || math.IsNaN(b.Sum) || math.IsInf(b.Sum, 0) {
+		return nil, sample.LogitsError(len(recent))
+	}
 	if c, ok := r.sampler.Ranked(b.Tokens, b.Logits, b.Sum, len(b.Tokens) == v); ok {
 		return c, nil
 	}
 	row, err := r.s.Row(i)
 	if err != nil {
 		return nil, err
+	}
+	if !sample.Finite(row) {
+		return nil, sample.LogitsError(len(recent))
 	}
 	return r.sampler.Candidates(row, recent), nil
 }

@@ -1,7 +1,10 @@
 package speculate_test
 
 import (
+	"errors"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mil-run/mil/backend"
@@ -83,4 +86,119 @@ func TestRows(t *testing.T) {
 			}
 		}
 	}
+}
+
+// spoiled is a backend whose rows for one position hold a value that is no number.
+type spoiled struct {
+	backend.Backend
+	at    int // the position of the token that the row belongs to
+	all   bool
+	value float32
+}
+
+type spoiledExec struct {
+	backend.Exec
+	b *spoiled
+	p *backend.Program
+}
+
+func (s *spoiled) Compile(p *backend.Program) (backend.Exec, error) {
+	e, err := s.Backend.Compile(p)
+	return &spoiledExec{e, s, p}, err
+}
+
+func (e *spoiledExec) Run(p *backend.Params) ([]float32, error) {
+	logits, err := e.Exec.Run(p)
+	for i := range p.Logits {
+		if p.Pos+len(p.Tokens)-p.Logits+i != e.b.at {
+			continue
+		}
+		row := logits[i*e.p.Vocab:][:e.p.Vocab]
+		row[len(row)/2] = e.b.value
+		for j := range row {
+			if e.b.all {
+				row[j] = e.b.value
+			}
+		}
+	}
+	return logits, err
+}
+
+// A row that is no number ends the text before its token, with the same tokens
+// before it with and without a draft, drawn or not, ranked or not. Rows that were
+// not asked for do not matter.
+func TestSpoiledRows(t *testing.T) {
+	m, err := model.Open(fixture(t, "mamba2-half"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompt := []int32{5, 9, 200, 7, 31}
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	start := func(b backend.Backend) *model.Session {
+		s, err := m.NewSession(b, model.Options{Context: 128})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	for _, o := range []sample.Options{{}, {Temp: 0.8, TopK: 20, Seed: 3}} {
+		want, _ := generate(t, start(cpu.New(1)), o, speculate.Options{}, prompt, 20)
+		for _, at := range []int{4, 5, 11} { // 4 is the prompt's last
+			for _, bad := range []spoiled{{value: nan}, {value: inf}, {value: -inf}, {value: nan, all: true}} {
+				for _, ranked := range []bool{false, true} {
+					if ranked && !(bad.all || bad.value > 0) {
+						continue // ranking leaves out a single one of these, and nobody draws it
+					}
+					for _, k := range []int{0, 4} {
+						b := bad
+						b.Backend, b.at = cpu.New(1), at
+						over := backend.Backend(&b)
+						if ranked {
+							over = &ranking{Backend: &b}
+						}
+						s := start(over)
+						so := speculate.Options{K: k}
+						if k > 0 {
+							so.Draft = speculate.NewModel(start(cpu.New(1)), sample.Options{})
+						}
+						got, err := until(s, o, so, prompt)
+						if !errors.Is(err, sample.ErrLogits) || !strings.HasSuffix(err.Error(), " of the text") {
+							t.Fatalf("%+v at %d, ranked %v, K %d: %v", o, at, ranked, k, err)
+						}
+						if o.Temp == 0 || k == 0 {
+							if !slices.Equal(got, want[:at-4]) {
+								t.Errorf("%+v at %d, ranked %v, K %d: %v, want %v", o, at, ranked, k, got, want[:at-4])
+							}
+						} else if len(got) != at-4 {
+							t.Errorf("%+v at %d, ranked %v, K %d: %d tokens, want %d", o, at, ranked, k, len(got), at-4)
+						}
+					}
+				}
+			}
+		}
+	}
+	// A draft that is spoiled proposes nothing and changes nothing.
+	want, _ := generate(t, start(cpu.New(1)), sample.Options{}, speculate.Options{}, prompt, 20)
+	draft := speculate.NewModel(start(&spoiled{Backend: cpu.New(1), at: 8, value: nan}), sample.Options{})
+	if got, _ := generate(t, start(cpu.New(1)), sample.Options{}, speculate.Options{K: 4, Draft: draft}, prompt, 20); !slices.Equal(got, want) {
+		t.Errorf("a spoiled draft makes %v, want %v", got, want)
+	}
+}
+
+// until makes tokens until something fails.
+func until(s *model.Session, o sample.Options, so speculate.Options, prompt []int32) (out []int32, err error) {
+	logits, err := s.Feed(prompt, model.WantLast)
+	if err != nil {
+		return nil, err
+	}
+	d := speculate.New(s, o, so)
+	for d.Begin(logits); len(out) < 60; {
+		next, err := d.Next()
+		if err != nil {
+			return out, err
+		}
+		out = append(out, next...)
+	}
+	return out, nil
 }

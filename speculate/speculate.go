@@ -7,6 +7,7 @@
 package speculate
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -189,9 +190,13 @@ func (d *Decoder) Begin(logits []float32) { d.logits = logits }
 func (d *Decoder) Pending() (id int32, ok bool) { return d.pending, d.logits == nil }
 
 // Next makes at least one token. All but the last lie in the session already,
-// the last is fed by the next call. The slice is valid until then.
+// the last is fed by the next call. The slice is valid until then. Logits that
+// are no finite numbers are sample.ErrLogits.
 func (d *Decoder) Next() ([]int32, error) {
 	if d.logits != nil {
+		if !sample.Finite(d.logits) {
+			return nil, sample.LogitsError(len(d.s.Tokens()))
+		}
 		d.pending = d.sampler.Sample(d.logits, d.s.Tokens())
 		d.logits = nil
 		d.made = append(d.made[:0], d.pending)
@@ -294,7 +299,7 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 		}
 		follow, err := rows.after(i, timeline[:before+i])
 		if err != nil {
-			return nil, err
+			return d.until(p, accepted, err)
 		}
 		ok, other := d.sampler.Check(follow, d.s.Vocab(), x, from)
 		if !ok {
@@ -306,7 +311,7 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 	if next < 0 {
 		follow, err := rows.after(len(p.Tokens), timeline)
 		if err != nil {
-			return nil, err
+			return d.until(p, accepted, err)
 		}
 		next = d.sampler.Draw(follow)
 	}
@@ -316,6 +321,20 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 	d.count(p, accepted, took)
 	d.pending = next
 	d.made = append(append(d.made[:0], p.Tokens[:accepted]...), next)
+	return d.made, nil
+}
+
+// until ends a pass at a row that could not be used. The accepted tokens come
+// first, as they do without a draft; the last of them meets the error again.
+func (d *Decoder) until(p Proposal, accepted int, err error) ([]int32, error) {
+	if accepted == 0 || !errors.Is(err, sample.ErrLogits) {
+		return nil, err
+	}
+	if err := d.s.Commit(accepted); err != nil {
+		return nil, err
+	}
+	d.pending = p.Tokens[accepted-1]
+	d.made = append(d.made[:0], p.Tokens[:accepted]...)
 	return d.made, nil
 }
 
