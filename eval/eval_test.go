@@ -45,11 +45,16 @@ func openDemo(t *testing.T, context int) (*chat.Engine, *model.Session) {
 
 func heldout(t *testing.T, e *chat.Engine, bytes int) Text {
 	t.Helper()
+	return NewText(e.Tokenizer, heldoutBytes(t, bytes), true)
+}
+
+func heldoutBytes(t testing.TB, n int) string {
+	t.Helper()
 	b, err := os.ReadFile(testutil.Data("eval", "heldout.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewText(e.Tokenizer, string(b[:bytes]), true)
+	return string(b[:n])
 }
 
 func ignore(int, int) {}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/tokenizer"
 )
@@ -113,20 +114,39 @@ func (t *Text) read(ctx context.Context, w window, rows func(at, n int, logits [
 }
 
 // Read feeds a text in windows of the session's context, whole, for what a
-// backend observes on the way.
-func Read(ctx context.Context, t Text, s *model.Session, progress func(done, total int)) error {
+// backend observes on the way, beginning with the window that holds token from of
+// all that are fed. It tells window before each how many were fed before it.
+func Read(ctx context.Context, t Text, s *model.Session, from int64, window func(fed int64), progress func(done, total int)) error {
 	list, err := t.cut(s.Context(), false)
 	if err != nil {
 		return err
 	}
+	progress(0, len(t.IDs))
+	var fed int64
 	for _, w := range list {
-		err := t.read(ctx, w, func(at, n int, _ [][]float32) error {
-			progress(at+n, len(t.IDs))
-			return nil
-		}, s)
+		in := append(append([]int32(nil), t.Lead...), t.IDs[w.start:w.end-1]...) // the last is only predicted
+		if n := int64(len(in)); fed+n <= from {
+			fed += n
+			progress(w.end, len(t.IDs))
+			continue
+		}
+		if err := s.Reset(); err != nil {
+			return err
+		}
+		window(fed)
+		watch := model.Watch{
+			Stop: func() bool { return ctx.Err() != nil },
+			Read: func(tokens int) { progress(max(0, min(w.end, w.start+tokens-len(t.Lead))), len(t.IDs)) },
+		}
+		_, err := s.FeedWatched(in, model.WantNone, &watch)
+		if errors.Is(err, backend.ErrStopped) {
+			return ErrInterrupted
+		}
 		if err != nil {
 			return err
 		}
+		progress(w.end, len(t.IDs))
+		fed += int64(len(in))
 	}
 	return nil
 }

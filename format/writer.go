@@ -224,6 +224,15 @@ func (w *Writer) patch() error {
 	return err
 }
 
+// Vacant checks that Begin could make a file at the path, before what the file
+// holds is computed.
+func (w *Writer) Vacant() error {
+	if err := w.vacant(); err != nil {
+		return w.fail(err)
+	}
+	return nil
+}
+
 // vacant checks that a file may be made at the path.
 func (w *Writer) vacant() error {
 	st, err := os.Lstat(w.path)

@@ -17,8 +17,9 @@ import (
 
 // Backend implements [backend.Backend] on the host.
 type Backend struct {
-	pool *pool
-	k    *kernel.Set
+	pool    *pool
+	k       *kernel.Set
+	observe backend.Inputs // of programs compiled from now on, or nil
 }
 
 // New starts a backend with the given number of threads (0 means DefaultThreads)
@@ -49,7 +50,7 @@ func NewISA(threads int, isa string) (backend.Backend, error) {
 	if k == nil || isa == "go" {
 		return ref.New(threads), nil
 	}
-	return &Backend{newPool(threads), k}, nil
+	return &Backend{pool: newPool(threads), k: k}, nil
 }
 
 // Name implements [backend.Backend].
@@ -67,7 +68,7 @@ func (b *Backend) Alloc(n int) (backend.Buffer, error) { return host.Allocate(n)
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	plan := backend.PlanValues(p)
-	e := &exec{p: p, plan: plan, pool: b.pool, k: b.k, arena: host.Floats(plan.Floats)}
+	e := &exec{p: p, plan: plan, pool: b.pool, k: b.k, observe: b.observe, arena: host.Floats(plan.Floats)}
 	e.logits = host.Floats(p.LogitRows * p.Vocab)
 	for range b.pool.threads {
 		e.scratch = append(e.scratch, &scratch{})
@@ -98,6 +99,8 @@ type exec struct {
 	tiles   []*tile // one a thread
 	partial partial
 	angles  []*angles
+	observe backend.Inputs
+	seen    observed
 	steps   []func(*backend.Params)
 }
 

@@ -37,6 +37,7 @@ type product struct {
 	in   backend.Slice
 	norm *backend.Norm
 	w    []float32 // of norm
+	ts   []*backend.Tensor
 	ms   []*matrix
 	// to says where results go: out[t*ld+row], plus add of the same layout where
 	// that is not nil.
@@ -48,7 +49,7 @@ type product struct {
 }
 
 func (e *exec) product(in backend.Slice, norm *backend.Norm, ts ...*backend.Tensor) (*product, error) {
-	p := &product{e: e, in: in, norm: norm}
+	p := &product{e: e, in: in, norm: norm, ts: ts}
 	if norm != nil {
 		w, err := host.Vector(norm.Weight)
 		if err != nil {
@@ -67,22 +68,34 @@ func (e *exec) product(in backend.Slice, norm *backend.Norm, ts ...*backend.Tens
 	return p, nil
 }
 
+// few says whether the tokens stream the rows as they lie. Those of an observed
+// pass never do: its quantized rows are unpacked.
+func (p *product) few() bool { return p.tokens <= backend.Verify && p.e.observe == nil }
+
+// meets is the type of weights that a matrix is multiplied as.
+func (p *product) meets(m *matrix) quant.Type {
+	if s, _ := m.t.Spec(); p.e.observe != nil && s.Block > 1 {
+		return quant.F32
+	}
+	return m.t
+}
+
 // run multiplies tokens [first, first+tokens) of the pass.
 func (p *product) run(first, tokens int) {
 	p.first, p.tokens = first, tokens
 	e := p.e
 	for i, m := range p.ms {
-		few := tokens <= backend.Verify
+		few := p.few()
 		same := false
 		if i > 0 {
-			same = few && e.k.SameInput(p.ms[i-1].t, m.t) || !few && kernel.SameBatch(p.ms[i-1].t, m.t)
+			same = few && e.k.SameInput(p.ms[i-1].t, m.t) || !few && kernel.SameBatch(p.meets(p.ms[i-1]), p.meets(m))
 		}
 		p.m = i
 		if !same {
 			if few {
 				e.inputs.few.Plan(e.k, m.t, tokens, p.in.N)
 			} else {
-				e.inputs.many.Plan(e.k, m.t, tokens, p.in.N)
+				e.inputs.many.Plan(e.k, p.meets(m), tokens, p.in.N)
 			}
 			e.pool.each(tokens, 1, p.packIt)
 		}
@@ -104,7 +117,7 @@ func (p *product) pack(thread, lo, hi int) {
 			e.k.RMSNorm(e.workers[thread], buf, x, p.w, p.norm.Eps)
 			x = buf
 		}
-		if p.tokens <= backend.Verify {
+		if p.few() {
 			e.inputs.few.Pack(t, x)
 		} else {
 			e.inputs.many.Pack(t, x)
@@ -116,9 +129,13 @@ func (p *product) pack(thread, lo, hi int) {
 // many pieces of it.
 func (p *product) multiply(thread, lo, hi int) {
 	e, m := p.e, p.ms[p.m]
+	if m.t != p.meets(m) {
+		p.multiplyFloats(thread, lo, hi)
+		return
+	}
 	wk := e.workers[thread]
 	out, ld, add := p.to(p.m)
-	if p.tokens <= backend.Verify {
+	if p.few() {
 		e.k.Dot(wk, m.t, m.data, m.stride, m.rows, lo, hi, &e.inputs.few, out, ld, add)
 		return
 	}
@@ -147,7 +164,10 @@ func (e *exec) matMul(n *backend.MatMul) (func(*backend.Params), error) {
 		}
 		return out[offset[m]:], ld, add[offset[m]:]
 	}
-	return func(q *backend.Params) { p.run(0, len(q.Tokens)) }, nil
+	return func(q *backend.Params) {
+		p.show(q)
+		p.run(0, len(q.Tokens))
+	}, nil
 }
 
 // gateUp is backend.GateUp: the gate's products wait in Out until up's come.
@@ -171,6 +191,7 @@ func (e *exec) gateUp(n *backend.GateUp) (func(*backend.Params), error) {
 	}
 	return func(q *backend.Params) {
 		tokens = len(q.Tokens)
+		p.show(q)
 		p.run(0, tokens)
 		e.pool.each(tokens*ld, 1024, activate)
 	}, nil
@@ -185,6 +206,7 @@ func (e *exec) head(n *backend.Logits) (func(*backend.Params), error) {
 	rows := p.ms[0].rows
 	p.to = func(int) ([]float32, int, []float32) { return e.logits, rows, nil }
 	return func(q *backend.Params) {
+		p.show(q)
 		if q.Logits > 0 {
 			p.run(len(q.Tokens)-q.Logits, q.Logits)
 		}

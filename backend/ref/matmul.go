@@ -165,15 +165,18 @@ func rmsNorm(dst, x, w []float32, eps float32) {
 	}
 }
 
-// show gives the observer, if there is one, what each matrix is multiplied by.
-func (e *exec) show(tokens int, x func(t int) []float32, ws ...*backend.Tensor) {
+// show adds the input of matrices to what it is observed for.
+func (e *exec) show(p *backend.Params, input func(first, tokens int) func(t int) []float32, ws ...*backend.Tensor) {
 	if e.observe == nil {
 		return
 	}
-	for _, w := range ws {
-		for t := range tokens {
-			e.observe(w, x(t))
-		}
+	m, skip := e.observe(ws, p)
+	if m == nil || skip >= len(p.Tokens) {
+		return
+	}
+	x := input(skip, len(p.Tokens)-skip)
+	for t := range len(p.Tokens) - skip {
+		m.Add(x(t))
 	}
 }
 
@@ -193,8 +196,8 @@ func (e *exec) matMul(n *backend.MatMul) (func(*backend.Params), error) {
 	}
 	return func(p *backend.Params) {
 		tokens := len(p.Tokens)
+		e.show(p, input, n.W...)
 		x := input(0, tokens)
-		e.show(tokens, x, n.W...)
 		off := 0
 		for _, m := range ms {
 			at := off
@@ -223,8 +226,8 @@ func (e *exec) gateUp(n *backend.GateUp) (func(*backend.Params), error) {
 		return nil, err
 	}
 	return func(p *backend.Params) {
+		e.show(p, input, n.Gate, n.Up)
 		x := input(0, len(p.Tokens))
-		e.show(len(p.Tokens), x, n.Gate, n.Up)
 		e.multiply(gate, len(p.Tokens), x, func(t, r int, v float32) { e.out(n.Out, t)[r] = silu(v) })
 		e.multiply(up, len(p.Tokens), x, func(t, r int, v float32) { e.out(n.Out, t)[r] *= v })
 	}, nil
@@ -241,11 +244,11 @@ func (e *exec) head(n *backend.Logits) (func(*backend.Params), error) {
 		return nil, err
 	}
 	return func(p *backend.Params) {
+		e.show(p, input, n.W)
 		if p.Logits == 0 {
 			return
 		}
 		x := input(len(p.Tokens)-p.Logits, p.Logits)
-		e.show(p.Logits, x, n.W)
 		e.multiply(m, p.Logits, x, func(t, r int, v float32) { e.logits[t*m.rows+r] = v })
 	}, nil
 }

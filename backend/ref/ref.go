@@ -14,13 +14,12 @@ import (
 
 // Backend implements [backend.Backend] on the host.
 type Backend struct {
-	// Observe, if set before programs are compiled, is given each token's input
-	// of every weight matrix it is multiplied by. The input is valid until
-	// Observe returns.
-	Observe func(w *backend.Tensor, input []float32)
-
-	pool *pool
+	pool    *pool
+	observe backend.Inputs // of programs compiled from now on, or nil
 }
+
+// Observe implements [backend.Observer].
+func (b *Backend) Observe(in backend.Inputs) { b.observe = in }
 
 // New starts a backend with the given number of threads; 0 means one a core.
 func New(threads int) *Backend {
@@ -45,7 +44,7 @@ func (b *Backend) Alloc(n int) (backend.Buffer, error) { return host.Allocate(n)
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	plan := backend.PlanValues(p)
-	e := &exec{p: p, plan: plan, pool: b.pool, observe: b.Observe, arena: make([]float32, plan.Floats)}
+	e := &exec{p: p, plan: plan, pool: b.pool, observe: b.observe, arena: make([]float32, plan.Floats)}
 	e.logits = make([]float32, p.LogitRows*p.Vocab)
 	for range b.pool.threads {
 		e.scratch = append(e.scratch, &scratch{})
@@ -65,7 +64,7 @@ type exec struct {
 	p       *backend.Program
 	plan    *backend.Plan
 	pool    *pool
-	observe func(*backend.Tensor, []float32)
+	observe backend.Inputs
 	arena   []float32
 	logits  []float32
 	scratch []*scratch // one a thread

@@ -4,7 +4,7 @@
 // for each matrix NAME the f32 tensors NAME.in_sum2 [columns], the sums of
 // squared inputs; NAME.in_cov [columns][256], where columns are a multiple of
 // 256, the sums of products with the inputs of columns of the same 256, of which
-// those up to the column's own are set; and NAME.counts [1], of how many inputs.
+// those up to the column's own are read; and NAME.counts [1], of how many inputs.
 // llama.cpp's files have the first and the last.
 package importance
 
@@ -25,42 +25,25 @@ const (
 	countSuffix = ".counts"
 )
 
-// Statistics are sums of squared inputs by the name of the matrix they entered.
+// Statistics are sums over inputs by the name of the matrix they entered.
 type Statistics struct {
 	Path    string // of the file they were read from, for messages
-	entries map[string]*entry
-}
-
-type entry struct {
-	sums  []float64 // of squares, [columns]
-	cov   []float32 // of products, as quant.Inputs has them; nil where unknown
-	count int64     // inputs summed
+	entries map[string]*quant.Moments
 }
 
 // New is empty statistics.
-func New() *Statistics { return &Statistics{entries: map[string]*entry{}} }
+func New() *Statistics { return &Statistics{entries: map[string]*quant.Moments{}} }
 
-// Add counts one input of the matrix of that name.
-func (s *Statistics) Add(name string, input []float32) {
-	e := s.entries[name]
-	if e == nil {
-		e = &entry{sums: make([]float64, len(input))}
-		if len(input)%quant.CovWidth == 0 {
-			e.cov = make([]float32, len(input)*quant.CovWidth)
-		}
-		s.entries[name] = e
-	}
-	for i, v := range input {
-		e.sums[i] += float64(v) * float64(v)
-	}
-	for i := range e.cov[:len(e.cov)/quant.CovWidth] {
-		first := i &^ (quant.CovWidth - 1)
-		v, row := input[i], e.cov[i*quant.CovWidth:(i+1)*quant.CovWidth]
-		for j, u := range input[first : i+1] { // the rest is the same mirrored
-			row[j] += v * u
+// Of are the sums of matrices that share their inputs, of cols columns.
+func (s *Statistics) Of(cols int, names ...string) *quant.Moments {
+	m := s.entries[names[0]]
+	if m == nil {
+		m = quant.NewMoments(cols)
+		for _, name := range names {
+			s.entries[name] = m
 		}
 	}
-	e.count++
+	return m
 }
 
 // Len is the number of matrices.
@@ -72,10 +55,10 @@ func (s *Statistics) Has(name string, cols int) (bool, error) {
 	if e == nil {
 		return false, nil
 	}
-	if len(e.sums) != cols {
-		return false, fmt.Errorf("%s: tensor %s has %d columns there and %d in the model: it is another model's", s.Path, name, len(e.sums), cols)
+	if len(e.Squares) != cols {
+		return false, fmt.Errorf("%s: tensor %s has %d columns there and %d in the model: it is another model's", s.Path, name, len(e.Squares), cols)
 	}
-	return slices.ContainsFunc(e.sums, func(v float64) bool { return v > 0 }), nil
+	return slices.ContainsFunc(e.Squares, func(v float64) bool { return v > 0 }), nil
 }
 
 // together is how far products of different columns are believed: a text is
@@ -90,27 +73,27 @@ func (s *Statistics) Inputs(name string) (in quant.Inputs) {
 	e := s.entries[name]
 	var total float64
 	touched := 0
-	for _, v := range e.sums {
+	for _, v := range e.Squares {
 		if v > 0 {
 			total += v
 			touched++
 		}
 	}
 	mean := total / float64(touched)
-	in.Square = make([]float32, len(e.sums))
-	for i, v := range e.sums {
+	in.Square = make([]float32, len(e.Squares))
+	for i, v := range e.Squares {
 		if in.Square[i] = 1; v > 0 {
 			in.Square[i] = float32(v / mean)
 		}
 	}
-	if e.cov == nil {
+	if e.Products == nil {
 		return in
 	}
-	in.Cov = make([]float32, len(e.cov))
-	for i := range e.sums {
+	in.Cov = make([]float32, len(e.Products))
+	for i := range e.Squares {
 		first := i &^ (quant.CovWidth - 1)
 		for j := first; j < i; j++ {
-			v := float32(together * float64(e.cov[i*quant.CovWidth+j-first]) / mean)
+			v := float32(together * float64(e.Products[i*quant.CovWidth+j-first]) / mean)
 			in.Cov[i*quant.CovWidth+j-first] = v
 			in.Cov[j*quant.CovWidth+i-first] = v
 		}
@@ -118,6 +101,9 @@ func (s *Statistics) Inputs(name string) (in quant.Inputs) {
 	}
 	return in
 }
+
+// Vacant checks that Save could make a file at the path.
+func Vacant(path string, force bool) error { return format.NewWriter(path, force).Vacant() }
 
 // Save writes the file. text names the text that the inputs came from, which was
 // read in windows of the given number of tokens.
@@ -129,14 +115,14 @@ func (s *Statistics) Save(path, text string, window int, force bool) error {
 	names := slices.Sorted(maps.Keys(s.entries))
 	var most int64
 	for _, e := range s.entries {
-		most = max(most, e.count)
+		most = max(most, e.Count)
 	}
 	w.Set("imatrix.chunk_count", uint32((most+int64(window)-1)/int64(window)))
 	w.Set("imatrix.chunk_size", uint32(window))
 	for _, name := range names {
-		cols := uint64(len(s.entries[name].sums))
+		cols := uint64(len(s.entries[name].Squares))
 		w.Add(name+sumSuffix, quant.F32, cols)
-		if s.entries[name].cov != nil {
+		if s.entries[name].Products != nil {
 			w.Add(name+covSuffix, quant.F32, quant.CovWidth, cols)
 		}
 		w.Add(name+countSuffix, quant.F32, 1)
@@ -147,11 +133,12 @@ func (s *Statistics) Save(path, text string, window int, force bool) error {
 	spec, _ := quant.F32.Spec()
 	for _, name := range names {
 		e := s.entries[name]
-		sums := make([]float32, len(e.sums))
-		for i, v := range e.sums {
+		sums := make([]float32, len(e.Squares))
+		for i, v := range e.Squares {
 			sums[i] = float32(v)
 		}
-		for _, part := range [][]float32{sums, e.cov, {float32(e.count)}} {
+		mirror(e)
+		for _, part := range [][]float32{sums, e.Products, {float32(e.Count)}} {
 			b := make([]byte, 4*len(part))
 			spec.Pack(b, part)
 			if _, err := w.Write(b); err != nil {
@@ -160,6 +147,17 @@ func (s *Statistics) Save(path, text string, window int, force bool) error {
 		}
 	}
 	return w.Finish()
+}
+
+// mirror writes the products that do not count as those they mirror, so that a
+// file's bytes do not depend on what made the sums.
+func mirror(m *quant.Moments) {
+	for i := range len(m.Products) / quant.CovWidth {
+		first := i &^ (quant.CovWidth - 1)
+		for j := first; j < i; j++ {
+			m.Products[j*quant.CovWidth+i-first] = m.Products[i*quant.CovWidth+j-first]
+		}
+	}
 }
 
 // Open reads a file of statistics.
@@ -181,7 +179,11 @@ func Open(path string) (*Statistics, error) {
 }
 
 func (s *Statistics) read(f *format.File) error {
-	if kind, _, err := f.KV().String("general.type"); err != nil || kind != "imatrix" {
+	kind, _, err := f.KV().String("general.type")
+	if kind == partKind {
+		return errors.New("it is a part of statistics; run the mil imatrix that made it again, and it goes on to the end")
+	}
+	if err != nil || kind != "imatrix" {
 		return errors.New(`it holds no statistics (key general.type is not "imatrix"); mil imatrix makes them`)
 	}
 	for _, t := range f.Tensors() {
@@ -193,7 +195,7 @@ func (s *Statistics) read(f *format.File) error {
 		if !ok {
 			continue
 		}
-		e := &entry{}
+		e := &quant.Moments{}
 		sums, err := values(f, t)
 		if err != nil {
 			return err
@@ -206,14 +208,14 @@ func (s *Statistics) read(f *format.File) error {
 			if v < 0 {
 				return fmt.Errorf("tensor %s holds %v, which is no sum of squares", t.Name, v)
 			}
-			e.sums = append(e.sums, float64(v))
+			e.Squares = append(e.Squares, float64(v))
 		}
 		if t, ok := f.Tensor(name + covSuffix); ok {
-			if e.cov, err = values(f, t); err != nil {
+			if e.Products, err = values(f, t); err != nil {
 				return err
 			}
-			if len(e.cov) != len(e.sums)*quant.CovWidth {
-				return fmt.Errorf("tensor %s has shape %v beside %d columns", t.Name, t.Dims, len(e.sums))
+			if len(e.Products) != len(e.Squares)*quant.CovWidth {
+				return fmt.Errorf("tensor %s has shape %v beside %d columns", t.Name, t.Dims, len(e.Squares))
 			}
 		}
 		s.entries[name] = e

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,10 +20,10 @@ func TestSaveOpen(t *testing.T) {
 	for i := range wide {
 		wide[i] = float32(i % 5)
 	}
-	s.Add("a.weight", []float32{1, 0, -3, 0})
-	s.Add("a.weight", []float32{1, 0, 3, 0})
-	s.Add("b.weight", wide)
-	s.Add("never.weight", []float32{0, 0})
+	s.Of(4, "a.weight").Add([]float32{1, 0, -3, 0})
+	s.Of(4, "a.weight").Add([]float32{1, 0, 3, 0})
+	s.Of(256, "b.weight").Add(wide)
+	s.Of(2, "never.weight").Add([]float32{0, 0})
 	path := filepath.Join(t.TempDir(), "imatrix")
 	if err := s.Save(path, "text", 512, false); err != nil {
 		t.Fatal(err)
@@ -125,8 +126,8 @@ func TestOpenDamaged(t *testing.T) {
 	for i := range wide {
 		wide[i] = float32(i)
 	}
-	s.Add("a.weight", []float32{1, 0, -3, 0})
-	s.Add("b.weight", wide)
+	s.Of(4, "a.weight").Add([]float32{1, 0, -3, 0})
+	s.Of(256, "b.weight").Add(wide)
 	path := filepath.Join(t.TempDir(), "imatrix")
 	if err := s.Save(path, "text", 512, false); err != nil {
 		t.Fatal(err)
@@ -150,5 +151,55 @@ func TestOpenDamaged(t *testing.T) {
 			}
 			b[at] ^= 2
 		}
+	}
+}
+
+// A part gives back every bit, and which matrices share an input; another run's,
+// or one that is damaged, is none.
+func TestPart(t *testing.T) {
+	s := New()
+	wide := make([]float32, 512)
+	for i := range wide {
+		wide[i] = float32(i%7) / 3
+	}
+	for range 3 {
+		s.Of(512, "q.weight", "k.weight").Add(wide)
+	}
+	s.Of(5, "odd.weight").Add([]float32{1e-30, 1, 1e30, 0, 1.0 / 3})
+	path := filepath.Join(t.TempDir(), "part")
+	if _, ok, err := OpenPart(path, "run 1"); ok || err != nil {
+		t.Fatalf("no part: %v, %v", ok, err)
+	}
+	if err := s.SavePart(path, "run 1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := OpenPart(path, "run 2"); ok || err != nil {
+		t.Errorf("another run's part: %v, %v", ok, err)
+	}
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "goes on to the end") {
+		t.Errorf("a part as statistics: %v", err)
+	}
+	got, ok, err := OpenPart(path, "run 1")
+	if !ok || err != nil {
+		t.Fatalf("the part: %v, %v", ok, err)
+	}
+	if got.Len() != 3 || got.Seen() != 1 || got.entries["q.weight"] != got.entries["k.weight"] {
+		t.Errorf("%d matrices, %d inputs seen, shared %v", got.Len(), got.Seen(), got.entries["q.weight"] == got.entries["k.weight"])
+	}
+	for name, want := range s.entries {
+		m := got.entries[name]
+		if m.Count != want.Count || !slices.Equal(m.Squares, want.Squares) || !slices.Equal(m.Products, want.Products) {
+			t.Errorf("%s differs", name)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b[:len(b)/2], 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := OpenPart(path, "run 1"); ok || err == nil {
+		t.Errorf("half a part: %v, %v", ok, err)
 	}
 }

@@ -111,6 +111,14 @@ func (b *Batch) Pack(t int, x []float32) {
 	b.s.packGemm(unsafe.Pointer(&b.args[t]))
 }
 
+// From is the batch without its first tokens, up to first, the beginning of the
+// group that token t is in.
+func (b *Batch) From(t int) (rest Batch, first int) {
+	rest, first = *b, t/b.s.Group*b.s.Group
+	rest.a, rest.tokens = b.a[t/b.s.Group*b.stride:], b.tokens-first
+	return rest, first
+}
+
 // TileRows is how many rows of weights are unpacked and multiplied together.
 func (s *Set) TileRows() int { return 2 * s.Lanes }
 
