@@ -141,6 +141,9 @@ func (g *gather) run(ctx context.Context, file *format.File, e *chat.Engine, b b
 		m := g.stats.Of(ws[0].Cols, names...)
 		return m, int(min(max(m.Count-g.before-int64(p.Pos), 0), int64(len(p.Tokens))))
 	})
+	if err := (&runFlags{backend: b, warn: g.warn}).reserve(e.Model, o); err != nil {
+		return nil, err
+	}
 	s, err := e.Model.NewSession(b, o)
 	if err != nil {
 		return nil, err

@@ -61,7 +61,8 @@ type memoryInfo struct {
 	Context int   `json:"context"` // tokens the figures hold for
 	Weights int64 `json:"weights"` // the mapped file
 	KVCache int64 `json:"kv_cache"`
-	State   int64 `json:"state"` // recurrent; the same at any context
+	State   int64 `json:"state"`   // recurrent; the same at any context
+	Scratch int64 `json:"scratch"` // activations and logits
 	Total   int64 `json:"total"`
 }
 
@@ -162,7 +163,8 @@ func describe(f *format.File, e *chat.Engine, o model.Options) info {
 	i.Tokenizer.Model, _, _ = f.KV().String("tokenizer.ggml.model")
 	i.Memory = memoryInfo{Context: o.Context, Weights: i.Bytes}
 	i.Memory.KVCache, i.Memory.State = e.Model.Memory(o)
-	i.Memory.Total = i.Memory.Weights + i.Memory.KVCache + i.Memory.State
+	i.Memory.Scratch = e.Model.Scratch(o)
+	i.Memory.Total = i.Memory.Weights + i.Memory.KVCache + i.Memory.State + i.Memory.Scratch
 	for _, t := range f.Tensors() {
 		i.Types[t.Type.String()] += int64(t.Values())
 	}
@@ -207,7 +209,7 @@ func (i *info) print(out io.Writer) error {
 	}
 	row("chat template", "%s", template)
 	m := i.Memory
-	row("memory", "%s at %d tokens: weights %s, KV cache %s, recurrent state %s", units.Bytes(m.Total), m.Context, units.Bytes(m.Weights), units.Bytes(m.KVCache), units.Bytes(m.State))
+	row("memory", "%s at %d tokens: weights %s, KV cache %s, recurrent state %s, activations %s", units.Bytes(m.Total), m.Context, units.Bytes(m.Weights), units.Bytes(m.KVCache), units.Bytes(m.State), units.Bytes(m.Scratch))
 	return w.Flush()
 }
 

@@ -33,6 +33,9 @@ type runFlags struct {
 	gpuLayers   int
 	backend     backend.Backend // what all of the command's sessions compute with
 	warn        io.Writer       // set before the first session starts
+
+	needed, limit int64 // memory of the sessions started, and what they may take
+	limited       bool  // limit is known
 }
 
 func (f *runFlags) add(set *pflag.FlagSet) {
@@ -73,6 +76,9 @@ func (f *runFlags) start(m *model.Model, context int) (*model.Session, error) {
 
 func (f *runFlags) startWith(m *model.Model, o model.Options) (*model.Session, error) {
 	if err := f.open(); err != nil {
+		return nil, err
+	}
+	if err := f.reserve(m, o); err != nil {
 		return nil, err
 	}
 	return m.NewSession(f.backend, o)

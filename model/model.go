@@ -226,6 +226,16 @@ func (m *Model) Parameters() int64 {
 	return n
 }
 
+// Bytes is the length of the file with the weights.
+func (m *Model) Bytes() int64 { return int64(len(m.file.Mapping())) }
+
+// Scratch is what the activations and logits of a session's passes take.
+func (m *Model) Scratch(o Options) int64 {
+	step, prompt := m.Programs(o)
+	a, b := backend.CostOf(step), backend.CostOf(prompt)
+	return a.Values + b.Values
+}
+
 // Memory is what a session needs beside the file's weights: the caches of the
 // attention layers and the recurrent state, which does not grow with the context.
 func (m *Model) Memory(o Options) (kv, recurrent int64) {

@@ -54,6 +54,9 @@ func New(device Device, host backend.Backend, layers int, report func(layers, of
 // Name implements [backend.Backend].
 func (b *Backend) Name() string { return b.device.Name() }
 
+// Free is how many bytes of the device's memory are free.
+func (b *Backend) Free() (int64, error) { return b.device.Free() }
+
 // Map implements [backend.Backend].
 func (b *Backend) Map(memory []byte) (backend.Buffer, error) { return b.device.Map(memory) }
 
