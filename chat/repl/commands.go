@@ -1,20 +1,22 @@
 package repl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/chzyer/readline"
 
-	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/internal/nearest"
 )
 
-// command is something typed behind a slash.
+// command is something typed behind a slash, in any case.
 type command struct {
 	name, args, help string
+	others           []string // further names
+	more             string   // what /help NAME says besides
 	run              func(r *repl, arg string) error
 }
 
@@ -23,59 +25,129 @@ var commands []command
 
 func init() {
 	commands = []command{
-		{"help", "", "show this", (*repl).help},
-		{"reset", "", "forget the conversation, keep the system message", func(r *repl, _ string) error {
+		{"help", "[COMMAND]", "list the commands, or explain one", []string{"?"}, "", (*repl).help},
+		{"reset", "", "forget the conversation, keep the system message", []string{"clear"}, "", func(r *repl, _ string) error {
 			r.c.Reset()
 			r.notice("the conversation begins anew")
 			return r.sync()
 		}},
-		{"system", "[TEXT]", "show or set the system message; - removes it", (*repl).system},
-		{"regen", "", "make the last reply anew", func(r *repl, _ string) error {
-			return r.answer(r.c.Regenerate)
-		}},
-		{"undo", "", "take the last message and its reply back", (*repl).undo},
-		{"save", "NAME", "save the session (to a path, when NAME looks like one; to x.json the messages)", (*repl).save},
-		{"load", "NAME", "go on where a session was saved", (*repl).load},
-		{"set", "[NAME VALUE]", "show or change a setting", (*repl).setting},
-		{"stats", "", "show speed and tokens", (*repl).stats},
-		{"quit", "", "leave (or Ctrl-D)", func(*repl, string) error { return errQuit }},
+		{"system", "[TEXT]", "show or set the system message; - removes it", nil,
+			"The model reads it before the conversation. A new one applies from the next reply.", (*repl).system},
+		{"regen", "", "make the last reply anew", nil, "", (*repl).regen},
+		{"undo", "", "take the last message and its reply back", nil, "", (*repl).undo},
+		{"save", "NAME", "save the session", nil, "NAME is a name for /load, or a path where it has a slash or ends in .session or .json.\n" +
+			"A .json file gets the messages alone. An existing file is overwritten only after a\nquestion; /save! does not ask.",
+			func(r *repl, arg string) error { return r.save(arg, false) }},
+		{"save!", "NAME", "save the session, over an existing file, too", nil, "", func(r *repl, arg string) error { return r.save(arg, true) }},
+		{"load", "NAME", "go on where a session was saved", nil, "NAME is what /save was given.", (*repl).load},
+		{"set", "[NAME [VALUE]]", "show or change a setting", nil, "", (*repl).setting},
+		{"stats", "", "show speed and tokens", nil, "", (*repl).stats},
+		{"quit", "", "leave (or Ctrl-D)", []string{"exit", "bye"}, "", func(*repl, string) error { return errQuit }},
 	}
+}
+
+// find is the command of that name.
+func find(name string) (command, error) {
+	name = strings.ToLower(strings.TrimPrefix(name, "/"))
+	var known []string
+	for _, c := range commands {
+		if c.name == name || slices.Contains(c.others, name) {
+			return c, nil
+		}
+		known = append(append(known, c.name), c.others...)
+	}
+	said := Visible(name)
+	if near := nearest.Of(name, known); near != "" {
+		return command{}, fmt.Errorf("there is no command /%s; did you mean /%s? /help lists them", said, near)
+	}
+	return command{}, fmt.Errorf("there is no command /%s; /help lists them", said)
 }
 
 // command runs what was typed behind a slash.
 func (r *repl) command(line string) error {
-	name, arg, _ := strings.Cut(line[1:], " ")
-	if n, rest, ok := strings.Cut(name, "\n"); ok {
-		name, arg = n, rest+" "+arg
+	name, arg := line[1:], ""
+	if at := strings.IndexAny(name, " \t\n"); at >= 0 {
+		name, arg = name[:at], strings.ReplaceAll(name[at+1:], "\n", " ")
 	}
-	for _, c := range commands {
-		if c.name == name {
-			return c.run(r, strings.TrimSpace(arg))
-		}
+	c, err := find(name)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("there is no command /%s; /help lists them", Visible(name))
+	return c.run(r, strings.TrimSpace(arg))
 }
 
-func (r *repl) help(string) error {
-	for _, c := range commands {
-		fmt.Fprintf(r.Out, "  %-20s %s\n", strings.TrimSpace("/"+c.name+" "+c.args), c.help)
+func (r *repl) help(name string) error {
+	if name != "" {
+		c, err := find(name)
+		if err != nil {
+			return err
+		}
+		names := "/" + c.name
+		for _, o := range c.others {
+			names += ", /" + o
+		}
+		r.print(strings.TrimSpace(names+" "+c.args) + "\n  " + c.help + "\n")
+		if c.more != "" {
+			r.print("  " + strings.ReplaceAll(c.more, "\n", "\n  ") + "\n")
+		}
+		if c.name == "set" {
+			for _, s := range settings {
+				r.print(fmt.Sprintf("  %-16s %s\n", s.name, s.takes))
+			}
+		}
+		return nil
 	}
-	fmt.Fprintf(r.Out, "  %-20s several lines, up to the next %s; Alt-Enter begins a\n  %-20s new line too, and what is pasted stays together\n", quotes, quotes, "")
+	for _, c := range commands {
+		r.entry("/"+c.name+" "+c.args, c.help)
+	}
+	r.entry(quotes, "several lines, up to the next "+quotes+"; Alt-Enter begins a new line, too, and what is pasted stays together")
+	r.entry("Ctrl-C", "stop a reply; at an empty line twice: leave")
 	return nil
+}
+
+// entry prints a name and what it means, below each other where there is no room
+// side by side.
+func (r *repl) entry(name, meaning string) {
+	const side, room = 22, 60
+	name = strings.TrimSpace(name)
+	if columns := r.columns(); columns > 0 && columns < room {
+		r.print("  " + name + "\n    " + meaning + "\n")
+		return
+	}
+	r.print(fmt.Sprintf("  %-*s %s\n", side, name, meaning))
+}
+
+// columns is the terminal's width, 0 where there is none.
+func (r *repl) columns() int {
+	if r.term == nil {
+		return 0
+	}
+	return r.term.text.columns()
+}
+
+func (r *repl) regen(string) error {
+	err := r.answer(r.c.Regenerate)
+	if r.term != nil && errors.Is(err, context.Canceled) {
+		r.notice("stopped; the last reply stays")
+		return nil
+	}
+	return err
 }
 
 func (r *repl) system(arg string) error {
 	switch arg {
 	case "":
 		if m := r.c.Messages(); len(m) > 0 && m[0].Role == "system" {
-			fmt.Fprintln(r.Out, Visible(m[0].Content))
+			r.print(Visible(m[0].Content) + "\n")
 		} else {
 			r.notice("there is no system message")
 		}
 	case "-":
 		r.c.System("")
+		r.notice("the system message is removed")
 	default:
 		r.c.System(arg)
+		r.notice("the system message is set; it applies from the next reply")
 	}
 	return r.sync()
 }
@@ -92,14 +164,27 @@ func (r *repl) undo(string) error {
 	return r.sync()
 }
 
-func (r *repl) save(arg string) error {
+func (r *repl) save(arg string, over bool) error {
 	if arg == "" {
 		return errors.New("/save needs a name")
 	}
 	if len(r.c.Messages()) == 0 {
 		return errors.New("there is nothing to save yet")
 	}
-	path, err := r.store.save(arg, r.c)
+	path, err := r.store.path(arg)
+	if err != nil {
+		return err
+	}
+	if !over && fileExists(path) {
+		if r.term == nil {
+			return fmt.Errorf("/save: %s exists; /save! %s overwrites it", path, arg)
+		}
+		if !r.term.Ask("overwrite " + path + "?") {
+			r.notice("not saved")
+			return nil
+		}
+	}
+	path, err = r.store.save(arg, r.c)
 	if err == nil {
 		r.unkept = nil
 		r.notice("saved " + path)
@@ -126,83 +211,8 @@ func (r *repl) stats(string) error {
 	if r.last.GeneratedTokens == 0 {
 		return errors.New("there are no statistics yet")
 	}
-	fmt.Fprintln(r.Out, "last reply:", r.last)
-	fmt.Fprintf(r.Out, "this chat:  prompt %d tokens %.1f tok/s, generated %d tokens\n", r.total.PromptTokens, r.total.PromptSpeed(), r.total.GeneratedTokens)
-	return nil
-}
-
-// settings are what /set knows.
-var settings = []struct {
-	name string
-	show func(s *chat.Settings) string
-	set  func(s *chat.Settings, v string) error
-}{
-	{"temp", func(s *chat.Settings) string { return show(s.Sampling.Temp) }, func(s *chat.Settings, v string) error { return float(&s.Sampling.Temp, v) }},
-	{"top-k", func(s *chat.Settings) string { return show(s.Sampling.TopK) }, func(s *chat.Settings, v string) error { return integer(&s.Sampling.TopK, v) }},
-	{"top-p", func(s *chat.Settings) string { return show(s.Sampling.TopP) }, func(s *chat.Settings, v string) error { return float(&s.Sampling.TopP, v) }},
-	{"min-p", func(s *chat.Settings) string { return show(s.Sampling.MinP) }, func(s *chat.Settings, v string) error { return float(&s.Sampling.MinP, v) }},
-	{"repeat-penalty", func(s *chat.Settings) string { return show(s.Sampling.RepeatPenalty) }, func(s *chat.Settings, v string) error { return float(&s.Sampling.RepeatPenalty, v) }},
-	{"seed", func(s *chat.Settings) string { return show(s.Sampling.Seed) }, func(s *chat.Settings, v string) (err error) {
-		s.Sampling.Seed, err = strconv.ParseUint(v, 10, 64)
-		return err
-	}},
-	{"max-tokens", func(s *chat.Settings) string { return show(s.MaxTokens) }, func(s *chat.Settings, v string) error { return integer(&s.MaxTokens, v) }},
-	{"stop", func(s *chat.Settings) string { return fmt.Sprintf("%q", s.Stop) }, func(s *chat.Settings, v string) error {
-		s.Stop = slices.DeleteFunc([]string{v}, func(v string) bool { return v == "-" })
-		return nil
-	}},
-}
-
-func show[T float32 | int | uint64](v T) string { return fmt.Sprint(v) }
-
-func float(into *float32, v string) error {
-	f, err := strconv.ParseFloat(v, 32)
-	*into = float32(f)
-	return err
-}
-
-func integer(into *int, v string) error {
-	n, err := strconv.Atoi(v)
-	if err == nil && n < 0 {
-		return errors.New("negative")
-	}
-	*into = n
-	return err
-}
-
-func settingNames() []string {
-	var out []string
-	for _, s := range settings {
-		out = append(out, s.name)
-	}
-	return out
-}
-
-func (r *repl) setting(arg string) error {
-	set := r.c.Settings()
-	name, value, _ := strings.Cut(arg, " ")
-	value = strings.TrimSpace(value)
-	known := false
-	for _, s := range settings {
-		if name != "" && name != s.name {
-			continue
-		}
-		known = true
-		if value == "" {
-			fmt.Fprintf(r.Out, "  %-16s %s\n", s.name, s.show(&set))
-		} else if err := s.set(&set, value); err != nil {
-			return fmt.Errorf("/set %s: %q is not a value it takes", name, value)
-		}
-	}
-	if !known {
-		return fmt.Errorf("there is no setting %q (known: %s)", name, strings.Join(settingNames(), ", "))
-	}
-	if err := set.Sampling.Check(); err != nil {
-		return fmt.Errorf("/set: %w", err)
-	}
-	if value != "" {
-		r.c.Set(set)
-	}
+	r.print(fmt.Sprintln("last reply:", r.last))
+	r.print(fmt.Sprintf("this chat:  prompt %d tokens %.1f tok/s, generated %d tokens\n", r.total.PromptTokens, r.total.PromptSpeed(), r.total.GeneratedTokens))
 	return nil
 }
 
@@ -216,10 +226,16 @@ func completer() readline.AutoCompleter {
 			for _, n := range settingNames() {
 				kids = append(kids, readline.PcItem(n))
 			}
+		case "help":
+			for _, c := range commands {
+				kids = append(kids, readline.PcItem(c.name))
+			}
 		case "load":
 			kids = append(kids, readline.PcItemDynamic(func(string) []string { return newStore().names() }))
 		}
-		items = append(items, readline.PcItem("/"+c.name, kids...))
+		for _, name := range append([]string{c.name}, c.others...) {
+			items = append(items, readline.PcItem("/"+name, kids...))
+		}
 	}
 	return readline.NewPrefixCompleter(items...)
 }

@@ -5,36 +5,54 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/chzyer/readline"
 )
 
 // lineReader gives the input line by line.
 type lineReader interface {
-	// Line returns the next line without its end, io.EOF at the input's end, and
-	// errInterrupt when somebody pressed Ctrl-C.
+	// Line returns the next line without its end, and io.EOF at the input's end.
+	// Where somebody pressed Ctrl-C it is errInterrupt, or errLeave at an empty line.
 	Line(continued bool) (string, error)
 	Close() error
 }
 
-var errInterrupt = errors.New("interrupt")
+var (
+	errInterrupt = errors.New("interrupt")
+	errLeave     = fmt.Errorf("%w of an empty line", errInterrupt)
+)
 
 // quotes begin and end a message of several lines.
 const quotes = `"""`
 
-// read gives the next input: a line, which is a command when it begins with a
-// slash, or what stands between quotes, which never is.
-func (r *repl) read() (text string, command bool, err error) {
+// input is what somebody said.
+type input struct {
+	text    string
+	command bool // begins with a slash
+	quoted  bool // stood between quotes, and is no command
+}
+
+// read gives the next input: a line, or what stands between quotes.
+func (r *repl) read() (in input, err error) {
 	line, err := r.lines.Line(false)
 	first, ok := strings.CutPrefix(strings.TrimLeft(line, " \t"), quotes)
 	if err != nil || !ok {
-		return line, strings.HasPrefix(line, "/"), err
+		return input{text: line, command: isCommand(line)}, err
 	}
-	text, err = r.quoted(first)
-	return text, false, err
+	text, err := r.quoted(first)
+	if errors.Is(err, errLeave) { // only the message is given up
+		err = errInterrupt
+	}
+	return input{text: text, quoted: true}, err
+}
+
+// isCommand says whether a line is one: its first word begins with a slash, and is
+// no path.
+func isCommand(line string) bool {
+	rest, ok := strings.CutPrefix(line, "/")
+	if at := strings.IndexAny(rest, " \t\n"); at >= 0 {
+		rest = rest[:at]
+	}
+	return ok && !strings.Contains(rest, "/")
 }
 
 // quoted goes on reading up to the closing quotes; first is the rest of the
@@ -91,71 +109,3 @@ func (p *pipe) Line(bool) (string, error) {
 }
 
 func (p *pipe) Close() error { return nil }
-
-// terminal reads lines with editing, history and completion.
-type terminal struct {
-	rl   *readline.Instance
-	out  io.Writer
-	long *pastes
-}
-
-const (
-	prompt       = "> "
-	promptInside = ". "
-	// pasteOn and pasteOff ask the terminal to mark what is pasted.
-	pasteOn, pasteOff = "\033[?2004h", "\033[?2004l"
-)
-
-func newTerminal(in *os.File, history string) (*terminal, error) {
-	long := &pastes{}
-	raw := &readline.RawMode{}
-	rl, err := readline.NewEx(&readline.Config{
-		Prompt:                 prompt,
-		HistoryFile:            history,
-		HistorySearchFold:      true,
-		DisableAutoSaveHistory: true, // see Line
-		AutoComplete:           completer(),
-		InterruptPrompt:        "^C",
-		EOFPrompt:              "\n",
-		Stdin:                  &pasteReader{in: readline.NewCancelableStdin(in), long: long},
-		FuncFilterInputRune:    filterRune,
-		// Whoever waits for the prompt, or pastes, meets a terminal that no
-		// longer edits lines itself: there a Ctrl-D becomes a NUL.
-		FuncMakeRaw: func() error {
-			defer io.WriteString(os.Stdout, pasteOn)
-			return raw.Enter()
-		},
-		FuncExitRaw: func() error {
-			io.WriteString(os.Stdout, pasteOff)
-			return raw.Exit()
-		},
-		Painter: painter{},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("the terminal: %w", err)
-	}
-	return &terminal{rl, os.Stdout, long}, nil
-}
-
-func (t *terminal) Line(continued bool) (string, error) {
-	if continued {
-		t.rl.SetPrompt(promptInside)
-		defer t.rl.SetPrompt(prompt)
-	}
-	line, err := t.rl.Readline()
-	if errors.Is(err, readline.ErrInterrupt) {
-		return "", errInterrupt
-	}
-	if err != nil {
-		return "", err
-	}
-	text, pasted := t.long.expand(line)
-	if pasted > 0 {
-		fmt.Fprintf(t.out, "\033[2m[%d characters with what was pasted]\033[0m\n", utf8.RuneCountInString(text))
-	} else if line != "" {
-		t.rl.SaveHistory(line) // whose marks mean nothing in another chat
-	}
-	return strings.ReplaceAll(text, string(newline), "\n"), nil
-}
-
-func (t *terminal) Close() error { return t.rl.Close() }

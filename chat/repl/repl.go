@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
+	"slices"
 	"strings"
 
 	"github.com/mil-run/mil/chat"
@@ -20,8 +20,9 @@ type Options struct {
 	In  *os.File
 	Out io.Writer
 	Err io.Writer
-	// Terminal says that somebody types and looks: prompts, notices and line
-	// editing. Without it nothing but replies is printed to Out.
+	// Terminal says that somebody types and looks, In and Out being one terminal:
+	// prompts, notices and line editing. Without it nothing but replies is printed
+	// to Out.
 	Terminal bool
 	Greeting string // shown first on a terminal
 	Stats    bool   // print statistics after each reply
@@ -36,6 +37,7 @@ type repl struct {
 	last  chat.Stats
 	total chat.Stats
 	lines lineReader
+	term  *terminal // lines, where somebody types; else nil
 
 	progress Progress
 	unkept   error // why the session file lacks what was said last
@@ -49,40 +51,41 @@ var errQuit = errors.New("quit")
 func Run(c *chat.Conversation, o Options) error {
 	r := &repl{Options: o, c: c, store: newStore()}
 	if o.Terminal {
-		r.progress = Progress{Out: o.Out}
+		var err error
+		if r.term, err = newTerminal(o.In, o.Out, Escapes(), r.store.history()); err != nil {
+			return err
+		}
+		r.lines = r.term
+		r.progress = Progress{Out: o.Out, Columns: r.term.text.columns}
 		c.Progress = r.progress.Report
-	}
-	var err error
-	if o.Terminal {
-		fmt.Fprintln(o.Out, o.Greeting)
-		r.lines, err = newTerminal(o.In, r.store.history())
+		r.print(o.Greeting + "\n")
 	} else {
 		r.lines = newPipe(o.In)
 	}
-	if err != nil {
-		return err
-	}
 	defer r.lines.Close()
 	if o.First != "" {
-		if err := r.handle(o.First, false); err != nil {
+		if err := r.handle(input{text: o.First}); err != nil {
 			return r.ending(err)
 		}
 	}
+	leaving := false // Ctrl-C was pressed at an empty line
 	for {
-		text, command, err := r.read()
+		in, err := r.read()
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF) || errors.Is(err, errLeave) && leaving:
 			return r.ending(errQuit)
 		case errors.Is(err, errInterrupt):
-			r.notice("Ctrl-D or /quit leaves")
+			leaving = errors.Is(err, errLeave)
+			r.notice("Ctrl-C again at an empty line, Ctrl-D or /quit leaves")
 			continue
 		case err != nil:
 			return err
 		}
-		if strings.TrimSpace(text) == "" {
+		leaving = false
+		if strings.TrimSpace(in.text) == "" {
 			continue
 		}
-		if err := r.handle(text, command); err != nil {
+		if err := r.handle(in); err != nil {
 			return r.ending(err)
 		}
 	}
@@ -105,66 +108,71 @@ func (r *repl) sync() error {
 	return r.unkept
 }
 
+// partings leave a chat on a terminal; in a pipe they are messages.
+var partings = []string{"exit", "quit", "bye"}
+
 // handle runs one command or message. Its error ends the chat.
-func (r *repl) handle(text string, command bool) error {
+func (r *repl) handle(in input) error {
 	var err error
-	if command {
-		err = r.command(strings.TrimSpace(text))
-	} else {
-		err = r.answer(func(ctx context.Context, emit func(string)) (chat.Reply, error) { return r.c.Say(ctx, text, emit) })
+	switch {
+	case in.command:
+		err = r.command(strings.TrimSpace(in.text))
+	case r.Terminal && !in.quoted && slices.Contains(partings, strings.ToLower(strings.TrimSpace(in.text))):
+		return errQuit
+	default:
+		err = r.say(in)
 	}
 	if err == nil || errors.Is(err, errQuit) || !r.Terminal {
 		return err
 	}
-	fmt.Fprintln(r.Err, "mil:", Line(err))
+	r.warn(Line(err))
 	return nil
+}
+
+// say answers a message. One whose reply has not begun when it is interrupted is
+// there again to be edited.
+func (r *repl) say(in input) error {
+	err := r.answer(func(ctx context.Context, emit func(string)) (chat.Reply, error) { return r.c.Say(ctx, in.text, emit) })
+	if r.term != nil && errors.Is(err, context.Canceled) {
+		r.notice("stopped; your message was taken back")
+		r.term.GiveBack(in.text, in.quoted)
+		return nil
+	}
+	return err
 }
 
 // answer prints one reply; an interrupt ends the reply and not the chat.
 func (r *repl) answer(reply func(ctx context.Context, emit func(string)) (chat.Reply, error)) error {
-	ctx := context.Background()
-	if r.Terminal {
-		var stop func()
-		ctx, stop = signal.NotifyContext(ctx, os.Interrupt)
-		defer stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if r.term != nil {
+		defer r.term.Interruptible(cancel)()
 	}
 	var broken error
-	begun := false
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	got, err := reply(ctx, func(text string) {
-		if r.Terminal {
-			text = Visible(text)
-		}
-		begun = true
-		if _, err := io.WriteString(r.Out, text); err != nil && broken == nil {
+		r.progress.End()
+		if err := r.print(text); err != nil && broken == nil {
 			broken = err
 			cancel() // nobody reads any more
 		}
 	})
-	r.progress.Report(0, 0)
-	if err != nil && begun && r.Terminal {
-		fmt.Fprintln(r.Out) // the error gets a line of its own
-	}
+	r.progress.End()
 	switch {
 	case broken != nil:
 		return broken
-	case errors.Is(err, context.Canceled):
-		r.notice("stopped; your message was taken back")
-		return nil
 	case err != nil:
 		return err
 	}
-	if _, err := io.WriteString(r.Out, "\n"); err != nil {
+	if err := r.print("\n"); err != nil {
 		return err
 	}
-	switch got.Why {
-	case chat.Interrupted:
+	switch {
+	case got.Why == chat.Interrupted:
 		r.notice("stopped")
-	case chat.ContextFull:
-		r.notice("the context is full; /reset begins anew, and mil chat --on-full slide drops what is oldest")
-	case chat.MaxTokens:
-		r.notice("cut at the token limit; /set max-tokens 0 takes it away")
+	case got.Cut != "":
+		r.warn(got.Cut)
+	case got.Why == chat.StopString && r.Terminal:
+		r.warn("a stop string ended the reply; /set stop - takes it away")
 	}
 	r.last = got.Stats
 	r.total.PromptTokens += got.Stats.PromptTokens
@@ -177,10 +185,31 @@ func (r *repl) answer(reply func(ctx context.Context, emit func(string)) (chat.R
 	return r.sync()
 }
 
+// print writes to Out, on a terminal without control characters and in rows of its
+// width.
+func (r *repl) print(text string) error {
+	if r.term != nil {
+		return r.term.text.Write(Visible(text))
+	}
+	_, err := io.WriteString(r.Out, text)
+	return err
+}
+
+// warn writes a line to Err.
+func (r *repl) warn(line string) {
+	if r.term != nil && r.term.text.Begun() {
+		r.print("\n")
+	}
+	fmt.Fprintln(r.Err, "mil:", line)
+}
+
 // notice is for somebody who looks.
 func (r *repl) notice(text string) {
-	if r.Terminal {
-		fmt.Fprintf(r.Out, "\033[2m[%s]\033[0m\n", Visible(text))
+	if r.term != nil {
+		if r.term.text.Begun() {
+			r.print("\n")
+		}
+		r.term.notice(text)
 	}
 }
 

@@ -62,7 +62,7 @@ func TestPipe(t *testing.T) {
 		"save":        {"My name is Opal.\n/save " + saved + "\n/reset\n/load " + saved + "\nWhat is my name?\n", "Nice to meet you, Opal!\nYour name is Opal.\n"},
 		"by name":     {"My name is Opal.\n/save a b\n/reset\n/load a b\nWhat is my name?\n", "Nice to meet you, Opal!\nYour name is Opal.\n"},
 		"system":      {"/system Be kind.\n/system\n/system -\n", "Be kind.\n"},
-		"set":         {"/set max-tokens 2\n/set max-tokens\nTell me a story.\n", "  max-tokens       2\nOnce upon\n"},
+		"set":         {"/set max-tokens 2\n/set max-tokens\nTell me a story.\n", "  max-tokens       2     a whole number from 0; 0 goes on to the context's end\nOnce upon\n"},
 		"empty":       {"", ""},
 	} {
 		if out, err := piped(t, c.in); err != nil || out != c.out {
@@ -115,40 +115,12 @@ func TestPipeErrors(t *testing.T) {
 	}
 }
 
-// Pasted line ends stay within the line, also where a mark comes in pieces.
-func TestPasteReader(t *testing.T) {
-	nl := string(newline)
-	for in, want := range map[string]string{
-		"a\rb":                             "a\rb",
-		"\033[200~a\rb\r\nc\nd\033[201~\r": "a" + nl + "b" + nl + "c" + nl + "d\r",
-		"\033[A\033[200~\tx\x03\033[201~y": "\033[A    xy",
-		"a\033\rb":                         "a" + nl + "b",
-		"\x00a\x00":                        "a",
-		"\033":                             "\033",
-		"\033[200~\033[D\033[201~":         "[D",
-		"x\033[20":                         "x\033[20",
-	} {
-		for size := 1; size <= len(in); size++ {
-			p := &pasteReader{in: io.NopCloser(&slow{in, size}), long: &pastes{}}
-			got, err := io.ReadAll(p)
-			if err != nil || string(got) != want {
-				// A lone escape is a key at once, so a mark or Alt-Enter cut right
-				// behind it cannot be told apart from one.
-				if cutBehindEscape(in, size) {
-					continue
-				}
-				t.Errorf("%q in pieces of %d: %q, %v; want %q", in, size, got, err, want)
-			}
-		}
-	}
-}
-
 // A long pasted text is one character of the line, and itself in the message.
 func TestLongPaste(t *testing.T) {
 	text := strings.Repeat("a line\n", 300)
 	long := &pastes{}
 	paste := "\033[200~" + text + "\033[201~"
-	p := &pasteReader{in: io.NopCloser(strings.NewReader("x" + paste + "y" + paste + "\r")), long: long}
+	p := &keyReader{in: io.NopCloser(strings.NewReader("x" + paste + "y" + paste + "\r")), long: long}
 	line, err := io.ReadAll(p)
 	if want := "x\U0010F000y\U0010F001\r"; err != nil || string(line) != want {
 		t.Fatalf("%q, %v; want %q", line, err, want)
@@ -157,11 +129,11 @@ func TestLongPaste(t *testing.T) {
 	if got, n := long.expand(string(line) + "\U0010F002"); got != "x"+nl+"y"+nl+"\r\U0010F002" || n != 2 {
 		t.Errorf("%d pasted, %.50q", n, got)
 	}
-	if got := string(painter{}.Paint([]rune("x\U0010F000"), 0)); got != "x▤" {
+	if got := string(paint([]rune("x\U0010F000"))); got != "x▤" {
 		t.Errorf("%q", got)
 	}
 	// A paste that never ends is typed.
-	p = &pasteReader{in: io.NopCloser(strings.NewReader("\033[200~" + text)), long: long}
+	p = &keyReader{in: io.NopCloser(strings.NewReader("\033[200~" + text)), long: long}
 	if line, _ := io.ReadAll(p); string(line) != nl {
 		t.Errorf("%.50q", line)
 	}
@@ -172,15 +144,6 @@ func TestLine(t *testing.T) {
 	if got := Line(errors.New("open \x1b[2J\n\ta\xff: no")); got != "open \uFFFD[2J;  a\uFFFD: no" {
 		t.Errorf("%q", got)
 	}
-}
-
-func cutBehindEscape(in string, size int) bool {
-	for at := size; at < len(in); at += size {
-		if in[at-1] == '\033' {
-			return true
-		}
-	}
-	return false
 }
 
 // slow reads a few bytes at a time.
