@@ -116,6 +116,13 @@ fi
 step "Windows's binary under wine"
 tools/wine/run.sh
 
+step "the first hour on a terminal"
+if [ "$(go env GOOS)" = linux ]; then
+  go run ./tools/firsthour
+else
+  printf 'NOTE: not done, it knows Linux alone\n'
+fi
+
 # By counts: at the end of a time, Go before 1.27 now and then calls its own
 # deadline a failure (go.dev/issue/75804).
 step fuzzing

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+	"unicode/utf8"
 
 	"github.com/chzyer/readline"
 )
@@ -36,6 +38,11 @@ type screen struct {
 	widths []int // of the rows shown
 	wide   int   // columns they were drawn for
 	left   int   // without escapes: the first cluster shown
+
+	// Where keys come faster than the line is drawn, as when a text is pasted that
+	// the terminal does not mark, some are drawn together.
+	later *time.Timer
+	until time.Time // no drawing before
 }
 
 // search is what is looked for in the history.
@@ -56,6 +63,24 @@ func (s *screen) Begin(prompt, text string) {
 
 // fresh means that the cursor stands at the begin of an empty row.
 func (s *screen) fresh() { s.top, s.at, s.widths, s.left = 0, 0, nil, 0 }
+
+// soon draws the line now or a little later.
+func (s *screen) soon() {
+	wait := time.Until(s.until)
+	switch {
+	case s.later != nil:
+	case wait > 0:
+		s.later = time.AfterFunc(wait, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.later != nil && s.active {
+				s.draw(false)
+			}
+		})
+	default:
+		s.draw(false)
+	}
+}
 
 // End leaves the whole line on the screen and the cursor below it.
 func (s *screen) End(text string) {
@@ -113,13 +138,6 @@ func (s *screen) Under(text string) {
 	s.fresh()
 }
 
-// Empty says whether the line is.
-func (s *screen) Empty() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.line) == 0
-}
-
 // changed is told that a key has made the line so. It returns
 // the line that is wanted where that is another one: what is drawn as one
 // character is passed and deleted as one.
@@ -133,7 +151,6 @@ func (s *screen) changed(line []rune, pos int, key rune, searching bool) (newLin
 	if !s.active || ended || key == 0 {
 		return nil, 0, false // the line's end is drawn by End, its begin by Begin
 	}
-	line = slices.Clone(line)
 	if !searching && !was {
 		line, pos, ok = s.whole(line, pos, key)
 	}
@@ -144,8 +161,8 @@ func (s *screen) changed(line []rune, pos int, key rune, searching bool) (newLin
 		io.WriteString(s.out, "\033[H\033[2J")
 		s.fresh()
 		s.draw(false)
-	case !s.typed(before, old):
-		s.draw(false)
+	case s.later != nil || !s.typed(before, old, key):
+		s.soon()
 	}
 	return line, pos, ok
 }
@@ -177,6 +194,9 @@ func (s *screen) whole(line []rune, pos int, key rune) ([]rune, int, bool) {
 		if from, _ := around(s.line, s.pos-1); s.pos > 0 && from < pos && len(line) == len(s.line)-1 {
 			return slices.Delete(line, from, pos), from, true
 		}
+	case key == deleteKey:
+		_, to := around(line, pos)
+		return slices.Delete(line, pos, max(pos, to)), pos, true
 	case key == readline.CharDelete && s.pos < len(s.line):
 		if _, to := around(s.line, s.pos); to > s.pos+1 && len(line) == len(s.line)-1 {
 			return slices.Delete(line, pos, pos+to-s.pos-1), pos, true
@@ -193,7 +213,20 @@ func (s *screen) whole(line []rune, pos int, key rune) ([]rune, int, bool) {
 
 // around is the cluster that holds rune i of the line.
 func around(line []rune, i int) (from, to int) {
-	for _, c := range clusters(string(line)) {
+	const most = 64 // longer ones are only made to be long
+	i = max(i, 0)
+	for from = min(i, len(line)); from > max(0, i-most) && line[from-1] >= utf8.RuneSelf; {
+		from--
+	}
+	if from > 0 { // what is before may belong to it, as a keycap's digit does
+		from--
+	}
+	end := min(i+1, len(line))
+	for end < min(len(line), i+most) && line[end-1] >= utf8.RuneSelf {
+		end++
+	}
+	to = from
+	for _, c := range clusters(string(line[from:min(len(line), end+1)])) {
 		if to += len([]rune(c.text)); i < to {
 			return from, to
 		}
@@ -204,9 +237,9 @@ func around(line []rune, i int) (from, to int) {
 
 // typed shows a character typed at the line's end without drawing the rest, and
 // says whether that was all.
-func (s *screen) typed(before []rune, pos int) bool {
+func (s *screen) typed(before []rune, pos int, key rune) bool {
 	n := len(before)
-	if s.search != nil || pos != n || s.pos != n+1 || len(s.line) != n+1 || !slices.Equal(before, s.line[:n]) {
+	if s.search != nil || pos != n || s.pos != n+1 || len(s.line) != n+1 || s.line[n] != key {
 		return false
 	}
 	columns, _ := s.bounds()
@@ -282,6 +315,11 @@ func (s *screen) layout(columns int) (rows []row, before struct {
 // draw draws the line over what was drawn of it before; all of it or what the
 // terminal has room for.
 func (s *screen) draw(all bool) {
+	if s.later != nil {
+		s.later.Stop()
+		s.later = nil
+	}
+	defer func(begin time.Time) { s.until = time.Now().Add(4 * time.Since(begin)) }(time.Now())
 	columns, height := s.bounds()
 	if !s.escapes {
 		s.drawPlain(columns)

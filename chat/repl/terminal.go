@@ -19,8 +19,11 @@ type terminal struct {
 	screen *screen
 	text   *wrapper // what is printed between lines
 	long   *pastes
-	last   string // the last line as it was edited
-	given  string // text the next line begins with
+	// history says that there is a file of it; deleting that Delete was pressed.
+	history, deleting bool
+
+	last  string // the last line as it was edited
+	given string // text the next line begins with
 }
 
 const (
@@ -39,7 +42,8 @@ func newTerminal(in *os.File, out io.Writer, escapes bool, history string) (*ter
 			columns, _ := size()
 			return columns - spare
 		}},
-		long: &pastes{},
+		long:    &pastes{},
+		history: history != "",
 	}
 	t.resized = t.screen.Resized
 	t.resumed = func() {
@@ -63,7 +67,7 @@ func newTerminal(in *os.File, out io.Writer, escapes bool, history string) (*ter
 		Stdout:                 bell{out},
 		Stderr:                 io.Discard,
 		Listener:               readline.FuncListener(t.changed),
-		FuncFilterInputRune:    t.filter(history != ""),
+		FuncFilterInputRune:    t.filter,
 		// It draws nothing, see screen.
 		FuncIsTerminal:     func() bool { return false },
 		FuncGetWidth:       func() int { return 80 },
@@ -91,22 +95,26 @@ func (t *terminal) changed(line []rune, pos int, key rune) ([]rune, int, bool) {
 	if key == 0 { // the line begins; Begin has drawn it
 		return nil, 0, false
 	}
+	if t.deleting {
+		t.deleting, key = false, deleteKey
+	}
 	return t.screen.changed(line, pos, key, t.rl.Operation.IsSearchMode())
 }
 
-// filter says which keys readline gets.
-func (t *terminal) filter(history bool) func(r rune) (rune, bool) {
-	return func(r rune) (rune, bool) {
-		switch r {
-		case readline.CharCtrlZ: // typed when it was no signal yet
-			return r, false
-		case readline.CharBckSearch, readline.CharFwdSearch: // readline fails to leave a search of no history
-			return r, history
-		case deleteKey:
-			return readline.CharDelete, !t.screen.Empty()
+// filter says which keys readline gets. A key is not dropped, since readline then
+// reads on behind the line's end; Ctrl-G does nothing instead, or ends a search.
+func (t *terminal) filter(r rune) (rune, bool) {
+	switch r {
+	case readline.CharBckSearch, readline.CharFwdSearch:
+		if !t.history { // readline fails to leave a search of no history
+			r = readline.CharBell
 		}
-		return r, true
+	case readline.CharCtrlZ: // typed when it was no signal yet
+		r = readline.CharBell
+	case deleteKey: // readline's own at an empty line ends the input: changed deletes
+		t.deleting, r = true, readline.CharBell
 	}
+	return r, true
 }
 
 // Line implements lineReader.

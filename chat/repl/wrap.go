@@ -47,6 +47,7 @@ func (w *wrapper) add(b *strings.Builder, text string) {
 	if columns < w.before && cells(w.row[:w.shown]) > columns { // the terminal has cut or moved the row
 		b.WriteByte('\n')
 		w.row, w.shown = "", 0
+		text = strings.TrimLeft(text, " ")
 	}
 	w.before = columns
 	w.row += text
@@ -78,10 +79,20 @@ func (w *wrapper) Begun() bool {
 	return w.shown > 0
 }
 
-// Again writes the present row once more: others wrote to the terminal, and the
-// cursor is at a row's begin.
+// Again writes the present row once more: others wrote to the terminal.
 func (w *wrapper) Again() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	io.WriteString(w.out, w.row[:w.shown])
+	if w.shown == 0 {
+		return
+	}
+	var b strings.Builder
+	b.WriteByte('\r')
+	if w.escapes {
+		b.WriteString("\033[K")
+	}
+	text := w.row
+	w.row, w.shown = "", 0
+	w.add(&b, text)
+	io.WriteString(w.out, b.String())
 }

@@ -250,6 +250,8 @@ func (a *abuse) interrupts(open func(args ...string) *screen) {
 		s.typed(ctrlC)
 		s.await("taken back", 1)
 		s.await(asking, 2)
+		s.typed(ctrlC) // the text is there again
+		s.await(asking, 3)
 		s.typed(ctrlD)
 		s.gone("a prompt interrupted")
 	}

@@ -86,7 +86,7 @@ func (p *Program) Type(keys string) { p.master.WriteString(keys) }
 
 // patience is how long a screen may take on a busy machine. Nothing is measured
 // by it.
-const patience = 60 * time.Second
+const patience = 20 * time.Second
 
 // Until waits until the screen is as ok says.
 func (p *Program) Until(what string, ok func() bool) error {
@@ -115,7 +115,6 @@ func (p *Program) Echo() (on bool) {
 
 // Wait waits for the program's end.
 func (p *Program) Wait() error {
-	defer p.master.Close()
 	select {
 	case err := <-p.ended:
 		return err
