@@ -215,7 +215,7 @@ func plain(h *hour) error {
 		t := h.chat()
 		t.types("xz\033[Dy").row("> xyz", "> xy").types("\x01\033[3~\033[3~\x05\x7f").asks()
 		text := strings.Repeat("many words ", h.columns/8)
-		t.types(text).types("\x01").row(strings.TrimSpace(("> "+text)[:h.columns-1]), "> ")
+		t.types(text).types("\x01").row(strings.TrimSpace(("> " + text)[:h.columns-1]), "> ")
 		t.types("\x05" + ctrlU).asks()
 		t.enters(story).shows("Once").asks()
 		if err := t.leaves("exit\r"); err != nil {
