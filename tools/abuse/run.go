@@ -74,7 +74,7 @@ func (a *abuse) command(ctx context.Context, c call) *exec.Cmd {
 	}
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "XDG_") || strings.HasPrefix(v, "HOME=")
-	}), "HOME="+a.dir, "TERM=xterm")
+	}), "HOME="+a.dir, "TERM=xterm", "CUDA_VISIBLE_DEVICES=-1") // a card does not open under limits of memory
 	if c.user != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: c.user, Gid: c.user}}
 	}
