@@ -13,8 +13,8 @@ import (
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/backend/split"
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/cuda"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/metal"
 )
@@ -87,14 +87,14 @@ func (f *runFlags) openBackend() (backend.Backend, error) {
 		case err == nil:
 			return split.New(device, host, f.gpuLayers, func(layers, of int) {
 				if layers < of && f.gpuLayers == split.Fit {
-					fmt.Fprintf(f.warn, "mil: the GPU's free memory takes %d of %d layers; the CPU computes the rest\n", layers, of)
+					show.Fprintf(f.warn, "mil: the GPU's free memory takes %d of %d layers; the CPU computes the rest\n", layers, of)
 				}
 			}), nil
 		case f.backendName == a.name:
 			host.Close()
 			return nil, fmt.Errorf("--backend %s: %w; %s", a.name, err, a.remedy(err))
 		case !a.absent(err):
-			fmt.Fprintf(f.warn, "mil: the GPU is not used: %v\n", err)
+			show.Fprintf(f.warn, "mil: the GPU is not used: %v\n", err)
 		}
 	}
 	return host, nil
@@ -148,23 +148,23 @@ func printDevices(out io.Writer, asJSON bool) error {
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if d.Driver != "" {
-		fmt.Fprintf(w, "driver\tCUDA %s\n", d.Driver)
+		show.Fprintf(w, "driver\tCUDA %s\n", d.Driver)
 	}
 	if d.Why != "" {
-		fmt.Fprintf(w, "CUDA\t%s\n", repl.Visible(d.Why))
+		show.Fprintf(w, "CUDA\t%s\n", d.Why)
 	}
 	for _, v := range d.Devices.Devices {
 		state := fmt.Sprintf("%s of %s free", units.Bytes(int64(v.Free)), units.Bytes(int64(v.Total)))
 		if v.Why != "" {
-			state = "cannot be used: " + repl.Visible(v.Why)
+			state = "cannot be used: " + v.Why
 		}
-		fmt.Fprintf(w, "device %d\t%s, compute capability %s, %s\n", v.Index, repl.Visible(v.Name), v.Capability, state)
+		show.Fprintf(w, "device %d\t%s, compute capability %s, %s\n", v.Index, v.Name, v.Capability, state)
 	}
 	if d.Metal.Why != "" {
-		fmt.Fprintf(w, "Metal\t%s\n", repl.Visible(d.Metal.Why))
+		show.Fprintf(w, "Metal\t%s\n", d.Metal.Why)
 	}
 	if v := d.Metal.Device; v != nil {
-		fmt.Fprintf(w, "Metal\t%s, %s of %s free, buffers of up to %s\n", repl.Visible(v.Name), units.Bytes(int64(v.Free)), units.Bytes(int64(v.Total)), units.Bytes(int64(v.MaxBuffer)))
+		show.Fprintf(w, "Metal\t%s, %s of %s free, buffers of up to %s\n", v.Name, units.Bytes(int64(v.Free)), units.Bytes(int64(v.Total)), units.Bytes(int64(v.MaxBuffer)))
 	}
 	return w.Flush()
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/chat/repl"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/internal/whole"
 )
@@ -151,22 +151,22 @@ func (f *benchFlags) check() error {
 }
 
 func (b *benchmark) print(out io.Writer) error {
-	fmt.Fprintf(out, "%s (%s): %s of weights and %s multiply-adds a token\n", repl.Visible(b.Model), b.Architecture, units.Bytes(b.BytesPerToken), units.Count(b.MACsPerToken))
+	show.Fprintf(out, "%s (%s): %s of weights and %s multiply-adds a token\n", b.Model, b.Architecture, units.Bytes(b.BytesPerToken), units.Count(b.MACsPerToken))
 	if b.Backend != "cpu" {
 		fmt.Fprintln(out, "computed by the GPU")
 	}
-	fmt.Fprintf(out, "this machine, %d threads, %s: reads %.1f GB/s, makes %.0f G multiply-adds of int8 a second\n\n", b.Threads, b.ISA, b.ReadGBs, b.Int8GMACs)
+	show.Fprintf(out, "this machine, %d threads, %s: reads %.1f GB/s, makes %.0f G multiply-adds of int8 a second\n\n", b.Threads, b.ISA, b.ReadGBs, b.Int8GMACs)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "depth\tprompt tok/s\tspread\tof int8\tgen tok/s\tspread\tof reading\t")
 	for _, r := range b.Results {
-		fmt.Fprintf(w, "%d\t%s\t%s\t\n", r.Depth, speed(r.PromptTokens, r.PromptTokS, r.PromptSpread, r.PromptShare), speed(r.GenTokens, r.GenTokS, r.GenSpread, r.GenShare))
+		show.Fprintf(w, "%d\t%s\t%s\t\n", r.Depth, speed(r.PromptTokens, r.PromptTokS, r.PromptSpread, r.PromptShare), speed(r.GenTokens, r.GenTokS, r.GenSpread, r.GenShare))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	for _, r := range b.Results {
 		if g := r.GPU; g != nil {
-			fmt.Fprintf(out, "depth %d: a pass %.2f ms on the card, its %d launches alone %.2f; a token %.0f us more for launch, way back and choice; the card copies %.2f TB/s, read and written\n",
+			show.Fprintf(out, "depth %d: a pass %.2f ms on the card, its %d launches alone %.2f; a token %.0f us more for launch, way back and choice; the card copies %.2f TB/s, read and written\n",
 				r.Depth, 1e3*g.Pass, g.Launches, 1e3*g.Kernels, r.HostMicros, g.CopyRate/1e12)
 		}
 	}
@@ -178,7 +178,7 @@ func (b *benchmark) print(out io.Writer) error {
 }
 
 // speed is three cells of the table.
-func speed(tokens int, rate, spread, share float64) string {
+func speed(tokens int, rate, spread, share float64) show.Own {
 	if tokens == 0 {
 		return "-\t-\t-"
 	}
@@ -186,5 +186,5 @@ func speed(tokens int, rate, spread, share float64) string {
 	if share > 0 {
 		of = fmt.Sprintf("%.0f%%", 100*share)
 	}
-	return fmt.Sprintf("%s\t%.0f%%\t%s", units.Rate(rate), 100*spread, of)
+	return show.Own(fmt.Sprintf("%s\t%.0f%%\t%s", units.Rate(rate), 100*spread, of))
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/internal/bounded"
 	"github.com/mil-run/mil/internal/jsonscan"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/speculate"
@@ -121,7 +121,7 @@ func (f *benchFlags) draftModel(path string, errs io.Writer) (*draftBenchmark, e
 			return nil, err
 		}
 		if progress {
-			fmt.Fprintf(errs, "\rreply %d of %d\033[K", i, len(prompts))
+			show.Fprintf(errs, "\rreply %d of %d\033[K", i, len(prompts))
 		}
 		if i == 0 {
 			continue // warm-up
@@ -202,9 +202,9 @@ func tales() (out [][]chat.Message) {
 }
 
 func (b *draftBenchmark) print(out io.Writer) error {
-	fmt.Fprintf(out, "%s with draft %s, greedy, %d replies:\n", repl.Visible(b.Model), repl.Visible(b.Draft), len(b.Replies))
-	fmt.Fprintf(out, "  without  %s tok/s\n  with     %s tok/s, %.2f times\n", units.Rate(b.PlainTokS), units.Rate(b.DraftTokS), b.Speedup)
-	fmt.Fprintf(out, "  %.0f%% of the proposed tokens accepted, %.2f tokens a pass; drafting a token costs %.3f passes\n", 100*b.Acceptance, b.TokensPerPass, b.DraftCost)
+	show.Fprintf(out, "%s with draft %s, greedy, %d replies:\n", b.Model, b.Draft, len(b.Replies))
+	show.Fprintf(out, "  without  %s tok/s\n  with     %s tok/s, %.2f times\n", units.Rate(b.PlainTokS), units.Rate(b.DraftTokS), b.Speedup)
+	show.Fprintf(out, "  %.0f%% of the proposed tokens accepted, %.2f tokens a pass; drafting a token costs %.3f passes\n", 100*b.Acceptance, b.TokensPerPass, b.DraftCost)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "tokens a pass\t")
 	var sizes []int
@@ -213,15 +213,15 @@ func (b *draftBenchmark) print(out io.Writer) error {
 	}
 	slices.Sort(sizes)
 	for _, n := range sizes {
-		fmt.Fprintf(w, "%d\t", n)
+		show.Fprintf(w, "%d\t", n)
 	}
 	fmt.Fprint(w, "\ncost\t")
 	for _, n := range sizes {
-		fmt.Fprintf(w, "%.2f\t", b.PassCost[n])
+		show.Fprintf(w, "%.2f\t", b.PassCost[n])
 	}
 	fmt.Fprint(w, "\npasses\t")
 	for _, n := range sizes {
-		fmt.Fprintf(w, "%d\t", b.KCounts[n-1])
+		show.Fprintf(w, "%d\t", b.KCounts[n-1])
 	}
 	fmt.Fprintln(w)
 	if err := w.Flush(); err != nil {
@@ -229,7 +229,7 @@ func (b *draftBenchmark) print(out io.Writer) error {
 	}
 	for i, r := range b.Replies {
 		if !r.Same {
-			fmt.Fprintf(out, "  reply %d differs with the draft: a fault worth a report\n", i+1)
+			show.Fprintf(out, "  reply %d differs with the draft: a fault worth a report\n", i+1)
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/probe"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/model"
 )
 
@@ -63,7 +64,7 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 	b.b = benchmark{Model: path, Architecture: b.m.Config.Arch, FileBytes: int64(len(file.Mapping()))}
 	b.b.BytesPerToken, b.b.MACsPerToken = costs(file)
 	if isTerminal(errs) {
-		b.note = func(s string) { fmt.Fprintf(errs, "\r\x1b[K%s", s) }
+		b.note = func(s string) { show.Fprintf(errs, "\r\x1b[K%s", s) }
 		defer b.note("")
 	}
 	f.depths = slices.Compact(slices.Sorted(slices.Values(f.depths)))
@@ -107,7 +108,7 @@ var notMatrices = []string{"ssm_conv1d.weight", "ssm_a", "ssm_d", "ssm_norm.weig
 func (b *bench) start(file *format.File, errs io.Writer) (err error) {
 	b.context = b.depths[len(b.depths)-1] + max(b.prompt, b.gen)
 	if declared := b.m.Config.Context; b.context > declared {
-		fmt.Fprintf(errs, "mil: warning: %s declares %d tokens of context, and %d are timed\n", b.b.Model, declared, b.context)
+		show.Fprintf(errs, "mil: warning: %s declares %d tokens of context, and %d are timed\n", b.b.Model, declared, b.context)
 	}
 	b.warn = errs
 	if b.s, err = b.benchFlags.start(b.m, b.context); err != nil {

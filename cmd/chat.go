@@ -11,6 +11,7 @@ import (
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/show"
 )
 
 func chatCommand() *cobra.Command {
@@ -71,14 +72,14 @@ message (or a command), and only the replies are printed.`,
 			if path == "" {
 				title = demo.Name
 			}
-			greeting := fmt.Sprintf("%s: %d layers, %d of them attention, context %d. /help lists commands, Ctrl-D leaves.",
-				repl.Visible(title), cfg.Layers, len(cfg.AttentionLayers()), t.session.Context())
+			greeting := show.Sprintf("%s: %d layers, %d of them attention, context %d. /help lists commands, Ctrl-D leaves.",
+				title, cfg.Layers, len(cfg.AttentionLayers()), t.session.Context())
 			if found != "" {
-				greeting += "\n" + file + ": " + found + "."
+				greeting += "\n" + show.Sprintf("%s: %s.", file, found)
 			}
 			terminal := isTerminal(in) && isTerminal(c.OutOrStdout())
 			if strings.Contains(found, ";") && !terminal {
-				fmt.Fprintf(c.ErrOrStderr(), "mil: %s: %s\n", file, found)
+				show.Fprintf(c.ErrOrStderr(), "mil: %s: %s\n", file, found)
 			}
 			return repl.Run(conv, repl.Options{In: in, Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Stats: f.stats, Terminal: terminal,
 				Greeting: greeting, First: strings.Join(rest, " ")})

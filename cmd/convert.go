@@ -12,10 +12,10 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/convert"
 	"github.com/mil-run/mil/convert/importance"
 	"github.com/mil-run/mil/internal/models"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/quant"
 )
@@ -83,7 +83,7 @@ file's name gets the new type behind it. mil list shows the names.`,
 				return err
 			}
 			for _, w := range sum.Warnings {
-				fmt.Fprintln(c.ErrOrStderr(), "mil: warning:", repl.Visible(w))
+				show.Fprintln(c.ErrOrStderr(), "mil: warning:", errors.New(w))
 			}
 			return printSummary(out, o.Output, name, sum)
 		},
@@ -154,7 +154,7 @@ func progress(out io.Writer) (report func(tensor string, done, total int64), end
 	return func(tensor string, done, total int64) {
 		if now := 10 * done / total; now > tenth {
 			tenth = now
-			fmt.Fprintf(out, "%3d%% %s\n", 10*now, repl.Visible(tensor))
+			show.Fprintf(out, "%3d%% %s\n", 10*now, tensor)
 		}
 	}, func() {}
 }
@@ -163,13 +163,13 @@ func progress(out io.Writer) (report func(tensor string, done, total int64), end
 // models, or "".
 func printSummary(out io.Writer, path, name string, s *convert.Summary) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "wrote         %s\n", path)
+	show.Fprintf(&b, "wrote         %s\n", path)
 	if name != "" {
-		fmt.Fprintf(&b, "name          %s, as in: mil chat %s\n", name, name)
+		show.Fprintf(&b, "name          %s, as in: mil chat %s\n", name, name)
 	}
-	fmt.Fprintf(&b, "architecture  %s\n", s.Arch)
-	fmt.Fprintf(&b, "tensors       %d, %s parameters\n", s.Tensors, units.Count(s.Params))
-	fmt.Fprintf(&b, "size          %s, %.2f bits per weight\n", units.Bytes(s.Bytes), s.BitsPerWeight())
+	show.Fprintf(&b, "architecture  %s\n", s.Arch)
+	show.Fprintf(&b, "tensors       %d, %s parameters\n", s.Tensors, units.Count(s.Params))
+	show.Fprintf(&b, "size          %s, %.2f bits per weight\n", units.Bytes(s.Bytes), s.BitsPerWeight())
 	var types []string
 	for t := range s.Types {
 		types = append(types, t)
@@ -178,15 +178,15 @@ func printSummary(out io.Writer, path, name string, s *convert.Summary) error {
 	for i, t := range types {
 		types[i] = fmt.Sprintf("%s %.1f%%", t, 100*float64(s.Types[t])/float64(s.Params))
 	}
-	fmt.Fprintf(&b, "types         %s\n", strings.Join(types, ", "))
+	show.Fprintf(&b, "types         %s\n", show.Own(strings.Join(types, ", ")))
 	for _, f := range s.Fallbacks {
-		fmt.Fprintf(&b, "fallback      %s instead of %s, whose blocks do not fit rows of %d: %s\n", f.Got, f.Want, f.RowLen, some(f.Tensors))
+		show.Fprintf(&b, "fallback      %s instead of %s, whose blocks do not fit rows of %d: %s\n", f.Got, f.Want, f.RowLen, some(f.Tensors))
 	}
 	if s.Weighted > 0 {
-		fmt.Fprintf(&b, "weighted      %d tensors, for the inputs --imatrix tells of\n", s.Weighted)
+		show.Fprintf(&b, "weighted      %d tensors, for the inputs --imatrix tells of\n", s.Weighted)
 	}
-	fmt.Fprintf(&b, "time          %.1f s\n", s.Time.Seconds())
-	_, err := io.WriteString(out, repl.Visible(b.String())) // names come out of the file
+	show.Fprintf(&b, "time          %.1f s\n", s.Time.Seconds())
+	_, err := io.WriteString(out, show.Visible(b.String())) // names come out of the file
 	return err
 }
 

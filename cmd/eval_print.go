@@ -1,14 +1,13 @@
 package cmd
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"strings"
 
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/eval"
+	"github.com/mil-run/mil/internal/show"
 )
 
 // evalResult is what was measured; the rest is nil.
@@ -23,38 +22,38 @@ type evalResult struct {
 func (r *evalResult) print(out io.Writer) error {
 	var b strings.Builder
 	if s := r.score; s != nil {
-		fmt.Fprintf(&b, "tokens          %d\n", s.Tokens)
-		fmt.Fprintf(&b, "perplexity      %s\n", span(s.Perplexity, "%.4f", 1))
+		show.Fprintf(&b, "tokens          %d\n", s.Tokens)
+		show.Fprintf(&b, "perplexity      %s\n", span(s.Perplexity, "%.4f", 1))
 		if d := s.Divergence; d != nil {
-			fmt.Fprintf(&b, "  reference     %s\n", span(d.Perplexity, "%.4f", 1))
-			fmt.Fprintf(&b, "KL mean         %s\n", span(d.Mean, "%.6f", 1))
-			fmt.Fprintf(&b, "KL p99          %s\n", span(d.P99, "%.6f", 1))
-			fmt.Fprintf(&b, "same top token  %s\n", span(d.Top1, "%.2f%%", 100))
+			show.Fprintf(&b, "  reference     %s\n", span(d.Perplexity, "%.4f", 1))
+			show.Fprintf(&b, "KL mean         %s\n", span(d.Mean, "%.6f", 1))
+			show.Fprintf(&b, "KL p99          %s\n", span(d.P99, "%.6f", 1))
+			show.Fprintf(&b, "same top token  %s\n", span(d.Top1, "%.2f%%", 100))
 		}
 	}
 	if r.answers != nil {
 		gap(&b)
-		fmt.Fprintf(&b, "%-14s  %7s  %5s\n", "kind", "correct", "asked")
+		show.Fprintf(&b, "%-14s  %7s  %5s\n", "kind", "correct", "asked")
 		for _, c := range r.answers {
-			fmt.Fprintf(&b, "%-14s  %7d  %5d\n", repl.Visible(c.Kind), c.Correct, c.Asked)
+			show.Fprintf(&b, "%-14s  %7d  %5d\n", c.Kind, c.Correct, c.Asked)
 		}
 		t := r.answers.Total()
-		fmt.Fprintf(&b, "%-14s  %7d  %5d   %s\n", "all", t.Correct, t.Asked, span(t.Rate(), "%.1f%%", 100))
+		show.Fprintf(&b, "%-14s  %7d  %5d   %s\n", "all", t.Correct, t.Asked, span(t.Rate(), "%.1f%%", 100))
 	}
 	if g := r.Needle; g != nil {
 		gap(&b)
-		fmt.Fprintf(&b, "%8s", "tokens")
+		show.Fprintf(&b, "%8s", "tokens")
 		for _, d := range g.Depths {
-			fmt.Fprintf(&b, "  %5.0f%%", 100*d)
+			show.Fprintf(&b, "  %5.0f%%", 100*d)
 		}
 		for i, n := range g.Lengths {
-			fmt.Fprintf(&b, "\n%8d", n)
+			show.Fprintf(&b, "\n%8d", n)
 			for _, found := range g.Found[i] {
-				fmt.Fprintf(&b, "  %6s", fmt.Sprintf("%d/%d", found, g.Asked))
+				show.Fprintf(&b, "  %6s", fmt.Sprintf("%d/%d", found, g.Asked))
 			}
 		}
 		t := g.Total()
-		fmt.Fprintf(&b, "\n%8s  %s\n", "all", span(t.Rate(), "%.1f%%", 100))
+		show.Fprintf(&b, "\n%8s  %s\n", "all", span(t.Rate(), "%.1f%%", 100))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -92,9 +91,7 @@ func (r *evalResult) writeJSON(out io.Writer) error {
 	if r.Needle != nil {
 		o["needle"] = r.Needle
 	}
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(o)
+	return printJSON(out, o)
 }
 
 // put stores a value as key and its interval as key_ci; a number that JSON has

@@ -18,6 +18,7 @@ import (
 	"github.com/mil-run/mil/convert/importance"
 	"github.com/mil-run/mil/eval"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
 )
@@ -73,7 +74,7 @@ A run that was interrupted leaves OUTPUT.part. The same command goes on from it.
 			defer b.Close()
 			g.warn = c.ErrOrStderr()
 			if backendName != "auto" && backendName != b.Name() {
-				fmt.Fprintf(g.warn, "mil: --backend %s does not sum inputs; the CPU computes\n", backendName)
+				show.Fprintf(g.warn, "mil: --backend %s does not sum inputs; the CPU computes\n", backendName)
 			}
 			ctx, stop := interruptible()
 			defer stop()
@@ -82,7 +83,7 @@ A run that was interrupted leaves OUTPUT.part. The same command goes on from it.
 			if err != nil {
 				return file.Named(err)
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "wrote %s: %d matrices, %d tokens\n", g.output, stats.Len(), len(g.text.IDs))
+			_, err = show.Fprintf(c.OutOrStdout(), "wrote %s: %d matrices, %d tokens\n", g.output, stats.Len(), len(g.text.IDs))
 			return err
 		},
 	}
@@ -128,7 +129,7 @@ func (g *gather) run(ctx context.Context, file *format.File, e *chat.Engine, b b
 		g.stats = importance.New()
 	}
 	if err != nil {
-		fmt.Fprintf(g.warn, "mil: starting anew: %v\n", err)
+		show.Fprintf(g.warn, "mil: starting anew: %v\n", err)
 	}
 	o := model.Options{Context: g.window}
 	report, end := tokenProgress(g.warn, "reading")
@@ -181,7 +182,7 @@ func (g *gather) next(fed int64) {
 		return
 	}
 	if err := g.save(); err != nil {
-		fmt.Fprintf(g.warn, "mil: warning: %v\n", err)
+		show.Fprintf(g.warn, "mil: warning: %v\n", err)
 	}
 }
 

@@ -1,8 +1,8 @@
 package cmd
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"slices"
 	"sort"
@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/model"
 )
@@ -140,9 +140,14 @@ demo inside mil. --cpu and --devices show what this machine has.`,
 }
 
 func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := out.Write(show.JSON(b.Bytes()))
+	return err
 }
 
 func describe(f *format.File, e *chat.Engine, o model.Options) info {
@@ -177,7 +182,7 @@ func describe(f *format.File, e *chat.Engine, o model.Options) info {
 func (i *info) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t%s\n", name, repl.Visible(fmt.Sprintf(format, args...)))
+		show.Fprintf(w, "%s\t%s\n", name, show.Own(show.Sprintf(format, args...)))
 	}
 	row("architecture", "%s", i.Architecture)
 	row("name", "%s", i.Name)

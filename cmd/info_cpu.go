@@ -1,12 +1,12 @@
 package cmd
 
 import (
-	"fmt"
 	"io"
 	"text/tabwriter"
 
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/internal/show"
 )
 
 // cpuInfo is what `mil info --cpu --json` prints.
@@ -43,14 +43,14 @@ func printCPU(out io.Writer, asJSON bool) error {
 		return printJSON(out, i)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "instruction set\t%s: %s\n", i.Used, i.Why)
+	show.Fprintf(w, "instruction set\t%s: %s\n", i.Used, i.Why)
 	for _, s := range i.Sets {
 		have := "available"
 		if !s.Available {
 			have = "not here"
 		}
-		fmt.Fprintf(w, "  %s\t%s\tneeds %s\n", s.Name, have, s.Needs)
+		show.Fprintf(w, "  %s\t%s\tneeds %s\n", s.Name, have, s.Needs)
 	}
-	fmt.Fprintf(w, "threads\t%d: %s\n", i.Threads, i.ThreadsWhy)
+	show.Fprintf(w, "threads\t%d: %s\n", i.Threads, i.ThreadsWhy)
 	return w.Flush()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/model"
 )
 
@@ -65,11 +66,11 @@ func (i *planInfo) print(out io.Writer) error {
 	if i.Backend == "cpu" {
 		launches = "nodes"
 	}
-	fmt.Fprintf(out, "planned for %s at a context of %d tokens; MB\n", i.Backend, i.Context)
-	fmt.Fprintf(w, "tokens\t%s\tper token\tweights\tstates\tvalues\tscratch\ttotal\t\n", launches)
+	show.Fprintf(out, "planned for %s at a context of %d tokens; MB\n", i.Backend, i.Context)
+	show.Fprintf(w, "tokens\t%s\tper token\tweights\tstates\tvalues\tscratch\ttotal\t\n", launches)
 	for _, p := range i.Passes {
 		mb := func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/1e6) }
-		fmt.Fprintf(w, "%d\t%d\t%.1f\t%s\t%s\t%s\t%s\t%s\t\n", p.Tokens, p.Launches, float64(p.Launches)/float64(p.Tokens),
+		show.Fprintf(w, "%d\t%d\t%.1f\t%s\t%s\t%s\t%s\t%s\t\n", p.Tokens, p.Launches, float64(p.Launches)/float64(p.Tokens),
 			mb(p.Weights), mb(p.States), mb(p.Values), mb(p.Scratch), mb(p.Bytes()))
 	}
 	return w.Flush()

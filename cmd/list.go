@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/models"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/model"
 )
@@ -104,19 +104,19 @@ func printList(out io.Writer, folder models.Folder, list []listed) error {
 	fmt.Fprintln(w, "NAME\tARCHITECTURE\tPARAMETERS\tTYPE\tSIZE\tCONTEXT")
 	for _, l := range list {
 		if l.Error != "" {
-			fmt.Fprintf(w, "%s\tdamaged: %s\n", repl.Visible(l.Name), repl.Line(errors.New(l.Error)))
+			show.Fprintf(w, "%s\tdamaged: %s\n", l.Name, errors.New(l.Error))
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\n", repl.Visible(l.Name), l.Architecture, units.Count(l.Parameters), l.Type, units.Bytes(l.Bytes), l.Context)
+		show.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\n", l.Name, l.Architecture, units.Count(l.Parameters), l.Type, units.Bytes(l.Bytes), l.Context)
 	}
 	if err := w.Flush(); err != nil || len(list) > 1 {
 		return err
 	}
 	where := "there is no folder for models; name one with --models DIR"
 	if folder != "" {
-		where = "no models in " + repl.Visible(string(folder)) + " yet; mil convert CHECKPOINT makes one"
+		where = "no models in " + show.Visible(string(folder)) + " yet; mil convert CHECKPOINT makes one"
 	}
-	_, err := fmt.Fprintln(out, where)
+	_, err := show.Fprintln(out, where)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/internal/memory"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
@@ -56,7 +57,7 @@ func (f *runFlags) reserve(m *model.Model, o model.Options) error {
 	}
 	f.needed += kv + rest
 	if f.limited && f.needed+m.Bytes() > f.limit && f.warn != nil {
-		fmt.Fprintf(f.warn, "mil: warning: %s can be used beside the context for weights of %s; they are read again and again, which is slow\n", units.Bytes(f.limit-f.needed), units.Bytes(m.Bytes()))
+		show.Fprintf(f.warn, "mil: warning: %s can be used beside the context for weights of %s; they are read again and again, which is slow\n", units.Bytes(f.limit-f.needed), units.Bytes(m.Bytes()))
 	}
 	return nil
 }

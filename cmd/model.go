@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -15,6 +14,7 @@ import (
 	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
 	"github.com/mil-run/mil/session"
@@ -64,7 +64,7 @@ func (f *runFlags) session(m *model.Model, warn io.Writer) (*model.Session, erro
 	f.warn = warn
 	s, err := f.start(m, f.context)
 	if err == nil && f.context > m.Config.Context {
-		fmt.Fprintf(warn, "mil: warning: --ctx %d is more than the %d tokens the model declares\n", f.context, m.Config.Context)
+		show.Fprintf(warn, "mil: warning: --ctx %d is more than the %d tokens the model declares\n", f.context, m.Config.Context)
 	}
 	return s, err
 }
@@ -235,7 +235,7 @@ func (f *chatFlags) begin(c *cobra.Command, t *talker) (err error) {
 // openCache gives the engine its prompt cache.
 func (f *chatFlags) openCache(e *chat.Engine) (err error) {
 	if e.Cache, err = session.OpenCache(f.cache, int64(f.cacheSize)<<20); err == nil {
-		e.Cache.Warn = func(err error) { fmt.Fprintln(f.warn, "mil: warning:", err) }
+		e.Cache.Warn = func(err error) { show.Fprintln(f.warn, "mil: warning:", err) }
 	}
 	return err
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/convert"
 	"github.com/mil-run/mil/convert/source"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/hub"
 	"github.com/mil-run/mil/internal/models"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/quant"
 )
@@ -119,7 +119,7 @@ func (e pullInterrupted) Error() string {
 }
 func (e pullInterrupted) Unwrap() error { return context.Canceled }
 
-func (p *pull) note(text string) { fmt.Fprintln(p.errs, "mil:", repl.Visible(text)) }
+func (p *pull) note(text string) { show.Fprintln(p.errs, "mil:", show.Own(show.Visible(text))) }
 
 // free refuses a name that a model has, unless it is to be replaced.
 func (p *pull) free() error {
@@ -156,7 +156,7 @@ func (p *pull) do() error {
 		return err
 	}
 	if p.keep {
-		_, err = fmt.Fprintf(p.out, "kept          %s\n", folder.Path)
+		_, err = show.Fprintf(p.out, "kept          %s\n", folder.Path)
 		return err
 	}
 	return folder.Remove()

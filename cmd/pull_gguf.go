@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/mil-run/mil/internal/hub"
+	"github.com/mil-run/mil/internal/show"
 )
 
 // gguf downloads one GGUF, which may lie in several files.
@@ -66,6 +67,6 @@ func (p *pull) place(folder *hub.Folder, files []hub.File) error {
 	if old, err := p.models.Path(p.name); err == nil && p.force {
 		os.Remove(old) // NAME.bin would be found before NAME.gguf
 	}
-	_, err := fmt.Fprintf(p.out, "wrote         %s\nname          %s, as in: mil chat %s\n", to, p.name, p.name)
+	_, err := show.Fprintf(p.out, "wrote         %s\nname          %s, as in: mil chat %s\n", to, p.name, p.name)
 	return err
 }

@@ -1,14 +1,13 @@
 package cmd
 
 import (
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/internal/hub"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 )
 
@@ -24,7 +23,7 @@ func downloadProgress(out io.Writer) (report hub.Progress, end func()) {
 			}
 			if file != last {
 				last = file
-				bar.Describe(repl.Visible(file))
+				bar.Describe(show.Visible(file))
 			}
 			_ = bar.Set64(min(done, total)) // a bar that cannot be drawn is no reason to stop
 		}
@@ -41,7 +40,7 @@ func downloadProgress(out io.Writer) (report hub.Progress, end func()) {
 		}
 		if now := 10 * done / total; now > tenth {
 			tenth = now
-			fmt.Fprintf(out, "%3d%% of %s downloaded, %s\n", 10*now, units.Bytes(total), repl.Visible(file))
+			show.Fprintf(out, "%3d%% of %s downloaded, %s\n", 10*now, units.Bytes(total), file)
 		}
 	}, func() {}
 }

@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/internal/nearest"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 )
 
@@ -47,7 +47,7 @@ not the file that it leads to. What lies outside the folder is never removed.`,
 			answers := bufio.NewScanner(c.InOrStdin())
 			for _, e := range found {
 				if !yes {
-					fmt.Fprintf(c.ErrOrStderr(), "Remove %s? [y/N] ", describeFile(e))
+					show.Fprintf(c.ErrOrStderr(), "Remove %s? [y/N] ", describeFile(e))
 					if !answers.Scan() || !strings.HasPrefix(strings.ToLower(strings.TrimSpace(answers.Text())), "y") {
 						fmt.Fprintln(c.ErrOrStderr(), "It stays.")
 						continue
@@ -56,7 +56,7 @@ not the file that it leads to. What lies outside the folder is never removed.`,
 				if err := folder.Remove(e.Name); err != nil {
 					return err
 				}
-				fmt.Fprintln(c.OutOrStdout(), "removed", repl.Visible(e.Path))
+				show.Fprintln(c.OutOrStdout(), "removed", e.Path)
 			}
 			return nil
 		},
@@ -81,7 +81,7 @@ func findEntry(folder models.Folder, name string) (string, error) {
 
 // describeFile is a model's path, and how much room it gives back.
 func describeFile(e models.Entry) string {
-	path := repl.Visible(e.Path)
+	path := show.Visible(e.Path)
 	st, err := os.Lstat(e.Path)
 	switch {
 	case err != nil:

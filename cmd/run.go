@@ -13,6 +13,7 @@ import (
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/show"
 )
 
 // runCall is the flags and arguments of run.
@@ -127,10 +128,10 @@ func (f *runCall) run(c *cobra.Command, args []string) error {
 		return fmt.Errorf("interrupted: %w", err)
 	}
 	if r.Cut != "" {
-		fmt.Fprintln(c.ErrOrStderr(), "mil: warning:", r.Cut)
+		show.Fprintln(c.ErrOrStderr(), "mil: warning:", r.Cut)
 	}
 	if f.stats {
-		fmt.Fprintln(c.ErrOrStderr(), r.Stats)
+		show.Fprintln(c.ErrOrStderr(), r.Stats)
 	}
 	return nil
 }
@@ -150,7 +151,7 @@ func (f *runCall) reply(c *cobra.Command, t *talker, list []chat.Message) (chat.
 			return
 		}
 		if terminal {
-			text = repl.Visible(text)
+			text = show.Visible(text)
 		}
 		if _, err := io.WriteString(out, text); err != nil {
 			broken = err

@@ -13,8 +13,8 @@ import (
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/backend/split"
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/internal/probe"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 )
 
@@ -71,7 +71,7 @@ checked on every instruction set it has.`,
 			f.warn = io.Discard
 			f.note = func(string) {}
 			if errs := c.ErrOrStderr(); isTerminal(errs) {
-				f.note = func(s string) { fmt.Fprintf(errs, "\r\x1b[K%s", s) }
+				f.note = func(s string) { show.Fprintf(errs, "\r\x1b[K%s", s) }
 			}
 			targets, err := f.targets()
 			if err != nil {
@@ -164,9 +164,9 @@ func setNames() []string {
 
 // print is the table.
 func (s *selftest) print(out io.Writer) error {
-	fmt.Fprintf(out, "mil %s, %s, %d threads\n", s.Version, s.Platform, s.Threads)
+	show.Fprintf(out, "mil %s, %s, %d threads\n", s.Version, s.Platform, s.Threads)
 	if s.CPU != "" {
-		fmt.Fprintln(out, repl.Visible(s.CPU))
+		show.Fprintln(out, s.CPU)
 	}
 	if err := printDevices(out, false); err != nil {
 		return err
@@ -177,14 +177,14 @@ func (s *selftest) print(out io.Writer) error {
 	for _, r := range s.Backends {
 		name := strings.TrimSpace(r.Backend + " " + r.ISA)
 		if r.NotTested != "" {
-			fmt.Fprintf(w, "%s\tnot tested: %s\n", name, repl.Visible(r.NotTested))
+			show.Fprintf(w, "%s\tnot tested: %s\n", name, errors.New(r.NotTested))
 			continue
 		}
 		verdict := "ok"
 		if len(r.Failures) > 0 {
 			verdict = "FAILED"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", name, r.Conformance, r.Transcripts, units.Rate(r.PromptTokS), units.Rate(r.GenTokS), verdict)
+		show.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", name, r.Conformance, r.Transcripts, units.Rate(r.PromptTokS), units.Rate(r.GenTokS), verdict)
 		for _, e := range r.Failures {
 			failures = append(failures, name+": "+e)
 		}
@@ -193,7 +193,7 @@ func (s *selftest) print(out io.Writer) error {
 		return err
 	}
 	for _, e := range failures {
-		fmt.Fprintln(out, repl.Line(errors.New(e)))
+		show.Fprintln(out, errors.New(e))
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mil-run/mil/chat/template"
 	"github.com/mil-run/mil/internal/jsonscan"
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/tokenizer"
 )
 
@@ -121,7 +122,7 @@ func (t *textTool) show(out io.Writer, text string, special bool) error {
 		width += len(strconv.Itoa(int(slices.Max(ids))))
 	}
 	for _, id := range ids {
-		if _, err := fmt.Fprintf(out, "%*d  %q\n", width, id, t.Piece(id)); err != nil {
+		if _, err := show.Fprintf(out, "%*d  %s\n", width, id, show.Own(strconv.Quote(t.Piece(id)))); err != nil {
 			return err
 		}
 	}
@@ -132,7 +133,8 @@ func (t *textTool) show(out io.Writer, text string, special bool) error {
 func eachLine(in io.Reader, out io.Writer, answer func(line []byte) (any, error)) error {
 	s := bufio.NewScanner(in)
 	s.Buffer(nil, maxPrompt) // lines come and go, as many as there are
-	enc := json.NewEncoder(out)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	for n := 1; s.Scan(); n++ {
 		if len(bytes.TrimSpace(s.Bytes())) == 0 {
@@ -142,7 +144,11 @@ func eachLine(in io.Reader, out io.Writer, answer func(line []byte) (any, error)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
+		b.Reset()
 		if err := enc.Encode(v); err != nil {
+			return err
+		}
+		if _, err := out.Write(show.JSON(b.Bytes())); err != nil {
 			return err
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/show"
 )
 
 func verifyCommand() *cobra.Command {
@@ -32,7 +32,7 @@ by another program carries no checksums: only its structure is checked.`,
 				}
 				if err != nil {
 					bad++
-					fmt.Fprintln(c.ErrOrStderr(), "mil:", repl.Line(err))
+					show.Fprintln(c.ErrOrStderr(), "mil:", err)
 				}
 			}
 			if bad > 0 {
@@ -65,7 +65,7 @@ func verifyModel(c *cobra.Command, arg string) error {
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s: %d tensors, %s\n", repl.Visible(f.Name()), len(f.Tensors()), state)
+	_, err = show.Fprintf(out, "%s: %d tensors, %s\n", show.Visible(f.Name()), len(f.Tensors()), state)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/mil-run/mil/chat"
+	gate "github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/session"
 )
 
@@ -213,19 +214,10 @@ func (r *repl) notice(text string) {
 	}
 }
 
-// Line is an error's text as one line, safe for a terminal: it may quote files
-// and arguments.
-func Line(err error) string {
-	return Visible(strings.NewReplacer("\n", "; ", "\t", " ").Replace(err.Error()))
-}
+// Line is an error's text as one short line, safe for a terminal: it may quote
+// files and arguments.
+func Line(err error) string { return gate.Line(err) }
 
 // Visible makes text safe for a terminal: control characters, with which a
 // model or a file could move the cursor or change its title, become marks.
-func Visible(text string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' && c != '\n' && c != '\t' || c >= 0x7f && c < 0xa0 {
-			return '\uFFFD'
-		}
-		return c
-	}, text)
-}
+func Visible(text string) string { return gate.Visible(text) }

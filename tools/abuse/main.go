@@ -53,6 +53,7 @@ var parts = []struct {
 	{"models that change", changingModels},
 	{"prompts", prompts},
 	{"endless inputs", endless},
+	{"names with escapes", names},
 	{"terminals that vanish", terminals},
 	{"many turns", manyTurns},
 	{"sliding soak", slidingSoak},
