@@ -235,7 +235,7 @@ func (w *Writer) Vacant() error {
 
 // vacant checks that a file may be made at the path.
 func (w *Writer) vacant() error {
-	st, err := os.Lstat(w.path)
+	_, err := os.Lstat(w.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
@@ -244,7 +244,7 @@ func (w *Writer) vacant() error {
 	case !w.force:
 		return ErrExists
 	}
-	if st, err = os.Stat(w.path); err == nil && !st.Mode().IsRegular() { // a link is followed, also to nothing
+	if st, err := os.Stat(w.path); err == nil && !st.Mode().IsRegular() { // a link is followed, also to nothing
 		return errors.New("it exists and is not a regular file")
 	}
 	return nil
