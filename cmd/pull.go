@@ -48,7 +48,7 @@ unless --keep.
 HF_TOKEN is the access token for repositories that are gated or private; it is sent
 to the server alone that HF_ENDPOINT names (default https://huggingface.co). HTTPS
 is used unless HF_ENDPOINT says http. Proxies are taken from the environment.`,
-		Example: `  mil pull JunxiongWang/M1-3B
+		Example: `  mil pull togethercomputer/M1-3B
   mil pull meta-llama/Llama-3.2-1B-Instruct --type q8_0
   mil pull state-spaces/mamba-130m --tokenizer EleutherAI/gpt-neox-20b
   mil pull bartowski/Llama-3.2-1B-Instruct-GGUF:Llama-3.2-1B-Instruct-Q4_K_M.gguf`,

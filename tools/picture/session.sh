@@ -13,8 +13,8 @@ sleep 1
 say "clear" 1
 say "mil chat --seed 3" 3
 say "My name is Opal."
+say "What is my name?"
 say "Tell me a tale about a fox." 6
 say "What is 38 plus 18?"
-say "What is my name?"
 tmux capture-pane -p -e -t "$name" | go run ./tools/picture >"$out.new"
 mv "$out.new" "$out"
