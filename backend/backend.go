@@ -1,8 +1,8 @@
 // Package backend is the boundary between models and the machines that run
-// them. A model records a [Program] once for each size of pass; a [Backend]
-// compiles it and runs it as often as wanted. Only the number of tokens a pass
-// may hold is fixed in a program: position, valid tokens and tokens to replay
-// stand in [Params], so nothing is recorded again as the context grows.
+// them. A model records a [Program] once for each size of pass. A [Backend]
+// compiles it and runs it as often as wanted. A program fixes only the number
+// of tokens a pass may hold. Position, valid tokens and tokens to replay stand
+// in [Params], so nothing is recorded again as the context grows.
 package backend
 
 import (
@@ -10,13 +10,13 @@ import (
 	"os"
 )
 
-// Verify is the most tokens a pass may hold and still be taken back in part.
-// Up to this many tokens, a token's bits do not depend on how many others
-// share its pass.
+// Verify is the greatest number of tokens in a pass of which a part can still
+// be taken back. Up to this many tokens, a token's bits do not depend on how
+// many others share its pass.
 const Verify = 16
 
-// ErrKVType is wrapped by Compile where a backend cannot keep keys and values in
-// the type a program wants.
+// ErrKVType is wrapped by Compile where a backend cannot keep keys and values
+// in the type that a program wants.
 var ErrKVType = errors.New("keys and values cannot be kept so here")
 
 // Backend owns memory and turns programs into something that runs.
@@ -36,7 +36,8 @@ type Backend interface {
 
 // Prompter is a backend that reads prompts best in passes of a length of its own.
 type Prompter interface {
-	// PromptTokens is how many tokens the longest pass should hold, more than Verify.
+	// PromptTokens is how many tokens the longest pass should hold, which is
+	// more than Verify.
 	PromptTokens() int
 }
 
@@ -66,8 +67,9 @@ type Buffer interface {
 
 // FileMapper is a buffer that a file's bytes can be mapped into.
 type FileMapper interface {
-	// MapFile puts n bytes from at of a file to off. Writes stay in memory. It
-	// maps what lies on whole pages in both and copies the rest.
+	// MapFile puts n bytes from offset at of a file to off. Writes stay in
+	// memory. It maps the bytes that fill whole pages on both sides and copies
+	// the rest.
 	MapFile(off int, f *os.File, at int64, n int) error
 }
 
@@ -79,20 +81,20 @@ type Exec interface {
 	Close() error
 }
 
-// Params is what changes from pass to pass.
+// Params are the values that change from pass to pass.
 type Params struct {
 	Tokens []int32 // the pass's tokens, at most Program.Tokens
 	Pos    int     // position of Tokens[0] in the caches
-	// Shift is what a position of the text is more than one of the caches, once old
-	// ones were dropped: tokens are rotated by Pos+Shift.
+	// Shift is how far positions of the text are ahead of those in the caches,
+	// once old ones were dropped. Tokens are rotated by Pos+Shift.
 	Shift int
-	// Replay is how many tokens of the log, written by the last logged pass,
-	// became part of the sequence and must be advanced through first.
+	// Replay is how many tokens of the log, which the last logged pass wrote,
+	// became part of the sequence. The pass must first advance through them.
 	Replay int
 	// Logits is how many of the pass's last tokens get logits, at most
 	// Program.LogitRows.
 	Logits int
-	// Watch, where not nil, looks into the pass; an Exec that is no [Watched]
+	// Watch, where not nil, looks into the pass. An Exec that is not [Watched]
 	// ignores it.
 	Watch *Watch
 }

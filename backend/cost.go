@@ -1,19 +1,19 @@
 package backend
 
-// Cost is what a program takes on a backend, in bytes. It is planned, not
-// measured: no device is needed.
+// Cost is the memory that a program takes on a backend, in bytes. It is
+// planned, not measured: no device is needed.
 type Cost struct {
 	Launches int   `json:"launches"` // of a pass: kernels, or on the processor nodes
 	Weights  int64 `json:"weights"`  // tensors the program reads
 	States   int64 `json:"states"`   // caches and recurrences
 	Values   int64 `json:"values"`   // activations and logits
-	Scratch  int64 `json:"scratch"`  // what kernels hand on to each other beside them
+	Scratch  int64 `json:"scratch"`  // memory in which kernels hand on other data to each other
 }
 
 // Bytes is all of it.
 func (c *Cost) Bytes() int64 { return c.Weights + c.States + c.Values + c.Scratch }
 
-// CostOf is what a program takes anywhere: its launches are its nodes.
+// CostOf is the cost of a program anywhere: its launches are its nodes.
 func CostOf(p *Program) Cost {
 	c := Cost{Launches: len(p.Nodes), Values: 4 * int64(PlanValues(p).Floats+p.LogitRows*p.Vocab)}
 	seen := map[any]bool{}

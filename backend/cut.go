@@ -46,9 +46,9 @@ func StatesOf(n Node) []*State {
 	return nil
 }
 
-// Cut divides a program before layer: head's Outputs are the values that tail
-// reads, each through an [Embed] whose Table, [Tokens][width] float32, the caller
-// gives; tail's passes have the tokens 0, 1, 2, ...
+// Cut divides a program before layer. head's Outputs are the values that tail
+// reads. tail reads each through an [Embed], whose Table, [Tokens][width]
+// float32, the caller gives. tail's passes have the tokens 0, 1, 2, ...
 func Cut(p *Program, layer int, table func(v Value) *Tensor) (head, tail *Program) {
 	at := p.Layers[layer]
 	head = &Program{Tokens: p.Tokens, Logged: p.Logged, Nodes: p.Nodes[:at:at], Widths: p.Widths, Layers: p.Layers[:layer]}

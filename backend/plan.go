@@ -6,10 +6,9 @@ type Plan struct {
 	Floats int   // size of the arena in float32 values
 }
 
-// PlanValues gives every value a place such that values whose lives overlap do
-// not share memory. A value lives from the node that writes it to the last
-// that reads it. It needs no device, so any backend's plan can be printed
-// anywhere.
+// PlanValues places values so that values whose lives overlap do not share
+// memory. A value lives from the node that writes it to the last that reads it.
+// This needs no device, so any backend's plan can be printed anywhere.
 func PlanValues(p *Program) *Plan {
 	type span struct{ first, last int }
 	life := make([]span, len(p.Widths))

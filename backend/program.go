@@ -38,10 +38,10 @@ type State struct {
 	Name  string
 	Bytes int
 	Buf   Buffer // set by the session before Compile
-	// Rows is set by Compile for a KV cache: the bytes that hold positions
-	// [from, to), multiples of CacheUnit. What the spans hold, in their order, must
-	// mean the same in a cache of any other length, and of one unit at any other
-	// place; Layout names it.
+	// Rows is set by Compile for a KV cache: the bytes of positions [from, to),
+	// which are multiples of CacheUnit. The bytes of the spans, in their order,
+	// must mean the same in a cache of any other length, and those of one unit
+	// at any other place. Layout names their form.
 	Rows   func(from, to int) []Span
 	Layout string
 }
@@ -52,7 +52,8 @@ const CacheUnit = 32
 // Span is N bytes of a buffer from Off.
 type Span struct{ Off, N int }
 
-// AppendSpan adds a span to a list, to the last one where they touch.
+// AppendSpan adds a span to a list. It joins it to the last one where they
+// touch.
 func AppendSpan(list []Span, off, n int) []Span {
 	if last := len(list) - 1; last >= 0 && list[last].Off+list[last].N == off {
 		list[last].N += n
@@ -75,7 +76,7 @@ type Node interface {
 	Writes() Value
 }
 
-// Embed looks the pass's tokens up: Out = Table[token].
+// Embed looks up the pass's tokens: Out = Table[token].
 type Embed struct {
 	Out   Value
 	Table *Tensor // [vocabulary][d_model]
@@ -105,15 +106,15 @@ type GateUp struct {
 type Heads struct {
 	Heads, KVHeads, Dim int
 	Context             int // positions the cache holds
-	// KVType is how keys and values are stored: F32, F16, or Q8_0, whose blocks
-	// are 32 dimensions of a head at one position, the last one filled up with
-	// zeros. A backend that cannot keep one says so
-	// with [ErrKVType] when it compiles.
+	// KVType is the type of keys and values: F32, F16, or Q8_0. A block of Q8_0
+	// is 32 dimensions of a head at one position, and the last block is filled
+	// up with zeros. A backend that cannot keep a type says so with [ErrKVType]
+	// when it compiles.
 	KVType quant.Type
 }
 
-// CacheBytes is the size of one layer's keys, or values. How they lie in it is
-// the backend's own affair; Context and Dim are rounded up to whole blocks of 32.
+// CacheBytes is the size of one layer's keys, or of its values. Their layout is
+// the backend's own. Context and Dim are rounded up to whole blocks of 32.
 func (h *Heads) CacheBytes() int {
 	s, ok := h.KVType.Spec()
 	if !ok {
@@ -134,8 +135,8 @@ func (h Heads) Rows(from, to int) (spans []Span) {
 }
 
 // RopeStore turns adjacent pairs of q and k by position*Freqs[pair], q in
-// place, and stores k and v, as KVType, in the cache, whose layout is the
-// backend's own: only its Attend reads it.
+// place. It stores k and v in the cache as KVType. The cache's layout is the
+// backend's own, and only its Attend reads it.
 type RopeStore struct {
 	Heads
 	Q, K, V Slice     // of one value
@@ -153,12 +154,12 @@ type Attend struct {
 }
 
 // Conv is a depthwise causal convolution followed by SiLU. Output channel c
-// reads input channel Map[c] (c itself when Map is nil); tap Taps-1
+// reads input channel Map[c], or c itself when Map is nil. Tap Taps-1
 // multiplies the newest token.
 //
-// Window holds [Taps-1+Verify][In.N] float32: the Taps-1 inputs before the
-// last logged pass, then that pass's inputs. Params.Replay is the row at
-// which history starts.
+// Window holds [Taps-1+Verify][In.N] float32: the Taps-1 inputs before the last
+// logged pass, then that pass's inputs. Params.Replay is the row at which
+// history starts.
 type Conv struct {
 	Out    Value
 	In     Slice
@@ -215,31 +216,32 @@ type Scan2 struct {
 	H, Log       *State
 }
 
-// Logits is the head: for the last Params.Logits tokens, W·norm(In).
+// Logits is the head: W·norm(In) for the last Params.Logits tokens.
 type Logits struct {
 	In   Slice
 	Norm *Norm
 	W    *Tensor // [vocabulary][d_model]
 }
 
-// None stands where a node takes no value.
+// None takes the place of a value where a node has none.
 const None Value = -1
 
 // Program is one pass of a model over up to Tokens tokens.
 type Program struct {
 	Tokens    int // most tokens a pass may hold
 	LogitRows int // most rows of logits
-	// Logged passes leave the recurrent state as it was before them and log
-	// their inputs; others advance it through all their tokens.
+	// Logged passes leave the recurrent state as it was and log their inputs.
+	// Other passes advance it through all their tokens.
 	Logged bool
 	Nodes  []Node
 	Widths []int // of each Value
 	States []*State
 	Vocab  int
-	// Layers[i] is the index of layer i's first node; programs may be cut there.
+	// Layers[i] is the index of layer i's first node. Programs may be cut
+	// there.
 	Layers []int
-	// Outputs are values that must still be there after a pass, in the first
-	// part of a program that was cut.
+	// Outputs are the values that must still be there after a pass, in the
+	// first part of a program that was cut.
 	Outputs []Value
 }
 
@@ -361,7 +363,7 @@ func must(ok bool, format string, args ...any) {
 	}
 }
 
-// Scan1LogWidth and Scan2LogWidth are the float32 values one token logs.
+// Scan1LogWidth is the number of float32 values one token logs.
 func Scan1LogWidth(channels, x, b int) int { return channels + x + b }
 
 // Scan2LogWidth is the number of float32 values one token logs.

@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// Ranked is how many of a row's logits a [Ranker] gives, of a smaller vocabulary
-// all; RankWindow is how many of the newest tokens the repeat penalty looks at.
+// Ranked is how many of a row's logits a [Ranker] gives, or all of a smaller
+// vocabulary. RankWindow is how many of the newest tokens the repeat penalty
+// looks at.
 const (
 	Ranked     = 128
 	RankWindow = 64
@@ -28,19 +29,20 @@ type Best struct {
 	Sum    float64 // of exp((logit - the best) / Temp) over the whole row
 }
 
-// Ranker is an Exec that ranks rows where they are, so that a token costs few
-// bytes of the way to the host. What it gives is [Rank]'s but for Sum's rounding.
+// Ranker is an Exec that ranks rows where they are, so that a token brings few
+// bytes to the host. Its result is that of [Rank], except for the rounding of
+// Sum.
 type Ranker interface {
 	Exec
-	// RunRanked is Run for a program of at most Verify tokens; what it returns is
+	// RunRanked is Run for a program of at most Verify tokens. The result is
 	// valid until the next pass.
 	RunRanked(p *Params, r *Ranking) ([]Best, error)
 	// Row is one whole row of the last RunRanked's logits, without a penalty.
 	Row(i int) ([]float32, error)
 }
 
-// Rank says what is right: the best of one row of logits, recent being the tokens
-// up to the row's own. What is no number counts as the least likely.
+// Rank is the definition: the best of one row of logits, where recent is the
+// tokens up to the row's own. A NaN counts as the least likely.
 func Rank(row []float32, recent []int32, r *Ranking) Best {
 	v := slices.Clone(row)
 	for i, x := range v {

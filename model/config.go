@@ -17,7 +17,7 @@ type Config struct {
 	DModel  int
 	DFF     int // 0 for the pure Mamba models, which have no feed-forward
 	Vocab   int
-	Context int // what the model declares, at most Window
+	Context int // positions the model declares, at most Window
 	Window  int // positions a token attends to, 0 for all before it; longer contexts are refused
 	Eps     float32
 
@@ -125,16 +125,16 @@ func (k *keys) bool(key string) bool {
 const (
 	maxLayers = 1 << 10
 	maxWidth  = 1 << 20
-	// maxWiden bounds how many times wider than the model's channels a layer is
-	// inside, and maxState the recurrent state in sizes of the file, beside 64 MB:
-	// what a pass takes is then bounded by the weights. Models have 2 to 8, and
-	// states of less than their weights.
+	// maxWiden bounds how many times wider a layer may be inside than the
+	// model's channels. maxState bounds the recurrent state, in sizes of the
+	// file, beside 64 MB. So the weights bound the memory of a pass. Models
+	// have 2 to 8, and states smaller than their weights.
 	maxWiden = 64
 	maxState = 8
 )
 
-// readConfig reads and checks what every architecture shares, then what the
-// given one adds.
+// readConfig reads and checks the keys that every architecture shares, then
+// those of the given one.
 func readConfig(m *format.Meta) (*Config, architecture, error) {
 	arch, ok, err := m.String("general.architecture")
 	if err != nil {
@@ -182,7 +182,7 @@ func attentionConfig(c *Config, k *keys) {
 	checkKeys(c, k)
 }
 
-// ropeConfig reads how positions are stretched. ggml's own defaults are kept: a
+// ropeConfig reads how positions are stretched. It keeps ggml's own defaults: a
 // factor without a type is linear, and the key of old files counts like it.
 func ropeConfig(c *Config, k *keys) {
 	kind, ok, err := k.m.String(k.arch + ".rope.scaling.type")
@@ -231,8 +231,8 @@ func (k *keys) perLayer(key string, layers, fallback int) []int {
 	return out
 }
 
-// checkState refuses a recurrent state that a file of so many bytes cannot be
-// for.
+// checkState refuses a recurrent state that is too large for a file of the
+// given length.
 func (c *Config) checkState(file int) error {
 	var state int
 	for _, n := range c.KVHeads {

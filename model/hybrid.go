@@ -3,8 +3,8 @@ package model
 import "github.com/mil-run/mil/backend"
 
 // hybrid is the distilled models of "The Mamba in the Llama": a Llama in which
-// some layers' attention became Mamba or Mamba-2, with x, B and C in the
-// places of v, k and q.
+// Mamba or Mamba-2 took the place of some layers' attention, with x, B and C in
+// the places of v, k and q.
 type hybrid struct{}
 
 func (hybrid) config(c *Config, k *keys) {
@@ -112,8 +112,9 @@ func hybridMamba2(b *builder, x backend.Value) backend.Value {
 	return b.MatMul(b.All(y), nil, x, b.w("ssm_out.weight"))
 }
 
-// appendRepeated appends the channels that repeating [off, off+from) to a
-// width of to reads: head j of dim channels serves to/from heads in a row.
+// appendRepeated appends the channels to read so that [off, off+from) is
+// repeated to a width of to: head j of dim channels serves to/from heads in a
+// row.
 func appendRepeated(m []int32, off, from, to, dim int) []int32 {
 	for c := range to {
 		m = append(m, int32(off+c/dim/(to/from)*dim+c%dim))

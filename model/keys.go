@@ -23,8 +23,8 @@ var neutralKeys = map[string]float64{
 	"pooling_type": 0, "nextn_predict_layers": 0, "decoder_start_token_id": 0,
 }
 
-// checkKeys refuses a file whose keys say that the model computes something else
-// than attention as it is recorded here, and those of its kind that nobody knows.
+// checkKeys refuses a file with a key of another computation than attention as
+// it is recorded here, and a file with an unknown key that speaks of attention.
 func checkKeys(c *Config, k *keys) {
 	if n := k.int("attention.value_length", c.HeadDim); n != c.HeadDim {
 		k.fail("key %s.attention.value_length is %d, and heads have %d channels", k.arch, n, c.HeadDim)

@@ -5,14 +5,14 @@ import "slices"
 // piece is how many tokens of a timeline snapshots share in one list.
 const piece = 256
 
-// line is a timeline as it was once. Lists are never changed, and those of points
-// of one timeline are the same, so that many points take the tokens' memory once.
+// line is a timeline at an earlier moment. Its lists never change. Points of
+// one timeline share them, so that many points take the tokens' memory once.
 type line struct {
 	shared [][]int32 // piece tokens each
 	rest   []int32
 }
 
-// line is the session's timeline up to n tokens.
+// line is the first n tokens of the session's timeline.
 func (s *Session) line(n int) line {
 	for i := len(s.pieces); i < n/piece; i++ {
 		s.pieces = append(s.pieces, slices.Clone(s.tokens[i*piece:(i+1)*piece]))
@@ -25,7 +25,7 @@ func (s *Session) line(n int) line {
 func (s *Session) cut(n int) {
 	s.tokens = s.tokens[:n]
 	if k := n / piece; k < len(s.pieces) {
-		s.pieces = slices.Clip(s.pieces[:k]) // what is appended must not reach an earlier line
+		s.pieces = slices.Clip(s.pieces[:k]) // appended tokens must not reach an earlier line
 	}
 }
 

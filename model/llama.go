@@ -61,8 +61,9 @@ func feedForward(b *builder, x backend.Value) backend.Value {
 	return b.MatMul(b.All(h), nil, x, b.w("ffn_down.weight"))
 }
 
-// frequencies are the rotation's radians a position: base^(-2i/dims), divided
-// by the file's factors (Llama-3's scaling) where it has them, unless plain.
+// frequencies are the rotation's radians for each position: base^(-2i/dims).
+// Where the file has factors (Llama-3's scaling), they divide these, unless
+// plain.
 func (m *Model) frequencies(plain bool) []float64 {
 	c := &m.Config
 	freqs := make([]float64, c.RopeDims/2)

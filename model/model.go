@@ -38,7 +38,7 @@ type Model struct {
 	file   *format.File
 	arch   architecture
 	shapes map[string][2]int
-	rope   []float32 // what stretching divides the rotation's frequencies by, or nil
+	rope   []float32 // divisors of the rotation's frequencies that stretch positions, or nil
 	float  bool      // matrices are float32
 }
 
@@ -144,7 +144,7 @@ func (m *Model) tensor(name string, buf backend.Buffer) *backend.Tensor {
 	return &backend.Tensor{Name: name, Type: t.Type, Rows: shape[0], Cols: shape[1], Buf: buf, Off: int(t.Offset)}
 }
 
-// Tokens of a pass whose every row of logits is wanted.
+// Tokens of a pass in which every token's row of logits is wanted.
 const allTokens = 512
 
 // builder is what an architecture records with.
@@ -196,8 +196,8 @@ func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[str
 	return b.Program()
 }
 
-// Programs are what a session records for short passes and for prompts, with no
-// memory behind tensors and states: for planning.
+// Programs are those that a session records for short passes and for prompts.
+// They have no memory behind tensors and states, and serve planning.
 func (m *Model) Programs(o Options) (step, prompt *backend.Program) {
 	if o.Context <= 0 {
 		o.Context = min(m.Config.Context, DefaultContext)
@@ -229,7 +229,7 @@ func (m *Model) Parameters() int64 {
 // Bytes is the length of the file with the weights.
 func (m *Model) Bytes() int64 { return int64(len(m.file.Mapping())) }
 
-// Scratch is what the activations and logits of a session's passes take.
+// Scratch is the memory of activations and logits in a session's passes.
 func (m *Model) Scratch(o Options) int64 {
 	step, prompt := m.Programs(o)
 	a, b := backend.CostOf(step), backend.CostOf(prompt)

@@ -14,8 +14,8 @@ import (
 // Options of a session.
 type Options struct {
 	Context int // positions the caches hold; 0 means the model's, at most 8192
-	// Slide goes on where the context is full: the oldest keys and values behind
-	// the pinned tokens are dropped, see slide.go.
+	// Slide lets a session go on when the context is full: the oldest keys and
+	// values behind the pinned tokens are dropped, see slide.go.
 	Slide bool
 	// PlainRope leaves the positions unstretched, whatever the file says, as the
 	// authors' own inference script does.
@@ -25,7 +25,8 @@ type Options struct {
 	KV quant.Type
 }
 
-// DefaultContext is the longest context taken without being asked for.
+// DefaultContext is the longest context that is used unless a longer one is
+// asked for.
 const DefaultContext = 8192
 
 // Want says which rows of logits a feed returns.
@@ -54,12 +55,12 @@ type Session struct {
 	names   []string // of states, sorted
 	tokens  []int32
 	pieces  [][]int32 // the timeline's beginning, as snapshots share it
-	// logged is how many tokens of the timeline's end lie only in the log;
-	// replay of them belong to it. settled is how many tokens of the last feed lie
-	// before them.
+	// logged is how many tokens at the timeline's end lie only in the log.
+	// replay of them belong to it. settled is how many tokens of the last feed
+	// lie before them.
 	logged, settled int
-	// dropped is how many tokens of the timeline the caches have no longer; those
-	// behind the pinned ones lie that much further ahead.
+	// dropped is how many tokens of the timeline the caches no longer have.
+	// Tokens behind the pinned ones lie that much further ahead.
 	dropped, pinned int
 	lost            []Lost // by the last slides, oldest first
 	slid            bool   // right before the last pass
@@ -150,8 +151,8 @@ func (s *Session) Vocab() int { return s.m.Config.Vocab }
 
 // Feed appends tokens and returns the logits asked for, [rows][Vocab], valid
 // until the next Feed. After at most backend.Verify tokens, Commit may keep
-// only the first of them, but none less than were fed before a slide; longer feeds
-// are committed whole.
+// only the first of them, but no fewer than were fed before a slide. Longer
+// feeds are committed whole.
 func (s *Session) Feed(tokens []int32, want Want) (logits []float32, err error) {
 	if err := s.check(tokens); err != nil {
 		return nil, err
@@ -208,9 +209,9 @@ func (s *Session) Ranks() bool {
 }
 
 // FeedRanked is Feed of at most backend.Verify tokens whose rows of logits are
-// ranked (see [backend.Ranking], whose Recent it sets) where [Session.Ranks].
-// What it returns is valid until the next feed. All rows are had of at most
-// [Session.Left] tokens.
+// ranked (see [backend.Ranking], whose Recent it sets), if [Session.Ranks]. The
+// result is valid until the next feed. Rows for all tokens are returned only
+// for at most [Session.Left] of them.
 func (s *Session) FeedRanked(tokens []int32, want Want, r backend.Ranking) (best []backend.Best, err error) {
 	e, ok := s.step.(backend.Ranker)
 	if !ok || len(tokens) > backend.Verify {
@@ -247,7 +248,8 @@ func (s *Session) FeedRanked(tokens []int32, want Want, r backend.Ranking) (best
 	return best, nil
 }
 
-// Row is one whole row of what FeedRanked made, valid until the next feed.
+// Row is one whole row of logits of the last FeedRanked, valid until the next
+// feed.
 func (s *Session) Row(i int) ([]float32, error) { return s.step.(backend.Ranker).Row(i) }
 
 // Gauge measures where a token's pass spends its time, on backends that can tell;
@@ -317,7 +319,8 @@ func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 	return out, nil
 }
 
-// run is one pass; what the last one logged and was not taken back is replayed.
+// run is one pass. It first replays the tokens of the last pass's log that were
+// kept.
 func (s *Session) run(e backend.Exec, tokens []int32, rows int, logs bool) ([]float32, error) {
 	if err := s.pose(tokens, rows); err != nil {
 		return nil, err
@@ -335,7 +338,7 @@ func (s *Session) run(e backend.Exec, tokens []int32, rows int, logs bool) ([]fl
 	return out, err
 }
 
-// pose makes params those of a pass of at most Left tokens, before which a full
+// pose sets params for a pass of at most Left tokens. Before the pass a full
 // context slides.
 func (s *Session) pose(tokens []int32, rows int) error {
 	if s.slid = s.held() == s.o.Context; s.slid {
@@ -349,7 +352,7 @@ func (s *Session) pose(tokens []int32, rows int) error {
 	return nil
 }
 
-// unposed takes the slide before a pass that was stopped back.
+// unposed undoes the slide before a pass that was stopped.
 func (s *Session) unposed(err error) error {
 	if errors.Is(err, backend.ErrStopped) && s.slid {
 		s.slid = false
@@ -360,8 +363,8 @@ func (s *Session) unposed(err error) error {
 	return err
 }
 
-// ran notes that a pass's tokens belong to the timeline, and whether they lie in
-// the log.
+// ran adds a pass's tokens to the timeline, and notes whether they lie in the
+// log.
 func (s *Session) ran(tokens []int32, logs bool) {
 	s.tokens = append(s.tokens, tokens...)
 	if s.logged = 0; logs {

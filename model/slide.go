@@ -8,13 +8,13 @@ import (
 	"github.com/mil-run/mil/backend"
 )
 
-// Where a context slides depends on the timeline alone: a slide comes when the
-// caches are full and one more token is fed, and drops a number of positions that
-// context and pinned tokens fix. No pass crosses that point, so it does not matter
-// how many tokens a pass holds, or that some of them are taken back.
+// The timeline alone decides where a context slides. A slide comes when the
+// caches are full and one more token is fed. It drops a number of positions
+// that context and pinned tokens fix. No pass crosses that point, so it does
+// not matter how many tokens a pass holds, or that some of them are taken back.
 
-// Lost is what one slide took out of the caches. It is kept for a while, so that
-// the session can go back behind the slide.
+// Lost holds the keys and values that one slide took out of the caches. They
+// are kept for a while, so that the session can go back behind the slide.
 type Lost struct {
 	ID      int      // no other slide of the session has it
 	Dropped int      // tokens that the caches had lost before
@@ -30,28 +30,29 @@ func (l *Lost) bytes() (n int) {
 	return n
 }
 
-// Of what was lost as many positions are kept as the caches hold, or lostPositions
-// where those are few, as far as they fit lostBytes; the last slide's always are.
+// As many lost positions are kept as the caches hold, or lostPositions where
+// that is more, while they fit lostBytes. Those of the last slide are always
+// kept.
 const (
 	lostPositions = 2048
 	lostBytes     = 512 << 20
 )
 
-// Pin says that the caches must keep the first n tokens, the system prompt's,
-// wherever they slide from here on.
+// Pin makes the caches keep the first n tokens, the system prompt's, at every
+// later slide.
 func (s *Session) Pin(n int) { s.pinned = n }
 
-// Pinned is what Pin was told.
+// Pinned is the number of tokens given to Pin.
 func (s *Session) Pinned() int { return s.pinned }
 
-// Dropped is how many tokens of the timeline the caches have no longer.
+// Dropped is how many tokens of the timeline the caches no longer have.
 func (s *Session) Dropped() int { return s.dropped }
 
-// Slides says that a full context slides: it was asked to, and has a unit of
-// positions behind the pinned ones.
+// Slides says whether a full context slides: the session was asked to, and has
+// a unit of positions behind the pinned ones.
 func (s *Session) Slides() bool { return s.o.Slide && s.stride() > 0 }
 
-// Stuck says that the context was to slide and cannot, since nothing is left
+// Stuck says whether the context should slide and cannot, since nothing is left
 // behind the pinned tokens.
 func (s *Session) Stuck() bool { return s.o.Slide && s.stride() == 0 }
 
@@ -63,8 +64,8 @@ func (s *Session) Room() int {
 	return s.o.Context - s.held()
 }
 
-// Left is how many more tokens can be fed before the context slides, which it
-// does first where it is full. A pass of at most that many can be taken back.
+// Left is how many more tokens can be fed before the context slides. A full
+// context slides first. A pass of at most that many tokens can be taken back.
 func (s *Session) Left() int {
 	if left := s.o.Context - s.held(); left > 0 || !s.Slides() {
 		return left
@@ -86,7 +87,7 @@ func units(n int) int {
 }
 
 // stride is how many positions a slide drops: half of those behind the pinned
-// ones, in whole units, one at least; 0 where there is none.
+// ones, in whole units, at least one. It is 0 where there is none.
 func (s *Session) stride() int {
 	const unit = backend.CacheUnit
 	free := s.o.Context - s.floor()
@@ -96,9 +97,9 @@ func (s *Session) stride() int {
 	return max(unit, free/2/unit*unit)
 }
 
-// slide drops the oldest positions behind the pinned ones; the rest moves up. Keys
-// keep the rotation of their places in the text, and so do their distances;
-// [backend.Params.Shift] gives the next ones theirs.
+// slide drops the oldest positions behind the pinned ones and moves the rest
+// up. Keys keep the rotation of their places in the text, so their distances
+// stay. [backend.Params.Shift] gives the same to the next keys.
 func (s *Session) slide() error {
 	l := Lost{ID: s.changes, Dropped: s.dropped, Count: s.stride(), Floor: s.floor()}
 	if l.Count == 0 {
@@ -146,8 +147,8 @@ func (s *Session) unslide(n int) error {
 	return nil
 }
 
-// regains reports whether all is there that the caches lost since they had dropped so
-// many.
+// regains reports whether everything is there that the caches lost since they
+// had dropped the given number of tokens.
 func (s *Session) regains(dropped int) bool {
 	at := s.dropped
 	for i := len(s.lost) - 1; i >= 0 && at > dropped; i-- {
@@ -164,7 +165,7 @@ func (s *Session) move(from, to, n int) error {
 		for done := 0; done < n; done += step {
 			k := min(step, n-done)
 			at := done
-			if to > from { // what is still to be read must not be written over
+			if to > from { // bytes that are still to be read must not be overwritten
 				at = n - done - k
 			}
 			list := copies(st, from+at, to+at, k)
@@ -191,9 +192,9 @@ func (s *Session) move(from, to, n int) error {
 // bytesCopy is n bytes of a buffer that go elsewhere in it.
 type bytesCopy struct{ from, to, n int }
 
-// copies are those that move n positions of a cache. Only the spans of one unit
-// are sure to be in the same order at another place, since a backend may lay its
-// cache out in longer blocks.
+// copies are the copies that move n positions of a cache. Only the spans of one
+// unit are sure to be in the same order at another place, since a backend may
+// lay out its cache in longer blocks.
 func copies(st *backend.State, from, to, n int) (list []bytesCopy) {
 	const unit = backend.CacheUnit
 	for i := 0; i < n; i += unit {
@@ -216,7 +217,8 @@ func copies(st *backend.State, from, to, n int) (list []bytesCopy) {
 	return merged
 }
 
-// behind are the spans without their first n bytes, all of the first span's at most.
+// behind is the spans without their first n bytes, which are at most all of the
+// first span.
 func behind(spans []backend.Span, n int) []backend.Span {
 	if n == spans[0].N {
 		return spans[1:]
@@ -226,11 +228,12 @@ func behind(spans []backend.Span, n int) []backend.Span {
 	return spans
 }
 
-// Lost is what the last slides took out of the caches, as far as it is kept,
-// oldest first. The caller must not change it.
+// Lost is what the last slides took out of the caches, oldest first, if it is
+// still kept. The caller must not change it.
 func (s *Session) Lost() []Lost { return s.lost }
 
-// Regain gives a session, right after Begin, what an earlier one's Lost was.
+// Regain gives a session the Lost of an earlier one. It must follow Begin
+// directly.
 func (s *Session) Regain(list []Lost) error {
 	at := s.dropped
 	for i := len(list) - 1; i >= 0; i-- {

@@ -5,7 +5,7 @@ import (
 )
 
 // Snapshot is a session's recurrent state at one point of its timeline. Keys
-// and values stay in the session: they are kept by position, so going back
+// and values stay in the session, which keeps them by position. So going back
 // only needs their length.
 type Snapshot struct {
 	line   line
@@ -15,10 +15,10 @@ type Snapshot struct {
 	data    [][]byte
 }
 
-// Len is how many tokens the snapshot stands after.
+// Len is how many tokens lie before the snapshot.
 func (n *Snapshot) Len() int { return n.line.len() }
 
-// Tokens is a copy of the timeline the snapshot stands after.
+// Tokens is a copy of the timeline before the snapshot.
 func (n *Snapshot) Tokens() []int32 { return n.line.tokens() }
 
 // Begins reports whether tokens begin with the snapshot's.
@@ -44,8 +44,8 @@ func (s *Session) Snapshot() (*Snapshot, error) {
 // lie only in its logs. The caller must not change it.
 func (n *Snapshot) State() (state [][]byte, logged int) { return n.data, n.logged }
 
-// Recall makes a snapshot of the session's first tokens from what State and
-// Dropped gave there.
+// Recall makes a snapshot behind the session's first tokens from the State and
+// Dropped of that point.
 func (s *Session) Recall(tokens int, state [][]byte, logged, dropped int) (*Snapshot, error) {
 	if tokens < 0 || tokens > len(s.tokens) || dropped < 0 || dropped > tokens {
 		return nil, errors.New("tokens and state do not fit the session")
@@ -56,7 +56,7 @@ func (s *Session) Recall(tokens int, state [][]byte, logged, dropped int) (*Snap
 	return &Snapshot{s.line(tokens), logged, dropped, state}, nil
 }
 
-// Bytes is the memory the snapshot takes for itself.
+// Bytes is the memory that belongs to the snapshot alone.
 func (n *Snapshot) Bytes() int {
 	sum := 4 * len(n.line.rest)
 	for _, b := range n.data {
@@ -66,12 +66,12 @@ func (n *Snapshot) Bytes() int {
 }
 
 // ErrSnapshot is returned when a snapshot's tokens are not the timeline's, or
-// the caches have lost for good what they held there.
+// when the caches have lost for good the keys and values of that point.
 var ErrSnapshot = errors.New("the snapshot is of another conversation")
 
 // Restore goes back to a snapshot whose tokens the timeline starts with. The
-// session is then as it was there: slides since are taken back. After ErrSnapshot
-// it is as it was before the call.
+// session is then as it was there, and later slides are undone. After
+// ErrSnapshot it is as it was before the call.
 func (s *Session) Restore(n *Snapshot) error {
 	if !n.Begins(s.tokens) || !s.regains(n.dropped) || n.Len()-n.dropped > s.o.Context {
 		return ErrSnapshot

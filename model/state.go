@@ -54,7 +54,7 @@ func (s *Session) list(caches bool) (out []*backend.State) {
 // Name is what the model is called.
 func (s *Session) Name() string { return s.m.Config.Name }
 
-// Identity says which model, run how, the session is of.
+// Identity names the session's model and how it is run.
 func (s *Session) Identity() (string, error) {
 	id, err := s.m.file.Identity()
 	if s.o.PlainRope {
@@ -66,8 +66,9 @@ func (s *Session) Identity() (string, error) {
 // Changes counts what changed the session since it was made.
 func (s *Session) Changes() int { return s.changes }
 
-// Dirty is the first position of the caches whose keys and values may be others
-// than at the last Clean; at most the number that they hold.
+// Dirty is the first position of the caches whose keys and values may have
+// changed since the last Clean. It is at most the number of positions that they
+// hold.
 func (s *Session) Dirty() int { return min(s.dirty, s.held()) }
 
 // Clean makes Dirty count from here.
@@ -101,7 +102,7 @@ func (s *Session) ReadCache(i, from, to int, p []byte) ([]byte, error) {
 	return p, nil
 }
 
-// WriteCache is ReadCache's way back.
+// WriteCache is the reverse of ReadCache.
 func (s *Session) WriteCache(i, from, to int, p []byte) error {
 	st := s.caches()[i]
 	spans, err := s.rows(st, from, to)
@@ -121,9 +122,9 @@ func (s *Session) WriteCache(i, from, to int, p []byte) error {
 	return nil
 }
 
-// CacheMemory is the memory of positions [from, to) of cache i, in pieces that
-// follow each other as WriteCache's bytes do, for who fills it himself; nil
-// where the backend keeps it elsewhere.
+// CacheMemory is the memory of positions [from, to) of cache i, for callers
+// that fill it themselves. Its pieces follow each other as WriteCache's bytes
+// do. It is nil where the backend keeps the cache elsewhere.
 func (s *Session) CacheMemory(i, from, to int) (memory [][]byte, err error) {
 	st := s.caches()[i]
 	spans, err := s.rows(st, from, to)
@@ -141,9 +142,10 @@ func (s *Session) CacheMemory(i, from, to int) (memory [][]byte, err error) {
 	return memory, nil
 }
 
-// MapCache is WriteCache from a file's bytes at an offset, which are mapped and
-// not read where the backend can. It returns the cache's memory then, in pieces
-// that follow each other in the file, to be read under format.Guard; else nil.
+// MapCache is WriteCache from a file's bytes at an offset. Where the backend
+// can, it maps them and does not read. It then returns the cache's memory, in
+// pieces that follow each other in the file, to be read under format.Guard.
+// Otherwise it returns nil.
 func (s *Session) MapCache(i, from, to int, f *os.File, at int64) (memory [][]byte, err error) {
 	st := s.caches()[i]
 	spans, err := s.rows(st, from, to)

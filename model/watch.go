@@ -11,21 +11,21 @@ type Watch struct {
 	// Stop is asked often, by several threads at once. Once it says true it must go
 	// on saying so: the feed returns backend.ErrStopped soon.
 	Stop func() bool
-	// Read, which may be nil, is told how many of the feed's tokens have been read;
-	// within a pass it is an estimate.
+	// Read, which may be nil, is told how many of the feed's tokens have been
+	// read. Within a pass it is an estimate.
 	Read func(tokens int)
 }
 
-// FeedWatched is Feed that can be stopped. What was read by whole passes then
-// belongs to the timeline, and the session goes on as if no more had been fed.
+// FeedWatched is Feed that can be stopped. The tokens of whole passes then
+// belong to the timeline, and the session goes on as if no others had been fed.
 func (s *Session) FeedWatched(tokens []int32, want Want, w *Watch) ([]float32, error) {
 	s.watch, s.fed = w, len(s.tokens)
 	defer func() { s.watch = nil }()
 	return s.Feed(tokens, want)
 }
 
-// look prepares for a pass that may be stopped: a pass writes keys and values
-// behind the timeline's end alone, but the recurrent state in place.
+// look prepares for a pass that may be stopped. A pass writes keys and values
+// only behind the timeline's end, but the recurrent state in place.
 func (s *Session) look(e backend.Exec, tokens []int32) error {
 	if s.watch.Stop() {
 		return backend.ErrStopped
@@ -53,7 +53,7 @@ func (s *Session) look(e backend.Exec, tokens []int32) error {
 	return nil
 }
 
-// goBack puts the recurrent state back that a stopped pass may have changed.
+// goBack restores the recurrent state, which a stopped pass may have changed.
 func (s *Session) goBack(stopped error) error {
 	for i, st := range s.recurrent() {
 		if err := st.Buf.Write(0, s.kept[i]); err != nil {
