@@ -1,10 +1,10 @@
 package sample
 
-// Check decides about a token x that a draft drew from the distribution from
-// (nil: the draft always proposes x here), so that what comes out has the
-// distribution p over a vocabulary, which [Sampler.Candidates] gave: x is accepted
-// with probability p(x)/q(x); where it is not, other is drawn from what p has more
-// of than q (Leviathan et al., 2023, appendix A.1).
+// Check decides about a token x that a draft sampled from the distribution from
+// (nil: the draft always proposes x here). The result has the distribution p
+// over a vocabulary, which [Sampler.Candidates] gave. x is accepted with
+// probability p(x)/q(x). If it is refused, other is sampled from the part of p
+// that exceeds q (Leviathan et al., 2023, appendix A.1).
 func (s *Sampler) Check(p []Candidate, vocab int, x int32, from []Candidate) (ok bool, other int32) {
 	if cap(s.draft) < vocab {
 		s.draft = make([]float32, vocab)
@@ -37,7 +37,7 @@ func (s *Sampler) Check(p []Candidate, vocab int, x int32, from []Candidate) (ok
 	return ok, other
 }
 
-// residual draws from max(0, p-q), normalized.
+// residual samples from max(0, p-q), normalized.
 func (s *Sampler) residual(p []Candidate, q []float32) int32 {
 	sum := 0.0
 	for _, c := range p {

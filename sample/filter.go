@@ -50,8 +50,8 @@ func atLeast(c []Candidate, p float32) []Candidate {
 	return kept
 }
 
-// best moves candidates from the best down to the front for as long as take
-// (given how many were taken, and the next) says, and returns them. A heap
+// best moves candidates from the best down to the front and returns them. take
+// decides when to stop, given how many were taken and the next one. A heap
 // makes that linear in the vocabulary when few are taken, which a sort is not.
 func best(c []Candidate, take func(n int, next Candidate) bool) []Candidate {
 	n := len(c)

@@ -2,11 +2,12 @@ package sample
 
 import "math"
 
-// Ranked returns what [Sampler.Candidates] would of a row of which only the best
-// logits are known, after the repeat penalty, the best first: sum is of
-// exp((logit - the best) / temperature) over the whole row, whole says that the
+// Ranked returns the result of [Sampler.Candidates] for a row whose best logits
+// alone are known, after the repeat penalty, the best first. sum is that of
+// exp((logit - the best) / temperature) over the whole row. whole says that the
 // row has no others. ok is false where the filters may keep tokens beyond the
-// best, so that the whole row is needed. The slice is valid until the next call.
+// best, so that the whole row is needed. The slice is valid until the next
+// call.
 func (s *Sampler) Ranked(ids []int32, logits []float32, sum float64, whole bool) (c []Candidate, ok bool) {
 	if s.o.Temp == 0 {
 		s.list = append(s.list[:0], Candidate{ids[0], 1})
@@ -50,11 +51,11 @@ func (s *Sampler) Ranked(ids []int32, logits []float32, sum float64, whole bool)
 	return s.last(c), true
 }
 
-// Bounds reports whether these options can leave few tokens of a row, of which
-// most are known: if not, ranking it is in vain.
+// Bounds reports whether these options can leave few tokens of a row, so that
+// most of those left are known. If not, ranking the row is in vain.
 func (o Options) Bounds(most int) bool {
 	return o.Temp < LeastTemp || o.TopK > 0 && o.TopK <= most || o.TopK == 0 && (o.TopP > 0 && o.TopP < 1 || o.MinP > 0)
 }
 
-// Options are what the sampler was made with; a temperature that is greedy is 0.
+// Options are those the sampler was made with. A greedy temperature is 0.
 func (s *Sampler) Options() Options { return s.o }

@@ -1,9 +1,9 @@
 // Package sample turns a row of logits into a token.
 //
 // The filters run in the order of Hugging Face's generate, since the defaults
-// come from a checkpoint's generation_config.json: repeat penalty,
-// temperature, top-k, top-p, min-p. What is left is a distribution
-// ([Sampler.Candidates]), from which one token is drawn ([Sampler.Sample]).
+// come from a checkpoint's generation_config.json: repeat penalty, temperature,
+// top-k, top-p, min-p. They leave a distribution ([Sampler.Candidates]), from
+// which one token is sampled ([Sampler.Sample]).
 package sample
 
 import (
@@ -25,8 +25,9 @@ type Options struct {
 	Seed          uint64
 }
 
-// LeastTemp is the lowest temperature that draws. Below it only ties with the best
-// token would be left, and logits divided by it would leave float32's range.
+// LeastTemp is the lowest temperature that samples. Below it only ties with the
+// best token would be left, and logits divided by it would leave float32's
+// range.
 const LeastTemp = 1e-6
 
 // ErrLogits is wrapped by the error about a row that holds NaN or an infinity.
@@ -74,14 +75,15 @@ func (o Options) Check() error {
 // RepeatWindow is how many of the newest tokens the repeat penalty looks at.
 const RepeatWindow = backend.RankWindow
 
-// Candidate is a token that may be drawn.
+// Candidate is a token that may be sampled.
 type Candidate struct {
 	ID int32
-	// P is its probability once all filters ran; while they run, its logit.
+	// P is its probability once all filters ran. While they run it is the
+	// logit.
 	P float32
 }
 
-// Sampler draws tokens. It is not for two goroutines.
+// Sampler samples tokens. It is not for two goroutines.
 type Sampler struct {
 	o    Options
 	pcg  *rand.PCG
@@ -101,20 +103,20 @@ func New(o Options) *Sampler {
 	return &Sampler{o: o, pcg: pcg, rng: rand.New(pcg), seen: map[int32]bool{}}
 }
 
-// Random is the state of the random numbers, which SetRandom goes on from.
+// Random is the state of the random numbers, for SetRandom.
 func (s *Sampler) Random() ([]byte, error) { return s.pcg.MarshalBinary() }
 
 // SetRandom goes on with the random numbers of a state.
 func (s *Sampler) SetRandom(state []byte) error { return s.pcg.UnmarshalBinary(state) }
 
-// Sample draws a token from a row of logits [vocabulary]. recent is the text so
-// far, oldest first, for the repeat penalty. With a temperature of 0 it takes
-// the best token, of several equal ones the first.
+// Sample samples a token from a row of logits [vocabulary]. recent is the text
+// so far, oldest first, for the repeat penalty. With a temperature of 0 it
+// takes the best token, and the first of several equal ones.
 func (s *Sampler) Sample(logits []float32, recent []int32) int32 {
 	return s.Draw(s.Candidates(logits, recent))
 }
 
-// Draw draws from a distribution that [Sampler.Candidates] gave.
+// Draw samples from a distribution that [Sampler.Candidates] gave.
 func (s *Sampler) Draw(c []Candidate) int32 {
 	if s.o.Temp == 0 {
 		return c[0].ID
@@ -172,8 +174,7 @@ func (s *Sampler) last(c []Candidate) []Candidate {
 	return c
 }
 
-// fill lists all tokens with their logits. What is no number counts as the
-// least likely.
+// fill lists all tokens with their logits. NaN counts as the least likely.
 func (s *Sampler) fill(logits []float32) {
 	if cap(s.list) < len(logits) {
 		s.list = make([]Candidate, len(logits))

@@ -33,11 +33,12 @@ type Cache struct {
 	told  bool
 }
 
-// Interval is after how many tokens of a long prompt its state is kept.
+// Interval is the number of tokens of a long prompt after which its state is
+// kept, again and again.
 const Interval = 1024
 
-// OpenCache opens the folder, made where it is missing, and keeps it below about
-// limit bytes.
+// OpenCache opens the folder, makes it where it is missing, and keeps it below
+// about limit bytes.
 func OpenCache(dir string, limit int64) (*Cache, error) {
 	err := os.MkdirAll(dir, 0o700)
 	if err != nil {
@@ -53,8 +54,8 @@ func OpenCache(dir string, limit int64) (*Cache, error) {
 // Close closes the folder.
 func (c *Cache) Close() error { return c.root.Close() }
 
-// keys names the beginnings of one timeline of one model: a beginning's key is a
-// hash of the model, how it is run, and the tokens.
+// keys names the beginnings of one timeline of one model. A beginning's key is
+// a hash of the model, how it is run, and the tokens.
 type keys struct {
 	model string
 	h     hash.Hash
@@ -77,7 +78,7 @@ func keysOf(s *model.Session, ids []int32) (*keys, error) {
 	return k, nil
 }
 
-// name is that of the file about the first n tokens; n never falls.
+// name is the name of the file about the first n tokens. n never falls.
 func (k *keys) name(n int, ext string) string {
 	for ; k.n < n; k.n++ {
 		var b [4]byte
@@ -92,8 +93,8 @@ const (
 	extPage  = ".page"
 )
 
-// ours says whether a name is of a file of this package, and for a state of
-// this model after how many tokens it stands.
+// ours says whether a name is of a file of this package. For a state of this
+// model it also gives the number of tokens before it.
 func ours(name, model string) (n int, ok bool) {
 	part := strings.Split(name, "-")
 	if len(part) != 3 || len(part[0]) != 16 || len(part[2]) < 33 {
@@ -110,10 +111,11 @@ func ours(name, model string) (n int, ok bool) {
 	return n, true
 }
 
-// Find puts the longest beginning of ids that the folder has, longer than least
-// tokens, into s, and returns its length and, where all of ids was found, the
-// next token's logits. It returns 0 where there is none. What is damaged, does not
-// fit s or goes while it is read is not there; s may hold nothing then.
+// Find puts the longest beginning of ids in the folder, longer than least
+// tokens, into s. It returns its length and, where all of ids was found, the
+// next token's logits. It returns 0 where there is none. A file that is
+// damaged, does not fit s or goes while it is read counts as missing, and s may
+// hold nothing then.
 func (c *Cache) Find(s *model.Session, ids []int32, least int) (n int, logits []float32, err error) {
 	k, err := keysOf(s, ids)
 	if err != nil {
@@ -156,12 +158,12 @@ func (c *Cache) Find(s *model.Session, ids []int32, least int) (n int, logits []
 	return 0, nil, nil
 }
 
-// errMiss says that a beginning is not there as it should be.
+// errMiss says that a beginning is missing or not as it should be.
 var errMiss = errors.New("not in the cache")
 
-// load puts a beginning into s; names are its pages and its state. Where they
-// are not as they should be the error is errMiss, and s as it was, or empty where
-// that came out late.
+// load puts a beginning into s. names are its pages and its state. Where they
+// are not as they should be the error is errMiss, and s is as it was, or empty
+// where that came out late.
 func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (logits []float32, err error) {
 	last := names[len(names)-1]
 	state, err := c.read(last, s)
@@ -208,8 +210,9 @@ func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (lo
 	return state.logits, nil
 }
 
-// Keep adds the session's present point to the folder, unless it is there;
-// logits are the next token's or nil. What cannot be written is told to Warn.
+// Keep adds the session's present point to the folder, unless it is there.
+// logits are the next token's or nil. Warn is told of a file that cannot be
+// written.
 func (c *Cache) Keep(s *model.Session, logits []float32) {
 	if err := c.keep(s, logits); err != nil && !c.told {
 		c.told = true
@@ -261,7 +264,7 @@ func (c *Cache) keep(s *model.Session, logits []float32) error {
 	return c.evict()
 }
 
-// list is what is in the folder.
+// list lists the files in the folder.
 func (c *Cache) list() []fs.DirEntry {
 	d, err := c.root.Open(".")
 	if err != nil {
@@ -272,8 +275,8 @@ func (c *Cache) list() []fs.DirEntry {
 	return list
 }
 
-// evict removes what was not used for longest until the folder is below its limit.
-// What processes left that were killed goes first.
+// evict removes the files that were not used for longest, until the folder is
+// below its limit. Leftovers of killed processes go first.
 func (c *Cache) evict() error {
 	whole.SweepDir(c.root.Name(), func(temp string) bool {
 		name, ok := whole.Target(temp)
@@ -310,7 +313,7 @@ func (c *Cache) evict() error {
 }
 
 // write makes a file of one record that appears whole. It need not outlive a
-// power failure: checksums tell.
+// power failure, since checksums would show that.
 func (c *Cache) write(name string, list []section) error {
 	h := header{Model: name}
 	b, err := h.encode()

@@ -11,7 +11,7 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// entry is one file of a cache, whose keys and values were not looked at yet.
+// entry is one file of a cache whose keys and values were not checked yet.
 type entry struct {
 	name     string
 	f        *os.File
@@ -25,8 +25,8 @@ type entry struct {
 
 func (e *entry) close() { e.f.Close() }
 
-// read reads one file. Where it is not what its name says it is removed, and
-// the error is errMiss.
+// read reads one file. If it is not what its name says, it is removed and the
+// error is errMiss.
 func (c *Cache) read(name string, s *model.Session) (*entry, error) {
 	st, err := c.root.Lstat(name)
 	if err != nil || !st.Mode().IsRegular() {
@@ -45,7 +45,7 @@ func (c *Cache) read(name string, s *model.Session) (*entry, error) {
 	return e, nil
 }
 
-// parse checks what the file holds but for its keys and values, and that all of it
+// parse checks all of the file except its keys and values, and that all of it
 // fits the session.
 func (e *entry) parse(b []byte, s *model.Session) error {
 	_, at, err := parseHeader(b, &header{Model: e.name})
@@ -100,7 +100,7 @@ func (e *entry) parse(b []byte, s *model.Session) error {
 	return nil
 }
 
-// place says whether a section can be the next cache's.
+// place says whether a section can be that of the next cache.
 func (e *entry) place(sec section, caches []model.Part, context int) bool {
 	const u = backend.CacheUnit
 	return sec.part == len(e.caches) && sec.part < len(caches) && sec.from == e.from && sec.to == e.to && sec.from%u == 0 && sec.to%u == 0 &&

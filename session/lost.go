@@ -8,16 +8,16 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// lostPlace is what one slide of the context took out of the caches: model.Lost,
-// of which the rows are in the file.
+// lostPlace is the positions that one slide of the context took out of the
+// caches: model.Lost, with its rows in the file.
 type lostPlace struct {
 	dropped, count, floor int
 	rows                  []section // of each cache
 }
 
-// lostSections are what slides took out of the caches and the file has not, as far
-// as the last points are behind it; in.Lost says where it begins. What follows one
-// that is missing is written again, since a file's are in the order of the text.
+// lostSections are the slides' lost positions that the file lacks and that the
+// last points are behind. in.Lost says where they begin. Everything after a
+// missing one is written again, since a file's are in the order of the text.
 func (f *File) lostSections(s *model.Session, in *info, points []Point) (list []section) {
 	least := in.Dropped
 	for _, p := range points[max(0, len(points)-keptPoints-1):] {
@@ -41,8 +41,8 @@ func (f *File) lostSections(s *model.Session, in *info, points []Point) (list []
 	return list
 }
 
-// addLost takes in what a record has of slides. c.lost are in the order of the
-// timeline; those that it went back behind are gone.
+// addLost takes in a record's slides. c.lost is in the order of the timeline,
+// without those that it went back behind.
 func (c *content) addLost(list []section, o *owners, in *info) error {
 	const u = backend.CacheUnit
 	caches := len(o.bytes)
@@ -81,8 +81,8 @@ func (c *content) addLost(list []section, o *owners, in *info) error {
 	return nil
 }
 
-// regain gives a session what slides took out of its caches, the last ones in one
-// piece.
+// regain gives a session the positions that slides took out of its caches, the
+// last ones in one piece.
 func (c *content) regain(b []byte, s *model.Session) error {
 	at, from := c.dropped, len(c.lost)
 	for from > 0 {

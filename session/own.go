@@ -13,8 +13,9 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// ErrLost says that a session's file is no longer what its owner wrote; errors
-// that wrap it say what happened to it. The session itself has all of it.
+// ErrLost says that a session's file is no longer as its owner wrote it. Errors
+// that wrap it say what happened to it. The session itself still has
+// everything.
 var ErrLost = errors.New("this turn is in no file")
 
 // take opens the file at f.path and makes this process its owner, or begins one
@@ -84,8 +85,8 @@ func begin(path string, h *header) (*os.File, error) {
 	return w.Keep()
 }
 
-// here says whether the file is still the one of its name and as it was written;
-// errors wrap ErrLost.
+// here says whether the name still belongs to the file, and the file is as it
+// was written. Errors wrap ErrLost.
 func (f *File) here() error {
 	lost := func(what string) error {
 		return fmt.Errorf("%s while the chat was kept in it, and %w", what, ErrLost)
@@ -128,7 +129,7 @@ func (f *File) Renew(s *model.Session, t Turn) error {
 }
 
 // rewrite writes the file anew, with the present turn alone. The new file is
-// owned before it has the name, and the old one as long as it has it.
+// owned before it has the name, and the old one while it has it.
 func (f *File) rewrite(s *model.Session, t Turn) error {
 	put, err := single(s, t)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/mil-run/mil/backend"
 )
 
-// What a file may hold at most, so that reading it takes memory by its length:
-// more than any chat writes.
+// Limits on a file, so that reading it takes memory by its length. They are
+// above those of any chat.
 const (
 	maxMessages = 1 << 20 // in all
 	maxPoints   = 64      // of one record
@@ -85,8 +85,8 @@ func elements(raw []byte, each func([]byte)) (n int) {
 	return n
 }
 
-// addPoints takes in the points of one record, its end last. What is allocated
-// for them is held against the sections that are there.
+// addPoints takes in the points of one record, its end last. Their memory is
+// checked against the sections that are there.
 func (c *content) addPoints(list []section, in *info) error {
 	parts := len(c.states)
 	places := make([]place, len(in.Points)+1)
@@ -114,7 +114,7 @@ func (c *content) addPoints(list []section, in *info) error {
 		}
 		p.state = append(p.state, s)
 	}
-	if len(places[0].state) == 0 && parts > 0 { // as the record before left it
+	if len(places[0].state) == 0 && parts > 0 { // the state is that of the record before
 		if n := len(c.points); n > 0 && c.points[n-1].Tokens == len(c.tokens) {
 			places[0].state = c.points[n-1].state
 		} else if len(c.tokens) > 0 {
@@ -140,7 +140,7 @@ func (c *content) addPoints(list []section, in *info) error {
 		}
 		c.points = append(c.points, p)
 	}
-	if n := len(c.points); n > 2*maxTimeline { // going back there is reading anew
+	if n := len(c.points); n > 2*maxTimeline { // going back further means reading anew
 		c.points = slices.Delete(c.points, 0, n-maxTimeline)
 	}
 	return nil

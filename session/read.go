@@ -20,7 +20,7 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// info is a record's own words.
+// info is the JSON of a record.
 type info struct {
 	Keep         int             `json:"keep"` // tokens that stay of the timeline before
 	Logged       int             `json:"logged"`
@@ -49,11 +49,11 @@ type place struct {
 	logits section
 }
 
-// content is a file's sum: what its records, one after another, came to.
+// content is the sum of a file's records, one after another.
 type content struct {
 	header
 	states  []int // of each part of the recurrent state, its bytes
-	foreign bool  // the parts are not those asked for: what they hold is not looked at
+	foreign bool  // the parts are not those asked for, and their data is not looked at
 	records int
 	last    int  // where the last record begins, or without one the file
 	end     int  // of the last record
@@ -68,13 +68,13 @@ type content struct {
 	messages []json.RawMessage
 	note     json.RawMessage
 	points   []place     // by their tokens; the last is the end, unless there is nothing
-	caches   [][]section // of each cache, what is to be put there in order
-	lost     []lostPlace // what slides took, oldest first
+	caches   [][]section // of each cache, the sections to put there, in order
+	lost     []lostPlace // positions that slides took, oldest first
 	first    int         // of its tokens, that is of use
 }
 
-// mapFile maps a file for reading and calls read with its bytes; a file cut
-// meanwhile is an error.
+// mapFile maps a file for reading and calls read with its bytes. If the file is
+// cut meanwhile, that is an error.
 func mapFile(f *os.File, read func(b []byte) error) error {
 	st, err := f.Stat()
 	if err != nil {
@@ -99,7 +99,7 @@ func mapFile(f *os.File, read func(b []byte) error) error {
 	return bad
 }
 
-// parse reads and checks all of a file of whatever model, whose bytes are b.
+// parse reads and checks all of a file of any model. b is its bytes.
 func parse(b []byte, f io.ReaderAt) (*content, error) {
 	c, err := read(b, f, nil)
 	if err == nil {
@@ -108,13 +108,14 @@ func parse(b []byte, f io.ReaderAt) (*content, error) {
 	return c, err
 }
 
-// verify checks what a restore puts into caches.
+// verify checks the data that a restore puts into caches.
 func (c *content) verify(f io.ReaderAt) error {
 	return verify(f, slices.Concat(c.caches...), nil)
 }
 
-// read is parse without the checksums of what a restore puts into caches. Where
-// want is given, a file of another model is refused before anything of it is read.
+// read is parse without the checksums of data that a restore puts into caches.
+// Where want is given, a file of another model is refused before anything of it
+// is read.
 func read(b []byte, f io.ReaderAt, want *header) (*content, error) {
 	h, at, err := parseHeader(b, want)
 	if err != nil {
@@ -156,9 +157,10 @@ func read(b []byte, f io.ReaderAt, want *header) (*content, error) {
 	return c, verify(f, c.finish(owners), nil)
 }
 
-// verify checks the sections' checksums on all cores, while also runs. What is
-// mapped is read there, since the first look at a page costs several times what
-// reading it from the file does, and must come; the rest from the file.
+// verify checks the sections' checksums on all cores, while also runs. A mapped
+// section is read in place: the first look at a page costs several times as
+// much as reading it from the file, but has to be made anyway. Other sections
+// are read from the file.
 func verify(f io.ReaderAt, list []section, also func() error) error {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
@@ -281,8 +283,8 @@ func (c *content) add(b []byte, list []section, o *owners) error {
 	return o.take(list, max(0, in.Keep-c.dropped), len(c.tokens)-c.dropped)
 }
 
-// owners says which section holds each unit of positions of each cache: the last
-// that was written.
+// owners says which section holds each unit of positions of each cache: the one
+// that was written last.
 type owners struct {
 	bytes []int // of a unit, by cache
 	list  []section
@@ -300,8 +302,8 @@ func newOwners(parts []model.Part) *owners {
 	return o
 }
 
-// take gives the sections of a record what they hold; of the positions before it
-// keep stay, and then there are tokens of them.
+// take adds the sections of a record. Of the positions before it keep stay, and
+// the timeline then has tokens of them.
 func (o *owners) take(list []section, keep, tokens int) error {
 	const u = backend.CacheUnit
 	kept, units := (keep+u-1)/u, (tokens+u-1)/u
@@ -334,8 +336,8 @@ func (o *owners) take(list []section, keep, tokens int) error {
 	return nil
 }
 
-// finish lists what a restore puts into the caches, what holds a unit, in the
-// order it was written, and returns the rest.
+// finish lists the sections that a restore puts into the caches, those that
+// hold a unit, in the order of writing. It returns the rest.
 func (c *content) finish(o *owners) (rest []section) {
 	units := make([]int, len(o.list)) // that a section holds
 	for _, of := range o.of {
@@ -360,8 +362,8 @@ func (c *content) finish(o *owners) (rest []section) {
 	return rest
 }
 
-// fill puts what the file holds into the caches of a session whose parts are the
-// file's, and returns the sections with their places there. b are the bytes of f.
+// fill puts the file's data into the caches of a session that has the same
+// parts. It returns the sections with their places there. b is the bytes of f.
 func (c *content) fill(b []byte, f *os.File, s *model.Session) (put []section, err error) {
 	for i, list := range c.caches {
 		for _, sec := range list {
@@ -403,7 +405,7 @@ func (p *place) bytes(b []byte) (state [][]byte) {
 	return state
 }
 
-// keptPoints is how many points a restore brings back, beside the end.
+// keptPoints is how many points a restore brings back besides the end.
 const keptPoints = 4
 
 // recall gives the last points before the end, oldest first.

@@ -14,8 +14,8 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// The file, little-endian (docs/sessions.md): a header, then records. A record is a
-// head, sections and a table of them; its head is written last.
+// The file is little-endian (docs/sessions.md): a header, then records. A
+// record is a head, sections and a table of them. Its head is written last.
 const (
 	fileMagic   = "MILSESS\x01"
 	recordMagic = "MILTURN\x01"
@@ -42,7 +42,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func sum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
-// What can be wrong with a session's file; errors of this package wrap one of
+// The kinds of faults in a session's file. Errors of this package wrap one of
 // these where the file is to blame.
 var (
 	ErrNotSession = errors.New("it is not a session file")
@@ -51,15 +51,15 @@ var (
 	ErrModel      = errors.New("the session is of another model")
 )
 
-// header is what a file is bound to.
+// header is what binds a file to its model.
 type header struct {
 	Model string       `json:"model"` // model.Session.Identity
 	Name  string       `json:"name"`  // of the model, for messages
 	Parts []model.Part `json:"parts"`
 }
 
-// encode gives the header's bytes: magic, their length, that of the JSON, the
-// JSON, zeros, and a checksum of all before it.
+// encode gives the header's bytes: magic, their length, the length of the JSON,
+// the JSON, zeros, and a checksum of all before it.
 func (h *header) encode() ([]byte, error) {
 	j, err := json.Marshal(h)
 	if err != nil {
@@ -119,8 +119,8 @@ func parseHeader(b []byte, want *header) (h *header, size int, err error) {
 	return h, size, nil
 }
 
-// section is one piece of a record. What it holds is data, or what fill appends
-// to a buffer when it is written.
+// section is one piece of a record. It holds data, or the bytes that fill
+// appends to a buffer when it is written.
 type section struct {
 	kind, part, from, to int
 	data                 []byte
@@ -135,9 +135,9 @@ type section struct {
 	into      [][]byte // where it is to be read to
 }
 
-// writeRecord writes a record to offset at of a file, the number of those
-// before it being seq, and returns where it ends. Until its head is there, which
-// comes last and after all else is on disk, the record is not.
+// writeRecord writes a record to offset at of a file and returns where it ends.
+// seq is the number of records before it. The head comes last, after all else
+// is on disk. Until it is there, the record does not exist.
 func writeRecord(f file, at int64, seq int, list []section) (end int64, err error) {
 	table := make([]byte, 0, len(list)*entrySize)
 	pos := at + headSize
@@ -186,17 +186,18 @@ func writeRecord(f file, at int64, seq int, list []section) (end int64, err erro
 	return end, f.Sync()
 }
 
-// file is what of an os.File records are written to.
+// file is the methods of os.File that writing records needs.
 type file interface {
 	io.WriterAt
 	Sync() error
 }
 
-// errTorn says that a record was begun and its head never written.
+// errTorn says that a record was begun and its head was never written.
 var errTorn = errors.New("torn")
 
 // parseRecord reads the table of the record at offset at of a file's bytes, and
-// where the record ends. It checks everything but the sections' checksums.
+// finds where the record ends. It checks everything except the sections'
+// checksums.
 func parseRecord(b []byte, at, seq int) (list []section, end int, err error) {
 	if len(b)-at < headSize {
 		return nil, 0, ErrCut

@@ -1,6 +1,6 @@
-// Package session keeps conversations on disk: a [File] holds a session's
-// tokens, its keys and values and its recurrent state, and grows by what each
-// turn adds. docs/sessions.md describes the format and what it promises.
+// Package session keeps conversations on disk. A [File] holds a session's
+// tokens, its keys and values and its recurrent state, and grows with each
+// turn. docs/sessions.md describes the format and its promises.
 package session
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// Turn is what a conversation adds to its session: messages, each in its own
-// JSON, and a note.
+// Turn is a conversation's part in its session: messages, each in its own JSON,
+// and a note.
 type Turn struct {
 	Messages []json.RawMessage
 	Note     json.RawMessage
@@ -34,36 +34,37 @@ type Point struct {
 	Logits   []float32 // of the next token, or nil
 }
 
-// Page is how many positions of a cache are mapped together, at least. A page is
-// written again once it is full; up to then only what is new is written.
+// Page is the least number of positions of a cache that are mapped together. A
+// page is written again once it is full. Before that only new positions are
+// written.
 const Page = 512
 
 // File is a session file that grows. It is not for two goroutines.
 type File struct {
 	path    string
 	f       *os.File
-	c       *content     // what it holds
+	c       *content     // of the file
 	changes int          // of the session, when it was written last
-	lost    map[int]bool // what slides of the session took that the file has, by its ID
+	lost    map[int]bool // lost positions of slides that the file has, by the slide's ID
 }
 
-// Found is what a file held.
+// Found is the conversation in a file.
 type Found struct {
 	Turn
 	Tokens int
 	Turns  int
-	// Torn says that writing the last turn was cut off; the file is that of the
-	// turn before.
+	// Torn says that writing the last turn was cut off. The file is then that
+	// of the turn before.
 	Torn bool
 	// Foreign says that the caches were written by another backend or as another
 	// type, so that the messages must be read anew.
 	Foreign bool
 }
 
-// Open opens the session file at path for s alone and puts what it holds into s,
-// or begins one; found is nil then. After an error s is as it was, or where
-// reading failed behind the checks holds nothing. The file's
-// pages are mapped: other programs must not change it.
+// Open opens the session file at path for s alone and puts its contents into s.
+// It begins one where there is none, and found is then nil. After an error s is
+// as it was, or empty where reading failed after the checks. The file's pages
+// are mapped: other programs must not change it.
 func Open(path string, s *model.Session) (f *File, found *Found, err error) {
 	f, found, err = open(path, s)
 	if err != nil {
@@ -93,7 +94,7 @@ func open(path string, s *model.Session) (*File, *Found, error) {
 	return f, found, nil
 }
 
-// regular refuses what opening might wait on.
+// regular refuses files that an open might wait on.
 func regular(path string) error {
 	switch st, err := os.Stat(path); {
 	case err != nil:
@@ -131,8 +132,9 @@ func load(b []byte, f *os.File, s *model.Session, h *header) (*content, *Found, 
 	if n := len(c.tokens) - c.dropped; n > s.Context() {
 		return nil, nil, fmt.Errorf("the session holds %d tokens, the context %d; take a larger one with --ctx", n, s.Context())
 	}
-	// What a session holds stays until all is checked. Caches of one that is empty
-	// are checked where they are mapped, which the first token need not look at anew.
+	// A session's contents stay until all is checked. The caches of an empty
+	// session are checked where they are mapped, so the first token need not
+	// read them anew.
 	fresh := len(s.Tokens()) == 0
 	if !fresh {
 		if err := c.verify(f); err != nil {
@@ -155,7 +157,7 @@ func load(b []byte, f *os.File, s *model.Session, h *header) (*content, *Found, 
 	return c, found, nil
 }
 
-// mark remembers that the file holds what s holds.
+// mark notes that the file now has the contents of s.
 func (f *File) mark(s *model.Session) {
 	f.changes = s.Changes()
 	f.lost = map[int]bool{}
@@ -177,8 +179,9 @@ func (f *File) Close() error {
 	return f.f.Close()
 }
 
-// Append adds what is new since the last turn. After an error the file is as it
-// was; where that wraps ErrLost, it is another's or gone.
+// Append adds everything that is new since the last turn. After an error the
+// file is as it was. Where the error wraps ErrLost, the file is another's or
+// gone.
 func (f *File) Append(s *model.Session, t Turn) error { return named(f.path, f.append(s, t)) }
 
 func (f *File) append(s *model.Session, t Turn) error {
@@ -221,11 +224,11 @@ func (f *File) append(s *model.Session, t Turn) error {
 	return nil
 }
 
-// slack is how many bytes that are no longer needed a file may always hold;
-// beyond that it is written anew when they are more than those that are.
+// slack is how many unneeded bytes a file may always hold. Beyond that it is
+// written anew when they are more than the needed ones.
 const slack = 64 << 20
 
-// size is about what the file would take if it were written anew.
+// size is about the file's length if it were written anew.
 func (f *File) size(s *model.Session) (n int) {
 	for _, p := range f.c.Parts {
 		if p.Cache {
@@ -242,8 +245,8 @@ func (f *File) size(s *model.Session) (n int) {
 	return n
 }
 
-// Save writes a session and where its conversation stands to a file of its own,
-// whole or not at all. It takes no file's place that a process keeps a session in.
+// Save writes a session and the point of its conversation to a new file, whole
+// or not at all. It replaces no file in which a process keeps a session.
 func Save(path string, s *model.Session, t Turn) error {
 	put, err := single(s, t)
 	if err != nil {

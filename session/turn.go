@@ -9,8 +9,8 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// turn lists the sections of a record that brings the file to where s and t are;
-// nil where it is there already.
+// turn lists the sections of a record that brings the file to the point of s
+// and t. It is nil where the file is there already.
 func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 	tokens := s.Tokens()
 	same := f.changes == s.Changes()
@@ -55,8 +55,8 @@ func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 	return append([]section{{kind: kindInfo, data: j}}, list...), in, err
 }
 
-// news are the last points that the file has not, of a timeline of which it has
-// keep tokens.
+// news are the last points that the file lacks, of a timeline whose first keep
+// tokens it has.
 func (f *File) news(points []Point, keep int) []Point {
 	return slices.DeleteFunc(slices.Clone(lastPoints(points)), func(p Point) bool {
 		return p.Snap.Len() <= keep && f.c.has(p.Snap.Len())
@@ -65,12 +65,12 @@ func (f *File) news(points []Point, keep int) []Point {
 
 func lastPoints(points []Point) []Point { return points[max(0, len(points)-keptPoints):] }
 
-// has reports whether the file has a point after so many tokens.
+// has reports whether the file has a point after that number of tokens.
 func (c *content) has(tokens int) bool {
 	return slices.ContainsFunc(c.points, func(p place) bool { return p.Tokens == tokens })
 }
 
-// stand notes which points the file has after a record was added.
+// stand notes the file's points after a record was added.
 func (c *content) stand(in *info) {
 	c.points = slices.DeleteFunc(c.points, func(p place) bool { return p.Tokens > in.Keep || p.Tokens == len(c.tokens) })
 	for _, p := range in.Points {
@@ -87,9 +87,9 @@ func stateSections(n *model.Snapshot, point int) (list []section) {
 	return list
 }
 
-// cacheSections are the caches' positions from the first that is new: of a page
-// that is not full what is new, and full pages whole. What is not small begins
-// where it can be mapped.
+// cacheSections are the caches' positions from the first new one on. Of a page
+// that is not full they hold the new positions, and full pages are whole. Large
+// sections begin where they can be mapped.
 func cacheSections(s *model.Session, first int) (list []section) {
 	const u = backend.CacheUnit
 	page, align := pageOf(s)
@@ -109,10 +109,11 @@ func cacheSections(s *model.Session, first int) (list []section) {
 	return list
 }
 
-// pageOf is how many positions of s are a page, and on what it begins: as many
-// as the processor's large pages hold of every cache, where that is a few times
-// Page. Written in one piece on a multiple of their size they lie in the system's
-// memory as such, and looking at them for the first time costs a hundredth.
+// pageOf is how many positions of s make a page, and the unit on which a page
+// begins. A page has as many positions as the processor's large pages hold of
+// every cache, where that is a few times Page. Such a page, written in one
+// piece on a multiple of its size, lies in one large page of memory, and
+// looking at it for the first time costs a hundredth.
 func pageOf(s *model.Session) (positions, align int) {
 	for n := Page; n <= 4*Page; n *= 2 {
 		if !slices.ContainsFunc(s.Parts(), func(p model.Part) bool { return p.Cache && n/backend.CacheUnit*p.Bytes%largeUnit != 0 }) {
@@ -122,7 +123,7 @@ func pageOf(s *model.Session) (positions, align int) {
 	return Page, pageUnit
 }
 
-// common is how many elements two lists begin with alike.
+// common is how many elements two lists begin with in common.
 func common[T any](a, b []T, equal func(a, b T) bool) int {
 	n := min(len(a), len(b))
 	for i := range n {

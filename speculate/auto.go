@@ -27,7 +27,7 @@ func (a Auto) Draft(timeline []int32, most int, paces Paces) (Proposal, error) {
 	return Proposal{}, nil
 }
 
-// SetSampling changes how tokens are drawn.
+// SetSampling changes how tokens are sampled.
 func (a Auto) SetSampling(o sample.Options) {
 	for _, d := range a {
 		if s, ok := d.(interface{ SetSampling(sample.Options) }); ok {
@@ -36,7 +36,7 @@ func (a Auto) SetSampling(o sample.Options) {
 	}
 }
 
-// Watch has w look into the reading of prompts.
+// Watch makes w look into the reading of prompts.
 func (a Auto) Watch(w *model.Watch) {
 	for _, d := range a {
 		if s, ok := d.(interface{ Watch(*model.Watch) }); ok {

@@ -9,10 +9,10 @@ import (
 // control decides for one source of proposals how far each goes, and whether it
 // is asked at all.
 //
-// A token is worth proposing when the likelihood that it comes to be kept, in
-// tokens, is more than what the pass costs more with it, at the speed made of
-// late (Dinkelbach's rule for the greatest ratio). How likely a token is right
-// is learned by how sure the draft is of it.
+// A token is worth proposing when its likelihood of being kept, in tokens, is
+// above the cost that it adds to the pass, at the speed of the recent passes
+// (Dinkelbach's rule for the greatest ratio). How likely a token is right is
+// learned by how sure the draft is of it.
 type control struct {
 	right [len(levels) + 1]ratioOf // by how sure the draft is
 	going ratioOf                  // of drafted tokens, refused ones counting as wrong
@@ -30,7 +30,7 @@ type ratioOf struct{ a, b float64 }
 
 func (r *ratioOf) value() float64 { return r.a / r.b }
 
-// add adds to both sides; what was before fades.
+// add adds to both sides, and fades the earlier sums.
 func (r *ratioOf) add(a, b, memory float64) {
 	r.a, r.b = r.a*memory+a, r.b*memory+b
 }
@@ -42,8 +42,8 @@ func (r *ratioOf) shrink(most float64) {
 	}
 }
 
-// speed is what was made of late, and of what: the passes are counted, so that
-// they cost what is known of them now.
+// speed is the recent speed and the passes behind it. They are counted by size,
+// so that they cost what is known of them now.
 type speed struct {
 	made, spent float64 // tokens; drafting, in passes of one token
 	passes      [backend.Verify + 1]float64
@@ -98,13 +98,13 @@ func newControl() *control {
 	for i := range c.right {
 		c.right[i] = ratioOf{2 * (0.3 + 0.65*at), 2}
 		if i < len(levels) {
-			at = levels[i] // a little low, as it should be
+			at = levels[i] // a little low, to be careful
 		}
 	}
 	return c
 }
 
-// pace begins a proposal; nil sits out.
+// pace begins a proposal. It is nil while the source sits out.
 func (c *control) pace(t *costs) *Pace {
 	if c.sleep > 0 {
 		return nil
@@ -112,8 +112,8 @@ func (c *control) pace(t *costs) *Pace {
 	return &Pace{c: c, costs: t, likely: 1, trial: c.trial, clock: time.Now}
 }
 
-// judge learns from a pass in which the source was asked: how far it went, how
-// much was right, and how many passes drafting took.
+// judge learns from a pass in which the source was asked: how far the proposal
+// went, how much of it was right, and how many passes drafting took.
 func (c *control) judge(t *costs, p *Pace, n, accepted int, took float64) {
 	for i := range min(n, accepted+1, len(p.sure)) {
 		ok := 0.0
@@ -126,7 +126,7 @@ func (c *control) judge(t *costs, p *Pace, n, accepted int, took float64) {
 	if !p.trial && p.asked > len(p.sure) && accepted == n { // the next was refused
 		c.going.add(0, 1, memory)
 	}
-	if p.asked > 1 { // the first takes reading what was said before it, too
+	if p.asked > 1 { // the first includes reading the text before it
 		c.draft = mix(c.draft, t.passes(p.latest.Sub(p.first))/float64(p.asked-1))
 	}
 	made, drafting := float64(1+accepted), c.draft*float64(p.asked)
@@ -144,8 +144,8 @@ func (c *control) judge(t *costs, p *Pace, n, accepted int, took float64) {
 	}
 }
 
-// promises says whether proposals of some length would bring enough, as far as is
-// known.
+// promises says whether proposals of some length would bring enough, by present
+// knowledge.
 func (c *control) promises(t *costs) bool {
 	tokens, likely := 1.0, 1.0
 	for n := 1; n < t.reach(); n++ {
@@ -158,8 +158,9 @@ func (c *control) promises(t *costs) bool {
 	return false
 }
 
-// rest sits out for a while: longer each time in a row, and the longer the more
-// trying cost. Then one token is tried, with a fair hearing.
+// rest makes the source sit out for a while. The rest grows with every failure
+// in a row and with the cost of trying. Then one token is tried, with a fair
+// hearing.
 func (c *control) rest() {
 	if c.nap == 0 {
 		c.nap = shortly

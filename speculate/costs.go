@@ -8,9 +8,9 @@ import (
 	"github.com/mil-run/mil/backend"
 )
 
-// costs are what passes cost by their number of tokens, in passes of one token.
-// Machines change their speed from one second to the next, so only passes that
-// follow one another are compared.
+// costs are the costs of passes by their number of tokens, in passes of one
+// token. Machines change their speed from one second to the next, so only
+// passes that follow one another are compared.
 type costs struct {
 	curve           [backend.Verify + 1]float64 // by tokens
 	anchors, others ring                        // pairs with a pass of one token, which say most, and without
@@ -45,8 +45,8 @@ const (
 	recent     = 0.2 // weight of the newest in running means
 )
 
-// guess is what each token more costs in a pass of n before anything is measured:
-// larger passes are bound by arithmetic.
+// guess is the cost of each further token in a pass of n, before anything is
+// measured. Larger passes are bound by arithmetic.
 func guess(n int) float64 { return 0.12 + 0.01*float64(n) }
 
 func newCosts() costs {
@@ -60,14 +60,14 @@ func newCosts() costs {
 // of is the cost of a pass of the given number of tokens.
 func (c *costs) of(tokens int) float64 { return c.curve[tokens] }
 
-// reach is the largest pass to try: little more than twice what was tried, since
-// what is known of small passes says little of far larger ones.
+// reach is the largest pass to try: little more than twice the largest tried,
+// since small passes say little of far larger ones.
 func (c *costs) reach() int { return min(max(4, 2*c.most), backend.Verify) }
 
-// fit makes the curve from the pairs. What a token more costs is nearly the same at
-// all sizes, so each size takes from what was measured of the others, of the
-// nearest most; medians pass over disturbed passes. Pairs of two larger passes
-// say something only through the curve itself: a few rounds settle it.
+// fit makes the curve from the pairs. A further token costs nearly the same at
+// all sizes, so each size takes from the measurements of the others, most from
+// the nearest. Medians pass over disturbed passes. Pairs of two larger passes
+// say something only through the curve itself, and a few rounds settle it.
 func (c *costs) fit() {
 	weights := [...]int{anchoring, 1}
 	var slopes [backend.Verify + 1][]float64
@@ -109,7 +109,7 @@ func (c *costs) fit() {
 	}
 }
 
-// passed learns from a pass. One that prepared something is no measure.
+// passed learns from a pass, except from one that prepared something.
 func (c *costs) passed(tokens int, took time.Duration, measure bool) {
 	if c.alone++; tokens == 1 {
 		if c.alone > c.gap {
@@ -149,7 +149,7 @@ func (c *costs) compare(p pair) {
 	c.fit()
 }
 
-// due says that a pass of a single token, the measure of all others, is.
+// due says whether a pass of a single token is due, the measure of all others.
 func (c *costs) due() bool { return c.alone >= c.gap }
 
 // passes is a duration as passes of one token.

@@ -22,7 +22,7 @@ type Model struct {
 // ModelSource is the name of its proposals.
 const ModelSource = "model"
 
-// NewModel drafts in a session of its own, drawing as the target does: the
+// NewModel drafts in a session of its own and samples as the target does: the
 // nearer the two distributions, the more is accepted.
 func NewModel(s *model.Session, o sample.Options) *Model {
 	m := &Model{s: s}
@@ -30,14 +30,14 @@ func NewModel(s *model.Session, o sample.Options) *Model {
 	return m
 }
 
-// SetSampling changes how tokens are drawn.
+// SetSampling changes how tokens are sampled.
 func (m *Model) SetSampling(o sample.Options) {
 	o.Seed ^= 0x9E3779B97F4A7C15 // not the target's numbers again
 	m.sampler = sample.New(o)
 }
 
-// Watch has w look into the reading of prompts; Draft returns backend.ErrStopped
-// where it stops one. nil looks no more.
+// Watch makes w look into the reading of prompts. Draft returns
+// backend.ErrStopped where w stops one. A nil w ends this.
 func (m *Model) Watch(w *model.Watch) { m.watch = w }
 
 // Sources implements [Drafter].
@@ -95,7 +95,7 @@ func (m *Model) Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 	return Proposal{Tokens: m.tokens, From: m.from[:len(m.tokens)], Source: ModelSource}, nil
 }
 
-// draw draws the next token and keeps the distribution it came from.
+// draw samples the next token and keeps the distribution it came from.
 func (m *Model) draw(c []sample.Candidate) int32 {
 	i := len(m.tokens)
 	if len(m.from) <= i {
@@ -105,7 +105,8 @@ func (m *Model) draw(c []sample.Candidate) int32 {
 	return m.sampler.Draw(m.from[i])
 }
 
-// follow goes back to where the session's tokens are the timeline's.
+// follow goes back to the last point where the session's tokens are the
+// timeline's.
 func (m *Model) follow(timeline []int32) error {
 	have := m.s.Tokens()
 	if len(have) < len(timeline) && slices.Equal(have, timeline[:len(have)]) {

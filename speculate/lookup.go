@@ -2,8 +2,9 @@ package speculate
 
 import "slices"
 
-// Lookup proposes what followed the last time the newest tokens occurred: free,
-// and right where a text quotes or rewrites itself.
+// Lookup proposes the tokens that followed the last time the newest tokens
+// occurred. It costs nothing and is right where a text quotes or rewrites
+// itself.
 type Lookup struct {
 	seen   []int32                 // the timeline the index is of
 	last   map[[minMatch]int32]int // where the tokens of a match last ended

@@ -4,7 +4,7 @@ import "time"
 
 // Pace says how far a proposal should go.
 type Pace struct {
-	c      *control // nil goes on as far as it may
+	c      *control // nil proposes as many tokens as allowed
 	costs  *costs
 	sure   []float64 // of the tokens taken
 	asked  int       // tokens drafted
@@ -20,12 +20,12 @@ type Pace struct {
 // Paces gives a source its pace, nil when it should propose nothing.
 type Paces func(source string) *Pace
 
-// Freely proposes as far as it may.
+// Freely proposes as many tokens as allowed.
 func Freely(string) *Pace { return &Pace{likely: 1, clock: time.Now} }
 
-// Take says whether a next token, which the draft has already, is worth a place
-// in the pass. sure is the probability of the draft's best token: it must not
-// depend on the token drawn, or the text's distribution would.
+// Take says whether a next token, which the draft already has, is worth a place
+// in the pass. sure is the probability of the draft's best token. It must not
+// depend on the sampled token, or the text's distribution would.
 func (p *Pace) Take(sure float64) bool {
 	p.latest = p.clock()
 	if p.asked++; p.asked == 1 {
@@ -43,13 +43,13 @@ func (p *Pace) Take(sure float64) bool {
 	return true
 }
 
-// More says whether drafting a token more is worth it.
+// More says whether drafting one more token is worth it.
 func (p *Pace) More() bool {
 	return p.c == nil || !p.trial && p.pays(p.likely*p.c.going.value(), p.c.draft)
 }
 
-// pays says whether any number of tokens more does, of which the next is kept with
-// the given likelihood, and still costs so much to draft.
+// pays says whether any number of further tokens is worth it. likely is the
+// likelihood that the next is kept, and draft what it still costs to draft.
 func (p *Pace) pays(likely, draft float64) bool {
 	n := 1 + len(p.sure)
 	price := max(1, p.c.speed.value(p.costs)) // of a pass of one token, in tokens

@@ -10,9 +10,9 @@ import (
 	"github.com/mil-run/mil/sample"
 )
 
-// rows feeds a session and tells what may follow its tokens: from the best of
-// every row where the backend ranks them and the sampler's filters leave few,
-// else from whole rows.
+// rows feeds a session and tells which tokens may follow. It works from the
+// best of every row where the backend ranks them and the sampler's filters
+// leave few, and from whole rows otherwise.
 type rows struct {
 	s       *model.Session
 	sampler *sample.Sampler
@@ -42,9 +42,9 @@ func (r *rows) feed(tokens []int32, want model.Want) (err error) {
 	return err
 }
 
-// after is the distribution that row i gives, recent being the tokens up to the
-// row's own; valid until the next call. A row that holds NaN or an infinity is
-// sample.ErrLogits; of a ranked one only the best are looked at.
+// after is the distribution of row i, where recent is the tokens up to the
+// row's own. It is valid until the next call. A row that holds NaN or an
+// infinity is sample.ErrLogits. Of a ranked row only the best are looked at.
 func (r *rows) after(i int, recent []int32) ([]sample.Candidate, error) {
 	v := r.s.Vocab()
 	if r.best == nil {
@@ -72,7 +72,7 @@ func (r *rows) after(i int, recent []int32) ([]sample.Candidate, error) {
 }
 
 // sure is the probability of the best token of the only row, whose distribution
-// is c; a greedy choice's is that at temperature 1.
+// is c. For a greedy choice it is the probability at temperature 1.
 func (r *rows) sure(c []sample.Candidate) float64 {
 	if r.sampler.Options().Temp > 0 {
 		most := slices.MaxFunc(c, func(a, b sample.Candidate) int { return cmp.Compare(a.P, b.P) })

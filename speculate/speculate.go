@@ -1,9 +1,9 @@
-// Package speculate makes several tokens in one pass of a model: a draft
-// proposes, the model checks all of the proposal at once, and its session goes
-// back to the last token that was right. The text is the one the model alone
-// would have made: greedy text byte for byte, drawn text from the same
-// distribution (Leviathan et al., "Fast Inference from Transformers via
-// Speculative Decoding", 2023).
+// Package speculate makes several tokens in one pass of a model (speculative
+// decoding). A draft proposes, the model checks all of the proposal at once,
+// and its session goes back to the last token that was right. The text is the
+// one that the model alone would have made: greedy text byte for byte, sampled
+// text from the same distribution (Leviathan et al., "Fast Inference from
+// Transformers via Speculative Decoding", 2023).
 package speculate
 
 import (
@@ -18,27 +18,26 @@ import (
 	"github.com/mil-run/mil/sample"
 )
 
-// MaxDraft is the most tokens that may be proposed at a time: with the one
+// MaxDraft is the most tokens that may be proposed at a time. With the token
 // before them they fill a pass that can be taken back in part.
 const MaxDraft = backend.Verify - 1
 
-// Proposal is what a draft says may follow.
+// Proposal is the tokens that a draft expects to follow.
 type Proposal struct {
 	Tokens []int32
-	// From[i] is the distribution Tokens[i] was drawn from; nil means that the
-	// draft always proposes this token here.
+	// From[i] is the distribution that Tokens[i] was sampled from. nil means
+	// that the draft always proposes this token here.
 	From [][]sample.Candidate
-	// Source names the kind of draft, each of which is judged for itself.
+	// Source names the kind of draft. Each kind is judged for itself.
 	Source string
 }
 
 // Drafter proposes tokens. It is not for two goroutines.
 type Drafter interface {
 	// Draft proposes at most most tokens to follow the timeline, at the pace of
-	// its source, and nothing where there is none: each token it has goes through
-	// Take, and making a further one that costs something through More. A draft
-	// that has nothing to say proposes nothing. The proposal is valid until the
-	// next call.
+	// its source. Each token it has goes through Take. Before making a further
+	// one that costs something it asks More. A draft that expects nothing
+	// proposes nothing. The proposal is valid until the next call.
 	Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 	// Sources lists the sources of its proposals, in the order they are asked.
 	Sources() []string
@@ -60,14 +59,14 @@ type Decoder struct {
 	asking  *Pace            // the one asked now
 	stats   Stats
 
-	logits  []float32 // the next token's, when it was not drawn yet
-	pending int32     // drawn but not fed, when logits is nil
+	logits  []float32 // the next token's, when it is not sampled yet
+	pending int32     // sampled but not fed, when logits is nil
 	made    []int32   // by the last call
 	line    []int32   // scratch
 	batch   []int32   // scratch
 }
 
-// Stats is what speculation did.
+// Stats counts the work of speculative decoding.
 type Stats struct {
 	Passes   int         `json:"passes"`   // of the model
 	Tokens   int         `json:"tokens"`   // made by them
@@ -80,7 +79,7 @@ type Stats struct {
 	Draft   time.Duration `json:"draft_ns"` // time in drafting
 }
 
-// Since is what was done since earlier.
+// Since is the work since earlier.
 func (s Stats) Since(earlier Stats) Stats {
 	s.Passes -= earlier.Passes
 	s.Tokens -= earlier.Tokens
@@ -123,9 +122,10 @@ func ratio(a, b int) float64 {
 type Options struct {
 	Draft Drafter // nil decodes token by token
 	K     int     // tokens to propose; negative adapts, from 0 up, to what pays
-	// Ends are tokens behind which nothing needs proposing, as a reply ends there.
+	// Ends are tokens that end a reply. Nothing is proposed behind them.
 	Ends map[int32]bool
-	// Clock tells the time that passes and drafts take; nil means time.Now.
+	// Clock gives the time, for measuring passes and drafts. nil means
+	// time.Now.
 	Clock func() time.Time
 }
 
@@ -145,7 +145,7 @@ func New(s *model.Session, sampling sample.Options, o Options) *Decoder {
 	return d
 }
 
-// SetSampling changes how tokens are drawn from here on, by the draft too.
+// SetSampling changes how tokens are sampled from here on, also by the draft.
 func (d *Decoder) SetSampling(o sample.Options) {
 	d.sampler = sample.New(o)
 	if s, ok := d.draft.(interface{ SetSampling(sample.Options) }); ok {
@@ -153,14 +153,14 @@ func (d *Decoder) SetSampling(o sample.Options) {
 	}
 }
 
-// Random is the state of the model's random numbers, which SetRandom goes on
-// from; the draft's are not in it.
+// Random is the state of the model's random numbers, for SetRandom. The draft's
+// are not in it.
 func (d *Decoder) Random() ([]byte, error) { return d.sampler.Random() }
 
 // SetRandom goes on with the random numbers of a state.
 func (d *Decoder) SetRandom(state []byte) error { return d.sampler.SetRandom(state) }
 
-// Stats is what was done so far.
+// Stats is the work so far.
 func (d *Decoder) Stats() Stats {
 	s := d.stats
 	s.K = maps.Clone(s.K)
@@ -168,7 +168,7 @@ func (d *Decoder) Stats() Stats {
 }
 
 // Costs are the measured times in seconds of passes by their number of tokens,
-// and of drafting a token; the newest count most.
+// and of drafting a token. The newest count most.
 func (d *Decoder) Costs() (pass map[int]float64, draft float64) {
 	pass = map[int]float64{}
 	for n, seconds := range d.costs.seconds {
@@ -182,16 +182,16 @@ func (d *Decoder) Costs() (pass map[int]float64, draft float64) {
 	return pass, draft
 }
 
-// Begin goes on after a prompt: logits are those of its last token.
+// Begin goes on after a prompt. logits are those of its last token.
 func (d *Decoder) Begin(logits []float32) { d.logits = logits }
 
-// Pending returns the token that was made last and not fed to the session yet;
+// Pending returns the token that was made last and not fed to the session yet.
 // ok is false before the first.
 func (d *Decoder) Pending() (id int32, ok bool) { return d.pending, d.logits == nil }
 
-// Next makes at least one token. All but the last lie in the session already,
-// the last is fed by the next call. The slice is valid until then. Logits that
-// are no finite numbers are sample.ErrLogits.
+// Next makes at least one token. All except the last lie in the session
+// already, and the next call feeds the last. The slice is valid until then.
+// Logits that are not finite numbers are sample.ErrLogits.
 func (d *Decoder) Next() ([]int32, error) {
 	if d.logits != nil {
 		if !sample.Finite(d.logits) {
@@ -209,8 +209,8 @@ func (d *Decoder) Next() ([]int32, error) {
 	return d.check(p)
 }
 
-// Keep takes all of the last call's tokens but the first n out of the session
-// again: a reply ended among them.
+// Keep keeps the first n of the last call's tokens and takes the others out of
+// the session, since a reply ended among them.
 func (d *Decoder) Keep(n int) error {
 	if n >= len(d.made)-1 {
 		return nil // the last is not in the session yet
@@ -218,7 +218,7 @@ func (d *Decoder) Keep(n int) error {
 	return d.s.Commit(1 + n) // the pass held the token before them, too
 }
 
-// propose asks the draft, as far as that pays.
+// propose asks the draft for as many tokens as pay.
 func (d *Decoder) propose() (Proposal, error) {
 	clear(d.paces)
 	most := min(MaxDraft, d.s.Left()-1) // beside the pending token, in a pass that no slide cuts
@@ -251,7 +251,7 @@ func (d *Decoder) propose() (Proposal, error) {
 	return p, nil
 }
 
-// pace gives a source its pace, none while it sits out.
+// pace gives a source its pace, or nil while it sits out.
 func (d *Decoder) pace(source string) *Pace {
 	d.asked()
 	c := d.control[source]
@@ -274,8 +274,8 @@ func (d *Decoder) asked() {
 	}
 }
 
-// check feeds the pending token and the proposal in one pass, keeps what the
-// model would have made itself, and draws the token that follows.
+// check feeds the pending token and the proposal in one pass, keeps the tokens
+// that the model would have made itself, and samples the token that follows.
 func (d *Decoder) check(p Proposal) ([]int32, error) {
 	want := model.WantLast
 	if len(p.Tokens) > 0 {
@@ -341,7 +341,7 @@ func (d *Decoder) until(p Proposal, accepted int, err error) ([]int32, error) {
 func (d *Decoder) count(p Proposal, accepted int, took time.Duration) {
 	n := len(p.Tokens)
 	d.costs.passed(1+n, took, d.passed[1+n])
-	d.passed[1+n] = true // what a backend prepares at the first of its length is no measure
+	d.passed[1+n] = true // the first pass of a length includes the backend's preparation and is no measure
 	for source, c := range d.control {
 		pace := d.paces[source]
 		switch {
