@@ -11,8 +11,8 @@ import (
 	"github.com/mil-run/mil/tokenizer"
 )
 
-// Complete goes on with text as it stands, without a template, in a session of
-// its own: what was there before is forgotten. Errors name the model's file.
+// Complete goes on with text exactly as it is, without a template, in a session
+// of its own. Everything before it is forgotten. Errors name the model's file.
 func (e *Engine) Complete(ctx context.Context, s *model.Session, text string, set Settings, progress func(done, total int), emit func(string)) (Reply, error) {
 	r, err := e.complete(ctx, s, text, set, progress, emit)
 	return r, e.file.Named(err)

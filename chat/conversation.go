@@ -22,7 +22,7 @@ type Conversation struct {
 	set      Settings
 	decoder  *speculate.Decoder
 	messages []Message
-	at       point  // what the session's tokens stand for
+	at       point  // the text behind the session's tokens
 	marks    []mark // oldest first
 	file     *session.File
 }
@@ -39,7 +39,7 @@ func (c *Conversation) Costs() (pass map[int]float64, draft float64) { return c.
 // Settings are the present settings.
 func (c *Conversation) Settings() Settings { return c.set }
 
-// Set changes the settings but for the draft; the random numbers begin again
+// Set changes the settings except for the draft. The random numbers begin again
 // from the seed.
 func (c *Conversation) Set(set Settings) {
 	set.Draft = c.set.Draft
@@ -50,7 +50,7 @@ func (c *Conversation) Set(set Settings) {
 // Messages are the conversation so far. The caller must not change them.
 func (c *Conversation) Messages() []Message { return c.messages }
 
-// Load replaces the conversation; the session reads it with the next reply.
+// Load replaces the conversation. The session reads it with the next reply.
 func (c *Conversation) Load(messages []Message) { c.messages = slices.Clone(messages) }
 
 // Reset forgets everything but the system message.
@@ -72,9 +72,9 @@ func (c *Conversation) System(text string) {
 	}
 }
 
-// Say adds the user's message and returns the reply, which emit is given piece
-// by piece as it is made. After an error, or when ctx ends before the reply
-// begins, the message is taken back.
+// Say adds the user's message and returns the reply. emit is given the reply
+// piece by piece as it is made. After an error, or when ctx ends before the
+// reply begins, the message is taken back.
 func (c *Conversation) Say(ctx context.Context, text string, emit func(string)) (Reply, error) {
 	c.messages = append(c.messages, Message{"user", text})
 	r, err := c.Reply(ctx, emit)
@@ -102,8 +102,8 @@ func (c *Conversation) Regenerate(ctx context.Context, emit func(string)) (Reply
 	return r, err
 }
 
-// Undo takes the last message and its reply back, and returns the message. The
-// session goes back too where it has kept the point; nothing is fed.
+// Undo takes back the last message and its reply, and returns the message. The
+// session goes back too where it has kept the point, and nothing is fed.
 func (c *Conversation) Undo() (string, error) {
 	n := len(c.messages)
 	if n > 0 && c.messages[n-1].Role == "assistant" {

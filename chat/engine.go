@@ -1,5 +1,5 @@
-// Package chat holds conversations with a model: it renders messages through
-// the checkpoint's template, feeds a session only what is new, and streams
+// Package chat holds conversations with a model. It renders messages through
+// the checkpoint's template, feeds a session only the new tokens, and streams
 // replies.
 package chat
 
@@ -19,9 +19,10 @@ import (
 type Engine struct {
 	Model     *model.Model
 	Tokenizer *tokenizer.Tokenizer
-	// Defaults is how the checkpoint wants tokens to be chosen.
+	// Defaults are the checkpoint's own sampling options.
 	Defaults sample.Options
-	// Cache, if set, is asked for what a prompt begins with, and given what was read.
+	// Cache, if set, is asked for the beginning of a prompt, and keeps the
+	// prompts that were read.
 	Cache *session.Cache
 
 	file     *format.File
@@ -30,7 +31,7 @@ type Engine struct {
 	ends     map[int32]bool     // tokens that end a reply
 }
 
-// Fallback is how tokens are chosen where a checkpoint says nothing about it.
+// Fallback is the sampling options where a checkpoint says nothing about them.
 var Fallback = sample.Options{Temp: 0.7, TopP: 0.9}
 
 // Open checks a model file and reads everything but its weights.
@@ -111,5 +112,5 @@ func defaults(kv *format.Meta) (sample.Options, error) {
 var ErrNoTemplate = errors.New("the model has no chat template; `mil run --raw` completes text without one")
 
 // CanChat says why a model cannot chat: it has no chat template, which is
-// ErrNoTemplate, or one that is not understood.
+// ErrNoTemplate, or one that mil does not understand.
 func (e *Engine) CanChat() error { return e.noChat }

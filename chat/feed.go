@@ -14,8 +14,8 @@ import (
 // within them, too.
 const feedStep = 512
 
-// tooLong says why the rest of a prompt of n tokens does not fit the context; nil
-// where it does.
+// tooLong says why the rest of a prompt of n tokens does not fit the context,
+// or is nil where it does.
 func tooLong(s *model.Session, n int, advice string) error {
 	switch {
 	case n-len(s.Tokens()) < s.Room():
@@ -28,10 +28,10 @@ func tooLong(s *model.Session, n int, advice string) error {
 	return fmt.Errorf("%w: the prompt is %d tokens long, the context %d; %s", model.ErrContext, n, s.Context(), advice)
 }
 
-// feed gives the session the rest of ids, of which it has some, in steps that can
-// be interrupted, and returns the last one's logits. logits are the next
-// token's where it has all of them. Where there is a cache, it is asked first for
-// more than the session has.
+// feed gives the session the tokens of ids that it lacks, in steps that can be
+// interrupted, and returns the last one's logits. Where it has all of them,
+// logits are the next token's. Where there is a cache, it is asked first for a
+// longer beginning than the session has.
 func (e *Engine) feed(ctx context.Context, s *model.Session, ids []int32, logits []float32, progress func(done, total int)) ([]float32, error) {
 	if e.Cache != nil {
 		n, found, err := e.Cache.Find(s, ids, len(s.Tokens()))

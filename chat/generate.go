@@ -56,8 +56,8 @@ func (r Reason) Finish() string {
 type Reply struct {
 	Text string
 	Why  Reason
-	// Cut says in a line which limit cut the reply and how to move it; "" where none
-	// did.
+	// Cut says in one line which limit cut the reply and how to move it. It is
+	// "" where none did.
 	Cut   string
 	Stats Stats
 
@@ -74,7 +74,7 @@ type Stats struct {
 	GeneratedTokens int           `json:"generated_tokens"`
 	GenerationTime  time.Duration `json:"generation_ns"`       // of all tokens but the first
 	FirstToken      time.Duration `json:"first_token_time_ns"` // from the request to the first token
-	// Speculation is what a draft did; nil without one.
+	// Speculation is the draft's statistics, nil without a draft.
 	Speculation *speculate.Stats `json:"speculation,omitempty"`
 }
 
@@ -101,8 +101,8 @@ func (s Stats) String() string {
 	return line
 }
 
-// generate goes on from what a decoder was begun with until something ends the
-// reply. emit is given the text as it comes, in whole characters.
+// generate goes on from the point that a decoder was begun with until the reply
+// ends. emit is given the text as it comes, in whole characters.
 func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.Decoder, set Settings, emit func(string)) (r Reply, err error) {
 	var out strings.Builder
 	stream := e.Tokenizer.Stream(true)

@@ -10,14 +10,14 @@ import (
 	"github.com/mil-run/mil/session"
 )
 
-// note is what a session file keeps beside tokens, memory and messages.
+// note is the part of a session file beside tokens, memory and messages.
 type note struct {
 	Sampling sample.Options `json:"sampling"`
 	Random   []byte         `json:"random"` // the sampler's state
 	pointNote
 }
 
-// pointNote is of a point what its messages do not say.
+// pointNote is the part of a point that its messages do not tell.
 type pointNote struct {
 	Unfed []int32 `json:"unfed,omitempty"`
 	Known bool    `json:"known"`
@@ -33,11 +33,11 @@ func (n *pointNote) check(vocab int) error {
 	return nil
 }
 
-// longPrompt is from how many tokens of a prompt on the point behind it is kept in
-// the file: short ones are fed again.
+// longPrompt is the number of tokens in a prompt from which on the point behind
+// it is kept in the file. Shorter prompts are fed again.
 const longPrompt = 512
 
-// turn is where the conversation stands.
+// turn is the present point of the conversation.
 func (c *Conversation) turn() (t session.Turn, err error) {
 	n := note{Sampling: c.set.Sampling, pointNote: c.at.note()}
 	if n.Random, err = c.decoder.Random(); err != nil {
@@ -66,9 +66,9 @@ func (c *Conversation) turn() (t session.Turn, err error) {
 	return t, err
 }
 
-// Save writes the conversation and all its session knows to a file, whole or not
-// at all. The file that it is attached to is brought up to date, and made anew
-// where it is gone.
+// Save writes the conversation and everything its session knows to a file,
+// whole or not at all. A file that the conversation is attached to is brought
+// up to date, and made anew where it is gone.
 func (c *Conversation) Save(path string) error {
 	t, err := c.turn()
 	if err != nil {
@@ -81,7 +81,7 @@ func (c *Conversation) Save(path string) error {
 }
 
 // Restore goes on with a conversation that Save wrote or Attach kept. After an
-// error the present one goes on.
+// error the present conversation goes on.
 func (c *Conversation) Restore(path string) (*session.Found, error) {
 	found, err := session.Load(path, c.s)
 	if err != nil {
@@ -93,8 +93,8 @@ func (c *Conversation) Restore(path string) (*session.Found, error) {
 	return found, c.resume(path, found)
 }
 
-// Attach keeps the conversation in a session file: it goes on with what the file
-// holds, and Sync writes what is new. found is nil where the file is new.
+// Attach keeps the conversation in a session file. It goes on with the file's
+// contents, and Sync writes new turns. found is nil where the file is new.
 func (c *Conversation) Attach(path string) (found *session.Found, err error) {
 	if c.file, found, err = session.Open(path, c.s); err != nil || found == nil {
 		return nil, err
@@ -107,7 +107,8 @@ func (c *Conversation) Attach(path string) (found *session.Found, err error) {
 	return found, nil
 }
 
-// Sync writes what is new to the file the conversation is attached to, if it is.
+// Sync writes the new turns to the file that the conversation is attached to,
+// if any.
 func (c *Conversation) Sync() error {
 	if c.file == nil {
 		return nil
@@ -119,7 +120,7 @@ func (c *Conversation) Sync() error {
 	return c.file.Append(c.s, t)
 }
 
-// Close leaves the file the conversation is attached to.
+// Close releases the file that the conversation is attached to.
 func (c *Conversation) Close() error {
 	if c.file == nil {
 		return nil
@@ -127,7 +128,7 @@ func (c *Conversation) Close() error {
 	return c.file.Close()
 }
 
-// resume takes over what was found.
+// resume takes over the conversation of a file.
 func (c *Conversation) resume(path string, found *session.Found) error {
 	c.messages, c.marks, c.at = nil, nil, point{}
 	if found.Turns == 0 {

@@ -11,8 +11,8 @@ type Message struct {
 	Content string `json:"content"`
 }
 
-// render gives the conversation's text up to where a reply begins, and which
-// parts of it are the messages'.
+// render gives the conversation's text up to the beginning of a reply, and
+// marks the parts that are the messages'.
 func (e *Engine) render(messages []Message) (template.Rendered, error) {
 	if err := e.CanChat(); err != nil {
 		return template.Rendered{}, err

@@ -11,8 +11,8 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// point is what a session's tokens stand for: text that was rendered, and a
-// reply that was generated.
+// point is the text behind a session's tokens: rendered text, and a generated
+// reply.
 type point struct {
 	prompt template.Rendered
 	reply  string
@@ -20,8 +20,8 @@ type point struct {
 	known  bool    // the tokens are exactly these texts'
 }
 
-// rest is what follows the point in a rendered text that begins with it. A
-// template may trim a reply.
+// rest is the part of a rendered text behind the point, if the text begins with
+// it. A template may trim a reply.
 func (p *point) rest(text template.Rendered) (template.Rendered, bool) {
 	text, ok := text.After(p.prompt)
 	if !ok || !p.known {
@@ -41,10 +41,11 @@ type mark struct {
 	logits   []float32 // of the next token, before a reply
 }
 
-// What is kept of marks, each of which holds the whole recurrent state: the last
-// closeMarks turns' ends and the newest point before a reply; of turns further
-// back every second, of twice as far every fourth, and so on, so that memory
-// stays flat; and of all this the newest, two at least, that fit markBytes.
+// Each mark holds the whole recurrent state, so few are kept: the ends of the
+// last closeMarks turns and the newest point before a reply. Of turns further
+// back every second is kept, of those twice as far back every fourth, and so
+// on, so that memory stays flat. Of all these the newest stay that fit
+// markBytes, at least two.
 const (
 	closeMarks = 16
 	markBytes  = 512 << 20
@@ -76,8 +77,8 @@ func (c *Conversation) mark(p point, messages int, logits []float32) error {
 	return nil
 }
 
-// read brings the session to the end of the rendered text, feeding only what is
-// new, and returns the next token's logits.
+// read brings the session to the end of the rendered text, feeds only its new
+// tokens, and returns the next token's logits.
 func (c *Conversation) read(ctx context.Context, text template.Rendered) (logits []float32, st Stats, err error) {
 	ids := c.ids(text)
 	if err := c.pin(ids); err != nil {
@@ -92,7 +93,7 @@ func (c *Conversation) read(ctx context.Context, text template.Rendered) (logits
 		if logits, err = c.rewind(ids); err != nil {
 			return nil, st, err
 		}
-		if err := tooLong(c.s, len(ids), advice); err != nil { // what had been dropped is back
+		if err := tooLong(c.s, len(ids), advice); err != nil { // the dropped positions are back
 			return nil, st, err
 		}
 	case len(have) > 0 && c.at.known: // the end of a turn
@@ -118,9 +119,9 @@ func (c *Conversation) read(ctx context.Context, text template.Rendered) (logits
 	return logits, st, nil
 }
 
-// pin keeps the system message in the caches, whatever else has to go. What slid
-// while another number of tokens was kept is read anew: where a context slides
-// depends on its text alone.
+// pin keeps the system message in the caches at every slide. A text that slid
+// while another number of tokens was kept is read anew: the text alone decides
+// where a context slides.
 func (c *Conversation) pin(ids []int32) error {
 	n, err := c.pinned(ids)
 	if err != nil {
@@ -141,8 +142,8 @@ func (c *Conversation) pinned(ids []int32) (int, error) {
 	if len(c.messages) == 0 || c.messages[0].Role != "system" {
 		return 0, nil
 	}
-	// What two conversations with this system message have in common is it and what
-	// the template puts around it.
+	// Two conversations with this system message begin alike with the message
+	// and the template's text around it.
 	texts := [2]string{"a", "Z"}
 	var have [2][]int32
 	for i, t := range texts {
@@ -163,8 +164,8 @@ func alike(a, b []int32) (n int) {
 	return n
 }
 
-// rewind goes back to the last mark that the tokens begin with, and returns
-// the logits kept there; without one it goes back to the beginning.
+// rewind goes back to the last mark that the tokens begin with, and returns the
+// logits kept there. Without such a mark it goes back to the beginning.
 func (c *Conversation) rewind(ids []int32) ([]float32, error) {
 	for len(c.marks) > 0 {
 		m := c.marks[len(c.marks)-1]
@@ -196,9 +197,9 @@ func (c *Conversation) returnTo(messages int) error {
 	return nil
 }
 
-// ids are the tokens of the rendered text: what the session has already read,
-// as it read it, and the rest encoded. A reply's tokens need not be those its
-// text would be encoded to.
+// ids are the tokens of the rendered text. The part that the session has read
+// keeps its tokens, and the rest is encoded. A reply's tokens need not be those
+// its text would be encoded to.
 func (c *Conversation) ids(text template.Rendered) []int32 {
 	whole := c.e.encode(text)
 	have := c.s.Tokens()

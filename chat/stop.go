@@ -2,14 +2,14 @@ package chat
 
 import "strings"
 
-// stopper passes text on until one of the stop strings appears, and holds back
-// what may be the beginning of one.
+// stopper passes text on until one of the stop strings appears. It holds back
+// text that may be the beginning of one.
 type stopper struct {
 	stops []string
 	held  string
 }
 
-// push takes the next piece and returns what may be shown; stopped says that a
+// push takes the next piece and returns the text to show. stopped says that a
 // stop string begins right after it.
 func (s *stopper) push(piece string) (out string, stopped bool) {
 	text := s.held + piece
@@ -36,7 +36,7 @@ func (s *stopper) push(piece string) (out string, stopped bool) {
 	return text[:len(text)-keep], false
 }
 
-// flush returns what was held back when no more text comes.
+// flush returns the text that was held back when no more comes.
 func (s *stopper) flush() string {
 	out := s.held
 	s.held = ""

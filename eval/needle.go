@@ -34,10 +34,11 @@ func (g *Grid) Total() Count {
 	return t
 }
 
-// promptSpare is what template, question and reply need beside the text.
+// promptSpare is the room that template, question and reply need beside the
+// text.
 const promptSpare = 96
 
-// Lengths doubles from 256 tokens to what the context holds.
+// Lengths doubles from 256 tokens up to the context's size.
 func Lengths(context int) []int {
 	var list []int
 	for n := 256; n+promptSpare <= context; n *= 2 {

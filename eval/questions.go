@@ -79,9 +79,9 @@ func (a *Answers) add(kind string, right bool) {
 	}
 }
 
-// Ask puts every question to the model in a conversation of its own, and
-// counts replies that are the answer but for space around it. Tokens are the
-// likeliest.
+// Ask puts every question to the model in a conversation of its own. It counts
+// replies that equal the answer, ignoring white space around it. Sampling is
+// greedy.
 func Ask(ctx context.Context, e *chat.Engine, s *model.Session, list []Question, progress func(done, total int)) (Answers, error) {
 	var counts Answers
 	for i, q := range list {

@@ -19,17 +19,17 @@ type Score struct {
 	Divergence *Divergence // nil without a reference
 }
 
-// Divergence is that of a model's predictions from the reference's, in nats a
+// Divergence compares a model's predictions with the reference's, in nats a
 // token.
 type Divergence struct {
 	Perplexity Interval // the reference's
-	Mean, P99  Interval // Kullback-Leibler, of the model from the reference
-	Top1       Interval // how often both hold the same token for likeliest
+	Mean, P99  Interval // KL divergence of the model from the reference
+	Top1       Interval // how often both have the same likeliest token
 }
 
-// Measure scores a text in windows of the session's context, each of which
-// begins half a window before what it predicts; base may be nil. All
-// intervals take tokens as independent.
+// Measure scores a text in windows of the session's context. Each window begins
+// half a window before the tokens it predicts. base may be nil. All intervals
+// take tokens as independent.
 func Measure(ctx context.Context, t Text, s, base *model.Session, progress func(done, total int)) (*Score, error) {
 	sessions := []*model.Session{s}
 	if base != nil {
@@ -82,7 +82,7 @@ func perplexity(loss []float64) Interval {
 	return Interval{math.Exp(m.Value), math.Exp(m.Low), math.Exp(m.High)}
 }
 
-// outcome is one predicted token's.
+// outcome is the score of one predicted token.
 type outcome struct {
 	loss, baseLoss float64 // negative log likelihoods
 	kl             float64 // of the model from the reference
@@ -123,7 +123,7 @@ func compare(logits [][]float32, ids []int32, vocab int) []outcome {
 	return out
 }
 
-// distribution is what turns a row of logits into log probabilities.
+// distribution turns a row of logits into log probabilities.
 type distribution struct {
 	best int     // the first of the largest logits
 	norm float64 // log of the sum of exponentials
@@ -145,13 +145,13 @@ func newDistribution(row []float32) distribution {
 
 func (d distribution) log(logit float32) float64 { return float64(logit) - d.norm }
 
-// divergence is the sum of q*(log q - log p); rounding may leave it a little
-// below zero, where it is zero.
+// divergence is the sum of q*(log q - log p). Rounding may leave it a little
+// below zero, and then it is zero.
 func divergence(qRow, pRow []float32, q, p distribution) float64 {
 	var sum float64
 	for i, v := range qRow {
 		lq := q.log(v)
-		if e := math.Exp(lq); e > 0 { // not what a model rules out
+		if e := math.Exp(lq); e > 0 { // not tokens that the model rules out
 			sum += e * (lq - p.log(pRow[i]))
 		}
 	}

@@ -1,5 +1,5 @@
-// Package eval measures models: perplexity of a text, divergence from another
-// model, questions with exact answers, a needle in a haystack.
+// Package eval measures models: perplexity of a text, KL divergence from
+// another model, questions with exact answers, a needle in a haystack.
 package eval
 
 import (
@@ -15,14 +15,14 @@ import (
 // ErrInterrupted is returned when the context ends before the measurement.
 var ErrInterrupted = errors.New("interrupted")
 
-// Text is what models are measured on.
+// Text is a text to measure models on.
 type Text struct {
-	Lead []int32 // what every window begins with: the token that begins a text
+	Lead []int32 // the beginning of every window: the token that begins a text
 	IDs  []int32
 }
 
-// NewText encodes a text. With special, texts of special tokens in it are
-// those tokens, as in a rendered conversation.
+// NewText encodes a text. With special, the names of special tokens in it
+// become those tokens, as in a rendered conversation.
 func NewText(tok *tokenizer.Tokenizer, text string, special bool) Text {
 	return Text{
 		Lead: tok.Encode("", tokenizer.EncodeOptions{AddSpecial: true}),
@@ -34,9 +34,9 @@ func NewText(tok *tokenizer.Tokenizer, text string, special bool) Text {
 // predicted.
 type window struct{ start, from, end int }
 
-// windows cuts n tokens into windows of at most size. Each predicts what
-// follows the last one, and begins overlap tokens before that. Without a lead
-// nothing predicts the first token.
+// windows cuts n tokens into windows of at most size. Each predicts the tokens
+// that follow the last one, and begins overlap tokens before them. Without a
+// lead nothing predicts the first token.
 func windows(n, size, overlap int, lead bool) []window {
 	from := 0
 	if !lead {
@@ -52,8 +52,9 @@ func windows(n, size, overlap int, lead bool) []window {
 	return list
 }
 
-// cut is the text's windows for a context of n tokens; each begins half
-// of it, or where that is not wanted the least, before what it predicts.
+// cut is the text's windows for a context of n tokens. Each begins before the
+// tokens it predicts, by half the context, or by as little as possible where
+// overlap is not wanted.
 func (t *Text) cut(size int, half bool) ([]window, error) {
 	size -= len(t.Lead)
 	if size < 2 {
@@ -77,8 +78,8 @@ func (t *Text) cut(size int, half bool) ([]window, error) {
 // passTokens is how many tokens' logits are held at a time.
 const passTokens = 256
 
-// read feeds a window to every session and calls row with what each predicts
-// for ids [at, at+n): logits[i] is session i's [n][vocabulary].
+// read feeds a window to every session and calls row with the predictions for
+// ids [at, at+n): logits[i] is session i's [n][vocabulary].
 func (t *Text) read(ctx context.Context, w window, rows func(at, n int, logits [][]float32) error, sessions ...*model.Session) error {
 	for _, s := range sessions {
 		if err := s.Reset(); err != nil {
@@ -113,9 +114,10 @@ func (t *Text) read(ctx context.Context, w window, rows func(at, n int, logits [
 	return nil
 }
 
-// Read feeds a text in windows of the session's context, whole, for what a
-// backend observes on the way, beginning with the window that holds token from of
-// all that are fed. It tells window before each how many were fed before it.
+// Read feeds a text in whole windows of the session's context, for a backend
+// that observes the passes. It begins with the window that holds token from of
+// all fed tokens. Before each window it calls window with the number of tokens
+// fed so far.
 func Read(ctx context.Context, t Text, s *model.Session, from int64, window func(fed int64), progress func(done, total int)) error {
 	list, err := t.cut(s.Context(), false)
 	if err != nil {

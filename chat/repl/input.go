@@ -31,7 +31,8 @@ type input struct {
 	quoted  bool // stood between quotes, and is no command
 }
 
-// read gives the next input: a line, or what stands between quotes.
+// read gives the next input: a line, which is a command when it begins with a
+// slash, or a text between quotes, which never is.
 func (r *repl) read() (in input, err error) {
 	line, err := r.lines.Line(false)
 	first, ok := strings.CutPrefix(strings.TrimLeft(line, " \t"), quotes)
@@ -55,7 +56,7 @@ func isCommand(line string) bool {
 	return ok && !strings.Contains(rest, "/")
 }
 
-// quoted goes on reading up to the closing quotes; first is the rest of the
+// quoted goes on reading up to the closing quotes. first is the rest of the
 // line that opened them.
 func (r *repl) quoted(first string) (string, error) {
 	if body, ok := strings.CutSuffix(strings.TrimRight(first, " \t"), quotes); ok {
@@ -86,7 +87,7 @@ func (r *repl) quoted(first string) (string, error) {
 // pipe reads lines nobody types.
 type pipe struct{ s *bufio.Scanner }
 
-// maxLine bounds a line from a pipe, far above what a context takes.
+// maxLine bounds a line from a pipe. It is far above a context's size.
 const maxLine = 16 << 20
 
 func newPipe(in io.Reader) *pipe {

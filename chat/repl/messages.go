@@ -30,10 +30,10 @@ func ReadMessages(path string) ([]chat.Message, error) {
 }
 
 // ParseMessages reads a JSON list of messages {"role", "content"}, or an object
-// with such a list as "messages". A role is system, user or assistant; content is
-// a text, or a list of parts {"type": "text", "text"} whose texts follow each
-// other. What the model could not be shown is an error that tells its place, and
-// is never left out; null is as if it was not there.
+// with such a list as "messages". A role is system, user or assistant. Content
+// is a text, or a list of parts {"type": "text", "text"} whose texts follow
+// each other. Anything that the model could not be shown is an error that tells
+// its place, and is never left out. null counts as absent.
 func ParseMessages(b []byte) ([]chat.Message, error) {
 	if err := json.Unmarshal(b, new(json.RawMessage)); err != nil {
 		var syntax *json.SyntaxError
@@ -74,7 +74,7 @@ func ParseMessages(b []byte) ([]chat.Message, error) {
 }
 
 // unused are fields that OpenAI's clients write into every message. They may be
-// there as long as they say nothing.
+// there while they are empty.
 var unused = []string{"name", "refusal", "audio", "annotations", "function_call", "tool_calls", "tool_call_id"}
 
 // roles are those of messages that every chat template should know.
@@ -156,7 +156,7 @@ func part(to *bytes.Buffer, raw json.RawMessage, at string) error {
 
 func isNull(v json.RawMessage) bool { return len(v) == 0 || bytes.Equal(v, []byte("null")) }
 
-// place is where a key stands; one that is no plain word is quoted.
+// place is where a key stands. A key that is no plain word is quoted.
 func place(at, key string) string {
 	if len(key) > 100 {
 		return fmt.Sprintf("%s[%.100q]", at, key)

@@ -10,8 +10,8 @@ import (
 // been typed: the line is drawn anew for characters within it.
 const longPaste = 1000
 
-// Longer pasted texts stand in the line as one character each, of a private
-// use plane, which means the text at its place in the list.
+// Each longer pasted text stands in the line as one character of a private use
+// plane, which gives the text's place in the list.
 const (
 	firstMark = '\U0010F000'
 	lastMark  = '\U0010FFFD'
@@ -24,7 +24,7 @@ type pastes struct {
 	list []string
 }
 
-// keep returns what stands for the text in a line.
+// keep returns the character that stands for the text in a line.
 func (p *pastes) keep(text string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -36,7 +36,7 @@ func (p *pastes) keep(text string) string {
 	return string(mark)
 }
 
-// expand puts the texts where their marks stand and says how many there were.
+// expand puts the texts in the place of their marks and counts them.
 func (p *pastes) expand(line string) (text string, pasted int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -21,9 +21,8 @@ type Options struct {
 	In  *os.File
 	Out io.Writer
 	Err io.Writer
-	// Terminal says that somebody types and looks, In and Out being one terminal:
-	// prompts, notices and line editing. Without it nothing but replies is printed
-	// to Out.
+	// Terminal says that somebody types at a terminal, with prompts, notices
+	// and line editing. Otherwise nothing except replies is printed to Out.
 	Terminal bool
 	Greeting string // shown first on a terminal
 	Stats    bool   // print statistics after each reply
@@ -41,14 +40,14 @@ type repl struct {
 	term  *terminal // lines, where somebody types; else nil
 
 	progress Progress
-	unkept   error // why the session file lacks what was said last
+	unkept   error // why the session file lacks the last turn
 }
 
 // errQuit ends the chat.
 var errQuit = errors.New("quit")
 
 // Run chats until the input ends or somebody quits. On a terminal errors are
-// shown and the chat goes on; in a pipe the first one ends it.
+// shown and the chat goes on. In a pipe the first error ends it.
 func Run(c *chat.Conversation, o Options) error {
 	r := &repl{Options: o, c: c, store: newStore()}
 	if o.Terminal {
@@ -142,7 +141,7 @@ func (r *repl) say(in input) error {
 	return err
 }
 
-// answer prints one reply; an interrupt ends the reply and not the chat.
+// answer prints one reply. An interrupt ends the reply and not the chat.
 func (r *repl) answer(reply func(ctx context.Context, emit func(string)) (chat.Reply, error)) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -204,7 +203,7 @@ func (r *repl) warn(line string) {
 	fmt.Fprintln(r.Err, "mil:", line)
 }
 
-// notice is for somebody who looks.
+// notice prints a line for somebody at a terminal.
 func (r *repl) notice(text string) {
 	if r.term != nil {
 		if r.term.text.Begun() {
@@ -214,10 +213,10 @@ func (r *repl) notice(text string) {
 	}
 }
 
-// Line is an error's text as one short line, safe for a terminal: it may quote
+// Line is an error's text as one line, safe for a terminal, since it may quote
 // files and arguments.
 func Line(err error) string { return gate.Line(err) }
 
-// Visible makes text safe for a terminal: control characters, with which a
+// Visible makes text safe for a terminal. Control characters, with which a
 // model or a file could move the cursor or change its title, become marks.
 func Visible(text string) string { return gate.Visible(text) }

@@ -16,8 +16,8 @@ import (
 	"github.com/mil-run/mil/session"
 )
 
-// store is the user's folder for history and saved conversations; "" where the
-// system has none.
+// store is the user's folder for history and saved conversations, or "" where
+// the system has none.
 type store struct{ dir string }
 
 func newStore() store {
@@ -44,12 +44,12 @@ func (s store) history() string {
 }
 
 const (
-	extSession  = ".session" // all a session knows
+	extSession  = ".session" // everything a session knows
 	extMessages = ".json"    // messages, as --messages takes them
 )
 
-// path is where a conversation of that name is kept: a path of the user's own
-// when it looks like one.
+// path is where a conversation of that name is kept. A name that looks like a
+// path is one.
 func (s store) path(name string) (string, error) {
 	if strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, extMessages) || strings.HasSuffix(name, extSession) {
 		return name, nil
@@ -60,8 +60,8 @@ func (s store) path(name string) (string, error) {
 	return filepath.Join(s.dir, "chats", name+extSession), nil
 }
 
-// save writes a conversation, whole or not at all, and returns its path: with its
-// session, or to a .json file the messages.
+// save writes a conversation, whole or not at all, and returns its path. A
+// .json file gets the messages, any other file the session too.
 func (s store) save(name string, c *chat.Conversation) (string, error) {
 	path, err := s.path(name)
 	if err != nil {
@@ -116,7 +116,7 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// Describe says in a line what a session file held.
+// Describe describes the contents of a session file in one line.
 func Describe(f *session.Found) string {
 	text := fmt.Sprintf("going on with %d messages, %d tokens", len(f.Messages), f.Tokens)
 	if f.Torn {

@@ -212,9 +212,9 @@ func sliceBound(v any) (int64, error) {
 	return n, nil
 }
 
-// sliceRange puts the bounds of a slice in order: those left out go by the
-// direction, negative ones count from the end, and those past an end stop
-// there (at -1, going down).
+// sliceRange puts the bounds of a slice in order. Missing bounds follow the
+// direction, negative ones count from the end, and those past an end stop there
+// (at -1, going down).
 func sliceRange(n int, lo, hi any, by int64) (from, to int, err error) {
 	least, most := int64(0), int64(n)
 	if by < 0 {

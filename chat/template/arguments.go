@@ -36,7 +36,7 @@ func (m *machine) name(a *arguments, name str, v any) error {
 	return m.putKey(a.named, name, v)
 }
 
-// arguments evaluates what stands between the parentheses of a call.
+// arguments evaluates the text between the parentheses of a call.
 func (m *machine) arguments(c callArgs) (arguments, error) {
 	var a arguments
 	if len(c.pos) > 0 {
@@ -129,8 +129,8 @@ type builtin struct {
 	call     func(m *machine, x any, p params) (any, error)
 }
 
-// def describes a builtin. Its parameters are words, those that may be left
-// out end in "?"; "*" stands for any.
+// def describes a builtin. Its parameters are words. Optional ones end in "?",
+// and "*" stands for any.
 func def(names string, call func(m *machine, x any, p params) (any, error)) *builtin {
 	b := &builtin{call: call, variadic: names == "*"}
 	if b.variadic {
@@ -229,7 +229,7 @@ func (p params) number(i int, otherwise int64) (int64, error) {
 	return wantInt(p.values[i])
 }
 
-// wantInt reads an integer where no other value will do.
+// wantInt reads an integer where no other value is allowed.
 func wantInt(v any) (int64, error) {
 	if u, ok := v.(*undefined); ok {
 		return 0, u.err()

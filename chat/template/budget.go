@@ -6,17 +6,17 @@ import (
 	"fmt"
 )
 
-// Limits is what one render may spend before it is refused. A template comes
-// out of a downloaded file and is trusted with nothing. None of the limits is a
-// time: the same render is refused or not on every machine.
+// Limits are the amounts that one render may spend before it is refused. A
+// template comes out of a downloaded file and is trusted with nothing. None of
+// the limits is a time, so a render is refused or not alike on every machine.
 type Limits struct {
 	Steps  int // tree nodes evaluated, items looked at, values compared
 	Bytes  int // bytes read and made by all operations together
 	Output int // bytes of the result
 }
 
-// DefaultLimits leaves a conversation of tens of thousands of turns alone, and
-// ends one meant to do harm in less than a second of computing.
+// DefaultLimits allow a conversation of tens of thousands of turns, and end a
+// harmful one in less than a second of computing.
 var DefaultLimits = Limits{Steps: 4 << 20, Bytes: 64 << 20, Output: 16 << 20}
 
 const (
@@ -26,11 +26,11 @@ const (
 	maxText   = 16 << 20  // bytes of a text put together of parts
 	maxRange  = 100000    // as Jinja's sandbox
 	maxDigits = 4300      // of an integer, as Python reads them
-	loopSteps = 8         // what an iteration costs, over its body
+	loopSteps = 8         // the cost of an iteration, beyond its body
 )
 
-// What things cost in bytes, about: what they take, and more where making them
-// takes long.
+// The approximate costs of things in bytes: the memory they take, and more
+// where making them takes long.
 const (
 	itemBytes  = 16  // one more list item
 	charBytes  = 40  // a character as an item of its own
@@ -40,7 +40,7 @@ const (
 
 var errTooLong = errors.New("a text is too long")
 
-// budget counts down what is left.
+// budget counts down the rest.
 type budget struct {
 	left  Limits
 	depth int

@@ -7,7 +7,7 @@ import (
 )
 
 // grown are the characters whose upper case is more than one character long,
-// each with that and with its title case. Other than those, Python's and Go's
+// each with its upper and its title case. Apart from those, Python's and Go's
 // tables agree.
 var grown = func() map[rune][2]string {
 	m := map[rune][2]string{}
@@ -54,12 +54,12 @@ func titleRune(r rune) string {
 	return string(unicode.ToTitle(r))
 }
 
-// recase changes the case of a text: it calls emit with what becomes of each
-// character, and where that stood.
+// recase changes the case of a text. It calls emit with the new form of each
+// character, and the place of the old one.
 type recase func(s string, emit func(i int, out string))
 
-// apply changes a text, whose characters stay where they came from. Paid for by
-// the caller, with thrice the text's length: case makes none longer than that.
+// apply changes a text, whose characters keep their origin. The caller pays for
+// it, with thrice the text's length: no change of case makes more of it.
 func (f recase) apply(x str) str {
 	b := &builder{}
 	b.text.Grow(len(x.s))
@@ -67,7 +67,7 @@ func (f recase) apply(x str) str {
 	return b.str(x.isMarkup())
 }
 
-// text is what becomes of s.
+// text is the changed form of s.
 func (f recase) text(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))

@@ -24,8 +24,8 @@ func (m *machine) compare(op string, a, b any) (bool, error) {
 	return m.order(op, a, b)
 }
 
-// equal is Python's ==. Values cannot contain themselves but through a
-// namespace, which is equal to itself alone.
+// equal is Python's ==. Only a namespace can make a value contain itself, and a
+// namespace is equal to itself alone.
 func (m *machine) equal(a, b any) (bool, error) {
 	if err := m.enter(); err != nil {
 		return false, err

@@ -8,8 +8,8 @@ type Map struct {
 	index  map[any]int
 }
 
-// Message is one turn of a conversation: role, content and whatever else the
-// template of a model reads (tool_calls, name, ...), in its order.
+// Message is one turn of a conversation: role, content and every other field
+// that a model's template reads (tool_calls, name, ...), in its order.
 type Message = *Map
 
 // NewMessage makes the plain kind of message.
@@ -51,7 +51,7 @@ func (d *Map) put(hash, key, v any) {
 	d.values = append(d.values, v)
 }
 
-// lookup finds a key of any type; one that cannot be a key is an error.
+// lookup finds a key of any type. A value that cannot be a key is an error.
 func (d *Map) lookup(key any) (v any, ok bool, err error) {
 	h, err := hashKey(key)
 	if err == nil {

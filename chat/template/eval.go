@@ -114,7 +114,8 @@ func (m *machine) eval2(x, y expr) (a, b any, err error) {
 	return a, b, err
 }
 
-// applied evaluates a value and the arguments of what is done to it.
+// applied evaluates a value and the arguments of the filter or test applied to
+// it.
 func (m *machine) applied(x expr, c callArgs) (any, arguments, error) {
 	v, err := m.eval(x)
 	if err != nil {

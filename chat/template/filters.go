@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// filters are Jinja's by name; tojson is transformers' own. One that is not
-// here is an error where a template comes to it, as in Jinja.
+// filters are Jinja's by name; tojson is transformers' own. A missing one is an
+// error where a template reaches it, as in Jinja.
 var filters map[string]*builtin
 
 func init() {

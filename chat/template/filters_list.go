@@ -143,8 +143,8 @@ func (m *machine) apply(f func(any) (any, error), item any) (any, error) {
 }
 
 // getter makes the function that looks up an attribute: a key, or a path of
-// them with dots; none is the item itself. With fold, strings come in lower
-// case.
+// them with dots. Without one it is the item itself. With fold, strings come in
+// lower case.
 func (m *machine) getter(attribute, otherwise any, fold bool) (func(any) (any, error), error) {
 	var path []any
 	switch a := attribute.(type) {

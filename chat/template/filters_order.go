@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// keyed is an item with what it is sorted by.
+// keyed is an item with its sorting key.
 type keyed struct{ key, item any }
 
 // keyedBy pairs the items with their keys.
@@ -24,7 +24,7 @@ func (m *machine) keyedBy(items []any, get func(any) (any, error)) ([]keyed, err
 	return out, nil
 }
 
-// getters looks up what to sort by: one attribute or several with commas
+// getters looks up the sorting keys: one attribute, or several with commas
 // between. Even one comes in a tuple, since equal keys are then not compared
 // further, whatever their type.
 func (m *machine) getters(attribute any, fold bool) (func(any) (any, error), error) {

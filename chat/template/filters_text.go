@@ -64,8 +64,8 @@ func groupBy(m *machine, x any, p params) (any, error) {
 	return newList(groups), nil
 }
 
-// truncate cuts a text to length characters, at the end of a word unless
-// killwords is given, if it is longer than that by more than leeway.
+// truncate cuts a text that is longer than length characters by more than
+// leeway. It cuts at the end of a word unless killwords is given.
 func truncate(m *machine, x any, p params) (any, error) {
 	s, err := m.str(x)
 	if err != nil {
@@ -212,7 +212,7 @@ func wordWrap(m *machine, x any, p params) (any, error) {
 	return w.done()
 }
 
-// wrapLine is Python's textwrap of a line whose white space is kept but where a
+// wrapLine is Python's textwrap of a line. White space is kept except where the
 // line is broken.
 func wrapLine(s string, width int64, breakWords, hyphens bool) []cut {
 	chunks := wrapChunks(s, hyphens)
@@ -249,8 +249,8 @@ func wrapLine(s string, width int64, breakWords, hyphens bool) []cut {
 	return lines
 }
 
-// wrapChunks cuts a line into words and the white space between them, words
-// behind their hyphens as well.
+// wrapChunks cuts a line into words and the white space between them. It also
+// cuts words behind their hyphens.
 func wrapChunks(s string, hyphens bool) []cut {
 	var chunks []cut
 	start, blank := 0, false

@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxPrecision bounds the digits of a number; no float has more to tell.
+// maxPrecision bounds the digits of a number. No float has more.
 const maxPrecision = 1100
 
-// spec says how a value is laid out, by % or by str.format.
+// spec is the layout of a value, by % or by str.format.
 type spec struct {
 	fill  str
 	align byte // '<', '>', '^', '=' (sign, fill, digits), 0: by the type

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// fromGo turns a caller's value into one of ours; nothing else gets in, so a
-// template can never reach a Go method or field.
+// fromGo turns a caller's value into a template's value. Nothing else gets in,
+// so a template can never reach a Go method or field.
 func fromGo(v any, depth int) (any, error) {
 	if depth > maxNesting {
 		return nil, fmt.Errorf("value nests deeper than %d", maxNesting)
@@ -75,7 +75,7 @@ func fromGo(v any, depth int) (any, error) {
 	return nil, fmt.Errorf("a template cannot use a Go %T", v)
 }
 
-// fromOutside is a caller's text, no byte of which may become part of a special
+// fromOutside is a caller's text. No byte of it may become part of a special
 // token.
 func fromOutside(s string) str { return str{strings.ToValidUTF8(s, "\uFFFD"), whole(true, false)} }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// globals are the functions every template finds; variables of the caller may
+// globals are the functions every template finds. The caller's variables may
 // take their names.
 var globals = map[string]any{
 	"range":           builtinFunc("range", def("start stop? step?", rangeOf)),

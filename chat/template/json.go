@@ -12,7 +12,7 @@ import (
 // maxNesting bounds how deep values from outside may nest.
 const maxNesting = 200
 
-// DecodeConversation reads a JSON object of what Render takes: "messages", and
+// DecodeConversation reads a JSON object of Render's input: "messages", and
 // under any other key a variable (add_generation_prompt, tools, ...).
 func DecodeConversation(data []byte) ([]Message, map[string]any, error) {
 	v, err := Decode(data)

@@ -32,7 +32,7 @@ type token struct {
 	line int
 }
 
-// blank is what isSpace says of, as a regular expression.
+// blank is isSpace as a regular expression.
 const blank = `[\s\v\x1c-\x1f\x{85}\p{Z}]*`
 
 var (
@@ -55,8 +55,8 @@ type lexer struct {
 	line int
 	toks []token
 	open []byte // brackets open inside the current tag, as their closers
-	// fresh says that pos starts a line, as far as lstrip_blocks cares: the
-	// last thing lexed ended in a newline.
+	// fresh says that pos starts a line in the sense of lstrip_blocks: the last
+	// thing lexed ended in a newline.
 	fresh bool
 }
 
@@ -131,8 +131,8 @@ func (l *lexer) text() error {
 	return l.tag("%}", tokBlockEnd)
 }
 
-// stripBefore is what the text before a tag leaves of itself: `-` strips all
-// white space; otherwise lstrip_blocks, which is for blocks and comments only,
+// stripBefore is the part of a text before a tag that stays. `-` strips all
+// white space. Otherwise lstrip_blocks, which is for blocks and comments only,
 // takes the blanks between the start of the line and the tag.
 func (l *lexer) stripBefore(text string, sign byte, block bool) string {
 	if sign == '-' {
@@ -190,8 +190,8 @@ func (l *lexer) raw() error {
 	return nil
 }
 
-// tag lexes what stands between {{ or {% and its end. Inside open brackets the
-// end is not looked for: {{ {'a': {}} }}.
+// tag lexes the text between {{ or {% and its end. Inside open brackets the end
+// is not looked for: {{ {'a': {}} }}.
 func (l *lexer) tag(end string, kind tokenKind) error {
 	l.open = l.open[:0]
 	for {

@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// loop is the variable of that name inside a for loop. Items are drawn from
-// the source one at a time, since a condition may depend on what the body did
-// to a namespace; last, nextitem and length look further.
+// loop is the variable of that name inside a for loop. It takes items from the
+// source one at a time, since a condition may depend on what the body did to a
+// namespace. last, nextitem and length look further.
 type loop struct {
 	m         *machine
 	source    []any
 	keep      func(any) (bool, error) // nil: all
-	ahead     []any                   // drawn, but not yet the current item
+	ahead     []any                   // taken, but not yet the current item
 	index0    int
 	prev, cur any
 	seen      *list // what changed was called with last
@@ -21,7 +21,7 @@ type loop struct {
 	depth0    int    // how many calls of itself it is inside of
 }
 
-// draw moves one item from the source to ahead.
+// draw takes one item from the source to ahead.
 func (l *loop) draw() (bool, error) {
 	for len(l.source) > 0 {
 		item := l.source[0]
@@ -65,7 +65,7 @@ func (l *loop) next() (bool, error) {
 	return true, nil
 }
 
-// length counts all items, drawing those that are left.
+// length counts all items, and takes those that are left from the source.
 func (l *loop) length() (int64, error) {
 	for {
 		ok, err := l.draw()

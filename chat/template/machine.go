@@ -13,7 +13,8 @@ type machine struct {
 	captured str // what capturedExpr stands for
 }
 
-// scope holds the variables of a block; names not in it are its parent's.
+// scope holds the variables of a block. A name that is not in it is looked up
+// in its parent.
 type scope struct {
 	vars   map[string]any
 	parent *scope
@@ -69,7 +70,7 @@ var (
 	errContinue = errors.New("continue")
 )
 
-// lineError says where in the template an error came up.
+// lineError says at which line of the template an error came up.
 type lineError struct {
 	line int
 	err  error

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// method gives the method of a value by name, bound to it; one that Jinja's
-// sandbox withholds is an undefined that says so; nil: there is none.
+// method gives the method of a value by name, bound to it. A method that
+// Jinja's sandbox withholds is an undefined that says so. nil means that there
+// is none.
 func method(x any, name string) any {
 	var table map[string]*builtin
 	withheld := ""

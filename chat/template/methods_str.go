@@ -243,8 +243,8 @@ func affix(is func(s, part string) bool) *builtin {
 	})
 }
 
-// within reads the arguments of the searching methods: what to look for, in
-// which part of the string, and how many characters stand before that part.
+// within reads the arguments of the searching methods: the text to find, the
+// part of the string to search, and how many characters stand before that part.
 func (m *machine) within(x str, p params) (s, sub string, before int, err error) {
 	if sub, err = p.text(0, ""); err != nil {
 		return "", "", 0, err
@@ -293,12 +293,13 @@ func (m *machine) replaceArgs(s str, p params) (any, error) {
 	return m.replace(s, old, with, n)
 }
 
-// pad makes s as wide as width; left says how much of that goes before it.
+// pad makes s as wide as width. left says how much of the padding goes before
+// it.
 func (m *machine) pad(s str, width int64, fill str, left func(width, n int) int) (str, error) {
 	return m.padAt(s, width, fill, func(width, n int) (at, before int) { return 0, left(width, n) })
 }
 
-// padAfter puts what is missing behind the first bytes of s, a sign.
+// padAfter puts the padding behind the first bytes of s, a sign.
 func (m *machine) padAfter(s str, sign int, width int64, fill str) (str, error) {
 	return m.padAt(s, width, fill, func(width, n int) (at, before int) { return sign, width - n })
 }

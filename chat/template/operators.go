@@ -106,7 +106,7 @@ func (m *machine) concatenate(a, b any) (any, error) {
 	return nil, nil
 }
 
-// add puts b behind a. What is joined with Markup is Markup, and escaped if it
+// add puts b behind a. Text joined with Markup is Markup, and is escaped if it
 // was none.
 func (m *machine) add(a, b str) (any, error) {
 	w := &writer{m: m, markup: a.isMarkup() || b.isMarkup()}

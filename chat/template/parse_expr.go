@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// The precedence is Jinja's, which is Python's but for ~ (binds tighter than
-// +), ** (to the left) and filters and tests (tighter than any operator).
+// The precedence is Jinja's. It differs from Python's in ~ (binds tighter than
+// +), ** (to the left), and filters and tests (tighter than any operator).
 
 var constants = map[string]any{
 	"true": true, "True": true, "false": false, "False": false, "none": nil, "None": nil,
 }
 
-// tuple reads one expression, or several with commas between. Ternaries are
-// told from the `if` of a for loop by cond.
+// tuple reads one expression, or several with commas between. cond tells
+// ternaries from the `if` of a for loop.
 func (p *parser) tuple(cond, parens bool) (expr, error) {
 	item := p.or
 	if cond {

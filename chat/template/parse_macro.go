@@ -33,9 +33,9 @@ func (p *parser) callTag(line int) (node, error) {
 	return n, err
 }
 
-// macroBody reads a signature, what stands behind it in the tag, and the body.
-// A signature is required of macros, optional for call blocks (those with a
-// rest of the tag to read).
+// macroBody reads a signature, the rest of the tag behind it, and the body.
+// Macros need a signature. Call blocks, which have a rest of the tag to read,
+// may have one.
 func (p *parser) macroBody(tag string, rest func() error) (signature, []node, error) {
 	seen, loops := p.seen, p.loops
 	p.seen, p.loops = map[string]bool{}, 0
@@ -94,8 +94,8 @@ func (p *parser) signature() (signature, error) {
 	return s, p.expectOp(")")
 }
 
-// target reads what a for or set assigns to: names, tuples of them, and for
-// set also ns.name.
+// target reads the target of a for or set: names, tuples of them, and for set
+// also ns.name.
 func (p *parser) target(attr bool) (expr, error) {
 	var items []expr
 	for {

@@ -107,7 +107,8 @@ func (p *parser) arguments() (callArgs, error) {
 }
 
 // filters reads what may follow a value: | filter, is test, and a call of the
-// outcome. With start, a filter's name is current already ({% filter name %}).
+// outcome. With start, the current token is already a filter's name ({% filter
+// name %}).
 func (p *parser) filters(x expr, start bool) (expr, error) {
 	var err error
 	for err == nil {

@@ -115,8 +115,8 @@ func (p *parser) nest() error {
 	return nil
 }
 
-// body reads statements up to one of the tags in until, which is left current;
-// with none, up to the end.
+// body reads statements up to one of the tags in until, which becomes the
+// current token. Without any it reads up to the end.
 func (p *parser) body(until []string) ([]node, error) {
 	if err := p.nest(); err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// writer builds a text and pays for it; after an error it does nothing.
+// writer builds a text and pays for it. After an error it does nothing.
 type writer struct {
 	builder
 	m      *machine
@@ -67,7 +67,8 @@ func (w *writer) escape(x str) {
 	w.write(x.from(rest))
 }
 
-// str is Python's str(v); a text comes back as it is, Markup too, for nothing.
+// str is Python's str(v). A text, also Markup, comes back as it is and costs
+// nothing.
 func (m *machine) str(v any) (str, error) {
 	if s, ok := v.(str); ok {
 		return s, nil

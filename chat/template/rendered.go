@@ -5,9 +5,9 @@ import "strings"
 // Rendered is the text of a conversation.
 type Rendered struct {
 	Text string
-	// Outside are the bytes that came from outside, each entry from up to to:
-	// messages, tools, documents and other variables, in order and apart. Nothing
-	// in them may become a special token, nor may a part of one come from them.
+	// Outside are the bytes that came from outside: messages, tools, documents
+	// and other variables. The ranges are in order and apart. Nothing in them
+	// may become a special token or a part of one.
 	Outside [][2]int
 }
 
@@ -19,8 +19,8 @@ func rendered(b *builder) Rendered {
 	return r
 }
 
-// After is what follows prefix in r, which must begin with its text, and with
-// the same parts of that from outside.
+// After is the text behind prefix in r. r must begin with prefix, with the same
+// parts of it from outside.
 func (r Rendered) After(prefix Rendered) (Rendered, bool) {
 	rest, ok := r.AfterText(prefix.Text)
 	if !ok {
@@ -38,7 +38,7 @@ func (r Rendered) After(prefix Rendered) (Rendered, bool) {
 	return rest, true
 }
 
-// AfterText is what follows prefix in r, wherever that came from.
+// AfterText is the text behind prefix in r, whatever its origin.
 func (r Rendered) AfterText(prefix string) (Rendered, bool) {
 	text, ok := strings.CutPrefix(r.Text, prefix)
 	if !ok {

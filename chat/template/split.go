@@ -80,8 +80,8 @@ func countFunc(s string, f func(rune) bool) int {
 	return n
 }
 
-// splitSpace cuts at runs of white space, n times at most; what is left over
-// keeps the white space inside it.
+// splitSpace cuts at runs of white space, at most n times. The rest keeps the
+// white space inside it.
 func splitSpace(s string, n int, right bool) []cut {
 	var parts []cut
 	if right {
@@ -115,7 +115,7 @@ func splitSpace(s string, n int, right bool) []cut {
 	return parts
 }
 
-// lineBreaks are what ends a line for str.splitlines.
+// lineBreaks are the ends of lines for str.splitlines.
 const lineBreaks = "\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029"
 
 func isLineBreak(r rune) bool { return strings.ContainsRune(lineBreaks, r) }

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// str is a text and what is known of it beside its characters. No operation
-// looks at that but to pass it on: a text does what its characters do.
+// str is a text with its mark. Operations do not look at the mark, they only
+// pass it on: a text does what its characters do.
 type str struct {
 	s    string
-	mark *mark // nil: the template's own, and not Markup
+	mark *mark // nil: the template's own text, not Markup
 }
 
-// mark says where a text's bytes came from, which is what keeps them from
-// becoming special tokens, and whether it is Jinja's Markup: text that is taken
-// for HTML already, so that what is joined with it gets escaped.
+// mark says where a text's bytes came from, which keeps them from becoming
+// special tokens. It also says whether the text is Jinja's Markup: such a text
+// is HTML already, and text that is joined with it gets escaped.
 type mark struct {
 	all    bool   // every byte came from outside, or else
 	spans  []span // those that did, in order, with something between them

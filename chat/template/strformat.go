@@ -47,7 +47,7 @@ func (m *machine) format(text str, a arguments) (any, error) {
 	return w.done()
 }
 
-// field formats what stands between braces: a path, !conversion and :layout.
+// field formats the text between braces: a path, !conversion and :layout.
 func (m *machine) field(text str, a arguments, auto *int) (str, error) {
 	if err := m.spend(callBytes + 2*len(text.s)); err != nil {
 		return str{}, err
@@ -88,7 +88,7 @@ func (m *machine) field(text str, a arguments, auto *int) (str, error) {
 	return m.layout(v, f)
 }
 
-// suits tells whether a value of v's type may be laid out so.
+// suits tells whether this layout is allowed for a value of v's type.
 func (f spec) suits(v any) bool {
 	switch v.(type) {
 	case str:

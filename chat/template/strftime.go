@@ -46,7 +46,8 @@ func (m *machine) strftime(t time.Time, format str) (any, error) {
 	return w.done()
 }
 
-// flagged applies glibc's flags: %-d has no zeros before it, %_d blanks instead.
+// flagged applies glibc's flags: %-d drops leading zeros, %_d turns them into
+// blanks.
 func flagged(s string, flag byte) string {
 	digits := strings.TrimLeft(s, "0 ")
 	if digits == "" && s != "" {

@@ -13,8 +13,8 @@ const maxError = 160 // bytes of an error's text
 // Tokens are the special tokens a template may print.
 type Tokens struct {
 	BOS, EOS string // bos_token and eos_token
-	// Named are further ones by the names templates know them by: pad_token and so
-	// on as strings, additional_special_tokens as []string.
+	// Named are further special tokens under the names that templates use:
+	// pad_token and so on as strings, additional_special_tokens as []string.
 	Named map[string]any
 }
 
@@ -26,7 +26,7 @@ type Template struct {
 	limits Limits
 }
 
-// Raised is the error of a template that called raise_exception: its text is
+// Raised is the error of a template that called raise_exception. Its text is
 // the template's own, with nothing around it.
 type Raised struct{ Message string }
 

@@ -1,6 +1,7 @@
 package template
 
-// tests are what may follow `is`, and what select and its kin take by name.
+// tests are the words that may follow `is`. select and related filters take
+// them by name.
 var tests map[string]*builtin
 
 func init() {

@@ -10,7 +10,7 @@ import (
 )
 
 // kind tells Python's sequence types apart where a template can see the
-// difference: how they print, whether they have a length, what is true.
+// difference: how they print, whether they have a length, when they are true.
 type kind int
 
 const (
@@ -22,16 +22,17 @@ const (
 	kindGenerator // map, select, ...: neither, and always true
 )
 
-// list is any sequence but a string. Items are never changed once made, so
-// slices of a list share its memory; a generator loses what was taken from it.
+// list is any sequence except a string. Items are never changed once made, so
+// slices of a list share its memory. Items that are taken from a generator
+// leave it.
 type list struct {
 	items []any
 	kind  kind
 	names []string // of a tuple's items, as attributes; nil: none
 }
 
-// undefined is the value of a name or key that is not there. It prints as
-// nothing and is false; using it in any other way is the error msg.
+// undefined is the value of a missing name or key. It prints as nothing and is
+// false. Any other use of it is the error msg.
 type undefined struct {
 	format string
 	a, b   string // of format; put together only where somebody reads it
