@@ -23,8 +23,8 @@ import (
 type accelerator struct {
 	name   string // as in --backend
 	open   func(progress func(done, total int64)) (split.Device, error)
-	absent func(error) bool        // nothing is wrong: this machine has none
-	remedy func(error) (do string) // about one that does not open
+	absent func(error) bool        // the error means only that this machine has none
+	remedy func(error) (do string) // advice on a device that does not open
 	cost   func(p *backend.Program, tokens int) (backend.Cost, error)
 }
 
@@ -68,8 +68,9 @@ var accelerators = []accelerator{
 	},
 }
 
-// openBackend starts what --backend names. With auto a machine without a GPU
-// says nothing, one whose GPU cannot be used says why.
+// openBackend starts the backend that --backend names. With auto, a machine
+// without a GPU prints nothing, and a GPU that cannot be used is reported with
+// the reason.
 func (f *runFlags) openBackend() (backend.Backend, error) {
 	host, err := cpu.NewISA(f.threads, f.isa)
 	if err != nil {
@@ -100,7 +101,7 @@ func (f *runFlags) openBackend() (backend.Backend, error) {
 	return host, nil
 }
 
-// backendNames are what --backend takes.
+// backendNames are the values of --backend.
 func backendNames() []string {
 	names := []string{"auto", "cpu"}
 	for _, a := range accelerators {
@@ -110,7 +111,7 @@ func backendNames() []string {
 }
 
 // uploadProgress shows weights on their way to the device, where they take long
-// enough for somebody at a terminal to wonder.
+// enough for somebody at a terminal to notice.
 func uploadProgress(out io.Writer) func(done, total int64) {
 	if !isTerminal(out) {
 		return nil
@@ -132,8 +133,8 @@ func uploadProgress(out io.Writer) func(done, total int64) {
 	}
 }
 
-// devices is what `mil info --devices --json` prints: NVIDIA's cards, and what
-// Metal sees.
+// devices is the JSON of `mil info --devices --json`: NVIDIA's cards, and the
+// devices of Metal.
 type devices struct {
 	cuda.Devices
 	Metal metal.Devices `json:"metal"`

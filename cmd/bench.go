@@ -14,8 +14,8 @@ import (
 	"github.com/mil-run/mil/internal/whole"
 )
 
-// benchmark is what `mil bench --json` prints for a model. Rates are of
-// decimal units; shares are of the machine's rates, measured in the same run.
+// benchmark is the JSON of `mil bench --json` for a model. Rates are in decimal
+// units. Shares are of the machine's rates, measured in the same run.
 type benchmark struct {
 	Model         string        `json:"model"`
 	Architecture  string        `json:"architecture"`
@@ -30,8 +30,8 @@ type benchmark struct {
 	Results       []benchResult `json:"results"`
 }
 
-// benchResult is the medians at one depth, and how far apart the runs lay:
-// slowest to fastest over the median.
+// benchResult is the medians at one depth and their spread: slowest to fastest,
+// over the median.
 type benchResult struct {
 	Depth        int     `json:"depth"`
 	PromptTokens int     `json:"prompt_tokens"`
@@ -43,8 +43,8 @@ type benchResult struct {
 	GenSpread    float64 `json:"gen_spread"`
 	GenShare     float64 `json:"gen_share"`  // of the read rate, by ReadBytes
 	ReadBytes    int64   `json:"read_bytes"` // weights, KV cache and state a token at this depth reads
-	// GPU is where a token's pass spends its time on a card; HostMicros is what a
-	// token takes beyond it: the launch, the way back, the choice.
+	// GPU is the parts of a token's time on a card. HostMicros is the rest of
+	// its time: the launch, the way back, the choice.
 	GPU        *backend.Gauge `json:"gpu,omitempty"`
 	HostMicros float64        `json:"host_us,omitempty"`
 }

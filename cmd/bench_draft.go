@@ -21,21 +21,23 @@ import (
 	"github.com/mil-run/mil/speculate"
 )
 
-// draftBenchmark is what `mil bench --draft` prints for a model: greedy replies
+// draftBenchmark is the JSON of `mil bench --draft` for a model: greedy replies
 // with and without the draft, in turn.
 type draftBenchmark struct {
 	Model   string       `json:"model"`
 	Draft   string       `json:"draft"`
 	K       int          `json:"k"` // -1 adapts
 	Replies []draftReply `json:"replies"`
-	// Speedup is the time of all replies without the draft over that with it.
+	// Speedup is the time of all replies without the draft, divided by that
+	// with it.
 	Speedup       float64 `json:"speedup"`
 	PlainTokS     float64 `json:"plain_tok_s"`
 	DraftTokS     float64 `json:"draft_tok_s"`
 	Acceptance    float64 `json:"acceptance"`
 	TokensPerPass float64 `json:"tokens_per_pass"`
-	// PassCost is the time of a pass by its number of tokens, and DraftCost that of
-	// drafting a token, over a pass of one token.
+	// PassCost is the time of a pass by its number of tokens, and DraftCost
+	// that of drafting a token. Both are divided by the time of a pass of one
+	// token.
 	PassCost  map[int]float64 `json:"pass_cost"`
 	DraftCost float64         `json:"draft_cost"`
 	KCounts   map[int]int     `json:"k_counts"` // passes by tokens proposed
@@ -108,8 +110,8 @@ func (f *benchFlags) draftModel(path string, errs io.Writer) (*draftBenchmark, e
 	var total struct{ plain, draft time.Duration }
 	var all speculate.Stats
 	tokens := 0
-	// One conversation decodes with the draft throughout, so that what it learns
-	// in one reply it knows in the next.
+	// One conversation decodes with the draft throughout, so that it keeps in
+	// the next reply what it learned in the last.
 	plain, drafted := e.Converse(s, greedy), e.Converse(s, with)
 	for i, messages := range append([][]chat.Message{prompts[0]}, prompts...) {
 		one, err := answer(plain, s, messages)
@@ -158,14 +160,14 @@ func (f *benchFlags) draftModel(path string, errs io.Writer) (*draftBenchmark, e
 	return b, nil
 }
 
-// answer makes a greedy reply to messages from nothing.
+// answer makes a greedy reply to messages in an empty session.
 func answer(c *chat.Conversation, s *model.Session, messages []chat.Message) (chat.Reply, error) {
 	c.Load(messages)
 	return c.Reply(context.Background(), func(string) {})
 }
 
-// readPrompts reads JSON lines of {"messages": [...]}, or a JSON list of them;
-// "" is twenty requests for a tale.
+// readPrompts reads JSON lines of {"messages": [...]}, or a JSON list of them.
+// For "" it gives twenty requests for a tale.
 func readPrompts(path string) ([][]chat.Message, error) {
 	if path == "" {
 		return tales(), nil

@@ -42,7 +42,7 @@ type bench struct {
 	unread  []byte       // of it, this time around
 	other   *host.Buffer // where that is not the file
 	filler  []int32
-	reads   []float64 // what the machine reads and multiplies a second, time and again
+	reads   []float64 // repeated measures of the machine's rates of reading and multiplying
 	macs    []float64
 	note    func(string) // progress
 }
@@ -82,10 +82,10 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 	return b.b, nil
 }
 
-// costs is what a token reads of the weights, and how many multiply-adds with
-// them a token of a prompt costs: all but the table of embeddings, of which one
-// row is read, unless it also makes the logits; those are made for a prompt's
-// last token only.
+// costs is the bytes of weights that a token reads, and the multiply-adds with
+// them of a prompt's token. Only one row of the table of embeddings is read,
+// unless the table also makes the logits. Those are made for a prompt's last
+// token only.
 func costs(f *format.File) (bytes, macs int64) {
 	_, untied := f.Tensor("output.weight")
 	for _, t := range f.Tensors() {
@@ -101,10 +101,11 @@ func costs(f *format.File) (bytes, macs int64) {
 	return bytes, macs
 }
 
-// notMatrices are what layers have of two dimensions that no token is multiplied with.
+// notMatrices are the layers' tensors of two dimensions that no token is
+// multiplied with.
 var notMatrices = []string{"ssm_conv1d.weight", "ssm_a", "ssm_d", "ssm_norm.weight"}
 
-// start opens the session and what the machine is measured with.
+// start opens the session and the means to measure the machine.
 func (b *bench) start(file *format.File, errs io.Writer) (err error) {
 	b.context = b.depths[len(b.depths)-1] + max(b.prompt, b.gen)
 	if declared := b.m.Config.Context; b.context > declared {
@@ -223,7 +224,7 @@ func (b *bench) depth(depth int) (benchResult, error) {
 	return r, b.s.Restore(begin)
 }
 
-// gauge asks a card where a token's time goes.
+// gauge asks a card for the parts of a token's time.
 func (b *bench) gauge(r *benchResult) error {
 	if b.gen == 0 {
 		return nil
@@ -236,8 +237,8 @@ func (b *bench) gauge(r *benchResult) error {
 	return nil
 }
 
-// promptRun reads a prompt and returns its tokens a second, and how many
-// multiply-adds the machine made a second just before and after.
+// promptRun reads a prompt. It returns its tokens a second, and the machine's
+// multiply-adds a second just before and after.
 func (b *bench) promptRun(depth int) (speed, macs float64, err error) {
 	macs = b.machine.Multiply(multiplyTime)
 	if b.prompt == 0 {
@@ -249,10 +250,10 @@ func (b *bench) promptRun(depth int) (speed, macs float64, err error) {
 	return speed, (macs + b.machine.Multiply(multiplyTime)) / 2, err
 }
 
-// genRun generates greedily and returns tokens a second, and how many bytes the
-// machine read a second before, between and after eighths of them (of a card's
-// tokens before and after all). Choosing tokens is timed with the rest only where
-// rows of logits are ranked as they are made.
+// genRun generates greedily. It returns tokens a second, and the machine's
+// bytes read a second before, between and after eighths of the tokens (on a
+// card before and after all). The choice of tokens is timed with the rest only
+// where rows of logits are ranked as they are made.
 func (b *bench) genRun(depth int) (speed, reads float64, err error) {
 	var total, reading time.Duration
 	n := 0.0
@@ -294,7 +295,7 @@ func (b *bench) genRun(depth int) (speed, reads float64, err error) {
 	return float64(b.gen) / total.Seconds(), n / reading.Seconds(), nil
 }
 
-// best is the first token of the largest logit.
+// best is the first token with the largest logit.
 func best(logits []float32) int32 {
 	at := 0
 	for i, v := range logits {
@@ -305,7 +306,7 @@ func best(logits []float32) int32 {
 	return int32(at)
 }
 
-// median is the middle of some values, and how far they lie apart by it.
+// median is the middle of some values, and their spread divided by it.
 func median(v []float64) (mid, spread float64) {
 	slices.Sort(v)
 	if mid = v[len(v)/2]; len(v)%2 == 0 {

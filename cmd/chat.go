@@ -58,7 +58,7 @@ message (or a command), and only the replies are printed.`,
 			}
 			conv := t.engine.Converse(t.session, t.Settings)
 			defer conv.Close()
-			found := "" // and, behind a semicolon, what is odd about it
+			found := "" // the file's content and, behind a semicolon, its oddities
 			if file != "" {
 				if found, err = f.attach(c, conv, file); err != nil {
 					return err
@@ -90,8 +90,8 @@ message (or a command), and only the replies are printed.`,
 	return c
 }
 
-// attach keeps a conversation in a session file and says what was there. Flags
-// that were given win over the sampling the file was written with.
+// attach keeps a conversation in a session file and describes the file's
+// content. Flags that were given win over the file's sampling settings.
 func (f *chatFlags) attach(c *cobra.Command, conv *chat.Conversation, file string) (string, error) {
 	flags := conv.Settings()
 	found, err := conv.Attach(file)

@@ -99,8 +99,8 @@ file's name gets the new type behind it. mil list shows the names.`,
 	return c
 }
 
-// findCheckpoint is the path of what is converted: a folder or a file, else a model
-// by its name.
+// findCheckpoint is the path of the source of a conversion: a folder, a file,
+// or a model by its name.
 func findCheckpoint(c *cobra.Command, arg string) (string, error) {
 	if st, err := os.Stat(arg); err == nil && st.IsDir() {
 		return arg, nil
@@ -112,8 +112,8 @@ func findCheckpoint(c *cobra.Command, arg string) (string, error) {
 	return path, err
 }
 
-// newModel is the name and the path of a model that nobody named: after the
-// checkpoint; after a model file and the type.
+// newModel is the name and the path of a model without a given name. It is
+// named after the checkpoint, or after a model file and the type.
 func newModel(c *cobra.Command, arg, from string, t quant.Mix) (name, path string, err error) {
 	name = models.NameFor(from)
 	if st, err := os.Stat(from); err == nil && !st.IsDir() {
@@ -132,8 +132,8 @@ func newModel(c *cobra.Command, arg, from string, t quant.Mix) (name, path strin
 	return name, path, nil
 }
 
-// progress is what a conversion reports to, and what ends the report: a bar on
-// a terminal, else a line every tenth.
+// progress is the function that a conversion reports to, and the one that ends
+// the report. It shows a bar on a terminal, otherwise a line every tenth.
 func progress(out io.Writer) (report func(tensor string, done, total int64), end func()) {
 	if isTerminal(out) {
 		var bar *progressbar.ProgressBar
@@ -159,8 +159,8 @@ func progress(out io.Writer) (report func(tensor string, done, total int64), end
 	}, func() {}
 }
 
-// printSummary says what a conversion did; name is the model's in the folder of
-// models, or "".
+// printSummary prints the result of a conversion. name is the model's in the
+// folder of models, or "".
 func printSummary(out io.Writer, path, name string, s *convert.Summary) error {
 	var b strings.Builder
 	show.Fprintf(&b, "wrote         %s\n", path)
@@ -190,7 +190,7 @@ func printSummary(out io.Writer, path, name string, s *convert.Summary) error {
 	return err
 }
 
-// some lists names, the first few of many.
+// some lists the first few of many names.
 func some(names []string) string {
 	const most = 3
 	if len(names) <= most {

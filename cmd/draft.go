@@ -15,7 +15,7 @@ import (
 	"github.com/mil-run/mil/speculate"
 )
 
-// draftFlags say who proposes tokens.
+// draftFlags choose the draft.
 type draftFlags struct {
 	draft string
 	k     int
@@ -28,7 +28,7 @@ func (f *draftFlags) add(set *pflag.FlagSet) {
 	addNumber(set, &f.k, "draft-k", "", -1, -1, speculate.MaxDraft, "tokens to propose at a time, up to 15; -1 adapts to what pays")
 }
 
-// find finds the models among what --draft names.
+// find finds the models named by --draft.
 func (f *draftFlags) find(c *cobra.Command) error {
 	f.names = nil
 	if f.draft == "" {
@@ -49,7 +49,7 @@ func (f *draftFlags) find(c *cobra.Command) error {
 	return nil
 }
 
-// drafts is an opened draft with what must be closed after it.
+// drafts is an opened draft with the things to close after it.
 type drafts struct {
 	speculate.Options
 	files []*format.File

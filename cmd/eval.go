@@ -19,7 +19,7 @@ import (
 	"github.com/mil-run/mil/speculate"
 )
 
-// evalFlags say what is measured.
+// evalFlags choose the measurements.
 type evalFlags struct {
 	runFlags
 	text, base, questions, svg string
@@ -97,7 +97,7 @@ Intervals are of 95%, taking tokens and questions as independent.`,
 	return c
 }
 
-// check refuses what makes no sense before anything is read.
+// check refuses flags that make no sense, before anything is read.
 func (f *evalFlags) check() error {
 	switch {
 	case f.text == "" && f.questions == "" && !f.needle:
@@ -110,7 +110,7 @@ func (f *evalFlags) check() error {
 	return nil
 }
 
-// run measures what was asked for; progress goes to errs.
+// run makes the measurements that were asked for. Progress goes to errs.
 func (f *evalFlags) run(ctx context.Context, path string, errs io.Writer) (*evalResult, error) {
 	var list []eval.Question
 	if f.questions != "" {
@@ -203,7 +203,7 @@ func (f *evalFlags) score(ctx context.Context, e *chat.Engine, file *format.File
 		if speculate.Fits(e.Tokenizer, o.Tokenizer) != nil || e.Model.Config.Vocab != o.Model.Config.Vocab {
 			return nil, fmt.Errorf("--kl-base: %s has another vocabulary than %s", other.Name(), file.Name())
 		}
-		// --kv is not the base's: what it costs is seen with one file as both.
+		// --kv does not apply to the base, so one file as both shows its cost.
 		if base, err = f.startWith(o.Model, model.Options{Context: window, PlainRope: f.plainRope}); err != nil {
 			return nil, fmt.Errorf("--kl-base: %w", err)
 		}
@@ -226,7 +226,7 @@ func readText(e *chat.Engine, path string, special bool) (eval.Text, error) {
 	return eval.NewText(e.Tokenizer, text, special), nil
 }
 
-// tokenProgress is a bar on a terminal, else nothing; end removes it.
+// tokenProgress is a bar on a terminal, otherwise nothing. end removes it.
 func tokenProgress(out io.Writer, what string) (report func(done, total int), end func()) {
 	if !isTerminal(out) {
 		return func(int, int) {}, func() {}

@@ -10,7 +10,8 @@ import (
 	"github.com/mil-run/mil/internal/show"
 )
 
-// evalResult is what was measured; the rest is nil.
+// evalResult is the results of the measurements that were made. The others are
+// nil.
 type evalResult struct {
 	Model   string
 	Needle  *eval.Grid
@@ -71,7 +72,7 @@ func span(i eval.Interval, format string, scale float64) string {
 	return fmt.Sprintf(format+" ("+format+" to "+format+")", scale*i.Value, scale*i.Low, scale*i.High)
 }
 
-// writeJSON writes one object; what was not measured is not in it.
+// writeJSON writes one object. Measurements that were not made are left out.
 func (r *evalResult) writeJSON(out io.Writer) error {
 	o := map[string]any{"model": r.Model}
 	if s := r.score; s != nil {
@@ -94,14 +95,14 @@ func (r *evalResult) writeJSON(out io.Writer) error {
 	return printJSON(out, o)
 }
 
-// put stores a value as key and its interval as key_ci; a number that JSON has
-// none for is null.
+// put stores a value as key and its interval as key_ci. A number that JSON
+// cannot hold is null.
 func put(o map[string]any, key string, i eval.Interval) {
 	o[key] = finite(i.Value)
 	o[key+"_ci"] = []any{finite(i.Low), finite(i.High)}
 }
 
-// finite is v, or nil where JSON has no number for it.
+// finite is v, or nil where JSON cannot hold it.
 func finite(v float64) any {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil

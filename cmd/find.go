@@ -16,8 +16,8 @@ import (
 	"github.com/mil-run/mil/internal/nearest"
 )
 
-// modelsFolder is where models with a short name lie: --models, or the user's
-// own. Without either it knows no names.
+// modelsFolder is the folder of models with a short name: --models, or the
+// user's own. Without either it knows no names.
 func modelsFolder(c *cobra.Command) models.Folder {
 	if f := c.Flag("models"); f != nil && f.Changed {
 		return models.Folder(f.Value.String())
@@ -26,13 +26,13 @@ func modelsFolder(c *cobra.Command) models.Folder {
 	return dir
 }
 
-// modelNames are what a MODEL may be called without a path.
+// modelNames are the names that a MODEL may have without a path.
 func modelNames(c *cobra.Command) []string {
 	return append([]string{demo.Name}, modelsFolder(c).Names()...)
 }
 
 // completeModels completes the first n arguments of a command with names of
-// models, or files; n below 0 is all of them.
+// models, or files. An n below 0 is all of them.
 func completeModels(n int) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		if n >= 0 && len(args) >= n {
@@ -59,7 +59,7 @@ func findModel(c *cobra.Command, arg string) (string, error) {
 	return "", notFound(c, arg, err)
 }
 
-// shortName is the path of a model by its name; "" is the demo's.
+// shortName is the path of a model by its name. "" is the path of the demo.
 func shortName(c *cobra.Command, arg string) (path string, ok bool) {
 	if arg == demo.Name {
 		return "", true
@@ -68,7 +68,8 @@ func shortName(c *cobra.Command, arg string) (path string, ok bool) {
 	return path, err == nil
 }
 
-// weightsAlone refuses a file of a checkpoint that is no model without the others.
+// weightsAlone refuses a checkpoint's file that is no model without the other
+// files.
 func weightsAlone(path string) error {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".safetensors":
@@ -78,7 +79,7 @@ func weightsAlone(path string) error {
 	return nil
 }
 
-// isFolder says what to do with a folder in a model's place.
+// isFolder is the advice on a folder in a model's place.
 func isFolder(dir string) error {
 	what := "is a folder, not a model file; if it holds a checkpoint,"
 	if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {
@@ -87,14 +88,14 @@ func isFolder(dir string) error {
 	return fmt.Errorf("%s %s convert it first: mil convert %s -o %s.bin", dir, what, dir, models.NameFor(dir))
 }
 
-// noModel is an argument that names no model.
+// noModel is the error for an argument that names no model.
 type noModel struct{ text string }
 
 func (e noModel) Error() string        { return e.text }
 func (e noModel) Is(target error) bool { return target == fs.ErrNotExist }
 
-// notFound says what an argument is that no model has the name of, and which name
-// is the nearest.
+// notFound is the error for an argument that is the name of no model, with the
+// nearest name.
 func notFound(c *cobra.Command, arg string, err error) error {
 	if arg == "" {
 		return noModel{`open "": no such file; the name of a model is empty`}
@@ -113,8 +114,9 @@ func notFound(c *cobra.Command, arg string, err error) error {
 	return noModel{fmt.Sprintf("open %s: no such file, and no model has that name%s (mil list shows the models)", arg, didYouMean(near))}
 }
 
-// mayBeModel reports whether a lone argument of run is meant as a model: it is
-// there, has a model's name or suffix, or is a path without a space.
+// mayBeModel reports whether a lone argument of run is meant as a model. It is
+// if the path exists, if it has a model's name or suffix, or if it is a path
+// without a space.
 func mayBeModel(c *cobra.Command, arg string) bool {
 	if arg == "" {
 		return false
@@ -133,7 +135,7 @@ func mayBeModel(c *cobra.Command, arg string) bool {
 	return strings.ContainsAny(arg, "/"+string(os.PathSeparator)) && !strings.Contains(arg, " ")
 }
 
-// modelFlag gives a command --model, which stands before its arguments.
+// modelFlag gives a command the flag --model, which comes before its arguments.
 func modelFlag(c *cobra.Command) *cobra.Command {
 	var name string
 	addText(c.Flags(), &name, "model", "m", "MODEL", "the model, in the place of the first argument")

@@ -14,7 +14,7 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// Values of flags that know their bounds, so that one place refuses what is out
+// Values of flags that know their bounds, so that one place refuses values out
 // of them, in words.
 
 // number is a whole number within bounds.
@@ -80,7 +80,7 @@ func (n *numbers) Set(s string) error {
 	return nil
 }
 
-// decimal is a number; what uses it knows its bounds.
+// decimal is a number. The code that uses it knows its bounds.
 type decimal struct{ to *float32 }
 
 func (d *decimal) String() string {
@@ -122,7 +122,8 @@ func (v *seedValue) Set(s string) error {
 	return nil
 }
 
-// choice is one of a few words, in any case; "" where the default is.
+// choice is one of a few words, in any case. It may be "" where that is the
+// default.
 type choice struct {
 	to    *string
 	words []string
@@ -173,7 +174,7 @@ func (v *texts) Set(s string) error {
 	return nil
 }
 
-// text is any text; kind is what the help calls it.
+// text is any text. kind is its name in the help.
 type text struct {
 	to   *string
 	kind string
@@ -198,10 +199,10 @@ func addText(set *pflag.FlagSet, to *string, name, short, kind, help string) {
 	set.VarP(&text{to, kind}, name, short, help)
 }
 
-// kvNames are what --kv takes.
+// kvNames are the values of --kv.
 var kvNames = []string{quant.F16.String(), quant.Q8_0.String()}
 
-// isaNames are what --isa takes.
+// isaNames are the values of --isa.
 func isaNames() []string {
 	names := []string{"go"}
 	for _, k := range kernel.Known() {
@@ -223,8 +224,8 @@ func normalize(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 // helpWidth is the longest line of a list of flags.
 const helpWidth = 100
 
-// plainFlags makes help list flags in lines of helpWidth, switches without their
-// =true and =false.
+// plainFlags makes help list flags in lines of helpWidth, and switches without
+// their =true and =false.
 func plainFlags(root *cobra.Command) {
 	cobra.AddTemplateFunc("flags", func(set *pflag.FlagSet) string {
 		const values = "[=true|false]"
@@ -238,7 +239,7 @@ func plainFlags(root *cobra.Command) {
 	root.SetUsageTemplate(t)
 }
 
-// complete teaches the shell what flags and arguments of a command may be.
+// complete tells the shell the values of a command's flags and arguments.
 func complete(c *cobra.Command) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		var words func(c *cobra.Command) []string
@@ -271,7 +272,7 @@ func directive(f *pflag.Flag) cobra.ShellCompDirective {
 	return cobra.ShellCompDirectiveNoFileComp
 }
 
-// beginning are the words that begin so.
+// beginning are the words that begin with a text.
 func beginning(words []string, with string) (list []string) {
 	for _, w := range words {
 		if strings.HasPrefix(strings.ToLower(w), strings.ToLower(with)) {

@@ -171,8 +171,8 @@ func (g *gather) run(ctx context.Context, file *format.File, e *chat.Engine, b b
 
 func (g *gather) part() string { return g.output + ".part" }
 
-// saveEvery is how much work a killed run may lose, but for machines on which
-// saving takes more than a twentieth of it.
+// saveEvery is the longest work that a killed run may lose. It is longer on
+// machines where saving takes more than a twentieth of it.
 const saveEvery = 30 * time.Second
 
 // next begins a window.
@@ -194,7 +194,7 @@ func (g *gather) save() error {
 	return err
 }
 
-// interrupted keeps what was summed.
+// interrupted keeps the sums so far.
 func (g *gather) interrupted(why error, done int) error {
 	if g.stats.Len() == 0 {
 		return why

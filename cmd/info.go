@@ -19,7 +19,7 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// info is what `mil info --json` prints.
+// info is the JSON of `mil info --json`.
 type info struct {
 	File            string           `json:"file"`
 	Architecture    string           `json:"architecture"`
@@ -56,7 +56,7 @@ type tokenizerInfo struct {
 	NoChat       string `json:"no_chat,omitempty"` // why a chat is not possible
 }
 
-// memoryInfo is what running needs, in bytes.
+// memoryInfo is the memory that a model needs to run, in bytes.
 type memoryInfo struct {
 	Context int   `json:"context"` // tokens the figures hold for
 	Weights int64 `json:"weights"` // the mapped file

@@ -9,7 +9,7 @@ import (
 	"github.com/mil-run/mil/internal/show"
 )
 
-// cpuInfo is what `mil info --cpu --json` prints.
+// cpuInfo is the JSON of `mil info --cpu --json`.
 type cpuInfo struct {
 	Used       string    `json:"used"`
 	Why        string    `json:"why"`

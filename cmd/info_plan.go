@@ -13,7 +13,7 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// planInfo is what `mil info --plan --json` prints.
+// planInfo is the JSON of `mil info --plan --json`.
 type planInfo struct {
 	Backend string     `json:"backend"`
 	Context int        `json:"context"`

@@ -12,7 +12,7 @@ import (
 var stopped atomic.Value
 
 // interruptible is a context that ends when the command should: at Ctrl-C, at a
-// shutdown, when its terminal closes (but under nohup).
+// shutdown, and when its terminal closes (except under nohup).
 func interruptible() (context.Context, context.CancelFunc) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {

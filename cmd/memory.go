@@ -15,20 +15,20 @@ import (
 // errMemory is wrapped where a session would need more memory than is free.
 var errMemory = errors.New("too little memory")
 
-// freeMemory is what this process may still take; tests set it.
+// freeMemory is the memory that this process may still take. Tests set it.
 var freeMemory = memory.Free
 
-// memoryNeed is what a session takes beside the weights, which are pages of their
-// file, given back where others need the memory.
+// memoryNeed is a session's memory beside the weights. Those are pages of their
+// file, which the system takes back where others need the memory.
 func memoryNeed(m *model.Model, o model.Options) (kv, rest int64) {
 	kv, state := m.Memory(o)
 	return kv, state + m.Scratch(o)
 }
 
-// room is how much the command's sessions may take of what was free before the
-// first of them: a quarter is left to the weights' pages, to what is gathered while
-// a model runs, and to other programs. A GPU's own memory counts too, where the
-// backend says so.
+// room is how much of the free memory the command's sessions may take, counted
+// before the first of them. A quarter is left to the weights' pages, to results
+// gathered while a model runs, and to other programs. A GPU's own memory counts
+// too, where the backend says so.
 func (f *runFlags) room() (bytes int64, ok bool) {
 	free, ok := freeMemory()
 	if !ok {
@@ -42,8 +42,9 @@ func (f *runFlags) room() (bytes int64, ok bool) {
 	return free - free/4, true
 }
 
-// reserve counts a session before it is started, and refuses it where it does not
-// fit beside those that were: a cache counts whole, however little of it is used.
+// reserve counts a session before it is started, and refuses it where it does
+// not fit beside the others. A cache counts whole, however little of it is
+// used.
 func (f *runFlags) reserve(m *model.Model, o model.Options) error {
 	if f.needed == 0 {
 		f.limit, f.limited = f.room()
@@ -62,7 +63,8 @@ func (f *runFlags) reserve(m *model.Model, o model.Options) error {
 	return nil
 }
 
-// tooLarge says what is needed, what is free and what would fit.
+// tooLarge is the error with the needed and the free memory, and with a context
+// that would fit.
 func tooLarge(m *model.Model, o model.Options, before, limit int64) error {
 	kv, rest := memoryNeed(m, o)
 	err := fmt.Errorf("%w: a context of %d tokens needs %s (keys and values %s) and %s can be used", errMemory, o.Context, units.Bytes(before+kv+rest), units.Bytes(kv), units.Bytes(max(0, limit)))

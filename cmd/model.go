@@ -31,7 +31,7 @@ type runFlags struct {
 
 	backendName string // auto, cpu, cuda or metal
 	gpuLayers   int
-	backend     backend.Backend // what all of the command's sessions compute with
+	backend     backend.Backend // computes for all of the command's sessions
 	warn        io.Writer       // set before the first session starts
 
 	needed, limit int64 // memory of the sessions started, and what they may take
@@ -53,7 +53,8 @@ func (f *runFlags) addMachine(set *pflag.FlagSet) {
 	addNumber(set, &f.gpuLayers, "gpu-layers", "", split.Fit, split.Fit, split.All, "layers the GPU computes, the CPU the rest; -1 as many as fit its memory")
 }
 
-// maxContext keeps sizes far from overflowing, maxThreads from absurd.
+// maxContext keeps sizes far from overflowing, and maxThreads keeps threads
+// from being absurdly many.
 const (
 	maxContext = 1 << 28
 	maxThreads = 1 << 12
@@ -89,7 +90,7 @@ func (f *runFlags) options(context int) model.Options {
 	return model.Options{Context: context, Slide: f.onFull == "slide", PlainRope: f.plainRope, KV: kvType(f.kv)}
 }
 
-// kvType is what --kv names.
+// kvType is the type named by --kv.
 func kvType(name string) quant.Type {
 	switch name {
 	case quant.F16.String():
@@ -100,7 +101,7 @@ func kvType(name string) quant.Type {
 	return quant.F32 // the model's own
 }
 
-// open starts the backend, where that is still to be done.
+// open starts the backend, unless it is running.
 func (f *runFlags) open() (err error) {
 	if f.warn == nil {
 		f.warn = io.Discard
@@ -195,7 +196,7 @@ type talker struct {
 	chat.Settings
 }
 
-// prepare opens the model, whose session is still to be started.
+// prepare opens the model without starting its session.
 func (f *chatFlags) prepare(c *cobra.Command, path string) (t *talker, err error) {
 	t = &talker{run: &f.runFlags}
 	if t.file, err = openModel(path); err != nil {
@@ -256,8 +257,7 @@ func (t *talker) close() {
 	t.file.Close()
 }
 
-// isTerminal reports whether somebody sits at the other end of v, a stream of
-// the command.
+// isTerminal reports whether v, a stream of the command, is a terminal.
 func isTerminal(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))

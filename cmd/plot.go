@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// series is one kind of speed, of which a plot is made: its median, and the
-// distance from the slowest run to the fastest as a share of that.
+// series is one kind of speed to plot: its median, and the distance from the
+// slowest run to the fastest as a share of that.
 type series struct {
 	name  string
 	speed func(r *benchResult) (v, spread float64)
@@ -51,8 +51,9 @@ func bar(share float64, width int) string {
 	return s + strings.Repeat(" ", width-utf8.RuneCountInString(s))
 }
 
-// The SVG: one panel a series, one line a model in one colour throughout. The
-// background and the text's colour are set, so that a dark page shows both.
+// The SVG has one panel a series and one line a model, in one colour
+// throughout. The background and the text's colour are set, so that a dark page
+// shows both.
 const (
 	panelWidth, panelHeight = 360, 220
 	marginLeft, marginTop   = 72, 44
@@ -61,7 +62,8 @@ const (
 	background, ink, faint  = "#ffffff", "#1f2328", "#d8dee4"
 )
 
-// colours tell apart to most eyes (Okabe and Ito, "Color Universal Design", 2008).
+// colours can be told apart by most eyes (Okabe and Ito, "Color Universal
+// Design", 2008).
 var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"}
 
 // plotSVG draws speed over depth for all models.

@@ -15,7 +15,7 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// promptFlags say where a prompt comes from.
+// promptFlags choose the source of a prompt.
 type promptFlags struct {
 	prompt   string
 	file     string
@@ -30,8 +30,9 @@ func (f *promptFlags) add(set *pflag.FlagSet) {
 	set.BoolVar(&f.noStdin, "no-stdin", false, "do not read standard input, which may be somebody else's")
 }
 
-// split tells model and prompt apart: of two arguments the first is the model, and
-// one argument where the prompt comes by a flag. name is "" where none is named.
+// split separates model and prompt. Of two arguments the first is the model,
+// and so is a lone argument where a flag brings the prompt. name is "" where no
+// model is named.
 func (f *promptFlags) split(c *cobra.Command, flag string, args []string) (name, prompt string, err error) {
 	name, rest := flag, args
 	switch {
@@ -54,9 +55,9 @@ func (f *promptFlags) split(c *cobra.Command, flag string, args []string) (name,
 	return name, prompt, nil
 }
 
-// read gives the messages to answer, none of whose sources is over limit bytes: what
-// --messages holds, and as a message of the user's the prompt, the text of --file and
-// the pipe's, in this order.
+// read gives the messages to answer: the list of --messages, then one message
+// of the user's with the prompt, the text of --file and that of the pipe. No
+// source may be over limit bytes.
 func (f *promptFlags) read(in io.Reader, prompt string, limit promptLimit) (list []chat.Message, err error) {
 	if f.messages != "" {
 		if list, err = f.readMessages(in, limit); err != nil {
@@ -114,13 +115,14 @@ func (f *promptFlags) readMessages(in io.Reader, limit promptLimit) ([]chat.Mess
 	return list, nil
 }
 
-// oneEnd is a text without the line end that files and pipes end in.
+// oneEnd is a text without its last line end, which files and pipes add.
 func oneEnd(b []byte) string {
 	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 }
 
-// Bounds of a prompt, in bytes: minPrompt is read whatever the context, maxPrompt
-// is more than a context of millions of tokens takes of a language.
+// Bounds of a prompt, in bytes. A prompt of minPrompt is read whatever the
+// context. maxPrompt is more than a context of millions of tokens holds of a
+// language.
 const (
 	minPrompt = 1 << 20
 	maxPrompt = 16 << 20
@@ -146,7 +148,7 @@ func (f *chatFlags) promptLimit(e *chat.Engine) promptLimit {
 	return promptLimit{min(max(n, minPrompt), maxPrompt), tokens}
 }
 
-// explain says of a text over the limit where that comes from.
+// explain adds the reason for the limit to the error about a text over it.
 func (l promptLimit) explain(err error) error {
 	if !errors.Is(err, bounded.ErrLong) {
 		return err

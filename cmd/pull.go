@@ -121,7 +121,7 @@ func (e pullInterrupted) Unwrap() error { return context.Canceled }
 
 func (p *pull) note(text string) { show.Fprintln(p.errs, "mil:", show.Own(show.Visible(text))) }
 
-// free refuses a name that a model has, unless it is to be replaced.
+// free refuses a name that a model has already, unless it is to be replaced.
 func (p *pull) free() error {
 	if _, err := p.models.Path(p.name); err != nil {
 		return usagef("--name: %w", err)
@@ -174,7 +174,7 @@ func (p *pull) checkpoint(folder *hub.Folder, snap *hub.Snapshot) error {
 	}
 	if err := convert.CheckConfig(folder.Path); err != nil {
 		if inner := errors.Unwrap(err); inner != nil {
-			err = inner // without the folder, which the user has not seen
+			err = inner // without the folder, which the user does not know
 		}
 		return fmt.Errorf("pull %s: %w", p.ref, err)
 	}
@@ -239,7 +239,8 @@ func (p *pull) tokenizerFrom(folder *hub.Folder, snap *hub.Snapshot) (string, er
 	return filepath.Join(folder.Path, "tokenizer"), p.client.Download(p.ctx, root, other, files, nil)
 }
 
-// space refuses what the disk has no room for: the download, and the model beside it.
+// space refuses a download that does not fit the disk together with the model
+// made from it.
 func (p *pull) space(folder *hub.Folder, download, model int64) error {
 	free, ok := hub.Free(folder.Path)
 	if need := download + model; ok && need > free {
@@ -249,7 +250,7 @@ func (p *pull) space(folder *hub.Folder, download, model int64) error {
 	return nil
 }
 
-// download brings the large files, and shows how far it is.
+// download fetches the large files and shows its progress.
 func (p *pull) download(folder *hub.Folder, snap *hub.Snapshot, files []hub.File) error {
 	report, end := downloadProgress(p.out)
 	err := p.client.Download(p.ctx, folder.Root, snap, files, report)
@@ -280,7 +281,7 @@ func (p *pull) convert(from, tokenizer string) error {
 	return printSummary(p.out, output, p.name, sum)
 }
 
-// opens says what is wrong with a model file, if anything is.
+// opens says why a model file cannot be opened, if it cannot.
 func opens(file string, ours bool) error {
 	f, err := format.Open(file)
 	if err != nil {

@@ -51,12 +51,12 @@ func (p *pull) part(i, count int) string {
 	return filepath.Join(string(p.models), fmt.Sprintf("%s-%05d-of-%05d.gguf", p.name, i+1, count))
 }
 
-// place moves the files of a GGUF to the models, under the name; parts keep what
-// says which part they are.
+// place moves the files of a GGUF to the models, under the name. Parts keep the
+// suffix that numbers them.
 func (p *pull) place(folder *hub.Folder, files []hub.File) error {
 	p.keep = false // nothing is left to keep
 	to := filepath.Join(string(p.models), p.name+".gguf")
-	for i := len(files) - 1; i >= 0; i-- { // the first last: it gives the name
+	for i := len(files) - 1; i >= 0; i-- { // the first part comes last, since it gives the name
 		if len(files) > 1 {
 			to = p.part(i, len(files))
 		}

@@ -79,7 +79,7 @@ func findEntry(folder models.Folder, name string) (string, error) {
 	return path, err
 }
 
-// describeFile is a model's path, and how much room it gives back.
+// describeFile is a model's path and the room that its removal frees.
 func describeFile(e models.Entry) string {
 	path := show.Visible(e.Path)
 	st, err := os.Lstat(e.Path)

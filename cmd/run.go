@@ -181,7 +181,7 @@ func (f *runCall) reply(c *cobra.Command, t *talker, list []chat.Message) (chat.
 	return r, err
 }
 
-// runResult is what --json prints.
+// runResult is the JSON of --json.
 type runResult struct {
 	Text         string    `json:"text"`
 	FinishReason string    `json:"finish_reason"`
@@ -192,14 +192,15 @@ type runResult struct {
 	Stats        any       `json:"speculation,omitempty"`
 }
 
-// runTokens counts tokens. Cached ones are of the prompt and were not read again.
+// runTokens counts tokens. Cached tokens are those of the prompt that were not
+// read again.
 type runTokens struct {
 	Prompt    int `json:"prompt"`
 	Cached    int `json:"cached"`
 	Generated int `json:"generated"`
 }
 
-// runTimes are seconds, from the request on.
+// runTimes are seconds since the request.
 type runTimes struct {
 	Prompt     float64 `json:"prompt"` // to read it
 	FirstToken float64 `json:"first_token"`

@@ -18,7 +18,7 @@ import (
 	"github.com/mil-run/mil/internal/units"
 )
 
-// selftest is what `mil selftest --json` prints.
+// selftest is the JSON of `mil selftest --json`.
 type selftest struct {
 	Version  string         `json:"version"`
 	Platform string         `json:"platform"` // toolchain, system and architecture
@@ -33,7 +33,7 @@ type selftest struct {
 type backendCheck struct {
 	Backend     string   `json:"backend"`
 	ISA         string   `json:"isa,omitempty"`        // the CPU's instruction set
-	NotTested   string   `json:"not_tested,omitempty"` // why, where nothing is wrong
+	NotTested   string   `json:"not_tested,omitempty"` // the reason, where nothing is wrong
 	Conformance tally    `json:"conformance"`          // cases in which every node came out as plain Go makes it
 	Transcripts tally    `json:"transcripts"`          // replies of the demo, word for word
 	PromptTokS  float64  `json:"prompt_tok_s"`
@@ -110,7 +110,8 @@ checked on every instruction set it has.`,
 type target struct {
 	runFlags
 	open func() (backend.Backend, error)
-	// absent says that the error of open means nothing; remedy what to do about it.
+	// absent says whether the error of open only means that the device is
+	// missing. remedy is the advice on it.
 	absent func(error) bool
 	remedy func(error) string
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/mil-run/mil/demo"
 )
 
-// What the benchmark times, after a warm-up: short, since it shows what is far
-// off and no more.
+// The benchmark's length after a warm-up. It is short, since it only shows
+// speeds that are far off.
 const (
 	selftestPrompt = 512
 	selftestGen    = 64
@@ -52,8 +52,8 @@ func (f *selftestFlags) check(t target) backendCheck {
 
 func (r *backendCheck) fail(err error) { r.Failures = append(r.Failures, err.Error()) }
 
-// conformance runs the table of cases, and of rankings where the backend ranks.
-// Its error says that the backend does not open.
+// conformance runs the table of cases, and that of rankings where the backend
+// ranks. An error means that the backend does not open.
 func (f *selftestFlags) conformance(t target, r *backendCheck) error {
 	b, err := t.open()
 	if err != nil {
@@ -106,7 +106,7 @@ func (r *backendCheck) replies(f *runFlags) error {
 		if err := s.Reset(); err != nil {
 			return err
 		}
-		// A backend that computes nonsense need not find the reply's end.
+		// A wrong backend need not find the reply's end.
 		c := e.Converse(s, chat.Settings{MaxTokens: 64})
 		var list []chat.Message
 		for _, m := range want.Messages {

@@ -85,7 +85,8 @@ type textTool struct {
 	parsed *template.Template
 }
 
-// isTokenizer reports whether a folder is meant, and no model of its name.
+// isTokenizer reports whether the argument means a folder and not a model of
+// that name.
 func isTokenizer(c *cobra.Command, dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "tokenizer.json"))
 	_, named := shortName(c, dir)

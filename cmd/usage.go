@@ -16,12 +16,12 @@ import (
 	"github.com/mil-run/mil/internal/nearest"
 )
 
-// usageError is a command line that makes no sense, whatever the files hold.
+// usageError is a command line that makes no sense, whatever the files contain.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// usage marks an error as one of usage; nil stays nil.
+// usage marks an error as one of usage. nil stays nil.
 func usage(err error) error {
 	if err == nil {
 		return nil
@@ -49,7 +49,7 @@ func Status(err error) int {
 	return 1
 }
 
-// exactly demands the named positional arguments, no more and no fewer.
+// exactly demands exactly the named positional arguments.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == len(names) {
@@ -89,12 +89,14 @@ func arguments(n int) string {
 	return fmt.Sprintf("%d arguments", n)
 }
 
-// unknownCommand is an argument in a command's place that names none.
+// unknownCommand is the error for an argument that stands in a command's place
+// and names none.
 func unknownCommand(parent *cobra.Command, name string) error {
 	return usagef("unknown command %q%s (%s --help lists the commands)", name, didYouMean(nearest.Of(name, commandNames(parent))), parent.CommandPath())
 }
 
-// didYouMean is the question about a word, for the end of a sentence; "" of none.
+// didYouMean is a question that suggests a word, for the end of a sentence. It
+// is "" where there is none.
 func didYouMean(word string) string {
 	if word == "" {
 		return ""
@@ -145,7 +147,8 @@ func unknownFlag(c *cobra.Command, e *pflag.NotExistError) error {
 	return usagef("unknown flag: --%s%s (see %s --help)", name, didYouMean(near), c.CommandPath())
 }
 
-// strict makes every mistake in a command line one of usage, in plain words.
+// strict makes every mistake in a command line an error of usage, in plain
+// words.
 func strict(root *cobra.Command, args []string) {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if c == root && len(args) > 0 && !strings.HasPrefix(args[0], "-") {

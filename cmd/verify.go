@@ -43,7 +43,7 @@ by another program carries no checksums: only its structure is checked.`,
 	}
 }
 
-// verifyModel checks one model and says what it found.
+// verifyModel checks one model and prints the result.
 func verifyModel(c *cobra.Command, arg string) error {
 	path, err := findModel(c, arg)
 	if err != nil {
@@ -69,8 +69,8 @@ func verifyModel(c *cobra.Command, arg string) error {
 	return err
 }
 
-// intact checks a model that another file is made from, as far as it carries
-// checksums: what comes of damaged weights must not look whole.
+// intact checks the checksums of a model from which another file is made, where
+// it has any. A file made from damaged weights must not look whole.
 func intact(f *format.File) error {
 	err := f.Verify(nil)
 	if errors.Is(err, format.ErrNoChecksums) {
@@ -82,8 +82,8 @@ func intact(f *format.File) error {
 	return err
 }
 
-// verifyProgress is a bar on a terminal for checks of over a second, else
-// nothing; end removes it.
+// verifyProgress is a bar on a terminal for checks of over a second, otherwise
+// nothing. end removes it.
 func verifyProgress(out io.Writer) (report func(done, total int64), end func()) {
 	if !isTerminal(out) {
 		return nil, func() {}

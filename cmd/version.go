@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// version is the release, or what a build from a checkout knows of itself.
+// version is the release, or the checkout that a build was made from.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"github.com/mil-run/mil/convert/source"
 )
 
-// layouts are tried in order; each says whether the checkpoint is its own.
+// layouts are tried in order. Each says whether the checkpoint is its own.
 var layouts = []func(*input) (*plan, bool, error){mambaLayout, hybridLayout, llamaLayout}
 
 // input is an opened checkpoint folder.
@@ -117,8 +117,8 @@ func (in *input) plan() (*plan, error) {
 	return nil, in.refuse(", whose tensors (" + in.names() + ") are of no layout mil knows")
 }
 
-// CheckConfig says by the configs in a folder alone whether a checkpoint is of a kind
-// that mil runs, before its weights are there.
+// CheckConfig says from the configs in a folder alone whether mil runs this
+// kind of checkpoint, before its weights are there.
 func CheckConfig(dir string) error {
 	in := &input{dir: dir, config: &config{}, mamba: &mambaConfig{}}
 	err := source.ReadJSON(filepath.Join(dir, "config.json"), in.config)
@@ -137,7 +137,7 @@ func CheckConfig(dir string) error {
 	return nil
 }
 
-// checkConfig is what the layouts ask of the configs, without the tensors.
+// checkConfig checks the layouts' demands on the configs, without the tensors.
 func (in *input) checkConfig() error {
 	c := in.config
 	kind := strings.ToLower(c.kind())

@@ -22,17 +22,17 @@ type Options struct {
 	Output    string // path of the file to write
 	Type      quant.Mix
 	Overrides []Override             // the first that matches a tensor wins over Type
-	Weights   *importance.Statistics // what matrices are multiplied by; nil: unknown
+	Weights   *importance.Statistics // the importance matrix; nil: none
 	Tokenizer string                 // folder or tokenizer.json, when the checkpoint has none or another is wanted
 	Force     bool                   // replace Output if it exists
-	// RopeScaling applies a checkpoint's rope_scaling where models of its layout
-	// are run without it, as those with mha.in_proj are.
+	// RopeScaling applies a checkpoint's rope_scaling where models of its
+	// layout run without it, like those with mha.in_proj.
 	RopeScaling bool
 	// Progress is called as values are written, with the tensor at hand.
 	Progress func(tensor string, done, total int64)
 }
 
-// Summary is what a conversion did.
+// Summary is the result of a conversion.
 type Summary struct {
 	Arch      string
 	Tensors   int
@@ -40,12 +40,12 @@ type Summary struct {
 	Bytes     int64
 	Types     map[string]int64 // values stored in each type
 	Fallbacks []Fallback
-	Weighted  int // tensors packed for known inputs
+	Weighted  int // tensors packed with the importance matrix
 	Warnings  []string
 	Time      time.Duration
 }
 
-// Fallback tells of tensors whose rows the wanted type cannot take.
+// Fallback lists tensors whose rows the wanted type cannot take.
 type Fallback struct {
 	RowLen    int
 	Want, Got quant.Type
@@ -56,7 +56,7 @@ type Fallback struct {
 func (s *Summary) BitsPerWeight() float64 { return float64(s.Bytes) * 8 / float64(s.Params) }
 
 // Run converts the folder or GGUF file at path. Everything that headers and
-// configs can tell is checked before the first weight is read; a failed or
+// configs can tell is checked before the first weight is read. A failed or
 // cancelled run leaves nothing behind.
 func Run(ctx context.Context, path string, o Options) (*Summary, error) {
 	start := time.Now()

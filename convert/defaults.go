@@ -18,8 +18,8 @@ import (
 // ErrNoTokenizer is wrapped by the error for a checkpoint without tokenizer files.
 var ErrNoTokenizer = errors.New("no tokenizer.json here; name the base model's with --tokenizer FOLDER_OR_FILE")
 
-// addTokenizer puts the tokenizer into the plan, its list of tokens as long as
-// the embedding has rows.
+// addTokenizer puts the tokenizer into the plan. Its list of tokens is as long
+// as the embedding has rows.
 func (p *plan) addTokenizer(dir, other string) error {
 	from := dir
 	if other != "" {
@@ -149,7 +149,7 @@ func ids(raw json.RawMessage) ([]int32, error) {
 // license is the model card's or the config's licence.
 func license(dir string, c *config) string {
 	path := filepath.Join(dir, "README.md")
-	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() { // a pipe would be waited for
+	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() { // opening a pipe would wait
 		return c.License
 	}
 	f, err := os.Open(path)

@@ -16,8 +16,8 @@ var ErrArchitecture = errors.New("unknown architecture")
 // known lists what the layouts recognise, for messages.
 const known = "known: llama, mistral, hybrids of them with mamba or mamba2 layers (mamba_config.json), mamba, mamba2"
 
-// families say of models that mil does not run what they are and have, by the
-// beginning of their model_type; the longest that fits counts.
+// families describe models that mil does not run, by the beginning of their
+// model_type. The longest that fits counts.
 var families = []struct{ model, what string }{
 	{"apriel", "Apriel-H1: Mistral layers and Mamba layers in one list, hybrid_block_layout"},
 	{"bamba", "Bamba: Mamba-2 and attention layers that rotate half of each head"},
@@ -74,7 +74,7 @@ var families = []struct{ model, what string }{
 	{"zebra", "Zebra-Llama: Mamba-2 layers and latent attention"},
 }
 
-// family is what is known of a model_type, in brackets for a message.
+// family is the description of a model_type, in brackets for a message.
 func family(modelType string) string {
 	best, what := "", ""
 	for _, f := range families {
@@ -85,7 +85,7 @@ func family(modelType string) string {
 	return what
 }
 
-// kind is what config.json calls the model: model_type, else the class.
+// kind is config.json's name for the model: model_type, or else the class.
 func (c *config) kind() string {
 	if c.ModelType == "" && len(c.Architectures) > 0 {
 		return c.Architectures[0]
@@ -99,7 +99,7 @@ var classes = []string{"", "LlamaForCausalLM", "MistralForCausalLM", "MambaForCa
 // runs are the values of model_type that some layout takes.
 var runs = []string{"llama", "mistral", "mamba", "mamba2"}
 
-// checkType refuses a model of another kind than those a layout is for.
+// checkType refuses a model of another kind than those of a layout.
 func (in *input) checkType(types ...string) error {
 	c := in.config
 	if slices.Contains(types, c.ModelType) || c.ModelType == "" && slices.Contains(classes, c.kind()) {
@@ -108,8 +108,8 @@ func (in *input) checkType(types ...string) error {
 	return in.refuse("")
 }
 
-// refuse is the error for a checkpoint that no layout takes; where says what
-// else is odd about it.
+// refuse is the error for a checkpoint that no layout takes. where says what is
+// odd about it besides.
 func (in *input) refuse(where string) error {
 	kind := in.config.kind()
 	if slices.Contains(runs, kind) && in.takes != nil {
@@ -118,8 +118,8 @@ func (in *input) refuse(where string) error {
 	return fmt.Errorf("config.json: %w %.100q%s%s; take a checkpoint of a family that mil runs (%s)", ErrArchitecture, kind, family(kind), where, known)
 }
 
-// checkWeights refuses what is no layout's matter: weights that are quantized,
-// and models inside others.
+// checkWeights refuses models that concern no layout: those with quantized
+// weights, and those inside others.
 func (in *input) checkWeights() error {
 	for _, key := range []string{"quantization_config", "compression_config"} {
 		v, ok := in.config.members[key]

@@ -26,7 +26,7 @@ func openGGUF(path string, o Options) (*plan, io.Closer, error) {
 }
 
 // copyPlan plans the same keys and tensors, whose rows are unpacked as they are
-// read; tokenizer is where another one comes from, if it is not empty.
+// read. tokenizer, if not empty, is the place of another one.
 func copyPlan(f *format.File, tokenizer string) (*plan, error) {
 	m, err := model.Open(f)
 	if err != nil {
@@ -37,7 +37,7 @@ func copyPlan(f *format.File, tokenizer string) (*plan, error) {
 	for _, k := range f.KV().Keys() {
 		switch {
 		case strings.HasPrefix(k, "split."), k == "general.architecture", k == "general.file_type", k == "general.quantization_version":
-			continue // the writer's to say
+			continue // the writer sets it
 		case tokenizer != "" && (strings.HasPrefix(k, "tokenizer.") || strings.HasPrefix(k, "mil.tokenizer.") || k == "mil.eos_token_ids"):
 			continue
 		}
@@ -57,8 +57,8 @@ func copyPlan(f *format.File, tokenizer string) (*plan, error) {
 	return p, nil
 }
 
-// copied is a tensor of a file as it is: what does not match its checksum is
-// refused while it is read, or the copy's own checksums would call it whole.
+// copied is a tensor of a file as it is. Data that does not match its checksum
+// is refused while it is read, or the copy's own checksums would call it whole.
 func copied(f *format.File, t format.Info) tensor {
 	spec, _ := t.Type.Spec() // known, since the file opened
 	cols, rows := int(t.Dims[0]), 1
@@ -81,7 +81,7 @@ func copied(f *format.File, t format.Info) tensor {
 		}}
 }
 
-// damaged says of which file and what to do.
+// damaged names the file in the error and says what to do.
 func damaged(f *format.File, err error) error {
 	if errors.Is(err, format.ErrChecksum) {
 		return fmt.Errorf("%s: %w; fetch it or make it again", f.Name(), err)

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// hybridLayout recognises the distilled hybrids, with Mamba-1 or Mamba-2
-// layers, in the merged and the unmerged naming, and plans them.
+// hybridLayout recognises the distilled hybrids and plans them. They have
+// Mamba-1 or Mamba-2 layers, in the merged or the unmerged naming.
 func hybridLayout(in *input) (*plan, bool, error) {
 	t := in.takes
 	if !t.has("model.embed_tokens.weight") || !in.any(".mamba.") {
@@ -64,8 +64,9 @@ func hybridLayout(in *input) (*plan, bool, error) {
 	return p, true, nil
 }
 
-// checkHybrid holds both configs against what the layout computes. sliding_window
-// does not count: the hybrids' own attention does not read it.
+// checkHybrid checks both configs against the layout's computation.
+// sliding_window does not count, since the hybrids' own attention does not read
+// it.
 func (in *input) checkHybrid() (warnings []string, err error) {
 	eps, eps2 := in.config.Eps, in.mamba.Eps
 	if eps != nil && eps2 != nil && *eps != *eps2 {

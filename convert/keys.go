@@ -34,11 +34,12 @@ func (m *members) UnmarshalJSON(b []byte) error {
 	})
 }
 
-// rule says whether a key's value leaves the arithmetic as mil computes it.
-// The rule nil takes every value: the layout reads the key, or it changes nothing.
+// rule says whether a key's value leaves the arithmetic as mil computes it. The
+// rule nil takes every value: the layout reads the key, or the key changes
+// nothing.
 type rule struct {
 	fits func(v json.RawMessage) bool
-	want string // what fits, for the message; "" is nothing but none
+	want string // values that fit, for the message; "": only an empty one
 }
 
 // Rules that several keys share.
@@ -60,7 +61,7 @@ var (
 	}, "[0, Infinity]"}
 )
 
-// number is the rule of a key that may hold this number alone, or null.
+// number is the rule of a key that may hold only this number, or null.
 func number(want float64) rule {
 	return rule{func(v json.RawMessage) bool {
 		n, ok := pyjson.Number(v)
@@ -93,16 +94,16 @@ func isEmpty(v json.RawMessage) bool {
 	return false
 }
 
-// arithmetic matches the names of keys that are likely to change what a model
-// computes; with a value that is not empty, such a key is refused where it is not
-// known.
+// arithmetic matches the names of keys that are likely to change a model's
+// computation. An unknown key with such a name and a value that is not empty is
+// refused.
 var arithmetic = regexp.MustCompile(`(?i)multiplier|scal(e|ing)|softcap|soft_cap|window|rotary|rope|alibi|norm|bias|expert|moe|router|clip|clamp|activation|hidden_act|act_fn|quant|residual|parallel|temperature_tuning|layer_types|block_type|attention_chunk|attention_type|num_nextn|mtp_|scan_|sink|gate`)
 
 // trains matches the names of keys that count in training alone.
 var trains = regexp.MustCompile(`(?i)dropout|_p?drop$|^initializer|loss|gradient|^tokenizer`)
 
-// check holds an object's keys against a table. A key whose value changes the
-// arithmetic is an error; the names of keys that nobody knows are returned.
+// check checks an object's keys against a table. A key whose value changes the
+// arithmetic is an error. The names of unknown keys are returned.
 func (m members) check(place string, table map[string]rule) (unknown []string, err error) {
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		v := m[key]
@@ -139,7 +140,7 @@ func show(v json.RawMessage) string {
 	}, s)
 }
 
-// unknownKeys is the warning about keys that nobody knows.
+// unknownKeys is the warning about unknown keys.
 func unknownKeys(file string, names []string) []string {
 	switch n := len(names); {
 	case n == 0:

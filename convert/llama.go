@@ -9,12 +9,12 @@ import (
 const (
 	maxLayers = 1 << 10
 	maxWidth  = 1 << 20
-	maxVocab  = 1 << 20 // what the tokenizer takes
+	maxVocab  = 1 << 20 // the tokenizer's limit
 )
 
-// llamaLike plans what Llama, Mistral and the hybrids share: keys, embedding,
-// attention and feed-forward layers. mixer plans the layers that are not
-// attention.
+// llamaLike plans the common parts of Llama, Mistral and the hybrids: keys,
+// embedding, attention and feed-forward layers. mixer plans the layers that are
+// not attention.
 func llamaLike(c *config, t *takes, arch string, plainRope bool, attention func(i int) bool, mixer func(p *plan, i int)) (*plan, error) {
 	p := &plan{arch: arch, layers: c.Layers, tied: c.tied(false)}
 	if err := c.checkLlama(); err != nil {
@@ -102,7 +102,7 @@ func llamaLike(c *config, t *takes, arch string, plainRope bool, attention func(
 	return p, t.err
 }
 
-// attention plans q, k, v and o, in either naming; q's and k's rows are
+// attention plans q, k, v and o, in either naming. The rows of q and k are
 // permuted so that each rotated pair is adjacent, as ggml's llama has them.
 func (p *plan) attention(c *config, t *takes, in, blk string) {
 	q, kv, d := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, c.HeadDim
@@ -124,7 +124,7 @@ func (p *plan) attention(c *config, t *takes, in, blk string) {
 	p.matrix(t, blk+"attn_output.weight", q, whole(t.take(out, c.HiddenSize, q)))
 }
 
-// checkLlama refuses configs that cannot be run as they say.
+// checkLlama refuses configs of models that mil cannot run as configured.
 func (c *config) checkLlama() error {
 	if c.KVHeads == 0 {
 		c.KVHeads = c.Heads
@@ -168,7 +168,7 @@ func (c *config) checkScale() error {
 }
 
 // window is how many positions each token attends to, 0 for all before it.
-// transformers takes 4096 for a Mistral that does not say.
+// transformers takes 4096 for a Mistral whose config does not say.
 func (c *config) window() (int, error) {
 	if c.ModelType != "mistral" && c.Window == nil {
 		return 0, nil
@@ -185,8 +185,8 @@ func (c *config) window() (int, error) {
 	return *c.Window, nil
 }
 
-// tied says whether the output's matrix is the embedding; fallback is what
-// transformers takes for a config that does not say.
+// tied says whether the output's matrix is the embedding. fallback is
+// transformers' value for a config that does not say.
 func (c *config) tied(fallback bool) bool {
 	if c.TieWords == nil {
 		return fallback

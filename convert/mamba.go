@@ -10,13 +10,13 @@ type pure struct {
 	state, rank, head   int // rank: dt_rank, or heads
 	eps                 float64
 	tied                bool
-	vocab, pad          int // as the config says; 0: as the weights are
+	vocab, pad          int // from the config; 0: from the weights
 	embedding           string
 	warnings            []string
 }
 
-// mambaLayout recognises the pure Mamba and Mamba-2 checkpoints, their authors'
-// and transformers', and plans them in ggml's conventions.
+// mambaLayout recognises the pure Mamba and Mamba-2 checkpoints, in their
+// authors' layout and in transformers', and plans them in ggml's conventions.
 func mambaLayout(in *input) (*plan, bool, error) {
 	t := in.takes
 	s := &pure{second: in.any(".mixer.dt_bias"), embedding: "backbone.embedding.weight"}
@@ -109,7 +109,7 @@ func (s *pure) readTransformers(c *config) error {
 	return err
 }
 
-// check refuses shapes that are no model's.
+// check refuses shapes that no model has.
 func (s *pure) check() error {
 	switch {
 	case s.d < 1 || s.d > maxWidth || s.layers < 1 || s.layers > maxLayers:

@@ -35,7 +35,8 @@ func (o *Override) matches(name string) bool {
 	return ok
 }
 
-// want is the type wanted for a tensor. What models read as f32 stays so.
+// want is the type wanted for a tensor. Tensors that models read as f32 stay
+// so.
 func (o *Options) want(t quant.TensorInfo) quant.Type {
 	if !t.Exact() {
 		for _, v := range o.Overrides {

@@ -11,7 +11,7 @@ import (
 )
 
 // chunkValues is how many values one worker holds at a time: 4 MB of float32
-// and what they are packed into, so that a hundred cores stay under 2 GB.
+// and their packed form, so that a hundred cores stay under 2 GB.
 const chunkValues = 1 << 20
 
 // badValues counts values that are NaN or infinite.
@@ -29,8 +29,8 @@ type packed struct {
 }
 
 // pack reads the tensor in chunks of rows, packs them on all cores, and hands
-// them to emit in order. Rows that are damaged are an error before ones that
-// hold no numbers, which may come of it. in may be nil.
+// them to emit in order. Damaged rows are reported before rows with NaN or
+// infinities, which may come of the damage. in may be nil.
 func (t *tensor) pack(ctx context.Context, spec *quant.Spec, in *quant.Inputs, emit func(b []byte, values int) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	rows := max(1, min(chunkValues/t.cols, (t.rows+3)/4))
@@ -102,7 +102,7 @@ func (t *tensor) chunk(spec *quant.Spec, in *quant.Inputs, row, n int) packed {
 	return packed{data: dst, rows: n, values: len(v)}
 }
 
-// bad counts what is no number in v.
+// bad counts the NaN and infinities in v.
 func bad(v []float32) badValues {
 	var n badValues
 	for _, x := range v {
@@ -113,7 +113,7 @@ func bad(v []float32) badValues {
 	return n
 }
 
-// countBad counts what is no number in a checkpoint's tensor.
+// countBad counts the NaN and infinities in a checkpoint's tensor.
 func countBad(c *source.Checkpoint, t *source.Tensor) (badValues, error) {
 	step := max(1, min(chunkValues/max(1, t.RowLen()), t.Rows()))
 	v := make([]float32, step*t.RowLen())

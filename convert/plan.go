@@ -16,8 +16,8 @@ type tensor struct {
 	rows, cols int
 	// read fills dst with rows [row, row+n) as float32.
 	read func(row, n int, dst []float32) error
-	// check takes rows in order once they were read, and errs at the last where
-	// they are not what was written; nil where nothing tells.
+	// check takes rows in order once they were read. It errs at the last where
+	// they differ from the written ones. It is nil where nothing can tell.
 	check func(row, n int) error
 	// from is what read reads; nil for a copy of a tensor or a computed one.
 	from []*source.Tensor
@@ -38,11 +38,12 @@ type plan struct {
 	vocab   int // rows of the embedding
 	pairs   []pair
 	tensors []tensor
-	eos     []int32            // what the tokenizer says ends a turn
+	eos     []int32            // the tokenizer's ends of a turn
 	path    string             // of what is converted, for messages
 	source  *source.Checkpoint // nil when a GGUF is copied
 	inputs  []string           // files that are read, so not to be written over
-	// warnings are lines about what the checkpoint says and the file does not follow.
+	// warnings are lines about demands of the checkpoint that the file does not
+	// follow.
 	warnings []string
 }
 
@@ -52,7 +53,7 @@ func (p *plan) set(key string, value any) { p.pairs = append(p.pairs, pair{key, 
 func (p *plan) setArch(key string, value any) { p.set(p.arch+"."+key, value) }
 
 // takes looks checkpoint tensors up, checks their shapes, and remembers which
-// were asked for, so that what is left over can be named.
+// were asked for, so that the remaining ones can be named.
 type takes struct {
 	c    *source.Checkpoint
 	used map[string]bool
@@ -108,7 +109,7 @@ func (t *takes) rest() {
 	}
 }
 
-// reason names what a tensor that is left over is likely to be.
+// reason names the likely kind of a tensor that is left over.
 func reason(name string) string {
 	for _, r := range []struct{ part, what string }{
 		{"lora_", "an adapter (LoRA): merge it into its model first, as PEFT's merge_and_unload does"},

@@ -15,8 +15,8 @@ var wrappers = []string{"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpo
 // embeddings are the names of tensors by which layouts are recognised.
 var embeddings = []string{"model.embed_tokens.weight", "backbone.embedding.weight", "backbone.embeddings.weight"}
 
-// unwrap gives tensors the names that layouts know: without what frameworks put
-// around them, and without a beginning that all of them share.
+// unwrap gives tensors the names that layouts know. It removes the parts that
+// frameworks put around them, and a beginning that all of them share.
 func unwrap(ck *source.Checkpoint) error {
 	names := ck.Names()
 	clean := map[string]string{}

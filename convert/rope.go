@@ -18,7 +18,7 @@ type rope struct {
 }
 
 // readRope reads rope_scaling, or rope_parameters as transformers 5 writes it,
-// and refuses what is not known of it.
+// and refuses unknown settings in it.
 func (c *config) readRope() (*rope, error) {
 	r, from := &rope{}, ""
 	for _, place := range []struct {
@@ -80,8 +80,9 @@ func (c *config) readRope() (*rope, error) {
 	return r, nil
 }
 
-// ropeFactors are what Llama-3's stretching divides the frequencies by; nil
-// when the rotation is not stretched. Formula: transformers' llama3 rope type.
+// ropeFactors are the divisors of the frequencies by which Llama-3 stretches,
+// or nil when the rotation is not stretched. The formula is transformers'
+// llama3 rope type.
 func ropeFactors(s *rope, dim int) ([]float32, error) {
 	f := make([]float32, dim/2)
 	for i := range f {

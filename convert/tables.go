@@ -7,7 +7,7 @@ import (
 
 // harmless are keys of config.json that change no logits: names, training,
 // generation, caches, and ids of tokens, which the tokenizer and the generation
-// defaults take care of.
+// defaults handle.
 var harmless = table(free, `_name_or_path _from_model_config architectures model_type auto_map transformers_version transformers.js_config
 	torch_dtype dtype use_cache license vocab_size pad_vocab_size_multiple
 	bos_token_id eos_token_id pad_token_id sep_token_id unk_token_id decoder_start_token_id forced_bos_token_id forced_eos_token_id
@@ -22,8 +22,8 @@ var harmless = table(free, `_name_or_path _from_model_config architectures model
 	bad_words_ids suppress_tokens begin_suppress_tokens early_stopping diversity_penalty num_beam_groups no_repeat_ngram_size encoder_no_repeat_ngram_size
 	unsloth_version unsloth_fixed name _commit_hash`)
 
-// neutral are keys that change the arithmetic unless they hold what is given
-// here; models of other families carry them.
+// neutral are keys that change the arithmetic unless they hold the value given
+// here. Models of other families carry them.
 var neutral = merge(
 	table(none, `quantization_config compression_config quantization attention_bias mlp_bias qkv_bias use_bias use_qkv_bias lm_head_bias bias
 	attn_logit_softcapping final_logit_softcapping logit_softcap attn_softcap clip_qkv alibi use_alibi attention_sink attention_sinks
@@ -59,8 +59,8 @@ var ropeKeys = merge(table(one, `partial_rotary_factor mscale mscale_all_dim att
 var mambaConfigKeys = merge(table(free, `d_model ssm_cfg rms_norm_eps vocab_size d_inner d_xb intermediate_size n_layer attn_layers
 	residual_in_fp32 fused_add_norm initializer_cfg dtype device`), table(silu, `hidden_act`), table(yes, `rms_norm`))
 
-// ssmKeys are those of ssm_cfg, in whichever file. What sets initial values
-// counts in training alone.
+// ssmKeys are those of ssm_cfg, in either file. Keys that set initial values
+// count in training alone.
 var ssmKeys = merge(table(free, `d_model d_inner d_xb d_state d_conv expand dt_rank headdim ngroups repeat_kv_before_conv
 	conv_init dt_min dt_max dt_init dt_scale dt_init_floor A_init_range chunk_size use_fast_path use_mem_eff_path layer_idx device dtype`),
 	table(yes, `conv_bias rmsnorm dt_proj_bias`), table(none, `bias norm_before_gate D_has_hdim d_ssm n_qk_heads n_v_heads process_group sequence_parallel`),
@@ -85,7 +85,7 @@ func table(r rule, keys string) map[string]rule {
 	return t
 }
 
-// merge is one table of several; the last that has a key wins.
+// merge makes one table of several. The last that has a key wins.
 func merge(tables ...map[string]rule) map[string]rule {
 	all := map[string]rule{}
 	for _, t := range tables {

@@ -68,8 +68,8 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	return sum, w.Finish()
 }
 
-// types are the tensors' types, the mix's or what overrides say; it counts them
-// and the fallbacks.
+// types are the tensors' types, those of the mix or of overrides. It counts
+// them and the fallbacks.
 func (p *plan) types(o Options, sum *Summary) ([]quant.Type, error) {
 	if err := p.checkOverrides(o.Overrides); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (p *plan) types(o Options, sum *Summary) ([]quant.Type, error) {
 	return types, nil
 }
 
-// weighted says which tensors are packed for the inputs they are known to have.
+// weighted says which tensors are packed with the importance matrix.
 func (p *plan) weighted(s *importance.Statistics, types []quant.Type, sum *Summary) ([]bool, error) {
 	list := make([]bool, len(p.tensors))
 	if s == nil {
@@ -141,8 +141,8 @@ func (p *plan) explain(ctx context.Context, o Options, t *tensor, err error) err
 	return err
 }
 
-// blame names the checkpoint's tensor that holds values that are no numbers.
-// It reads again what made t, which only a failed conversion pays for. In a
+// blame names the checkpoint's tensor that holds NaN or infinities. It reads
+// again the tensors that made t, which only a failed conversion pays for. In a
 // GGUF file, and where computing t went past float32, it is t itself.
 func (p *plan) blame(t *tensor, bad badValues) error {
 	for _, s := range t.from {

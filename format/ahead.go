@@ -8,9 +8,9 @@ type ahead struct{ stop, done chan struct{} }
 const aheadStep = 8 << 20
 
 // ReadAhead begins to bring the file into memory in its own order, which is the
-// order of use, and to map its pages, so that the first pass waits neither for
-// the disk nor for a fault a page. It returns at once and ends with Close; where
-// the system has no means for it, it does nothing.
+// order of use, and to map its pages. So the first pass waits neither for the
+// disk nor for page faults. It returns at once and ends with Close. Where the
+// system has no means for it, it does nothing.
 func (f *File) ReadAhead() {
 	if f.mapping == nil || f.ahead != nil {
 		return

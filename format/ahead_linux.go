@@ -9,8 +9,9 @@ func willNeed(b []byte) {
 	}
 }
 
-// populate waits for pages and maps them; it says whether to go on. Linux before
-// 5.14 cannot: there the disk is asked for them, which is the larger part.
+// populate waits for pages and maps them. It says whether to go on. Linux
+// before 5.14 cannot do this: there it only asks the disk for the pages, which
+// is the larger part.
 func populate(b []byte) bool {
 	switch err := unix.Madvise(b, unix.MADV_POPULATE_READ); err {
 	case nil, unix.EINTR, unix.EAGAIN:

@@ -20,7 +20,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// headerSum is the checksum of a header whose 4 bytes at skip count as zero;
+// headerSum is the checksum of a header whose 4 bytes at skip count as zero.
 // skip is -1 where there are none.
 func headerSum(head []byte, skip int) uint32 {
 	if skip < 0 {
@@ -43,9 +43,8 @@ func isOurs(m *Meta) bool {
 	return err == nil && arch == Arch
 }
 
-// checkHeader computes the header's checksum and, where the file is ours,
-// demands that it, the number of tensor checksums and the file's length be
-// right.
+// checkHeader computes the header's checksum. Where the file is ours, the
+// checksum, the number of tensor checksums and the file's length must be right.
 func (f *File) checkHeader() error {
 	m := f.h.meta
 	size, _ := f.Header()
@@ -72,8 +71,8 @@ func (f *File) checkHeader() error {
 	return f.checkLayout()
 }
 
-// checkLayout demands what the Writer does: tensors in order, each padded to
-// the alignment, and the file's end where the last padding ends.
+// checkLayout demands the Writer's layout: tensors in order, each padded to the
+// alignment, and the file's end where the last padding ends.
 func (f *File) checkLayout() error {
 	at := uint64(f.h.data)
 	for _, t := range f.h.tensors {
@@ -90,9 +89,9 @@ func (f *File) checkLayout() error {
 	return nil
 }
 
-// Verify reads the whole file and compares every tensor's checksum; padding
-// must be zero. It names the first tensor that is damaged, and gives
-// ErrNoChecksums for a file made elsewhere. progress may be nil.
+// Verify reads the whole file and compares every tensor's checksum. Padding
+// must be zero. The error names the first damaged tensor. It is ErrNoChecksums
+// for a file made elsewhere. progress may be nil.
 func (f *File) Verify(progress func(done, total int64)) error {
 	if !f.ours {
 		return fmt.Errorf("verify %s: %w", f.name, ErrNoChecksums)
@@ -134,8 +133,8 @@ func (f *File) verify(progress func(done, total int64)) error {
 }
 
 // Check compares a tensor with its checksum while somebody reads it, so that
-// its bytes are fetched once. A nil Check, of a file without checksums, finds
-// nothing wrong.
+// its bytes are fetched once. A nil Check belongs to a file without checksums
+// and finds nothing wrong.
 type Check struct {
 	f    *File
 	t    Info
@@ -160,8 +159,8 @@ func (c *Check) Add(b []byte) {
 	}
 }
 
-// End follows the last Add. Its error, which wraps ErrChecksum, names the
-// tensor; the padding behind the tensor counts too.
+// End follows the last Add. Its error names the tensor and wraps ErrChecksum.
+// The padding behind the tensor counts too.
 func (c *Check) End() error {
 	if c == nil {
 		return nil

@@ -48,8 +48,8 @@ func appendKey(b []byte, key string, v any) ([]byte, error) {
 	return binary.Append(b, binary.LittleEndian, v)
 }
 
-// kindOf is the GGUF type for a Go type. int and uint have none: their size
-// would depend on the machine.
+// kindOf is the GGUF type for a Go type. int and uint have none, since their
+// size would depend on the machine.
 func kindOf(t reflect.Type) (kind, bool) {
 	for k := range kindCount {
 		if k != kindArray && kinds[k].goes == t.Kind() {

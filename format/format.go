@@ -1,7 +1,7 @@
-// Package format opens GGUF files of versions 2 and 3, whole or split, and writes
-// version 3. Reading checks every count, length, offset and type against the
-// file's real length before anything is allocated; writing adds the checksums
-// that FORMAT.md describes.
+// Package format opens GGUF files of versions 2 and 3, whole or split, and
+// writes version 3. Reading checks every count, length, offset and type against
+// the file's real length before anything is allocated. Writing adds the
+// checksums that FORMAT.md describes.
 package format
 
 import (
@@ -14,7 +14,7 @@ import (
 const (
 	magic       = "GGUF"
 	version     = 3
-	oldVersion  = 2         // the same but for big-endian files, which 3 allows
+	oldVersion  = 2         // the same, but without big-endian files
 	Alignment   = 64        // of tensor data in files the Writer makes
 	PageSize    = 16 << 10  // the data section of files the Writer makes starts on a multiple of this
 	foreignUnit = 32        // GGUF's alignment where the file declares none
@@ -30,7 +30,7 @@ const (
 	maxItems   = 1 << 21
 )
 
-// What can be wrong with a file; errors of this package wrap one of these.
+// The kinds of faults in a file. Errors of this package wrap one of these.
 var (
 	ErrNotGGUF     = errors.New("not a GGUF file")
 	ErrVersion     = errors.New("unsupported GGUF version")
@@ -46,8 +46,8 @@ var (
 	ErrClosed      = errors.New("the writer is closed")
 )
 
-// problem says what is wrong in its own words and wraps a sentinel for
-// errors.Is, whose text would only repeat it.
+// problem says in its own words what is wrong and wraps a sentinel for
+// errors.Is. The sentinel's text would only repeat it.
 type problem struct {
 	text string
 	kind error

@@ -34,8 +34,8 @@ func unwatch(data []byte) {
 	delete(mapped.m, address(data))
 }
 
-// Watch says that data, which begins on a page, is mapped from the file of that
-// name, so that Guard knows it; the function it returns ends that.
+// Watch tells Guard that data, which begins on a page, is mapped from the file
+// of that name. The function it returns ends that.
 func Watch(name string, data []byte) (end func()) {
 	watch(name, data)
 	return func() { unwatch(data) }
@@ -54,10 +54,10 @@ func fileAt(addr uintptr) (string, bool) {
 	return "", false
 }
 
-// Guard runs f, which may read mapped files. Where somebody cuts a file that
-// is mapped, the system answers a read past its end with a signal, which would
-// end the process; under Guard it becomes an error that wraps ErrChanged and
-// names the file. It covers f's goroutine only: workers call Guard themselves.
+// Guard runs f, which may read mapped files. When somebody cuts a mapped file,
+// the system answers a read past its end with a signal, which would end the
+// process. Under Guard it becomes an error that wraps ErrChanged and names the
+// file. Guard covers f's goroutine only, so workers call Guard themselves.
 // Other panics pass through.
 func Guard(f func()) (err error) {
 	old := debug.SetPanicOnFault(true)
@@ -82,7 +82,7 @@ func Guard(f func()) (err error) {
 }
 
 // Named puts the file's name before an error that came up while it was used,
-// unless Guard did; nil stays nil.
+// unless Guard did. nil stays nil.
 func (f *File) Named(err error) error {
 	if err == nil || errors.Is(err, ErrChanged) {
 		return err

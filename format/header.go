@@ -187,8 +187,8 @@ func knownTypes() string {
 	return strings.Join(names, " ")
 }
 
-// place finds the data section and checks that every tensor lies within a file
-// of size bytes and on no other tensor. It makes offsets count from the file's
+// place finds the data section. It checks that every tensor lies within a file
+// of size bytes and overlaps no other. It makes offsets count from the file's
 // start.
 func (h *header) place(size uint64) error {
 	unit, ok, err := h.meta.Uint("general.alignment")

@@ -12,8 +12,9 @@ const (
 )
 
 // Identity tells this file's contents from any other's without reading all of
-// them: for a file of ours length and header checksum, which covers the tensors'
-// checksums; for one made elsewhere length, header and samples of the data.
+// them. For a file of ours it covers length and header checksum, which covers
+// the tensors' checksums. For one made elsewhere it covers length, header and
+// samples of the data.
 func (f *File) Identity() (id string, err error) {
 	size, crc := f.Header()
 	if f.ours {

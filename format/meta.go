@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Meta is a file's metadata. Values are decoded when they are asked for, from
-// a copy of the header: they stay valid after the file is closed.
+// Meta is a file's metadata. Values are decoded on demand from a copy of the
+// header, so they stay valid after the file is closed.
 type Meta struct {
 	name string // of the file, for errors
 	head string // the header's bytes; entries point into it
@@ -100,7 +100,8 @@ func (m *Meta) Bools(key string) (v []bool, ok bool, err error) {
 	return array(m, key, "an array of bools", func(k kind) bool { return k == kindBool }, toBool)
 }
 
-// find looks a key up and checks its type; want says what was asked for.
+// find looks a key up and checks its type. want names the wanted type for the
+// error.
 func (m *Meta) find(key string, array bool, want string, fits func(kind) bool) (entry, bool, error) {
 	e, ok := m.vals[key]
 	if !ok {

@@ -26,8 +26,8 @@ type File struct {
 	ahead   *ahead // nil before ReadAhead
 }
 
-// Open maps a file for reading and checks its header, which for a file of ours
-// includes the header's checksum. Any part of a split model opens all of it.
+// Open maps a file for reading and checks its header, and for a file of ours
+// the header's checksum. Any part of a split model opens all of it.
 func Open(path string) (*File, error) {
 	st, err := os.Stat(path) // before opening, which would wait on a pipe
 	if err != nil {
@@ -90,7 +90,7 @@ func (f *File) load() error {
 	return bad
 }
 
-// Parse reads a GGUF file that lies in memory, which the File keeps using; name
+// Parse reads a GGUF file that lies in memory, which the File keeps using. name
 // stands for it in errors. Tensors are aligned only where data is: see Aligned.
 func Parse(data []byte, name string) (*File, error) {
 	f := &File{name: name, data: data}
@@ -108,7 +108,7 @@ func (f *File) parse() error {
 	f.h = h
 	if n, err := h.splitCount(); err != nil {
 		return err
-	} else if n == 1 { // a part of a file of ours is not as it was written
+	} else if n == 1 { // a part alone of a file of ours is not whole
 		if err := f.checkHeader(); err != nil {
 			return err
 		}
@@ -120,8 +120,8 @@ func (f *File) parse() error {
 	return nil
 }
 
-// Close unmaps the file; slices of its data must not be used any more.
-// Metadata stays valid.
+// Close unmaps the file. Slices of its data must not be used any more. Metadata
+// stays valid.
 func (f *File) Close() error {
 	var err error
 	if f.mapping != nil {
@@ -193,7 +193,7 @@ func (f *File) Mapping() []byte { return f.data }
 func (f *File) Ours() bool { return f.ours }
 
 // Header identifies the file: the bytes before the tensor data and their
-// CRC-32C, in which a file of ours takes the stored checksum as zero.
+// CRC-32C. In a file of ours the stored checksum counts as zero.
 func (f *File) Header() (size int, crc uint32) {
 	return min(f.h.data, len(f.data)), f.crc
 }

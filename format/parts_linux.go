@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapParts maps the parts behind each other into one range of addresses of total
-// bytes, so that a split model is one mapping to all who read it.
+// mapParts maps the parts behind each other into one range of total bytes, so
+// that a split model is one mapping for all its readers.
 func (f *File) mapParts(total int) error {
 	base, err := unix.MmapPtr(-1, 0, nil, uintptr(total), unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
@@ -27,7 +27,7 @@ func (f *File) mapParts(total int) error {
 	return nil
 }
 
-// mapPart puts one part where the range has its place.
+// mapPart maps one part to its place in the range.
 func mapPart(p part, at unsafe.Pointer) error {
 	file, err := os.Open(p.path)
 	if err != nil {

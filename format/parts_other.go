@@ -10,8 +10,8 @@ import (
 	"github.com/edsrzf/mmap-go"
 )
 
-// mapParts reads the parts behind each other into memory: here no two files can be
-// mapped as one range, which Metal wants too.
+// mapParts reads the parts behind each other into memory. Here no two files can
+// be mapped as one range, which Metal needs too.
 func (f *File) mapParts(total int) error {
 	m, err := mmap.MapRegion(nil, total, mmap.RDWR, mmap.ANON, 0)
 	if err != nil {

@@ -3,8 +3,8 @@ package format
 import "math"
 
 // Raw returns a value in the Go type of its GGUF type, as Writer.Set takes it:
-// string, bool, uint8 to float64, or a slice of these. Setting what Raw
-// returned writes the same bytes again.
+// string, bool, uint8 to float64, or a slice of these. Setting that value
+// writes the same bytes again.
 func (m *Meta) Raw(key string) (v any, ok bool) {
 	e, ok := m.vals[key]
 	if !ok {

@@ -4,13 +4,13 @@ import (
 	"encoding/binary"
 )
 
-// reader walks a header. The first thing that does not fit is kept in err, and
-// everything read after it is zero.
+// reader walks a header. It keeps the first error in err, and everything read
+// after that is zero.
 type reader struct {
 	data []byte
 	off  int
 	err  error
-	what string // what ends where data ends, for errors
+	what string // names the thing that ends where data ends, for errors
 }
 
 func newReader(data []byte) *reader {

@@ -20,7 +20,7 @@ const (
 // maxParts bounds the files of one model; the largest published have some hundred.
 const maxParts = 9999
 
-// partUnit is what a part's place in memory is a multiple of: the largest page.
+// partUnit divides the place of every part in memory: it is the largest page.
 const partUnit = 64 << 10
 
 // ErrSplit is wrapped by errors about the parts of a split model.
@@ -35,7 +35,8 @@ type part struct {
 	base, size int // bytes, in File.data
 }
 
-// PartBase takes what says which part it is off the name of a part of a split model.
+// PartBase removes the suffix that numbers a part from the name of a part of a
+// split model.
 func PartBase(name string) string {
 	if m := partName.FindStringSubmatch(name); m != nil {
 		return m[1] + m[4]
@@ -157,8 +158,8 @@ func (f *File) parseParts() error {
 	return nil
 }
 
-// fits says where part number i of count is none of the model whose first part's
-// header h is.
+// fits says why part number i of count does not belong to the model whose first
+// part's header is h.
 func (h *header) fits(p *header, i, count int) error {
 	for key, want := range map[string]int{keySplitCount: count, keySplitNo: i} {
 		n, _, err := p.meta.Uint(key)
@@ -173,7 +174,7 @@ func (h *header) fits(p *header, i, count int) error {
 		a, hasA := h.meta.Raw(key)
 		b, hasB := p.meta.Raw(key)
 		if h.meta.IsArray(key) || p.meta.IsArray(key) {
-			return fault(ErrSplit, "key %s is a list", key) // which could be of any length
+			return fault(ErrSplit, "key %s is a list", key) // a list could have any length
 		}
 		if hasA && hasB && fmt.Sprint(a) != fmt.Sprint(b) {
 			return fault(ErrSplit, "key %s is %.80q, and the first part says %.80q: it is a part of another model", key, fmt.Sprint(b), fmt.Sprint(a))

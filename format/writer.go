@@ -18,10 +18,10 @@ import (
 // maxTensorName is the longest tensor name ggml's own readers take.
 const maxTensorName = 63
 
-// Writer makes a GGUF file: Set and Add declare what it holds, Begin lays the
+// Writer makes a GGUF file. Set and Add declare its contents, Begin lays the
 // header out, Write takes the tensors' data in the order of Add, and Finish
 // gives the file its name. Until then all lies in a temporary file beside it,
-// which Abort removes; `defer w.Abort()` right after NewWriter is right, since
+// which Abort removes. `defer w.Abort()` right after NewWriter is right, since
 // after Finish it does nothing. Write, Finish and Abort may be called from
 // different goroutines.
 type Writer struct {
@@ -53,10 +53,10 @@ func Reserved(key string) bool {
 	return key == keyAlignment || key == keyTensors || key == keyHeader || key == keyPadding
 }
 
-// Set stores a metadata value: a string, bool, sized integer, float, or a
-// slice of one of these. Keys keep the order of their first Set; a later Set
-// replaces the value. The Writer's own keys (Reserved) are left out, so that
-// another file's keys can be copied as they are.
+// Set stores a metadata value: a string, bool, sized integer, float, or a slice
+// of one of these. Keys keep the order of their first Set. A later Set replaces
+// the value. The Writer's own keys (Reserved) are left out, so that another
+// file's keys can be copied as they are.
 func (w *Writer) Set(key string, v any) {
 	if Reserved(key) {
 		return
@@ -69,7 +69,7 @@ func (w *Writer) Set(key string, v any) {
 	w.kvs = append(w.kvs, keyValue{key, v})
 }
 
-// Add declares the next tensor; dims are in ggml's order, the row's length
+// Add declares the next tensor. dims are in ggml's order, the row's length
 // first.
 func (w *Writer) Add(name string, t quant.Type, dims ...uint64) {
 	if w.err != nil {
@@ -134,7 +134,7 @@ func (w *Writer) Begin() error {
 	return nil
 }
 
-// Write takes tensor data. A call may bring part of a tensor, and never parts
+// Write takes tensor data. A call may bring part of a tensor, but never parts
 // of two.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
@@ -224,8 +224,8 @@ func (w *Writer) patch() error {
 	return err
 }
 
-// Vacant checks that Begin could make a file at the path, before what the file
-// holds is computed.
+// Vacant checks that Begin could make a file at the path, before the file's
+// contents are computed.
 func (w *Writer) Vacant() error {
 	if err := w.vacant(); err != nil {
 		return w.fail(err)

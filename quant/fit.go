@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// The largest magnitudes that a block can hold on either side of zero, its
-// scale being the largest half. Larger values, infinities and NaN are tamed
-// first, so that fits stay within what blocks can say.
+// The largest magnitudes that a block can hold on either side of zero, with the
+// largest half as its scale. Larger values, infinities and NaN are tamed first,
+// so that fits stay within the range of blocks.
 const (
 	mostQ4_0   = 7 * maxF16
 	mostQ8_0   = 127 * maxF16
 	mostScaled = 127 * 31 * maxF16
-	mostAffine = 63 * maxF16 // that of a minimum
+	mostAffine = 63 * maxF16 // the largest minimum
 )
 
 // peak is the largest magnitude of x; NaN counts as larger than infinity.
@@ -34,8 +34,8 @@ func tame(dst, src []float32, most float32) {
 	}
 }
 
-// round is the integer nearest to v, ties to even; for a v too large to have
-// one, some integer of v's sign too large for any clamp.
+// round is the integer nearest to v, ties to even. For a v without one, it is
+// some integer of v's sign that is too large for any clamp.
 func round(v float32) int {
 	const magic = 0x1.8p23 // here a float32's ulp is one
 	return int(int32(math.Float32bits(v+magic))) - 0x4b400000
@@ -46,8 +46,8 @@ func clamp(v, lo, hi int) int { return min(max(v, lo), hi) }
 // half is the half nearest to v among the finite ones.
 func half(v float32) uint16 { return F32ToF16(min(max(v, -maxF16), maxF16)) }
 
-// halfAbove is half for a scale, v >= 0, that must not come out much too
-// small, as it could among subnormals.
+// halfAbove is half for a scale v >= 0. It does not come out much too small, as
+// half could among subnormals.
 func halfAbove(v float32) uint16 {
 	h := half(v)
 	if h < 0x0400 && F16ToF32(h) < v {
@@ -73,8 +73,8 @@ var (
 )
 
 // fitScale is the d for which d*q, q within -n..n-1, comes nearest to x by
-// squares. For each step the value of largest magnitude is put at that level,
-// and d refitted to the integers that gives.
+// squares. It puts the value of largest magnitude at each of several levels,
+// and refits d to the resulting integers.
 func fitScale(x []float32, n int, steps []float32) float32 {
 	top := float32(0)
 	for _, v := range x {
@@ -182,7 +182,7 @@ func (a *affine) head(b *[16]byte) {
 	putSixes((*[12]byte)(b[4:]), &a.sc, &a.mn)
 }
 
-// sums are what a least-squares fit of d*q - m to 32 values needs.
+// sums are the sums for a least-squares fit of d*q - m to 32 values.
 type sums struct{ x, q, qq, xq float32 }
 
 // sum rounds (x+m)*inv to integers q within 0..top and sums them.
@@ -200,7 +200,7 @@ func (s *sums) sum(x *[32]float32, inv, m float32, top int) {
 	s.q, s.qq, s.xq = float32(n), float32(nn), a0+a1
 }
 
-// solve returns the best d and m >= 0, and by how much they lessen the sum of
+// solve returns the best d and m >= 0, and how far they lessen the sum of
 // squares.
 func (s *sums) solve() (d, m, gain float32) {
 	if det := float32(32*s.qq) - float32(s.q*s.q); det > 0 {
@@ -219,8 +219,8 @@ func (s *sums) solve() (d, m, gain float32) {
 	return d, m, float32(d*s.xq) - float32(m*s.x)
 }
 
-// fit finds scales and levels; top is the highest level. Each group gets its
-// own best line, then the scales are rounded to six bits, the minimums fitted
+// fit finds scales and levels. top is the highest level. Each group gets its
+// own best line. Then the scales are rounded to six bits, the minimums fitted
 // to those, and d and m refitted for the whole block.
 func (a *affine) fit(x *[256]float32, top int) {
 	var calm [256]float32

@@ -20,8 +20,8 @@ func F16ToF32(h uint16) float32 {
 	return math.Float32frombits(b)
 }
 
-// F32ToF16 narrows f to the nearest half, ties to even. What is too large
-// becomes infinity; NaN stays NaN, quiet.
+// F32ToF16 narrows f to the nearest half, ties to even. Too large values become
+// infinity. NaN stays NaN, quiet.
 func F32ToF16(f float32) uint16 {
 	b := math.Float32bits(f)
 	sign := uint16(b >> 16 & 0x8000)
@@ -66,7 +66,7 @@ func unpackF32(dst []float32, src []byte) {
 	}
 }
 
-// packF16 keeps finite values finite: those too large become the largest half.
+// packF16 keeps finite values finite: too large ones become the largest half.
 func packF16(dst []byte, src []float32) {
 	for _, v := range src {
 		h := F32ToF16(v)

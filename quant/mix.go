@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Mix says which type each tensor of a model gets. Its name is a type's, then
-// every matrix gets that type, or one of
+// Mix says which type each tensor of a model gets. Its name is a type's, and
+// then every matrix gets that type, or one of
 //
 //	                                                   q4_k_m  q5_k_m
 //	output.weight, and token_embd.weight when tied     q6_k    q6_k
@@ -21,8 +21,9 @@ import (
 //	every other matrix                                 q4_k    q5_k
 //
 // In every mix the recurrence's own parameters (ssm_a, ssm_d, ssm_dt,
-// ssm_conv1d), norms, biases, rope_freqs and anything of one dimension stay
-// f32. A row length that the type cannot take moves the tensor to Fallback's.
+// ssm_conv1d), norms, biases, rope_freqs and every tensor of one dimension stay
+// f32. A tensor whose row length the type cannot take gets the type of
+// Fallback.
 type Mix struct {
 	name string
 	base Type // every other matrix
@@ -38,7 +39,7 @@ var mixes = []Mix{
 	{name: "q5_k_m", base: Q5_K, mixed: true, output: Q6_K, embed: Q6_K, picked: Q6_K, inward: Q6_K, small: Q8_0},
 }
 
-// MixNames lists what ParseMix takes: the types, then the mixes.
+// MixNames lists the names that ParseMix takes: the types, then the mixes.
 func MixNames() []string {
 	var names []string
 	for i := range specs {
@@ -66,7 +67,7 @@ func ParseMix(name string) (Mix, error) {
 // String is the mix's name.
 func (m Mix) String() string { return m.name }
 
-// TensorInfo is what a mix needs to know of a tensor.
+// TensorInfo is the data about a tensor that a mix needs.
 type TensorInfo struct {
 	Name   string // ggml's: "blk.3.ffn_down.weight"
 	Layer  int    // N of blk.N; not read for tensors outside the layers
@@ -79,8 +80,8 @@ type TensorInfo struct {
 // TypeFor is the type that t is stored in: Want's, or its Fallback.
 func (m Mix) TypeFor(t TensorInfo) Type { return Fallback(m.Want(t), t.RowLen) }
 
-// Want is the type the mix has for t, whatever its row length. Where it
-// differs from TypeFor, the row length is why.
+// Want is the type that the mix has for t, whatever its row length. It differs
+// from TypeFor only because of the row length.
 func (m Mix) Want(t TensorInfo) Type {
 	kind := t.kind()
 	switch {
@@ -112,7 +113,7 @@ func (m Mix) Want(t TensorInfo) Type {
 // exact are the kinds that stay f32 whatever their shape; "bias" is any bias.
 var exact = []string{"ssm_a", "ssm_d", "ssm_dt", "ssm_conv1d", "rope_freqs", "bias"}
 
-// Exact says whether t stays f32 in every mix, which is how models read it.
+// Exact says whether t stays f32 in every mix. Models read such tensors as f32.
 func (t *TensorInfo) Exact() bool {
 	kind := t.kind()
 	return t.Rank < 2 || slices.Contains(exact, kind) || strings.HasSuffix(kind, "_norm")
@@ -139,8 +140,8 @@ func (t *TensorInfo) picked() bool {
 	return t.Layer < eighth || t.Layer >= 7*t.Layers/8 || (t.Layer-eighth)%3 == 2
 }
 
-// Fallback is t where rows of n values can be cut into its blocks, else the
-// next type that keeps at least as much: q8_0 for the K types, then f16.
+// Fallback is t where rows of n values can be cut into its blocks. Otherwise it
+// is the next type that keeps at least as much: q8_0 for the K types, then f16.
 func Fallback(t Type, n int) Type {
 	for _, c := range []Type{t, Q8_0} {
 		if s, ok := c.Spec(); ok && n%s.Block == 0 {

@@ -4,9 +4,9 @@ package quant
 type Moments struct {
 	Count   int64     // rows
 	Squares []float64 // of each column
-	// Products are those of each column with every other of the same CovWidth,
-	// [columns][CovWidth], of which those up to the column's own count. They are nil
-	// where the columns are no multiple of CovWidth.
+	// Products are the sums of each column times every other of the same
+	// CovWidth, [columns][CovWidth], filled only up to the column's own count.
+	// They are nil where the number of columns is no multiple of CovWidth.
 	Products []float32
 }
 
@@ -27,7 +27,7 @@ func (m *Moments) Add(row []float32) {
 	for i := range m.Products[:len(m.Products)/CovWidth] {
 		first := i &^ (CovWidth - 1)
 		v, sums := row[i], m.Products[i*CovWidth:(i+1)*CovWidth]
-		for j, u := range row[first : i+1] { // the rest is the same mirrored
+		for j, u := range row[first : i+1] { // the rest mirrors it
 			sums[j] += v * u
 		}
 	}

@@ -1,7 +1,8 @@
 package quant
 
-// names are ggml's names of its types by id, also of those that were dropped and
-// those of ik_llama.cpp (from 97 on), so that a type mil lacks is refused by name.
+// names are ggml's names of its types by id, with those that were dropped and
+// those of ik_llama.cpp (from 97 on), so that an unsupported type is refused by
+// name.
 var names = map[Type]string{
 	0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 4: "Q4_2", 5: "Q4_3", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1",
 	10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S",

@@ -43,7 +43,7 @@ func unpackQ4_0(dst []float32, src []byte) {
 		y, b := (*[32]float32)(dst), (*[18]byte)(src)
 		dst, src = dst[32:], src[18:]
 		d := F16ToF32(binary.LittleEndian.Uint16(b[:]))
-		var level [16]float32 // what each nibble stands for
+		var level [16]float32 // the value of each nibble
 		for q := range level {
 			level[q] = float32(q-8) * d
 		}

@@ -9,8 +9,8 @@ import "encoding/binary"
 //
 //	value[i] = q[i] * d
 //
-// d is the row's peak over 127, or less where weights say so; q stays within
-// -127..127.
+// d is the row's peak over 127, or less where weights call for it. q stays
+// within -127..127.
 
 func packQ8_0(dst []byte, src []float32) {
 	for len(src) >= 32 {

@@ -49,8 +49,8 @@ func (t Type) Spec() (*Spec, bool) {
 	return nil, false
 }
 
-// String is the type's name as the command line spells it, ggml's name of a type mil
-// lacks, or "type N" of one nobody knows.
+// String is the type's name as the command line spells it, ggml's name of an
+// unsupported type, or "type N" of an unknown one.
 func (t Type) String() string {
 	if s, ok := t.Spec(); ok {
 		return s.Name

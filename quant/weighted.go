@@ -2,10 +2,11 @@ package quant
 
 import "math"
 
-// CovWidth is how many neighbouring columns' inputs are known together.
+// CovWidth is the number of neighbouring columns whose products of inputs are
+// known.
 const CovWidth = 256
 
-// Inputs says what a matrix's columns are multiplied by.
+// Inputs describes the numbers that a matrix's columns are multiplied by.
 type Inputs struct {
 	// Square is the mean square of each column's inputs, not negative.
 	Square []float32
@@ -14,11 +15,11 @@ type Inputs struct {
 	Cov []float32
 }
 
-// PackWeighted is Pack with the square of each value's error multiplied by its
-// column's Square, and where Cov is known the levels of the K types then moved
-// so that the squared error of whole products falls; src is whole rows. No
-// block comes out worse by that measure than Pack makes it; a block whose
-// squares are all zero, or are no numbers, is what Pack makes it.
+// PackWeighted is Pack that minimizes squared errors weighted by their column's
+// Square. Where Cov is known, it then moves the levels of the K types so that
+// the squared error of whole products falls. src is whole rows. By that measure
+// no block is worse than Pack's. A block whose squares are all zero, or contain
+// NaN or infinity, is Pack's.
 func (s *Spec) PackWeighted(dst []byte, src []float32, in Inputs) {
 	s.Pack(dst, src)
 	if s.weigh == nil {
@@ -62,7 +63,7 @@ func usable(w []float32) bool {
 	return sum > 0 && sum <= math.MaxFloat32
 }
 
-// fit is one block's values and what makes their errors count.
+// fit is one block's values and the weights of their errors.
 type fit struct {
 	x, w []float32
 	cov  []float32 // [CovWidth][CovWidth], or nil
@@ -126,8 +127,8 @@ func (f *fit) balance(q *[256]uint8, step, least *[16]float32, top int) {
 	}
 }
 
-// Fits by weights search more than those without: they are made once, from an
-// activation statistic that took longer to gather.
+// Fits by weights search more than others. They are made once, from an
+// importance matrix that took longer to gather.
 const (
 	weighSteps  = 16 // scales tried for a group
 	weighRounds = 3  // of fitting levels and scale to each other
@@ -229,8 +230,8 @@ func (s *scaled) weigh(f *fit) {
 	f.balance(&s.q, &step, &least, 63)
 }
 
-// weightedSums are what a least-squares fit of d*q - m to weighted values
-// needs.
+// weightedSums are the sums for a least-squares fit of d*q - m to weighted
+// values.
 type weightedSums struct{ w, x, q, qq, xq, xx float64 }
 
 // sum rounds (x+m)*inv to integers q within 0..top and sums them.

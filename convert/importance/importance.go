@@ -1,11 +1,12 @@
-// Package importance keeps what a model's weight matrices are multiplied by: an
-// error in a column of large inputs costs more, and errors of columns whose
-// inputs go together may cancel. The file is GGUF, of general.type "imatrix":
-// for each matrix NAME the f32 tensors NAME.in_sum2 [columns], the sums of
-// squared inputs; NAME.in_cov [columns][256], where columns are a multiple of
-// 256, the sums of products with the inputs of columns of the same 256, of which
-// those up to the column's own are read; and NAME.counts [1], of how many inputs.
-// llama.cpp's files have the first and the last.
+// Package importance keeps importance matrices, which describe the inputs of a
+// model's weight matrices. An error in a column of large inputs costs more, and
+// errors of columns whose inputs go together may cancel. The file is GGUF, of
+// general.type "imatrix". For each matrix NAME it has the f32 tensors
+// NAME.in_sum2 [columns], the sums of squared inputs; NAME.in_cov
+// [columns][256], where columns are a multiple of 256, the sums of products
+// with the inputs of columns of the same 256, from which only those up to the
+// column's own are read; and NAME.counts [1], the number of inputs. llama.cpp's
+// files have the first and the last.
 package importance
 
 import (
@@ -25,13 +26,14 @@ const (
 	countSuffix = ".counts"
 )
 
-// Statistics are sums over inputs by the name of the matrix they entered.
+// Statistics is an importance matrix: sums over inputs, by the name of the
+// matrix they entered.
 type Statistics struct {
 	Path    string // of the file they were read from, for messages
 	entries map[string]*quant.Moments
 }
 
-// New is empty statistics.
+// New is an empty importance matrix.
 func New() *Statistics { return &Statistics{entries: map[string]*quant.Moments{}} }
 
 // Of are the sums of matrices that share their inputs, of cols columns.
@@ -61,14 +63,14 @@ func (s *Statistics) Has(name string, cols int) (bool, error) {
 	return slices.ContainsFunc(e.Squares, func(v float64) bool { return v > 0 }), nil
 }
 
-// together is how far products of different columns are believed: a text is
-// only some of what a model reads, and inputs that always went together in it
-// need not elsewhere.
+// together is how far products of different columns are believed. A text is
+// only part of a model's reading, and inputs that always went together in it
+// need not do so elsewhere.
 const together = 0.9
 
-// Inputs are those of a matrix that Has knows, squares over their mean and the
-// products, a little lessened, in proportion. A column that no input touched counts as the mean
-// does, so that all such columns count the same.
+// Inputs are those of a matrix that Has knows: squares over their mean, and the
+// products, a little lessened, in proportion. A column that no input touched
+// counts as the mean does, so that all such columns count the same.
 func (s *Statistics) Inputs(name string) (in quant.Inputs) {
 	e := s.entries[name]
 	var total float64
@@ -150,7 +152,7 @@ func (s *Statistics) Save(path, text string, window int, force bool) error {
 }
 
 // mirror writes the products that do not count as those they mirror, so that a
-// file's bytes do not depend on what made the sums.
+// file's bytes do not depend on how the sums were made.
 func mirror(m *quant.Moments) {
 	for i := range len(m.Products) / quant.CovWidth {
 		first := i &^ (quant.CovWidth - 1)
@@ -160,7 +162,7 @@ func mirror(m *quant.Moments) {
 	}
 }
 
-// Open reads a file of statistics.
+// Open reads an importance matrix.
 func Open(path string) (*Statistics, error) {
 	f, err := format.Open(path)
 	if err != nil {
@@ -200,7 +202,7 @@ func (s *Statistics) read(f *format.File) error {
 		if err != nil {
 			return err
 		}
-		// Several experts' rows are none of our models'.
+		// Rows of several experts belong to no model of ours.
 		if len(t.Dims) == 0 || t.Dims[0] != t.Values() {
 			return fmt.Errorf("tensor %s has shape %v, not one row", t.Name, t.Dims)
 		}

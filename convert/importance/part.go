@@ -14,10 +14,11 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// A part is what was summed before a run ended early: GGUF of general.type
-// "imatrix-part" with the key of the run, for each input the float64 sums of
-// squares as pairs of f32 bits, the products, the count as float64 bits, and
-// which other matrices share it. What goes on from it ends with the same bytes.
+// A part is the sums of a run that ended early: GGUF of general.type
+// "imatrix-part" with the key of the run. For each input it has the float64
+// sums of squares as pairs of f32 bits, the products, the count as float64
+// bits, and the other matrices that share it. A run that goes on from it ends
+// with the same bytes.
 const (
 	partKind     = "imatrix-part"
 	runKey       = "imatrix.run"
@@ -26,7 +27,7 @@ const (
 	exactCounter = ".count_f64"
 )
 
-// SavePart writes what was summed so far of the run that key names.
+// SavePart writes the sums so far of the run that key names.
 func (s *Statistics) SavePart(path, key string) error {
 	w := format.NewWriter(path, true)
 	defer w.Abort()
@@ -70,8 +71,8 @@ func (s *Statistics) SavePart(path, key string) error {
 	return w.Finish()
 }
 
-// OpenPart reads a part that SavePart wrote with the same key. ok is false where
-// there is none, or another run's.
+// OpenPart reads a part that SavePart wrote with the same key. ok is false
+// where there is none, or one of another run.
 func OpenPart(path, key string) (s *Statistics, ok bool, err error) {
 	f, err := format.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -15,8 +15,8 @@ import (
 	"github.com/mil-run/mil/internal/pyjson"
 )
 
-// What files of JSON may hold, far past any checkpoint's: the largest index
-// published names 92,000 tensors in 9 MB.
+// Limits on files of JSON, far past any checkpoint's: the largest published
+// index names 92,000 tensors in 9 MB.
 const (
 	maxConfig  = 16 << 20 // bytes of a config
 	maxIndex   = 64 << 20 // bytes of an index
@@ -99,8 +99,8 @@ func jsonType(t reflect.Type) string {
 	return "a number"
 }
 
-// walkDocument calls member for every key of the one object that b holds, of
-// which there may be most.
+// walkDocument calls member for every key of the one object that b holds. There
+// may be at most most keys.
 func walkDocument(b []byte, most int, member func(dec *json.Decoder, key string) error) error {
 	if n := jsonscan.Commas(b, 1) + 1; n > most { // before anything is kept
 		return fmt.Errorf("%d keys; at most %d are taken", n, most)
@@ -115,9 +115,9 @@ func walkDocument(b []byte, most int, member func(dec *json.Decoder, key string)
 	return nil
 }
 
-// walkObject calls member for every key of the object dec stands before;
-// member consumes the value. A map would keep the last of two equal keys,
-// and readers differ in which they keep, so here duplicates are errors.
+// walkObject calls member for every key of the object that dec stands before.
+// member consumes the value. A map would keep the last of two equal keys, and
+// readers differ in which they keep, so here duplicates are errors.
 func walkObject(dec *json.Decoder, most int, member func(dec *json.Decoder, key string) error) error {
 	if t, err := dec.Token(); err != nil {
 		return jsonError(err)

@@ -12,12 +12,12 @@ import (
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// errOldPyTorch is what files from before the zip format get.
+// errOldPyTorch is the error for files from before the zip format.
 var errOldPyTorch = errors.New("an old PyTorch format (before 1.6); load and save it with a newer PyTorch, or as safetensors")
 
 // archive is a PyTorch file: a zip whose entries are a pickle, which describes
 // the tensors, and storages, which hold their values. All lie in one folder,
-// named after whatever the file was called when it was saved.
+// which has the file's name at the time it was saved.
 type archive struct {
 	file    file
 	root    string // the folder, with its slash
@@ -25,9 +25,9 @@ type archive struct {
 	places  map[string]place // of the storages looked at so far
 }
 
-// maxDirectory bounds what is read to find a zip's entries: each takes some 100
-// bytes there, which become four times as many here. The library looks for the
-// directory in the last 65 KB, and believes no count.
+// maxDirectory bounds the bytes that are read to find a zip's entries. Each
+// entry takes some 100 bytes there, which become four times as many here. The
+// library looks for the directory in the last 65 KB, and believes no count.
 const maxDirectory = 16 << 20
 
 // meter reads left bytes and no more.
@@ -141,7 +141,7 @@ func (a *archive) readEntry(name string, most int64) ([]byte, error) {
 	return b, nil
 }
 
-// storage finds the values of the storage called key, which the pickle says
+// storage finds the values of the storage called key. The pickle says that it
 // has size bytes.
 func (a *archive) storage(key string, size int64) (int64, error) {
 	p, ok := a.places[key]
@@ -246,7 +246,7 @@ func describe(v any) string {
 	return fmt.Sprintf("a value of type %T", v)
 }
 
-// tensor places v in the file under a name; two names may share one view, and
+// tensor places v in the file under a name. Two names may share one view, and
 // two views one storage.
 func (v *view) tensor(name string, a *archive) (*Tensor, error) {
 	off, err := a.storage(v.storage.key, v.storage.size)

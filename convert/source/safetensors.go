@@ -15,8 +15,8 @@ import (
 // maxHeader is the format's own limit.
 const maxHeader = 100_000_000
 
-// safetensorsTypes are the element types a header may name. Those of less
-// than a byte are not among them: their sizes follow other rules.
+// safetensorsTypes are the element types that a header may name. Types of less
+// than a byte are not among them, since their sizes follow other rules.
 var safetensorsTypes = map[string]dtype{
 	"F32": {F32, 4}, "F16": {F16, 2}, "BF16": {BF16, 2},
 	"F64": {Unsupported, 8}, "C64": {Unsupported, 8},
@@ -139,8 +139,8 @@ func decodeList[T int | int64](dec *json.Decoder, key string, most int, into *[]
 }
 
 // checkTiling makes sure that the tensors lie one after another and fill the
-// data, as the format demands: what an overlap or a gap holds would depend on
-// who reads it.
+// data, as the format demands. Readers would differ on the contents of an
+// overlap or a gap.
 func checkTiling(tensors []*Tensor, data int64) error {
 	slices.SortFunc(tensors, func(a, b *Tensor) int {
 		return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(a.size, b.size))

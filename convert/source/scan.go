@@ -8,8 +8,8 @@ import (
 )
 
 // Limits of a pickle, far past any state dict's: a tensor takes some 25
-// operations and 150 bytes. Within them the library cannot be made to take
-// more than some 400 MB, whatever it is told to build.
+// operations and 150 bytes. Within them no pickle can make the library take
+// more than some 400 MB.
 const (
 	maxPickle     = 16 << 20 // bytes
 	maxOperations = 1 << 20
@@ -22,14 +22,14 @@ const frame = 0x95
 
 // operand is how an operation's argument lies in the code.
 type operand struct {
-	size  int  // bytes, of which count ones say how many bytes follow
-	count bool // the size is that of a length
+	size  int  // bytes of the argument, or with count of its length
+	count bool // the argument begins with its length
 	lines int  // texts ended by newlines
 	mark  int  // what it does to the number of open marks
 }
 
 // operations are those that picklers use for a state dict, protocols 2 to 5.
-// What is not here is refused before the library sees it.
+// All others are refused before the library sees them.
 var operations = map[byte]operand{
 	0x80:  {size: 1}, // PROTO
 	frame: {size: 8},
@@ -54,9 +54,9 @@ var operations = map[byte]operand{
 	'R': {}, 'b': {}, 'Q': {}, // REDUCE BUILD BINPERSID
 }
 
-// scanPickle walks over the operations without running them, so that the
-// library, which allocates what a length says before it reads, meets no
-// length past the end and no more work than the limits allow.
+// scanPickle walks over the operations without running them. The library
+// allocates a length before it reads it. After this scan it meets no length
+// past the end, and no more work than the limits allow.
 func scanPickle(code []byte) error {
 	marks := 0
 	for at, n := 0, 0; at < len(code); n++ {

@@ -1,8 +1,8 @@
 // Package source reads the weights of checkpoints: safetensors and PyTorch's
 // zip format, in one file or in shards. Headers are checked whole when a
-// checkpoint is opened; values are read from where they lie, so a file is
-// never in memory as a whole. Files come from strangers: nothing in them is
-// executed, and whatever they hold, the worst outcome is an error.
+// checkpoint is opened. Values are read from where they lie, so a file is never
+// in memory as a whole. Files come from strangers: nothing in them is executed,
+// and whatever they hold, the worst outcome is an error.
 package source
 
 import (
@@ -85,7 +85,7 @@ func (c *Checkpoint) open(dir string) error {
 }
 
 // noWeights is ErrNoWeights with the names of files that look like weights,
-// which is where a forgotten index or a renamed file shows.
+// which shows a forgotten index or a renamed file.
 func noWeights(dir string) error {
 	var found []string
 	for _, pattern := range []string{"*.safetensors", "*.bin", "*.pt", "*.pth", "*.gguf"} {
@@ -140,7 +140,7 @@ func reason(err error) error {
 	return err
 }
 
-// openShards opens the files an index names; tensors and index must agree
+// openShards opens the files that an index names. Tensors and index must agree
 // exactly, so that a shard of another download does not go unnoticed.
 func (c *Checkpoint) openShards(dir string, x *index, f format) error {
 	for _, file := range x.files {
@@ -215,7 +215,7 @@ func (c *Checkpoint) Tensor(name string) (*Tensor, bool) {
 	return t, ok
 }
 
-// Rename gives tensors other names, by the old ones; two may not share one.
+// Rename gives tensors other names, by the old ones. Two may not share one.
 func (c *Checkpoint) Rename(names map[string]string) error {
 	renamed := make(map[string]*Tensor, len(c.tensors))
 	for _, old := range c.Names() {

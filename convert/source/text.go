@@ -20,7 +20,7 @@ func Show(name string) string {
 }
 
 // EscapeGlob makes filepath.Match take path literally. Windows has no escapes
-// there, and no need: its paths cannot hold * or ?.
+// there and needs none, since its paths cannot hold * or ?.
 func EscapeGlob(path string) string {
 	if strings.Contains(path, `\`) {
 		return path

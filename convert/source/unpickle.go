@@ -34,9 +34,9 @@ func unpickle(code []byte) (value any, err error) {
 	}
 }
 
-// findClass is the allow-list: what a state dict's pickle may refer to, besides
-// collections.OrderedDict, which the library knows itself. None of it runs
-// anything.
+// findClass is the allow-list of the classes that a state dict's pickle may
+// name, besides collections.OrderedDict, which the library knows itself. None
+// of it runs anything.
 func findClass(module, name string) (any, error) {
 	switch {
 	case module == "torch._utils" && (name == "_rebuild_tensor_v2" || name == "_rebuild_tensor"):

@@ -29,7 +29,7 @@ func init() {
 	}
 }
 
-// storage is what a pickle says of an entry of values.
+// storage is a pickle's description of an entry of values.
 type storage struct {
 	kind *storageType
 	key  string // the entry's name
@@ -73,8 +73,8 @@ type view struct {
 // rebuildTensor is torch._utils._rebuild_tensor_v2.
 type rebuildTensor struct{}
 
-// Call takes storage, offset, shape and strides, counted in values; what may
-// follow (gradients, hooks, metadata) does not matter here.
+// Call takes storage, offset, shape and strides, counted in values. Further
+// arguments (gradients, hooks, metadata) do not matter here.
 func (rebuildTensor) Call(args ...any) (any, error) {
 	if len(args) < 4 || len(args) > 7 {
 		return nil, fmt.Errorf("the pickle makes a tensor from %d arguments", len(args))
