@@ -377,7 +377,7 @@ func (s *screen) drawPlain(columns int) {
 		s.left = max(0, s.left-columns/2)
 	}
 	for width(s.left) > room {
-		s.left += max(1, columns/2)
+		s.left++
 	}
 	var b, before strings.Builder
 	used, at := 0, 0
