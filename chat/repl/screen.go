@@ -363,24 +363,25 @@ func (s *screen) drawPlain(columns int) {
 	list := clusters(s.head() + string(paint(s.line)))
 	cursor := len(s.head()) + len(string(paint(s.line[:s.pos])))
 	room := columns - 1
-	width := func(from int) (n int) { // up to the cursor
-		at := 0
-		for i, c := range list {
-			if i >= from && at < cursor {
-				n += c.cells
-			}
-			at += len(c.text)
+	sums, ahead, at := make([]int, len(list)+1), 0, 0 // cells before a cluster, clusters before the cursor
+	for i, c := range list {
+		if sums[i+1] = sums[i] + c.cells; at < cursor {
+			ahead = i + 1
 		}
-		return n
+		at += len(c.text)
 	}
-	for s.left > 0 && (s.left >= len(list) || width(0)-width(s.left) >= width(0)) {
-		s.left = max(0, s.left-columns/2)
+	if s.left = min(s.left, ahead); sums[ahead] <= room {
+		s.left = 0
 	}
-	for width(s.left) > room {
+	for s.left > 0 && sums[ahead]-sums[s.left] < room/3 { // some of what stands before is seen
+		s.left--
+	}
+	for sums[ahead]-sums[s.left] > room {
 		s.left++
 	}
 	var b, before strings.Builder
-	used, at := 0, 0
+	used := 0
+	at = 0
 	for i, c := range list {
 		if i >= s.left && used+c.cells <= room {
 			b.WriteString(c.text)

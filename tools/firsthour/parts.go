@@ -47,8 +47,13 @@ func replies(h *hour) error {
 	t.wants(!t.Echo(), "the terminal shows what is typed while a reply is made")
 	t.row("> later", "> later")
 	t.wants(t.block("> "+story, "> later") == want, "the reply is %q, want %q", t.block("> "+story, "> later"), want)
-	t.types(ctrlU).says("/reset").enters(story).showsTimes("Once", 2)
-	if t.err == nil { // it is held for a moment, since the reply would be over
+	t.types(ctrlU).asks()
+	if err := t.leaves("exit\r"); err != nil {
+		return err
+	}
+	t = h.chat("--threads", "1", "--isa", "go") // slow, so that it goes on for a while
+	t.enters(story).shows("Once")
+	if t.err == nil { // held for a moment, for what is written at the same time
 		t.Cmd.Process.Signal(syscall.SIGSTOP)
 		time.Sleep(50 * time.Millisecond)
 		t.Resize(h.columns/2, 24)
