@@ -64,12 +64,12 @@ func benchCommand() *cobra.Command {
 	var f benchFlags
 	c := &cobra.Command{
 		Use:   "bench [MODEL...]",
-		Short: "Measure speed and how close it comes to what the machine can do",
+		Short: "Measure speed, and compare it with the machine's own rates",
 		Long: `Measure how fast models read prompts and generate, at one or more depths of
-context, and how close that comes to how fast this machine reads memory and
-multiplies bytes, measured in the same run with the same threads. Without MODEL
-the demo inside mil runs. Figures are medians over the runs, after a warm-up;
-docs/performance.md describes the method.`,
+context. The same run measures, with the same threads, how fast this machine reads
+memory and multiplies bytes, and compares the two. Without MODEL the demo inside
+mil runs. Figures are medians over the runs, after a warm-up. docs/performance.md
+describes the method.`,
 		Example: `  mil bench
   mil bench model.bin --depths 0,4096,16384 --plot speed.svg
   mil bench a.bin b.gguf --json
@@ -129,10 +129,10 @@ docs/performance.md describes the method.`,
 	f.draftFlags.add(set)
 	addText(set, &f.messages, "messages", "", "FILE", "with --draft: file with a JSON object {\"messages\": [...]} a line (default twenty tales)")
 	f.depths = []int{0}
-	set.Var(&numbers{&f.depths, 0, maxContext / 4}, "depths", "tokens of context before what is timed, separated by commas")
-	addNumber(set, &f.prompt, "prompt", "", 512, 0, maxContext/4, "tokens of the prompt, 0 times none")
-	addNumber(set, &f.gen, "gen", "", 64, 0, maxContext/4, "tokens to generate, 0 times none")
-	addNumber(set, &f.runs, "runs", "", 3, 1, maxContext/4, "timed runs, after one that is not")
+	set.Var(&numbers{&f.depths, 0, maxContext / 4}, "depths", "tokens of context before the timed ones, separated by commas")
+	addNumber(set, &f.prompt, "prompt", "", 512, 0, maxContext/4, "tokens of the prompt; 0 skips the prompt")
+	addNumber(set, &f.gen, "gen", "", 64, 0, maxContext/4, "tokens to generate; 0 skips generation")
+	addNumber(set, &f.runs, "runs", "", 3, 1, maxContext/4, "timed runs, after one warm-up")
 	addText(set, &f.plot, "plot", "", "FILE", "write speed over depth to this SVG file")
 	set.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return c

@@ -20,7 +20,7 @@ func chatCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "chat [MODEL] [MESSAGE]",
 		Short: "Talk with a model",
-		Long: `Talk with a model in the terminal; /help lists the commands there.
+		Long: `Talk with a model in the terminal. /help lists the commands there.
 Without MODEL the demo inside mil answers. The first argument is always a model:
 a file, or the name of a model that mil list shows. In a pipe every line is a
 message (or a command), and only the replies are printed.`,
@@ -86,7 +86,7 @@ message (or a command), and only the replies are printed.`,
 		},
 	}
 	f.add(c.Flags())
-	addText(c.Flags(), &file, "session", "", "FILE", "file that keeps the chat: it goes on where the file ends, and every turn is added to it")
+	addText(c.Flags(), &file, "session", "", "FILE", "file that keeps the chat; the chat goes on where the file ends, and every turn is added to it")
 	return c
 }
 

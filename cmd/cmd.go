@@ -13,10 +13,10 @@ func Execute(args []string, in io.Reader, out, errs io.Writer) error {
 		Use:   "mil",
 		Short: "Run distilled hybrid language models offline",
 		Long: `mil runs distilled hybrid language models (Mamba layers among attention layers)
-on this machine, offline. A model is one file, made by mil convert or mil pull, the
-only command that uses the network. Where a command
-takes a MODEL, give a file, or the name of a model in the folder that mil list
-shows; demo is the model inside mil.
+on this machine, offline. A model is one file. mil convert makes it from a
+checkpoint, and mil pull downloads the checkpoint first. Only mil pull uses the
+network. Where a command takes a MODEL, give a file, or the name of a model that
+mil list shows. The name demo is the model inside mil.
 
 The exit status is 0, or 1 after an error, 2 after a command line that makes no
 sense, 130 after Ctrl-C.`,
@@ -42,7 +42,7 @@ sense, 130 after Ctrl-C.`,
 	root.SetOut(out)
 	root.SetErr(errs)
 	root.AddCommand(chatCommand(), runCommand(), convertCommand(), modelFlag(infoCommand()), modelFlag(tokenizeCommand()), modelFlag(logitsCommand()), verifyCommand(), modelFlag(evalCommand()), modelFlag(imatrixCommand()), modelFlag(benchCommand()), selftestCommand(), licensesCommand(), listCommand(), removeCommand(), pullCommand())
-	addText(root.PersistentFlags(), new(string), "models", "", "DIR", "folder of the models with a name (default in the user's data folder)")
+	addText(root.PersistentFlags(), new(string), "models", "", "DIR", "folder of the models (default in the user's data folder)")
 	root.SetGlobalNormalizationFunc(normalize)
 	root.SetHelpCommand(helpCommand(root))
 	for _, c := range root.Commands() {

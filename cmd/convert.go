@@ -32,12 +32,12 @@ tokenizer.json) into one GGUF file, or write a GGUF file anew in another type.
 
 Types: ` + strings.Join(quant.MixNames(), " ") + `.
 
-K types need rows of whole blocks of 256 values; a tensor whose rows are not falls
-back to q8_0, or to f16, and the summary says so.
+K types need rows of whole blocks of 256 values. A tensor with other rows becomes
+q8_0, or f16, and the summary says so.
 
-Without -o the file goes to the folder of models and gets a name there, which stands
-for it wherever a command takes a MODEL: models/M1-3B becomes m1-3b, and a model
-file's name gets the new type behind it. mil list shows the names.`,
+Without -o the file goes to the folder of models and gets a name there. Every command
+that takes a MODEL takes that name. models/M1-3B becomes m1-3b, and a model file's
+name gets the new type behind it. mil list shows the names.`,
 		Example: `  mil convert models/M1-3B && mil chat m1-3b
   mil convert models/M1-3B -o m1.bin --type q8_0
   mil convert models/mamba-130m --tokenizer models/gpt-neox-20b
@@ -90,11 +90,11 @@ file's name gets the new type behind it. mil list shows the names.`,
 	}
 	addText(c.Flags(), &o.Output, "output", "o", "FILE", "the file to write (default one in the folder of models)")
 	mix = "q4_k_m"
-	addText(c.Flags(), &mix, "type", "", "TYPE", "how to store the weights")
-	addText(c.Flags(), &o.Tokenizer, "tokenizer", "", "FOLDER", "folder or tokenizer.json to take the tokenizer from")
-	c.Flags().Var(&texts{&overrides, "PATTERN=TYPE"}, "tensor-type", "store the tensors so named, as in 'blk.*.ssm_in.weight=q8_0', in another type; may be given several times, the first that matches counts")
-	addText(c.Flags(), &weights, "imatrix", "", "FILE", "file of mil imatrix: quantize for the inputs it tells of")
-	c.Flags().BoolVar(&o.RopeScaling, "rope-scaling", false, "apply the checkpoint's rope_scaling also where its family runs without it (names with mha.in_proj, as M1's)")
+	addText(c.Flags(), &mix, "type", "", "TYPE", "type of the weights")
+	addText(c.Flags(), &o.Tokenizer, "tokenizer", "", "FOLDER", "folder or tokenizer.json with the tokenizer")
+	c.Flags().Var(&texts{&overrides, "PATTERN=TYPE"}, "tensor-type", "store the tensors with these names in another type, as in 'blk.*.ssm_in.weight=q8_0'; may be given several times, and the first that matches counts")
+	addText(c.Flags(), &weights, "imatrix", "", "FILE", "importance matrix made by mil imatrix; quantization then errs where it matters least")
+	c.Flags().BoolVar(&o.RopeScaling, "rope-scaling", false, "apply the checkpoint's rope_scaling even if its family runs without it (names with mha.in_proj, such as M1)")
 	c.Flags().BoolVar(&o.Force, "force", false, "replace the file if it exists")
 	return c
 }

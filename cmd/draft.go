@@ -23,9 +23,9 @@ type draftFlags struct {
 }
 
 func (f *draftFlags) add(set *pflag.FlagSet) {
-	addText(set, &f.draft, "draft", "", "MODEL", "propose tokens ahead: a model, lookup (from the conversation itself), demo "+
+	addText(set, &f.draft, "draft", "", "MODEL", "draft for speculative decoding: a model, lookup (from the conversation itself), demo "+
 		"(the demo's draft), auto (lookup, then the demo's draft where it fits), or several, as in lookup,MODEL; the text stays the same")
-	addNumber(set, &f.k, "draft-k", "", -1, -1, speculate.MaxDraft, "tokens to propose at a time, up to 15; -1 adapts to what pays")
+	addNumber(set, &f.k, "draft-k", "", -1, -1, speculate.MaxDraft, "tokens to propose at a time, up to 15; -1 adapts the number to its gain")
 }
 
 // find finds the models named by --draft.

@@ -33,14 +33,15 @@ func evalCommand() *cobra.Command {
 	var f evalFlags
 	c := &cobra.Command{
 		Use:   "eval [MODEL]",
-		Short: "Measure a model: perplexity, divergence from another, questions, a needle in a haystack",
-		Long: `Measure a model. Without MODEL it is the demo inside mil.
+		Short: "Measure a model: perplexity, KL divergence, questions, a needle in a haystack",
+		Long: `Measure a model. Without MODEL it measures the demo inside mil.
 
--f FILE gives the perplexity of a text, in windows of --ctx tokens (512 without it)
-that overlap by half; --kl-base OTHER adds how far the predictions are from another
-model's, usually the same model in more bits (--kv does not change that one). --qa FILE asks questions, JSON lines
-of "kind", "messages" and "answer", whose answer must come exactly. --needle hides a
-fact in texts of several lengths and at several depths, and asks for it.
+-f FILE measures the perplexity of a text, in windows of --ctx tokens (512 without
+it) that overlap by half. --kl-base OTHER adds the KL divergence from another model,
+usually the same model in more bits. --kv does not change that one. --qa FILE asks
+questions from JSON lines of "kind", "messages" and "answer", and counts exact
+answers. --needle hides a fact in texts of several lengths and at several depths,
+and asks for it.
 
 Intervals are of 95%, taking tokens and questions as independent.`,
 		Example: `  mil eval m1-q4_k_m.bin -f text.txt
@@ -86,13 +87,13 @@ Intervals are of 95%, taking tokens and questions as independent.`,
 	}
 	f.runFlags.add(c.Flags())
 	addText(c.Flags(), &f.text, "file", "f", "FILE", "text to measure perplexity on")
-	addText(c.Flags(), &f.base, "kl-base", "", "MODEL", "model to measure the divergence from, on the same text")
-	c.Flags().BoolVar(&f.special, "special", false, "texts of special tokens in the file are those tokens")
-	addText(c.Flags(), &f.questions, "qa", "", "FILE", "file of JSON lines, questions with exact answers")
+	addText(c.Flags(), &f.base, "kl-base", "", "MODEL", "model to measure the KL divergence from, on the same text")
+	c.Flags().BoolVar(&f.special, "special", false, "read the names of special tokens in the file as those tokens")
+	addText(c.Flags(), &f.questions, "qa", "", "FILE", "file of JSON lines with questions and exact answers")
 	c.Flags().BoolVar(&f.needle, "needle", false, "find a fact in texts of several lengths, at several depths")
 	c.Flags().Var(&numbers{&f.lengths, 1, maxContext}, "needle-lengths", "tokens of those texts (default 256, doubled up to the context)")
 	addNumber(c.Flags(), &f.asked, "needle-runs", "", 3, 1, 1000, "texts for each length and depth")
-	addText(c.Flags(), &f.svg, "svg", "", "FILE", "file to draw the needle's grid in")
+	addText(c.Flags(), &f.svg, "svg", "", "FILE", "SVG file to draw the needles' grid in")
 	c.Flags().BoolVar(&f.json, "json", false, "print the results as JSON")
 	return c
 }

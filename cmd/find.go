@@ -138,7 +138,7 @@ func mayBeModel(c *cobra.Command, arg string) bool {
 // modelFlag gives a command the flag --model, which comes before its arguments.
 func modelFlag(c *cobra.Command) *cobra.Command {
 	var name string
-	addText(c.Flags(), &name, "model", "m", "MODEL", "the model, in the place of the first argument")
+	addText(c.Flags(), &name, "model", "m", "MODEL", "the model, instead of the first argument")
 	all := func(args []string) []string {
 		if c.Flags().Changed("model") {
 			return append([]string{name}, args...)

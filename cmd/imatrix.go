@@ -30,16 +30,17 @@ func imatrixCommand() *cobra.Command {
 	var special bool
 	c := &cobra.Command{
 		Use:   "imatrix MODEL",
-		Short: "Gather from a text which columns of a model's weights matter, for convert --imatrix",
-		Long: `Read a text with a model and write down what each weight matrix is multiplied by:
-the squares of every column's inputs, and their products with its neighbours'.
-Quantization with convert --imatrix then errs where it costs least, at no cost in
-size. The file takes one kilobyte for each column of each matrix.
+		Short: "Gather an importance matrix from a text, for convert --imatrix",
+		Long: `Read a text with a model and write an importance matrix, which describes the inputs
+of each weight matrix. It sums the squares of every column's inputs, and their
+products with those of its neighbours. Quantization with convert --imatrix then errs
+where it costs least, at no cost in size. The file takes one kilobyte for each column
+of each matrix.
 
 The CPU computes, on its fast kernels with float32 activations. Some 10,000 tokens
-of text like what the model will read are enough.
+are enough. The text should be like the text that the model will read.
 
-A run that was interrupted leaves OUTPUT.part. The same command goes on from it.`,
+An interrupted run leaves OUTPUT.part. The same command goes on from it.`,
 		Example: "  mil imatrix m1-f16.bin -f text.txt -o m1.imatrix\n  mil convert models/M1-3B --type q4_k --imatrix m1.imatrix",
 		Args:    exactly("MODEL"),
 
@@ -89,11 +90,11 @@ A run that was interrupted leaves OUTPUT.part. The same command goes on from it.
 	}
 	addText(c.Flags(), &g.path, "file", "f", "FILE", "the text to read")
 	addText(c.Flags(), &g.output, "output", "o", "FILE", "the file to write")
-	addNumber(c.Flags(), &g.window, "ctx", "c", 512, 1, maxContext, "tokens read at a time, each of which sees those before it")
-	addNumber(c.Flags(), &threads, "threads", "t", 0, 0, maxThreads, "threads to compute with (default one a performance core)")
-	oneOf(c.Flags(), &isa, "isa", "", isaNames(), "instruction set to compute with, of those mil info --cpu lists (default the best)")
-	oneOf(c.Flags(), &backendName, "backend", "auto", backendNames(), "what computes: the CPU, whatever is named, since only its kernels sum inputs")
-	c.Flags().BoolVar(&special, "special", false, "texts of special tokens in the file are those tokens")
+	addNumber(c.Flags(), &g.window, "ctx", "c", 512, 1, maxContext, "size of a window in tokens; a token sees those before it in the window")
+	addNumber(c.Flags(), &threads, "threads", "t", 0, 0, maxThreads, "number of threads (default one a performance core)")
+	oneOf(c.Flags(), &isa, "isa", "", isaNames(), "instruction set, one that mil info --cpu lists (default the best)")
+	oneOf(c.Flags(), &backendName, "backend", "auto", backendNames(), "backend; the CPU computes whatever is named, since only its kernels sum inputs")
+	c.Flags().BoolVar(&special, "special", false, "read the names of special tokens in the file as those tokens")
 	c.Flags().BoolVar(&g.force, "force", false, "replace the file if it exists")
 	c.MarkFlagRequired("file")
 	c.MarkFlagRequired("output")

@@ -72,9 +72,9 @@ func infoCommand() *cobra.Command {
 	var kv, backendName string
 	c := &cobra.Command{
 		Use:   "info [MODEL]",
-		Short: "Show what a model file holds and the memory it will need, or what the processor and the GPUs can do",
-		Long: `Show what a model file holds and the memory it will need. Without MODEL it is the
-demo inside mil. --cpu and --devices show what this machine has.`,
+		Short: "Show a model's contents and the memory it needs, or this machine's processor and GPUs",
+		Long: `Show the contents of a model file and the memory it needs. Without MODEL it shows
+the demo inside mil. --cpu and --devices show this machine's processor and GPUs.`,
 		Example: "  mil info m1-3b\n  mil info --ctx 32768 --json model.bin\n  mil info --plan --backend metal model.bin\n  mil info --cpu\n  mil info --devices",
 		Args: func(c *cobra.Command, args []string) error {
 			if ofCPU && ofDevices || plan && (ofCPU || ofDevices) {
@@ -132,8 +132,8 @@ demo inside mil. --cpu and --devices show what this machine has.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().BoolVar(&ofCPU, "cpu", false, "show the instruction sets and threads that mil can use here; takes no MODEL")
 	c.Flags().BoolVar(&ofDevices, "devices", false, "show the GPUs that mil can use here; takes no MODEL")
-	c.Flags().BoolVar(&plan, "plan", false, "show what a pass takes on --backend: launches, and memory by use; nothing runs")
-	oneOf(c.Flags(), &backendName, "backend", "cpu", backendNames()[1:], "what --plan plans for, here or not: "+strings.Join(backendNames()[1:], ", "))
+	c.Flags().BoolVar(&plan, "plan", false, "show the launches and the memory of a pass on --backend, without running it")
+	oneOf(c.Flags(), &backendName, "backend", "cpu", backendNames()[1:], "backend of --plan, which need not be here: "+strings.Join(backendNames()[1:], ", "))
 	addNumber(c.Flags(), &o.Context, "ctx", "c", 0, 0, maxContext, "context to compute memory for (default the model's, at most 8192)")
 	oneOf(c.Flags(), &kv, "kv", "", kvNames, "type of the KV cache to compute memory for: f16 or q8_0")
 	return c

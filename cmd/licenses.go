@@ -16,7 +16,7 @@ var licenses string
 func licensesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "licenses",
-		Short: "Print the licences of mil and of what is built into it",
+		Short: "Print the licences of mil and of the libraries in it",
 		Args:  atMost(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := io.WriteString(c.OutOrStdout(), licenses)

@@ -36,9 +36,9 @@ func listCommand() *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the models that have a name",
-		Long: `List the models in the folder of models, and the demo inside mil. Their names
-stand for them wherever a command takes a MODEL. mil convert puts a model there
-when it is not told where, and mil rm removes one.`,
+		Long: `List the models in the folder of models, and the demo inside mil. Every command
+that takes a MODEL takes their names. mil convert without -o puts a model there,
+and mil rm removes one.`,
 		Example: "  mil list\n  mil list --json\n  mil list --models /data/models",
 		Args:    atMost(),
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -39,18 +39,18 @@ type runFlags struct {
 }
 
 func (f *runFlags) add(set *pflag.FlagSet) {
-	addNumber(set, &f.context, "ctx", "c", 0, 0, maxContext, "tokens the context holds (default the model's, at most 8192)")
+	addNumber(set, &f.context, "ctx", "c", 0, 0, maxContext, "size of the context in tokens (default the model's, at most 8192)")
 	f.addMachine(set)
-	set.BoolVar(&f.plainRope, "no-rope-scaling", false, "ignore the file's stretching of positions")
+	set.BoolVar(&f.plainRope, "no-rope-scaling", false, "ignore the RoPE scaling in the file")
 }
 
 // addMachine adds the flags that say what computes.
 func (f *runFlags) addMachine(set *pflag.FlagSet) {
-	addNumber(set, &f.threads, "threads", "t", 0, 0, maxThreads, "threads to compute with (default one a performance core)")
-	oneOf(set, &f.isa, "isa", "", isaNames(), "instruction set to compute with, of those mil info --cpu lists (default the best)")
-	oneOf(set, &f.kv, "kv", "", kvNames, "keep keys and values of attention as f16 or as q8_0, half the size (default f16, float32 beside float32 weights)")
-	oneOf(set, &f.backendName, "backend", "auto", backendNames(), "what computes: cpu, cuda (NVIDIA), metal (Apple Silicon), or auto for a GPU where there is one it can use")
-	addNumber(set, &f.gpuLayers, "gpu-layers", "", split.Fit, split.Fit, split.All, "layers the GPU computes, the CPU the rest; -1 as many as fit its memory")
+	addNumber(set, &f.threads, "threads", "t", 0, 0, maxThreads, "number of threads (default one a performance core)")
+	oneOf(set, &f.isa, "isa", "", isaNames(), "instruction set, one that mil info --cpu lists (default the best)")
+	oneOf(set, &f.kv, "kv", "", kvNames, "type of the KV cache: f16, or q8_0 at half the size (default f16, float32 beside float32 weights)")
+	oneOf(set, &f.backendName, "backend", "auto", backendNames(), "backend: cpu, cuda (NVIDIA), metal (Apple Silicon), or auto, which takes a GPU where it can use one")
+	addNumber(set, &f.gpuLayers, "gpu-layers", "", split.Fit, split.Fit, split.All, "number of layers on the GPU; the CPU computes the rest; -1 is as many as fit the GPU's memory")
 }
 
 // maxContext keeps sizes far from overflowing, and maxThreads keeps threads
@@ -135,24 +135,24 @@ type chatFlags struct {
 }
 
 func (f *chatFlags) add(set *pflag.FlagSet) {
-	addText(set, &f.model, "model", "m", "MODEL", "the model, in the place of the first argument")
+	addText(set, &f.model, "model", "m", "MODEL", "the model, instead of the first argument")
 	f.runFlags.add(set)
 	f.draftFlags.add(set)
 	const from = " (default the checkpoint's)"
 	set.Var(&decimal{&f.temp}, "temp", "temperature, or --temperature; 0 always takes the best token"+from)
-	addNumber(set, &f.topK, "top-k", "", 0, 0, math.MaxInt32, "draw from the K best tokens, 0 from all"+from)
-	set.Var(&decimal{&f.topP}, "top-p", "draw from the best tokens whose probabilities sum to X, 0 or 1 from all"+from)
-	set.Var(&decimal{&f.minP}, "min-p", "draw from tokens at least X times as probable as the best"+from)
-	set.Var(&decimal{&f.repeat}, "repeat-penalty", "make the last 64 tokens less likely, 1 does not"+from)
-	set.VarP(&seedValue{&f.seed}, "seed", "s", "seed of the random numbers; the same seed gives the same text, with a draft where --draft-k is fixed (default a new one)")
+	addNumber(set, &f.topK, "top-k", "", 0, 0, math.MaxInt32, "sample from the K best tokens; 0 is all"+from)
+	set.Var(&decimal{&f.topP}, "top-p", "sample from the best tokens whose probabilities sum to X; 0 or 1 is all"+from)
+	set.Var(&decimal{&f.minP}, "min-p", "sample from tokens at least X times as probable as the best"+from)
+	set.Var(&decimal{&f.repeat}, "repeat-penalty", "penalty on the last 64 tokens; 1 is none"+from)
+	set.VarP(&seedValue{&f.seed}, "seed", "s", "seed of the random numbers; the same seed gives the same text, but with a draft only if --draft-k is fixed (default a new one)")
 	set.Var(&texts{&f.stop, "TEXT"}, "stop", "text that ends a reply; may be given several times")
-	addNumber(set, &f.maxTokens, "max-tokens", "n", 0, 0, math.MaxInt32, "longest reply in tokens, 0 up to the context's end")
-	oneOf(set, &f.onFull, "on-full", "stop", []string{"stop", "slide"}, "where the context is full: stop, or slide, which drops the oldest keys and values behind the "+
+	addNumber(set, &f.maxTokens, "max-tokens", "n", 0, 0, math.MaxInt32, "longest reply in tokens; 0 allows all of the context")
+	oneOf(set, &f.onFull, "on-full", "stop", []string{"stop", "slide"}, "action when the context is full: stop, or slide, which drops the oldest keys and values behind the "+
 		"system message and goes on; the recurrent state still knows them")
-	addText(set, &f.cache, "prompt-cache", "", "FOLDER", "folder that keeps what prompts begin with, so that it is not read again")
-	addNumber(set, &f.cacheSize, "prompt-cache-size", "", 4096, 1, maxCache, "megabytes the folder may hold; what was not used for longest goes first")
+	addText(set, &f.cache, "prompt-cache", "", "FOLDER", "folder that keeps the beginnings of prompts, so that they are not read again")
+	addNumber(set, &f.cacheSize, "prompt-cache-size", "", 4096, 1, maxCache, "greatest size of the folder in megabytes; files not used for longest go first")
 	addText(set, &f.system, "system", "", "TEXT", "system message")
-	set.BoolVar(&f.stats, "stats", false, "print speed and tokens after each reply, on stderr")
+	set.BoolVar(&f.stats, "stats", false, "print speed and tokens on stderr after each reply")
 }
 
 // settings are the checkpoint's, changed by the flags that were given.

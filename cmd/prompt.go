@@ -24,10 +24,10 @@ type promptFlags struct {
 }
 
 func (f *promptFlags) add(set *pflag.FlagSet) {
-	addText(set, &f.prompt, "prompt", "p", "TEXT", "the prompt, in the place of the argument")
+	addText(set, &f.prompt, "prompt", "p", "TEXT", "the prompt, instead of the argument")
 	addText(set, &f.file, "file", "f", "FILE", "file whose text follows the prompt; - is standard input")
 	addText(set, &f.messages, "messages", "", "FILE", "JSON file with a list of {\"role\", \"content\"} to answer; - is standard input")
-	set.BoolVar(&f.noStdin, "no-stdin", false, "do not read standard input, which may be somebody else's")
+	set.BoolVar(&f.noStdin, "no-stdin", false, "do not read standard input, so that another command can")
 }
 
 // split separates model and prompt. Of two arguments the first is the model,

@@ -35,19 +35,19 @@ func pullCommand() *cobra.Command {
 	var f pullFlags
 	c := &cobra.Command{
 		Use:   "pull OWNER/REPO[@REVISION][:FILE.gguf]",
-		Short: "Download a model from Hugging Face and make it ready; the only command that uses the network",
+		Short: "Download a model from Hugging Face and convert it (the only command that uses the network)",
 		Long: `Download the files of a checkpoint that a conversion needs from Hugging Face, convert
-them, and put the model into the folder of models, where it has a name. With
-:FILE.gguf one GGUF file is downloaded; it is kept as it is, or converted where
---type is given. This is the only command that uses the network.
+them, and put the model into the folder of models, where it has a name. :FILE.gguf
+downloads one GGUF file instead. It is kept as it is, or converted if --type is
+given. This is the only command that uses the network.
 
-A download that was interrupted goes on with the same command. Sizes and sums are
-checked. What was downloaded is removed when the model is converted and verified,
-unless --keep.
+The same command goes on with an interrupted download. Sizes and sums are checked.
+The download is removed when the model is converted and verified, unless --keep is
+given.
 
-HF_TOKEN is the access token for repositories that are gated or private; it is sent
-to the server alone that HF_ENDPOINT names (default https://huggingface.co). HTTPS
-is used unless HF_ENDPOINT says http. Proxies are taken from the environment.`,
+HF_TOKEN is the access token for gated or private repositories. It is sent only to
+the server that HF_ENDPOINT names (default https://huggingface.co). The connection
+uses HTTPS unless HF_ENDPOINT says http. Proxies are taken from the environment.`,
 		Example: `  mil pull togethercomputer/M1-3B
   mil pull meta-llama/Llama-3.2-1B-Instruct --type q8_0
   mil pull state-spaces/mamba-130m --tokenizer EleutherAI/gpt-neox-20b
@@ -59,10 +59,10 @@ is used unless HF_ENDPOINT says http. Proxies are taken from the environment.`,
 		},
 	}
 	f.mix = "q4_k_m"
-	addText(c.Flags(), &f.mix, "type", "", "TYPE", "how to store the weights: "+strings.Join(quant.MixNames(), " "))
+	addText(c.Flags(), &f.mix, "type", "", "TYPE", "type of the weights: "+strings.Join(quant.MixNames(), " "))
 	addText(c.Flags(), &f.name, "name", "", "NAME", "name of the model (default the repository's or the file's)")
-	addText(c.Flags(), &f.tokenizer, "tokenizer", "", "FROM", "folder, tokenizer.json or OWNER/REPO to take the tokenizer from")
-	c.Flags().BoolVar(&f.keep, "keep", false, "keep what was downloaded")
+	addText(c.Flags(), &f.tokenizer, "tokenizer", "", "FROM", "folder, tokenizer.json or OWNER/REPO with the tokenizer")
+	c.Flags().BoolVar(&f.keep, "keep", false, "keep the download")
 	c.Flags().BoolVar(&f.force, "force", false, "replace a model that has the name")
 	return c
 }

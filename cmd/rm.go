@@ -23,8 +23,8 @@ func removeCommand() *cobra.Command {
 		Aliases: []string{"remove"},
 		Short:   "Remove models from the folder of models",
 		Long: `Remove models from the folder of models, by the names that mil list shows. On a
-terminal it asks first; elsewhere it needs --yes. Of a link the link is removed, and
-not the file that it leads to. What lies outside the folder is never removed.`,
+terminal it asks first. Elsewhere it needs --yes. A link is removed, but not the file
+that it leads to. Nothing outside the folder is ever removed.`,
 		Example: "  mil rm m1-3b\n  mil rm --yes m1-3b m1-8b",
 		Args:    atLeastOne("NAME"),
 		ValidArgsFunction: func(c *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {

@@ -33,19 +33,20 @@ func runCommand() *cobra.Command {
 Of two arguments the first is the model. One argument is a model if a file, a
 folder or a model of mil list has that name, if it ends in .bin, .gguf or
 .safetensors, or if it is a path without a space. Otherwise it is a prompt, and
-the demo inside mil answers. -m and -p say which is which.
+the demo inside mil answers. Use -m and -p to be clear.
 
-The prompt is the argument (or -p), the text of -f, and what comes through a pipe,
-in this order. A command in a loop reads the rest of the loop's input, as any
-command does. To keep it from that, use --no-stdin or </dev/null:
+The prompt is the argument (or -p), then the text of -f, then the text of a pipe.
+Inside a loop a command reads the rest of the loop's input. To keep it from that,
+use --no-stdin or </dev/null:
 
   while read -r line; do mil run m1-3b "Translate: $line" </dev/null; done < list
 
 --messages takes a JSON list of messages {"role", "content"} as OpenAI's clients
 write them, or an object with the list as "messages"; - reads it from the pipe.
 
---json prints one object: text, finish_reason (stop or length), tokens (prompt, of
-which cached were not read again, and generated), times in seconds, and model.`,
+--json prints one object: text, finish_reason (stop or length), tokens (prompt,
+cached, generated), times in seconds, and model. Cached tokens are those of the
+prompt that were not read again.`,
 		Example: `  mil run "Tell me a tale about a fox."
   cat notes.txt | mil run m1-3b "Summarise:"
   mil run -m model.bin -f prompt.txt -n 200 --temp 0
@@ -57,7 +58,7 @@ which cached were not read again, and generated), times in seconds, and model.`,
 	}
 	f.chatFlags.add(c.Flags())
 	f.promptFlags.add(c.Flags())
-	c.Flags().BoolVar(&f.raw, "raw", false, "complete the text as it stands, without the chat template")
+	c.Flags().BoolVar(&f.raw, "raw", false, "continue the text as it is, without the chat template")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	return c
 }

@@ -59,12 +59,12 @@ func selftestCommand() *cobra.Command {
 	var f selftestFlags
 	c := &cobra.Command{
 		Use:   "selftest",
-		Short: "Check on this machine that every backend computes what it should",
-		Long: `Check on this machine that every backend computes what it should: each kind of
-node with each type of weights against plain Go, the demo's replies word for
-word, and the demo's speed. It takes some seconds a backend and prints a table to
-paste into a bug report. The exit status is 1 where something fails. The CPU is
-checked on every instruction set it has.`,
+		Short: "Check that every backend computes correctly on this machine",
+		Long: `Check that every backend computes correctly on this machine. It compares each kind
+of node with each type of weights with plain Go, and the demo's replies word for
+word. It also measures the demo's speed. It takes some seconds a backend and prints
+a table to paste into a bug report. The exit status is 1 if something fails. The
+CPU is checked on every instruction set it has.`,
 		Example: "  mil selftest\n  mil selftest --backend cuda\n  mil selftest --backend cpu --isa avx2 --json",
 		Args:    atMost(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -99,9 +99,9 @@ checked on every instruction set it has.`,
 		},
 	}
 	set := c.Flags()
-	addNumber(set, &f.threads, "threads", "t", 0, 0, maxThreads, "threads to compute with (default one a performance core)")
-	oneOf(set, &f.isa, "isa", "", isaNames(), "check the CPU on this instruction set alone")
-	oneOf(set, &f.backendName, "backend", "auto", backendNames(), "what to check: "+strings.Join(backendNames()[1:], ", ")+", or auto for all there are")
+	addNumber(set, &f.threads, "threads", "t", 0, 0, maxThreads, "number of threads (default one a performance core)")
+	oneOf(set, &f.isa, "isa", "", isaNames(), "check the CPU on this instruction set only")
+	oneOf(set, &f.backendName, "backend", "auto", backendNames(), "backend to check: "+strings.Join(backendNames()[1:], ", ")+", or auto for all of this machine")
 	set.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return c
 }

@@ -26,7 +26,7 @@ func tokenizeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tokenize MODEL_OR_FOLDER [TEXT]",
 		Short: "Show how text becomes tokens",
-		Long: `Show the ids and pieces of a text, an argument or what comes through a pipe.
+		Long: `Show the ids and pieces of a text, from the argument or from a pipe.
 MODEL_OR_FOLDER is a model file, a folder with tokenizer files, or a
 tokenizer.json.
 
@@ -75,7 +75,7 @@ tokenizer.json.
 	c.Flags().BoolVar(&jsonl, "jsonl", false, "read and write JSON lines")
 	c.Flags().BoolVar(&decode, "decode", false, "with --jsonl: turn ids into text")
 	c.Flags().BoolVar(&asChat, "chat", false, "with --jsonl: render messages through the chat template")
-	c.Flags().BoolVar(&special, "special", false, "take special tokens written in the text for tokens")
+	c.Flags().BoolVar(&special, "special", false, "read the names of special tokens in the text as those tokens")
 	return c
 }
 

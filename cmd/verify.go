@@ -16,10 +16,10 @@ import (
 func verifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify MODEL...",
-		Short: "Check model files' headers and every tensor against their checksums",
-		Long: `Check model files' headers and every tensor against the checksums in them. The
-first tensor that is damaged is named, and the exit status is 1. A GGUF file made
-by another program carries no checksums: only its structure is checked.`,
+		Short: "Check the headers and tensors of model files against their checksums",
+		Long: `Check the header and every tensor of model files against the checksums in them.
+The error names the first damaged tensor, and the exit status is 1. A GGUF file
+made by another program has no checksums, so only its structure is checked.`,
 		Example:           "  mil verify model.bin\n  mil verify m1-3b m1-8b",
 		Args:              atLeastOne("MODEL"),
 		ValidArgsFunction: completeModels(-1),

@@ -213,7 +213,7 @@ func (r *repl) notice(text string) {
 	}
 }
 
-// Line is an error's text as one line, safe for a terminal, since it may quote
+// Line is an error's text as one short line, safe for a terminal, since it may quote
 // files and arguments.
 func Line(err error) string { return gate.Line(err) }
 
