@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/chzyer/readline"
 )
@@ -211,30 +209,6 @@ func (s *screen) whole(line []rune, pos int, key rune) ([]rune, int, bool) {
 	return line, pos, false
 }
 
-// around is the cluster that holds rune i of the line.
-func around(line []rune, i int) (from, to int) {
-	const most = 64 // longer ones are only made to be long
-	i = max(i, 0)
-	for from = min(i, len(line)); from > max(0, i-most) && line[from-1] >= utf8.RuneSelf; {
-		from--
-	}
-	if from > 0 { // what is before may belong to it, as a keycap's digit does
-		from--
-	}
-	end := min(i+1, len(line))
-	for end < min(len(line), i+most) && line[end-1] >= utf8.RuneSelf {
-		end++
-	}
-	to = from
-	for _, c := range clusters(string(line[from:min(len(line), end+1)])) {
-		if to += len([]rune(c.text)); i < to {
-			return from, to
-		}
-		from = to
-	}
-	return from, from
-}
-
 // typed shows a character typed at the line's end without drawing the rest, and
 // says whether that was all.
 func (s *screen) typed(before []rune, pos int, key rune) bool {
@@ -355,51 +329,4 @@ func (s *screen) draw(all bool) {
 		b.WriteString("\r" + cursor.text)
 	}
 	s.out.Write(b.Bytes())
-}
-
-// drawPlain draws the part of the line around the cursor as one row, with spaces
-// over what stood there.
-func (s *screen) drawPlain(columns int) {
-	list := clusters(s.head() + string(paint(s.line)))
-	cursor := len(s.head()) + len(string(paint(s.line[:s.pos])))
-	room := columns - 1
-	sums, ahead, at := make([]int, len(list)+1), 0, 0 // cells before a cluster, clusters before the cursor
-	for i, c := range list {
-		if sums[i+1] = sums[i] + c.cells; at < cursor {
-			ahead = i + 1
-		}
-		at += len(c.text)
-	}
-	if s.left = min(s.left, ahead); sums[ahead] <= room {
-		s.left = 0
-	}
-	for s.left > 0 && sums[ahead]-sums[s.left] < room/3 { // some of what stands before is seen
-		s.left--
-	}
-	for sums[ahead]-sums[s.left] > room {
-		s.left++
-	}
-	var b, before strings.Builder
-	used := 0
-	at = 0
-	for i, c := range list {
-		if i >= s.left && used+c.cells <= room {
-			b.WriteString(c.text)
-			if used += c.cells; at < cursor {
-				before.WriteString(c.text)
-			}
-		}
-		at += len(c.text)
-	}
-	old := 0
-	if len(s.widths) > 0 {
-		old = s.widths[0]
-	}
-	blank := strings.Repeat(" ", max(0, min(old, room)-used))
-	s.widths, s.at, s.wide = []int{used}, 0, columns
-	out := "\r" + b.String() + blank
-	if blank != "" || before.String() != b.String() {
-		out += "\r" + before.String()
-	}
-	io.WriteString(s.out, out)
 }

@@ -2,6 +2,7 @@ package repl
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
@@ -95,4 +96,28 @@ func fit(text string, columns int) (show, next int) {
 		return edge, len(text)
 	}
 	return len(text), len(text)
+}
+
+// around is the cluster that holds rune i of the line.
+func around(line []rune, i int) (from, to int) {
+	const most = 64 // longer ones are only made to be long
+	i = max(i, 0)
+	for from = min(i, len(line)); from > max(0, i-most) && line[from-1] >= utf8.RuneSelf; {
+		from--
+	}
+	if from > 0 { // what is before may belong to it, as a keycap's digit does
+		from--
+	}
+	end := min(i+1, len(line))
+	for end < min(len(line), i+most) && line[end-1] >= utf8.RuneSelf {
+		end++
+	}
+	to = from
+	for _, c := range clusters(string(line[from:min(len(line), end+1)])) {
+		if to += len([]rune(c.text)); i < to {
+			return from, to
+		}
+		from = to
+	}
+	return from, from
 }
