@@ -411,7 +411,10 @@ func TestHostileListing(t *testing.T) {
 	}
 	_, err = c.Snapshot(t.Context(), ref)
 	wants(t, err, hub.ErrServer, "its answer has more than")
-	s.Hook = func(w http.ResponseWriter, r *http.Request) bool { http.Redirect(w, r, r.URL.Path, http.StatusFound); return true }
+	s.Hook = func(w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, r.URL.Path, http.StatusFound)
+		return true
+	}
 	_, err = c.Snapshot(t.Context(), ref)
 	wants(t, err, hub.ErrServer, "redirects without end")
 }
