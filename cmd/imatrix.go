@@ -201,7 +201,7 @@ func (g *gather) interrupted(why error, done int) error {
 		return why
 	}
 	if err := g.save(); err != nil {
-		return fmt.Errorf("%w; what was summed is lost: %w", why, err)
+		return fmt.Errorf("%w; the sums so far are lost: %w", why, err)
 	}
 	return fmt.Errorf("%w after %d of %d tokens; the same command goes on from %s", why, done, len(g.text.IDs), g.part())
 }

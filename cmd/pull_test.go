@@ -121,7 +121,7 @@ func TestPullGGUF(t *testing.T) {
 	delete(s.Repos["mil/gguf"], "split/m-00001-of-00002.gguf")
 	for arg, want := range map[string]string{
 		"mil/gguf:split/m-00002-of-00002.gguf": "there is no split/m-00001-of-00002.gguf",
-		"mil/gguf":                             "mil/gguf: it is not there: there is no config.json; it has GGUF files, of which one is named so: mil/gguf:FILE.gguf (bad.gguf, q8/Small-Q8_0.gguf)",
+		"mil/gguf":                             "mil/gguf: it is not there: there is no config.json; it has GGUF files; name one as mil/gguf:FILE.gguf (bad.gguf, q8/Small-Q8_0.gguf)",
 		"mil/gguf:no.gguf":                     "there is no no.gguf; it has bad.gguf, q8/Small-Q8_0.gguf",
 		"mil/gguf:bad.gguf":                    "open ",
 	} {
@@ -130,7 +130,7 @@ func TestPullGGUF(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(models, "bad.gguf")); err == nil {
-		t.Error("what is no model has a name")
+		t.Error("a file that is no model has a name")
 	}
 }
 

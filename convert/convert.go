@@ -95,7 +95,7 @@ func checkOutput(path string, inputs []string) error {
 	}
 	for _, in := range inputs {
 		if st, err := os.Stat(in); err == nil && os.SameFile(st, out) {
-			return fmt.Errorf("write %s: it is part of what is being converted; name another file", path)
+			return fmt.Errorf("write %s: it is part of the checkpoint being converted; name another file", path)
 		}
 	}
 	return nil

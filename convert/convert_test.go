@@ -200,12 +200,12 @@ func TestOverwrite(t *testing.T) {
 	}
 	left(t, filepath.Dir(out), "model.bin")
 	for _, o.Output = range []string{filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "config.json"), filepath.Join(dir, "tokenizer.json")} {
-		if _, err := Run(context.Background(), dir, o); err == nil || !strings.Contains(err.Error(), "part of what is being converted") {
+		if _, err := Run(context.Background(), dir, o); err == nil || !strings.Contains(err.Error(), "part of the checkpoint being converted") {
 			t.Errorf("over its own %s: %v", o.Output, err)
 		}
 	}
 	o.Output = out
-	if _, err := Run(context.Background(), out, o); err == nil || !strings.Contains(err.Error(), "part of what is being converted") {
+	if _, err := Run(context.Background(), out, o); err == nil || !strings.Contains(err.Error(), "part of the checkpoint being converted") {
 		t.Errorf("over itself: %v", err)
 	}
 	o.Output = dir

@@ -260,7 +260,7 @@ func (c *content) add(b []byte, list []section, o *owners) error {
 		}
 	}
 	if in.Keep < 0 || in.Keep > len(c.tokens) || in.KeepMessages < 0 || in.KeepMessages > len(c.messages) || len(tokens)%4 != 0 {
-		return errors.New("it goes on from what is not there")
+		return errors.New("it goes on from tokens or messages that are not there")
 	}
 	c.tokens = appendInt32s(c.tokens[:in.Keep], tokens)
 	c.messages = append(c.messages[:in.KeepMessages], in.Messages...)
@@ -269,7 +269,7 @@ func (c *content) add(b []byte, list []section, o *owners) error {
 	}
 	c.note, c.logged, c.dropped, c.pinned = in.Note, in.Logged, in.Dropped, in.Pinned
 	if c.dropped < 0 || c.dropped > len(c.tokens) || c.pinned < 0 || c.pinned > len(c.tokens) {
-		return errors.New("it dropped what it has not")
+		return errors.New("it dropped more tokens than it has")
 	}
 	if c.foreign {
 		return nil

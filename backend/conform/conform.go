@@ -1,9 +1,9 @@
 // Package conform holds the table of cases that every backend must pass: each
 // node of a program, every weight type, sizes that divide by nothing, passes
-// that follow each other. The naive backend (package ref) says what is right.
+// that follow each other. The naive backend (package ref) is the definition.
 //
 // A case is a program of a few nodes between a table of random inputs and an
-// identity matrix, so that the logits show what the nodes made.
+// identity matrix, so that the logits show the nodes' results.
 package conform
 
 import (

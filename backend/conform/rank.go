@@ -11,11 +11,11 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// ErrNoRanker is what [RankCase.Check] gives where a backend does not rank.
+// ErrNoRanker is the error of [RankCase.Check] where a backend does not rank.
 var ErrNoRanker = errors.New("conform: the backend ranks no rows")
 
 // RankCase is a head over a vocabulary whose rows of logits a [backend.Ranker]
-// ranks: what it gives is what [backend.Rank] says of the rows themselves.
+// ranks. Its result must be that of [backend.Rank] for the rows themselves.
 type RankCase struct {
 	Name   string
 	Vocab  int
@@ -28,8 +28,8 @@ type RankCase struct {
 // rankings are tried in every pass.
 var rankings = []backend.Ranking{{}, {Penalty: 1.4}, {Temp: 1}, {Temp: 0.7, Penalty: 1.3}, {Temp: 2, Penalty: 0.5}}
 
-// RankCases is the table: equal logits, what is no number, a vocabulary of many
-// slices or of few tokens, the best ones spread and crowded.
+// RankCases is the table: equal logits, NaN, a vocabulary of many slices or of
+// few tokens, the best ones spread and crowded.
 func RankCases() []RankCase {
 	sizes := []int{1, 5, 16}
 	// halves is a row of multiples of a half, so that many logits are equal.

@@ -20,8 +20,8 @@ type tile struct {
 	keys, values kernel.Strips
 }
 
-// partial is what blocks of the cache gave to the queries of a short pass, all
-// heads'.
+// partial is the results of blocks of the cache for the queries of a short
+// pass, of all heads.
 type partial struct {
 	rows []kernel.Query // [kv_head][block][row]
 	o    []float32      // [kv_head][row][block][dims]
@@ -40,7 +40,7 @@ type attention struct {
 	step         int // tokens of a tile
 	scale        float32
 
-	// What a run sets for its workers.
+	// Set by a run for its workers.
 	pos, tokens int
 	parts       int // blocks
 	few         bool
@@ -180,7 +180,7 @@ func (a *attention) block(thread, head, b, t int, rows []kernel.Query, o []float
 	seen := int(rows[len(rows)-1].Seen)
 	a.keys.block(&s.keys, b, head)
 	a.values.block(&s.values, b, head)
-	if a.few { // streamed from memory: what follows is fetched ahead
+	if a.few { // streamed from memory, so the following bytes are fetched ahead
 		s.keys.Next = s.values.Data
 		s.values.Next = a.following(head, b)
 	}

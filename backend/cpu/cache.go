@@ -57,7 +57,7 @@ func newCache(h backend.Heads, s *backend.State, int8 kernel.Layout) (*cache, er
 	return &cache{data: b, layout: layout, kvHeads: h.KVHeads, dim: h.Dim, dims: roundUp(h.Dim), position: roundUp(h.Context)}, nil
 }
 
-// told sets what a state tells about where positions lie.
+// told sets the fields of a state that tell where positions lie.
 func (c *cache) told(s *backend.State, what string, t quant.Type) {
 	s.Layout, s.Rows = fmt.Sprintf("cpu %s, %v", what, t), c.rows
 }

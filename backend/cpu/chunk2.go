@@ -64,7 +64,8 @@ func (s *recurrence2) chunked(thread, lo, hi int) {
 		if s.replay > 0 {
 			s.rows(thread, h, 0, s.n.P, 0)
 		}
-		// Neither padding nor what another head left may be infinite: it meets zeros.
+		// Padding and values that another head left must not be infinite, since
+		// they are multiplied by zero.
 		clear(w.s)
 		clear(w.a)
 		clear(w.bw)

@@ -34,7 +34,7 @@ func New(threads int) backend.Backend {
 }
 
 // NewISA is New on the instruction set of that name; "" is the best, "go" is
-// plain Go. The error lists what there is.
+// plain Go. The error lists the sets of this machine.
 func NewISA(threads int, isa string) (backend.Backend, error) {
 	if threads <= 0 {
 		threads, _ = DefaultThreads()
@@ -200,9 +200,9 @@ func (e *exec) compile(n backend.Node) (func(*backend.Params), error) {
 	return nil, fmt.Errorf("no kernel for %T", n)
 }
 
-// step is how many of n items a thread takes at a time, a multiple of unit. Of a
-// prompt it takes many: rows of few channels, from token to token, are read
-// slower, and what neighbours share is made once.
+// step is how many of n items a thread takes at a time, a multiple of unit. Of
+// a prompt it takes many: rows of few channels are read slower from token to
+// token, and data shared by neighbours is made once.
 func (e *exec) step(n, unit, tokens int) int {
 	if tokens <= backend.Verify {
 		return unit

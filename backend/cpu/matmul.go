@@ -43,7 +43,7 @@ type product struct {
 	// that is not nil.
 	to func(m int) (out []float32, ld int, add []float32)
 
-	// What a run sets for its workers.
+	// Set by a run for its workers.
 	first, tokens, m int
 	packIt, rowsIt   func(thread, lo, hi int)
 }

@@ -24,8 +24,8 @@ type observed struct {
 // the cache.
 const gap = 16
 
-// show adds the product's input to what it is observed for. That is never given up
-// half way, whatever watches the pass.
+// show adds the product's input to its observed sum. It is never stopped half
+// way, whatever watches the pass.
 func (p *product) show(q *backend.Params) {
 	e := p.e
 	if e.observe == nil {

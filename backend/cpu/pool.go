@@ -38,9 +38,9 @@ const (
 	joined  = open - 1
 )
 
-// share is what is left of a thread's units, first << 32 | end. Its owner takes
-// from the front, so that it reads on where it stopped; who has none left takes
-// from the others' ends.
+// share is the rest of a thread's units, first << 32 | end. Its owner takes
+// from the front, so that it reads on where it stopped. A thread without units
+// takes from the others' ends.
 type share struct {
 	left atomic.Uint64
 	_    [56]byte
@@ -86,9 +86,9 @@ func (p *pool) close() {
 	p.state.Add(^uint64(closing - 1))
 }
 
-// each cuts [0,n) into ranges that are multiples of step but for the last, and
-// calls f with a thread's number and a range, several times a thread where that
-// evens out their speeds.
+// each cuts [0,n) into ranges that are multiples of step, except for the last.
+// It calls f with a thread's number and a range, several times a thread where
+// that evens out their speeds.
 //
 // A fault while reading mapped memory (a file that shrank) is carried to the
 // calling goroutine and raised there, after all threads have ended.
@@ -192,7 +192,7 @@ func (p *pool) pieces(thread, lo, hi int) {
 	}
 }
 
-// take takes a quarter of what is left of the thread's own share.
+// take takes a quarter of the rest of the thread's own share.
 func (p *pool) take(thread int) (lo, hi int) {
 	s := &p.shares[thread].left
 	for {

@@ -12,7 +12,7 @@ import (
 // layers that turn by the same frequencies.
 type angles struct {
 	freqs       []float64
-	pos, tokens int       // of the text: what the table holds
+	pos, tokens int       // of the text that the table covers
 	table       []float32 // [tokens][2][2*len(freqs)]: cosines, then sines, as kernel.Rotate takes them
 	fill        func(thread, lo, hi int)
 }

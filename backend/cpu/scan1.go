@@ -161,7 +161,7 @@ func (s *recurrence1) turn(thread, i int, h []float32, in bool) {
 	s.e.k.Transpose(a)
 }
 
-// rows is lanes adjacent channels of some tokens: what the kernels take.
+// rows is the kernels' input: lanes adjacent channels of some tokens.
 type rows struct {
 	at []float32
 	ld int
@@ -212,7 +212,7 @@ func (s *recurrence1) advance(thread, i, first, tokens, at int, h []float32, w *
 	to := y
 	if t.n < lanes {
 		dt, x = dt.gather(w.one, t.n, tokens), x.gather(w.two, t.n, tokens)
-		to = dt // y takes the place of what was read
+		to = dt // y takes the place of the input
 	}
 	*a = kernel.Scan1{H: &h[0], A: &s.a[i*n.N*lanes], N: n.N, Tokens: tokens, D: &s.d[i*lanes],
 		Dt: &dt.at[0], LdDt: dt.ld, X: &x.at[0], LdX: x.ld, B: &b.at[0], LdB: b.ld, C: &c.at[0], LdC: c.ld, Y: &to.at[0], LdY: to.ld}

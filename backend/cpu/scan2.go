@@ -126,8 +126,8 @@ func (s *recurrence2) advance(thread, lo, hi int) {
 }
 
 // rows takes rows [lo, hi) of head h through the log and the tokens of the
-// pass. Their inputs are brought together first: where they come from, rows lie
-// powers of two apart, of which a cache holds few.
+// pass. It brings their inputs together first. At their source, rows lie powers
+// of two apart, and a cache holds few such lines.
 func (s *recurrence2) rows(thread, h, lo, hi, tokens int) {
 	e, n, th := s.e, s.n, &s.threads[thread]
 	N, rows, R := n.N, hi-lo, s.replay

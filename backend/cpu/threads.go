@@ -6,12 +6,12 @@ import (
 )
 
 // DefaultThreads is how many threads a backend gets that is asked for none, and
-// why. It is one for each fast core the process may use: a second thread of a
-// core brings nothing where the first waits for memory or keeps the vector
-// units busy, and what slow cores bring is lost where fast ones wait for them.
+// the reason. It is one for each fast core the process may use. A second thread
+// of a core brings nothing where the first waits for memory or keeps the vector
+// units busy. The work of slow cores is lost where fast ones wait for them.
 func DefaultThreads() (n int, why string) {
 	cores := performanceCores()
-	limit := runtime.GOMAXPROCS(0) // also what a container grants
+	limit := runtime.GOMAXPROCS(0) // also the limit of a container
 	switch {
 	case cores <= 0:
 		return limit, fmt.Sprintf("one for each of %d processors; the system does not tell its cores", limit)

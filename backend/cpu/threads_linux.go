@@ -28,8 +28,8 @@ func performanceCores() int {
 	return countCores(os.DirFS("/sys/devices"), usable)
 }
 
-// countCores counts the fast cores among processors, by what the system says
-// under /sys/devices; 0 if it does not.
+// countCores counts the fast cores among processors by the data under
+// /sys/devices. It is 0 without such data.
 func countCores(sys fs.FS, processors []int) int {
 	best := 0.0
 	speed := map[string]float64{} // by core

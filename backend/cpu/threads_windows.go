@@ -27,8 +27,8 @@ func performanceCores() int {
 	return countRecords(b[:min(int(size), len(b))])
 }
 
-// countRecords counts the cores of the fastest class. A record says what it is
-// (4 bytes), its length (4), flags (1) and the class (1).
+// countRecords counts the cores of the fastest class. A record has its kind (4
+// bytes), its length (4), flags (1) and the class (1).
 func countRecords(b []byte) int {
 	n, best := 0, byte(0)
 	for len(b) >= 10 {

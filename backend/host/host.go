@@ -16,8 +16,8 @@ import (
 // zeroed page by page as it is used, and the collector never looks at it.
 const fromSystem = 1 << 20
 
-// largePage is what such memory begins and ends on, so that the system can use
-// processors' large pages for all of it, or map a file's.
+// largePage is the unit on which such memory begins and ends, so that the
+// system can use processors' large pages for all of it, or map a file's.
 const largePage = 2 << 20
 
 // Buffer is host memory.

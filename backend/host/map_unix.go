@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// private is memory of this process alone: what processes might share, Linux
-// gives in small pages.
+// private is memory of this process alone, since Linux gives memory that
+// processes might share in small pages.
 const private = mmap.COPY
 
 // mapOver puts a file's bytes from at in the place of memory that the system

@@ -165,7 +165,7 @@ func rmsNorm(dst, x, w []float32, eps float32) {
 	}
 }
 
-// show adds the input of matrices to what it is observed for.
+// show adds the input of matrices to its observed sum.
 func (e *exec) show(p *backend.Params, input func(first, tokens int) func(t int) []float32, ws ...*backend.Tensor) {
 	if e.observe == nil {
 		return

@@ -10,8 +10,8 @@ type pool struct{ threads int }
 
 func newPool(threads int) *pool { return &pool{threads} }
 
-// each cuts [0,n) into one contiguous range a thread, each a multiple of step
-// but for the last, and calls f with the thread's number and its range.
+// each cuts [0,n) into one contiguous range a thread. Each is a multiple of
+// step, except for the last. It calls f with the thread's number and its range.
 //
 // A fault while reading mapped memory (a file that shrank) is carried to the
 // calling goroutine and raised there.

@@ -1,4 +1,4 @@
-// Package ref is the backend that defines what is right: plain Go with float32
+// Package ref is the backend that defines right results: plain Go with float32
 // activations, over all cores. Every row of a pass is computed in the same
 // order of operations whatever else is in the pass and however many threads
 // share it, so its bits do not depend on either.

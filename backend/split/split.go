@@ -19,7 +19,7 @@ type Device interface {
 	Free() (int64, error)
 }
 
-// Head is what a Device compiles from a program with Outputs.
+// Head is the compiled form of a program with Outputs on a Device.
 type Head interface {
 	backend.Exec
 	// Output is the program's i-th output in host memory, [Program.Tokens][width],
@@ -144,7 +144,7 @@ func (b *Backend) cut(p *backend.Program) (int, error) {
 	return n, nil
 }
 
-// reserve is left free for activations, kernels and what else is on the device.
+// reserve is left free for activations, kernels and other data on the device.
 const reserve = 256 << 20
 
 // Layers is how many of a program's layers, with their weights and states, fit
@@ -216,7 +216,7 @@ func (p *promise) Free() error             { return nil }
 type exec struct {
 	head   Head
 	tail   backend.Exec
-	tokens []int32 // 0, 1, 2, ...: the rows of what the head hands on
+	tokens []int32 // 0, 1, 2, ...: the rows of the head's outputs
 }
 
 // Watched implements [backend.Watched]: the host's part is stopped.

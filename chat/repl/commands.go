@@ -34,12 +34,12 @@ func init() {
 		{"system", "[TEXT]", "show or set the system message; - removes it", nil,
 			"The model reads it before the conversation. A new one applies from the next reply.", (*repl).system},
 		{"regen", "", "make the last reply anew", nil, "", (*repl).regen},
-		{"undo", "", "take the last message and its reply back", nil, "", (*repl).undo},
+		{"undo", "", "take back the last message and its reply", nil, "", (*repl).undo},
 		{"save", "NAME", "save the session", nil, "NAME is a name for /load, or a path where it has a slash or ends in .session or .json.\n" +
 			"A .json file gets the messages alone. An existing file is overwritten only after a\nquestion; /save! does not ask.",
 			func(r *repl, arg string) error { return r.save(arg, false) }},
 		{"save!", "NAME", "save the session, over an existing file, too", nil, "", func(r *repl, arg string) error { return r.save(arg, true) }},
-		{"load", "NAME", "go on where a session was saved", nil, "NAME is what /save was given.", (*repl).load},
+		{"load", "NAME", "go on where a session was saved", nil, "NAME is the name given to /save.", (*repl).load},
 		{"set", "[NAME [VALUE]]", "show or change a setting", nil, "", (*repl).setting},
 		{"stats", "", "show speed and tokens", nil, "", (*repl).stats},
 		{"quit", "", "leave (or Ctrl-D)", []string{"exit", "bye"}, "", func(*repl, string) error { return errQuit }},
@@ -100,7 +100,7 @@ func (r *repl) help(name string) error {
 	for _, c := range commands {
 		r.entry("/"+c.name+" "+c.args, c.help)
 	}
-	r.entry(quotes, "several lines, up to the next "+quotes+"; Alt-Enter begins a new line, too, and what is pasted stays together")
+	r.entry(quotes, "several lines, up to the next "+quotes+"; Alt-Enter also begins a new line, and pasted text stays together")
 	r.entry("Ctrl-C", "stop a reply; at an empty line twice: leave")
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // Every sequence that terminals send for a key becomes what readline knows, also
-// where it comes in pieces, and what is pasted stays together.
+// where it comes in pieces, and pasted text stays together.
 func TestKeys(t *testing.T) {
 	nl, del := string(newline), string(deleteKey)
 	for in, want := range map[string]string{

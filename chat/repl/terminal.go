@@ -130,7 +130,7 @@ func (t *terminal) Line(continued bool) (string, error) {
 	t.last = line
 	text, pasted := t.long.expand(line)
 	if pasted > 0 {
-		t.notice(fmt.Sprintf("%d characters with what was pasted", utf8.RuneCountInString(text)))
+		t.notice(fmt.Sprintf("%d characters with the pasted text", utf8.RuneCountInString(text)))
 	} else if line != "" {
 		t.rl.SaveHistory(line) // whose marks mean nothing in another chat
 	}

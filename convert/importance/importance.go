@@ -183,10 +183,10 @@ func Open(path string) (*Statistics, error) {
 func (s *Statistics) read(f *format.File) error {
 	kind, _, err := f.KV().String("general.type")
 	if kind == partKind {
-		return errors.New("it is a part of statistics; run the mil imatrix that made it again, and it goes on to the end")
+		return errors.New("it is an unfinished importance matrix; run the same mil imatrix again, which goes on to the end")
 	}
 	if err != nil || kind != "imatrix" {
-		return errors.New(`it holds no statistics (key general.type is not "imatrix"); mil imatrix makes them`)
+		return errors.New(`it is no importance matrix (key general.type is not "imatrix"); mil imatrix makes one`)
 	}
 	for _, t := range f.Tensors() {
 		// Here and not before all: what is used of it is then at hand.

@@ -85,7 +85,7 @@ func TestOpenErrors(t *testing.T) {
 		values []float32
 		want   string
 	}{
-		"model":    {"model", "a", []uint64{1}, []float32{1}, "it holds no statistics"},
+		"model":    {"model", "a", []uint64{1}, []float32{1}, "it is no importance matrix"},
 		"empty":    {"imatrix", "a", []uint64{1}, []float32{1}, "no tensors NAME.in_sum2"},
 		"negative": {"imatrix", "a.in_sum2", []uint64{2}, []float32{1, -1}, "a.in_sum2 holds -1"},
 		"nan":      {"imatrix", "a.in_sum2", []uint64{2}, []float32{1, nan}, "a.in_sum2 holds NaN"},

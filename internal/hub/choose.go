@@ -135,7 +135,7 @@ func (s *Snapshot) noGGUF(name string) error {
 // noCheckpoint says what a repository without a checkpoint holds.
 func (s *Snapshot) noCheckpoint(why string) error {
 	if list := s.ggufs(); list != "" {
-		return fmt.Errorf("%s: %w: %s; it has GGUF files, of which one is named so: %s:FILE.gguf (%s)", s.Repo, ErrMissing, why, s.Repo, list)
+		return fmt.Errorf("%s: %w: %s; it has GGUF files; name one as %s:FILE.gguf (%s)", s.Repo, ErrMissing, why, s.Repo, list)
 	}
 	if slices.ContainsFunc(s.Files, func(f File) bool { return f.Path == "adapter_config.json" }) {
 		return fmt.Errorf("%s: %w: %s; it is an adapter (LoRA): merge it into its model first", s.Repo, errors.ErrUnsupported, why)

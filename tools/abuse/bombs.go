@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// bomb is a file that says more than any model needs; mil says so, within its
-// limits of memory and time.
+// bomb is a file with a larger count than any model needs. mil says so, within
+// its limits of memory and time.
 type bomb struct {
 	file string // in a folder of a good checkpoint
 	data func() []byte
@@ -23,7 +23,7 @@ type bomb struct {
 	want string // in the error; "" for success
 }
 
-// bombs are files of absurd counts, and some that are just taken.
+// bombs are files of absurd counts, and some that are just within the limits.
 func bombs(a *abuse) {
 	many := a.some(1, 3) // times what is too much
 	numbered := func(n int, format string) string {
@@ -75,7 +75,7 @@ func bombs(a *abuse) {
 	}
 }
 
-// explode puts one file into a checkpoint, and has mil read it.
+// explode puts one file into a checkpoint and makes mil read it.
 func (a *abuse) explode(b bomb) {
 	dir := filepath.Join(a.dir, "bomb")
 	must(0, os.RemoveAll(dir))

@@ -37,9 +37,9 @@ func (a *abuse) convertFixture(name, mix string) string {
 	return path
 }
 
-// damagedModels cuts and flips model files. A file of ours refuses every
-// change of its header by its checksum; with the checksum made right again, as
-// for a file made elsewhere, what is behind it must stand every value.
+// damagedModels cuts and flips model files. A file of ours refuses every change
+// of its header by its checksum. With the checksum made right again, as for a
+// file made elsewhere, the code behind it must survive every value.
 func damagedModels(a *abuse) {
 	for i, name := range modelFixtures {
 		if a.short && i > 0 {
@@ -120,8 +120,8 @@ func (a *abuse) flips(whole []byte, w *layout) {
 
 var processor = sync.OnceValue(func() backend.Backend { return cpu.New(1) })
 
-// use does with a file what a chat does, in this process: a panic ends it and
-// shows where.
+// use does the same with a file as a chat does, in this process. A panic ends
+// it and shows where.
 func use(data []byte) (reply string, err error) {
 	debug.SetPanicOnFault(true)
 	f, err := format.Parse(format.Aligned(data), "damaged")

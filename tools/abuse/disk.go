@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// writers are commands that write files into a folder, and what they read.
+// writers are commands that write files into a folder, and their inputs.
 func (a *abuse) writers(dir string) []call {
 	text := a.path("text")
 	must(0, os.WriteFile(text, []byte(strings.Repeat("The fox met a hare. ", 100)), 0o600))
@@ -25,7 +25,7 @@ func (a *abuse) writers(dir string) []call {
 	}
 }
 
-// fullDisks writes to where there is no room: nothing half written is left.
+// fullDisks writes to a place without room. Nothing half written may be left.
 func fullDisks(a *abuse) {
 	a.convertFixture("llama", "q8_0")
 	dir := a.path("full")
@@ -43,7 +43,7 @@ func fullDisks(a *abuse) {
 		a.leftovers("mil convert without room", dir)
 	}
 	a.cacheRoom(dir, call{shell: "ulimit -f 0"})
-	// What is printed has nowhere to go.
+	// Output has no place to go.
 	full := must(os.OpenFile("/dev/full", os.O_WRONLY, 0))
 	defer full.Close()
 	for _, args := range [][]string{{"run", "hi"}, {"info", a.path("llama.bin")}, {"tokenize", a.path("llama.bin"), "x"}, {"verify", a.path("llama.bin")}, {"info", "--cpu"}, {"info", "--devices", "--json"}} {
@@ -79,7 +79,7 @@ func fill(path string) error {
 	return nil
 }
 
-// nobody is a user without rights, where this process is root, whom
+// nobody is a user without rights. It is used where this process is root, whom
 // permissions do not bind.
 func nobody() uint32 {
 	if os.Geteuid() == 0 {
@@ -102,7 +102,8 @@ func readOnly(a *abuse) {
 		a.leftovers("mil "+c.args[0]+" in a folder that is read only", dir)
 	}
 	a.cacheRoom(dir, call{user: nobody()})
-	// The home folder is as closed: no history, no saved chats, and a chat all the same.
+	// The home folder is closed too: there is no history and no saved chat, but
+	// the chat works.
 	must(0, os.Chmod(a.dir, 0o555))
 	defer os.Chmod(a.dir, 0o755)
 	a.works(call{args: []string{"chat", "--temp", "0"}, stdin: strings.NewReader("What is 2 plus 3?\n"), user: nobody()})

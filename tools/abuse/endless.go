@@ -27,8 +27,8 @@ func (g *again) Read(p []byte) (int, error) {
 }
 
 // endless gives every command that reads text or JSON an input without end: on
-// standard input, as a device and as a pipe with a name. All must end, in one line
-// and within the memory and the time of any other call.
+// standard input, as a device and as a pipe with a name. All must end in one
+// line, within the memory and the time of any other call.
 func endless(a *abuse) {
 	demo := a.path("demo.bin")
 	a.works(call{args: []string{"convert", a.demoFolder(), "-o", demo, "--type", "q8_0"}})
@@ -68,7 +68,7 @@ func endless(a *abuse) {
 	}
 }
 
-// endlessly gives one command one input, in all the ways it can come.
+// endlessly gives one command one input, in every way it can come.
 func (a *abuse) endlessly(args []string, name, text string) {
 	const input = "INPUT"
 	line := strings.Join(args, "\x00")

@@ -87,7 +87,8 @@ func walk(data []byte) (*layout, error) {
 	return w, nil
 }
 
-// walkAny finds those of any good file, but for what only ours have.
+// walkAny finds those of any good file, except for the ones that only our files
+// have.
 func walkAny(data []byte) *layout {
 	w := &walker{data: data, at: 4}
 	w.number(4)

@@ -16,8 +16,8 @@ import (
 	"github.com/mil-run/mil/format"
 )
 
-// cutShort starts a call and sends a signal within the time it is expected to
-// take, drawn evenly.
+// cutShort starts a call and sends a signal at a random moment within its
+// expected time.
 func (a *abuse) cutShort(c call, expected time.Duration, s syscall.Signal) outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -41,8 +41,8 @@ func (a *abuse) timed(c call) time.Duration {
 	return time.Since(start)
 }
 
-// killedWriting kills mil while it writes: what had the name before is there
-// unharmed, or what has it now is whole.
+// killedWriting kills mil while it writes. The old file is there unharmed, or
+// the new one is whole.
 func killedWriting(a *abuse) {
 	dir := a.path("models")
 	must(0, os.Mkdir(dir, 0o700))
@@ -97,8 +97,8 @@ func (a *abuse) killedSaving() {
 	}
 }
 
-// interrupted sends what Ctrl-C and a shutdown send, at every stage. A command
-// that has nothing to clean up may end by the signal.
+// interrupted sends the signals of Ctrl-C and a shutdown at every stage. A
+// command with nothing to clean up may end by the signal.
 func interrupted(a *abuse) {
 	dir := a.path("models")
 	must(0, os.Mkdir(dir, 0o700))

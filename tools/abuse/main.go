@@ -3,7 +3,7 @@
 // Command abuse treats a built mil the way a bad day would: damaged files,
 // kills, full disks, models that change under it, absurd prompts, terminals
 // that vanish. It fails where anything is lost, where mil crashes or hangs, or
-// where it says more or less than one clear line.
+// where it prints more or less than one clear line.
 //
 //	go build -o mil . && go run ./tools/abuse [-short] [-only PART] [-seed N] [-share I -of N]
 package main
@@ -34,7 +34,7 @@ type abuse struct {
 	failures int
 }
 
-// parts is what is done, in this order.
+// parts are the tests, in this order.
 var parts = []struct {
 	name string
 	run  func(a *abuse)
@@ -60,7 +60,8 @@ var parts = []struct {
 }
 
 func main() {
-	// A signal that nohup has ignored stays so in what we start, unless we take it.
+	// A signal that nohup ignored stays ignored in our child processes, unless
+	// we take it.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	a := &abuse{}
 	var only string
@@ -111,13 +112,13 @@ func (a *abuse) part(name string, run func(*abuse)) {
 	fmt.Printf("%-22s %6d done, %.1f s\n", name, a.count, time.Since(start).Seconds())
 }
 
-// fail tells of something that must not be.
+// fail reports a fault of mil.
 func (a *abuse) fail(format string, args ...any) {
 	a.failures++
 	fmt.Printf("FAILED: "+format+"\n", args...)
 }
 
-// must stops where the abuse itself cannot go on.
+// must stops where abuse itself cannot go on.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

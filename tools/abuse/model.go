@@ -61,8 +61,9 @@ func (t *talk) close() outcome {
 	return ended(t.ctx, t.cmd.Wait(), "", t.errs.String())
 }
 
-// changingModels changes a model's file while a chat runs on it. What the
-// system can still read is read; what it cannot is one clear line.
+// changingModels changes a model's file while a chat runs on it. The chat goes
+// on where the system can still read it, and ends with one clear line where
+// not.
 func changingModels(a *abuse) {
 	const question, reply = "What is 2 plus 3?", "2 + 3 = 5."
 	path := a.path("m.bin")
@@ -105,8 +106,8 @@ func changingModels(a *abuse) {
 	a.overwritten(path, good)
 }
 
-// overwritten puts garbage over the weights of a running chat: what comes is
-// nonsense, which nobody can know, and no crash.
+// overwritten puts garbage over the weights of a running chat. The replies are
+// nonsense, which nobody can know, but there is no crash.
 func (a *abuse) overwritten(path string, good []byte) {
 	for range a.some(2, 20) {
 		a.count++

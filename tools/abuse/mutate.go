@@ -17,24 +17,25 @@ import (
 	"time"
 )
 
-// What a run may take, whatever it is given. Time is the processor's, which
-// other work on the machine does not lengthen; patience bounds the clock.
+// Limits of a run, whatever it is given. Time is the processor's, which other
+// work on the machine does not lengthen. patience bounds the clock.
 const (
 	mostMemory = 1 << 30
 	mostTime   = 10 * time.Second
 	mostWords  = 64 << 10 // on standard error, warnings included
 )
 
-// target is a kind of file that mil reads, and how it reads one.
+// target is a kind of file that mil reads, and the ways to read it.
 type target struct {
 	name    string
 	weight  int    // how often it is mutated, beside others
 	whole   []byte // a good one
 	offsets []int  // of its numbers and lengths, for bytes
-	// rewrite mutates what the bytes mean; nil: they are bytes alone.
+	// rewrite mutates the meaning of the bytes. It is nil where they are bytes
+	// alone.
 	rewrite func(r *rand.Rand, data []byte) []byte
-	// mend makes checksums right again, so that what is behind them is reached;
-	// the file is as long as it was. nil: there are none.
+	// mend makes checksums right again, so that the code behind them is
+	// reached. The file keeps its length. It is nil where there are none.
 	mend func(data []byte)
 	// place puts the file where the calls look, in a folder whose other files
 	// are those of around.
@@ -54,7 +55,7 @@ type mutation struct {
 	mended  bool
 }
 
-// mutations mutates every kind of file, and has mil read the outcome. Each
+// mutations mutates every kind of file and makes mil read the outcome. Each
 // mutation depends on the seed and its number alone.
 func mutations(a *abuse) {
 	targets := a.targets()
@@ -100,8 +101,8 @@ func mutations(a *abuse) {
 	workers.Wait()
 }
 
-// whole stands for the file that is not mutated: all calls must succeed with it,
-// or they would say nothing of the others.
+// whole stands for the file that is not mutated. All calls must succeed with
+// it, or they would say nothing about the others.
 const whole = -1
 
 // mutate makes one mutation of a target, runs mil on it, and says what failed.
@@ -134,8 +135,8 @@ func (a *abuse) mutate(t *target, n int, dir string) (failed []string, runs int)
 	return failed, runs
 }
 
-// chosen are one or two of the calls; what a checksum tells of is given to those
-// that must see it.
+// chosen are one or two of the calls. A file with a wrong checksum goes to
+// those that must see it.
 func (t *target) chosen(r *rand.Rand, m mutation) []string {
 	calls := slices.Clone(t.calls)
 	if m.number == whole {
@@ -148,7 +149,7 @@ func (t *target) chosen(r *rand.Rand, m mutation) []string {
 	return calls[:min(len(calls), 1+r.IntN(2))]
 }
 
-// mutated is one call on a mutated file, and what is wrong with its end.
+// mutated is one call on a mutated file, and the fault in its end.
 func (a *abuse) mutated(t *target, m mutation, dir, text string) (wrong string, o outcome) {
 	out := filepath.Join(dir, "..", "out-"+t.name)
 	os.RemoveAll(out)
@@ -162,7 +163,7 @@ func (a *abuse) mutated(t *target, m mutation, dir, text string) (wrong string, 
 	o = a.run(c)
 	switch wrong = o.sane(); {
 	case wrong == "exit status 2":
-		wrong = "" // a flag that what the file holds does not allow
+		wrong = "" // a flag that the file's content does not allow
 	case wrong != "":
 	case o.rss > mostMemory:
 		wrong = fmt.Sprintf("it took %d MB of memory", o.rss>>20)
@@ -179,7 +180,7 @@ func (a *abuse) mutated(t *target, m mutation, dir, text string) (wrong string, 
 	return wrong, o
 }
 
-// keepMutation keeps a file that mil does not stand.
+// keepMutation keeps a file that mil does not survive.
 func (a *abuse) keepMutation(t *target, m mutation) string {
 	dir := filepath.Join(os.TempDir(), "mil-abuse-failed")
 	path := filepath.Join(dir, fmt.Sprintf("%s-%d-%d", strings.NewReplacer(" ", "-", "'", "").Replace(t.name), a.seed, m.number))

@@ -19,7 +19,7 @@ func spot(r *rand.Rand, data []byte, offsets []int) int {
 	return r.IntN(len(data))
 }
 
-// number writes an integer that is absurd, or nearly right, over what is there.
+// number writes an integer that is absurd, or nearly right, over the old one.
 func number(r *rand.Rand, data []byte, offsets []int) {
 	at := spot(r, data, nil)
 	if len(offsets) > 0 && r.IntN(4) > 0 {

@@ -246,7 +246,7 @@ func (a *abuse) interrupts(open func(args ...string) *screen) {
 		s.typed("\x00\x1b[200~" + strings.Repeat("Tell me about the fox. ", 2500) + "\x1b[201~")
 		s.await("▤", 1)
 		s.typed("\r")
-		s.await("characters with what was pasted", 1)
+		s.await("characters with the pasted text", 1)
 		s.typed(ctrlC)
 		s.await("taken back", 1)
 		s.await(asking, 2)

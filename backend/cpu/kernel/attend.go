@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// Geometry of a cache and of what is computed on it, as in c/attend.c.
+// Geometry of a cache and of the attention on it, as in c/attend.c.
 const (
 	Strip  = 32  // columns that lie together
 	Block  = 512 // positions that a softmax sees at once
@@ -70,10 +70,10 @@ func (a *attention) init(s *Set) {
 	a.softmax, a.merge, a.rotate = s.must("softmax"), s.must("merge"), s.must("rotate")
 }
 
-// Query is the softmax of one query as far as it has come.
+// Query is the unfinished softmax of one query.
 type Query struct {
 	Max, Sum float32 // of the scores; of e^(score - Max)
-	Factor   float32 // what to multiply earlier results with
+	Factor   float32 // factor of earlier results
 	Seen     int32   // positions of the present block that count
 }
 
@@ -135,7 +135,7 @@ type Strips struct {
 	Layout Layout
 	Data   []byte // the block's
 	Size   int    // bytes from strip to strip
-	Next   []byte // what will be read after it, or nil
+	Next   []byte // bytes to be read after it, or nil
 }
 
 // Mul multiplies n rows of a, [n][Stride], k columns of each, with strips

@@ -16,7 +16,7 @@ const Chunk = 32
 // Panel is how many columns of a product's right operand lie together.
 func (s *Set) Panel() int { return 2 * s.Lanes }
 
-// ProductTile is what the rows of a product must be a multiple of.
+// ProductTile is the unit of the number of rows of a product.
 func (s *Set) ProductTile() int {
 	if s.Lanes == 8 {
 		return 4

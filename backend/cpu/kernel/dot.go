@@ -134,8 +134,8 @@ func (in *Input) Pack(t int, x []float32) {
 	}
 }
 
-// packFloat puts values in chunks of 16 between those of the other tokens; what
-// the last chunk lacks is zeros.
+// packFloat puts values in chunks of 16 between those of the other tokens. The
+// last chunk is filled up with zeros.
 func (g *inputGroup) packFloat(t int, x []float32) {
 	a := unsafe.Slice((*float32)(unsafe.Pointer(&g.a[0])), len(g.a)/4)
 	T := g.tokens
@@ -230,7 +230,7 @@ func (s *Set) Dot(wk *Worker, t quant.Type, w []byte, stride, rows, lo, hi int, 
 	}
 }
 
-// place copies sums to out, with what is added to them there.
+// place copies sums to out, plus the values of add.
 func place(out, sums, add []float32, at int) {
 	if add == nil {
 		copy(out, sums)
@@ -251,8 +251,8 @@ type plan struct {
 	step   step
 }
 
-// step is what a kernel takes at once of a row: as many of dotArgs.blocks, bytes
-// of weights, and bytes of a token's activations.
+// step is the part of a row that a kernel takes at once: a number of
+// dotArgs.blocks, bytes of weights, and bytes of a token's activations.
 type step struct{ blocks, weights, input int }
 
 const maxTokens = 16
@@ -325,8 +325,8 @@ func (in *Input) ragged(t quant.Type) bool {
 	return spec.Block == 32 && in.n%256 != 0
 }
 
-// pad copies the rows of d, of which w is the first, to where a whole last step of
-// each can be read.
+// pad copies the rows of d, the first of them w, to a place where a whole last
+// step of each can be read.
 func (wk *Worker) pad(d *dotArgs, w []byte) {
 	const step = 8 * 34 // of the larger type
 	size := d.stride + step

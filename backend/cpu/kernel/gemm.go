@@ -97,8 +97,9 @@ func (b *Batch) Plan(s *Set, t quant.Type, tokens, n int) {
 // SameBatch says whether types a and b read prompts in the same layout.
 func SameBatch(a, b quant.Type) bool { return isFloat(a) == isFloat(b) }
 
-// Pack packs token t's values. Different tokens may be packed at once. What the
-// last group lacks keeps old values, whose products nobody reads.
+// Pack packs token t's values. Different tokens may be packed at once. The
+// unused places of the last group keep old values, and nobody reads their
+// products.
 func (b *Batch) Pack(t int, x []float32) {
 	G := b.s.Group
 	g := unsafe.Pointer(&b.a[t/G*b.stride])
@@ -180,7 +181,7 @@ func (s *Set) Gemm(wk *Worker, t quant.Type, w []byte, stride, lo, hi int, b *Ba
 			}
 			s.multiply[t](unsafe.Pointer(&wk.gemm))
 		}
-		// What does not fill a tile or a group goes through spare memory.
+		// Rows that do not fill a tile or a group go through spare memory.
 		for first := groups * s.Group; first < b.tokens; first += s.Group {
 			wk.gemm.a, wk.gemm.groups, wk.gemm.out = unsafe.Pointer(&b.a[first/s.Group*b.stride]), 1, unsafe.Pointer(&wk.spare[0])
 			wk.gemm.ld, wk.gemm.add, wk.gemm.step = 4*R, nil, 0

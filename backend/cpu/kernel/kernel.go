@@ -88,7 +88,7 @@ func Best() *Set {
 	return Sets()[len(Sets())-1]
 }
 
-// ByName finds a set; the error lists what this processor has.
+// ByName finds a set; the error lists the sets of this processor.
 func ByName(name string) (*Set, error) {
 	have := []string{"go"}
 	for _, s := range Sets() {
@@ -109,7 +109,7 @@ func ByName(name string) (*Set, error) {
 // Kind is an instruction set that kernels exist for on this architecture.
 type Kind struct {
 	Name  string
-	Needs string // what the processor must have
+	Needs string // features that the processor must have
 	Have  bool
 }
 

@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// Probes measure what the machine can do at most.
+// Probes measure the highest rates of the machine.
 type Probes struct {
 	// Reads are ways to read memory; which is the fastest depends on the machine.
 	Reads []Read
@@ -22,7 +22,7 @@ type Read struct {
 	From func(b []byte, far, size int)
 }
 
-// ReadUnit is what the size of a read must be a multiple of.
+// ReadUnit is the unit of the size of a read.
 const ReadUnit = 128
 
 type readArgs struct {

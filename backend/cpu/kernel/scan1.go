@@ -15,7 +15,7 @@ func (k *scan1s) init(s *Set) {
 // Scan1Lanes is how many channels the Mamba-1 kernels take together.
 const Scan1Lanes = 16
 
-// Scan1A is what Scan1.A holds for a value of A: the kernels raise 2 and not e.
+// Scan1A is the form of a value of A in Scan1.A: the kernels raise 2 and not e.
 func Scan1A(a float32) float32 { return float32(float64(a) * math.Log2E) }
 
 // Scan1 is the arguments of the Mamba-1 kernels, the layout of Args in
