@@ -10,8 +10,8 @@ import (
 	"os"
 )
 
-// Verify is the greatest number of tokens in a pass of which a part can still
-// be taken back. Up to this many tokens, a token's bits do not depend on how
+// Verify is the greatest number of tokens in a pass that can still be taken back
+// in part. Up to this many tokens, a token's bits do not depend on how
 // many others share its pass.
 const Verify = 16
 

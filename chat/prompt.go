@@ -7,7 +7,7 @@ import (
 
 // Message is one turn of a conversation.
 type Message struct {
-	Role    string `json:"role"` // system, user, assistant or what the template knows
+	Role    string `json:"role"` // system, user, assistant or a role that the template knows
 	Content string `json:"content"`
 }
 

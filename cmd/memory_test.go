@@ -9,7 +9,7 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// withMemory runs a test as if so many bytes were free.
+// withMemory runs a test as if that number of bytes were free.
 func withMemory(t *testing.T, bytes int64, ok bool) {
 	was := freeMemory
 	freeMemory = func() (int64, bool) { return bytes, ok }

@@ -34,7 +34,7 @@ type runFlags struct {
 	backend     backend.Backend // computes for all of the command's sessions
 	warn        io.Writer       // set before the first session starts
 
-	needed, limit int64 // memory of the sessions started, and what they may take
+	needed, limit int64 // memory of the sessions started, and their limit
 	limited       bool  // limit is known
 }
 

@@ -21,5 +21,5 @@ func version() string {
 	return v
 }
 
-// platform is the toolchain and what it built for.
+// platform is the toolchain and its target.
 func platform() string { return runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH }

@@ -84,7 +84,7 @@ func Run(ctx context.Context, path string, o Options) (*Summary, error) {
 	return sum, nil
 }
 
-// checkOutput refuses to write over what is being read, --force or not.
+// checkOutput refuses to write over a file that is being read, --force or not.
 func checkOutput(path string, inputs []string) error {
 	out, err := os.Stat(path)
 	if err != nil { // most likely there is none; the writer tells otherwise

@@ -13,7 +13,7 @@ import (
 // ErrArchitecture is wrapped by errors about models mil does not run.
 var ErrArchitecture = errors.New("unknown architecture")
 
-// known lists what the layouts recognise, for messages.
+// known lists the models that the layouts recognise, for messages.
 const known = "known: llama, mistral, hybrids of them with mamba or mamba2 layers (mamba_config.json), mamba, mamba2"
 
 // families describe models that mil does not run, by the beginning of their
@@ -129,7 +129,7 @@ func (in *input) checkWeights() error {
 		var q struct {
 			Method string `json:"quant_method"`
 		}
-		_ = json.Unmarshal(v, &q) // what it is called is a detail
+		_ = json.Unmarshal(v, &q) // its name is a detail
 		how := ""
 		if q.Method != "" {
 			how = " by " + source.Show(q.Method)

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Limits on what a config may claim, far past any real model.
+// Limits on the numbers of a config, far past any real model's.
 const (
 	maxLayers = 1 << 10
 	maxWidth  = 1 << 20

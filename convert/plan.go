@@ -39,7 +39,7 @@ type plan struct {
 	pairs   []pair
 	tensors []tensor
 	eos     []int32            // the tokenizer's ends of a turn
-	path    string             // of what is converted, for messages
+	path    string             // of the checkpoint or GGUF, for messages
 	source  *source.Checkpoint // nil when a GGUF is copied
 	inputs  []string           // files that are read, so not to be written over
 	// warnings are lines about demands of the checkpoint that the file does not

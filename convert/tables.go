@@ -48,7 +48,7 @@ var llamaKeys = merge(neutral, harmless, table(free, `hidden_size intermediate_s
 	head_dim rms_norm_eps rope_theta rope_scaling rope_parameters max_position_embeddings tie_word_embeddings sliding_window
 	attention_multiplier query_pre_attn_scalar original_max_position_embeddings`),
 	map[string]rule{"rope_type": text("default")},
-	// What the authors of the hybrids put beside it; mamba_config.json says it too.
+	// Keys that the hybrids' authors put beside it; mamba_config.json says it too.
 	table(free, `ssm_cfg ssm_config attn_layers d_model d_inner d_xb n_layer mamba_config`))
 
 // ropeKeys are those of rope_scaling and rope_parameters; the layout reads them.

@@ -15,7 +15,7 @@ import (
 // architecture is one family of models. Adding one is one file and one line
 // in the table.
 type architecture interface {
-	// config reads and checks what the family adds to the shared keys.
+	// config reads and checks the family's own keys.
 	config(c *Config, k *keys)
 	// layer records layer i: its mixer and, where it has one, its feed-forward.
 	layer(b *builder, i int, x backend.Value) backend.Value
@@ -147,7 +147,7 @@ func (m *Model) tensor(name string, buf backend.Buffer) *backend.Tensor {
 // Tokens of a pass in which every token's row of logits is wanted.
 const allTokens = 512
 
-// builder is what an architecture records with.
+// builder is the means by which an architecture records.
 type builder struct {
 	*backend.Recorder
 	m      *Model
@@ -236,7 +236,7 @@ func (m *Model) Scratch(o Options) int64 {
 	return a.Values + b.Values
 }
 
-// Memory is what a session needs beside the file's weights: the caches of the
+// Memory is the bytes of a session beside the file's weights: the caches of the
 // attention layers and the recurrent state, which does not grow with the context.
 func (m *Model) Memory(o Options) (kv, recurrent int64) {
 	states := map[string]*backend.State{}

@@ -51,7 +51,7 @@ func (s *Session) list(caches bool) (out []*backend.State) {
 	return out
 }
 
-// Name is what the model is called.
+// Name is the model's name.
 func (s *Session) Name() string { return s.m.Config.Name }
 
 // Identity names the session's model and how it is run.

@@ -15,8 +15,8 @@ import (
 //	attn_v.weight, ffn_down.weight, ssm_out.weight
 //	  in the first and last eighth of the layers and
 //	  in every third layer between                     q6_k    q6_k
-//	ssm_in.weight, whole: it makes what the recurrence
-//	  takes in (x, B, C, dt)                           q5_k    q6_k
+//	ssm_in.weight, whole: it makes the inputs of the
+//	  recurrence (x, B, C, dt)                         q5_k    q6_k
 //	ssm_x.weight, small and the same (B, C, dt)        q8_0    q8_0
 //	every other matrix                                 q4_k    q5_k
 //

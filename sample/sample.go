@@ -165,7 +165,7 @@ func upTo(p float32) func(n int, x Candidate) bool {
 	}
 }
 
-// last is the filter that comes last, and what the others leave normalized.
+// last applies the last filter and normalizes the result.
 func (s *Sampler) last(c []Candidate) []Candidate {
 	if s.o.MinP > 0 {
 		c = atLeast(c, s.o.MinP)

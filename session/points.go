@@ -121,7 +121,7 @@ func (c *content) addPoints(list []section, in *info) error {
 			return errors.New("its state is missing")
 		}
 	}
-	// Points behind what was kept stand in no timeline any more.
+	// Points behind the kept tokens are in no timeline any more.
 	old := len(c.points)
 	for old > 0 && (c.points[old-1].Tokens > in.Keep || c.points[old-1].Tokens == len(c.tokens)) {
 		old--

@@ -35,7 +35,7 @@ const (
 	kindState             // a part of the recurrent state: at the turn's end, or where from is i+1 at its point i
 	kindCache             // positions [from, to) of a cache
 	kindLogits            // of the token after point i, where from is i+1; float32
-	kindLost              // what a slide took out of a cache behind position to, when from tokens had been dropped
+	kindLost              // positions that a slide took out of a cache behind position to, when from tokens had been dropped
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

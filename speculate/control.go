@@ -80,7 +80,7 @@ func level(sure float64) int {
 const (
 	memory   = 0.97 // of a judged token, for each judged later
 	fade     = 0.9  // of a pass, in the speed
-	minGain  = 1.03 // what a draft must bring
+	minGain  = 1.03 // the least gain of a draft
 	shortly  = 16   // passes to sit out after the first failure
 	longest  = 1 << 10
 	thrift   = 50 // passes to sit out for each that trying cost: 2%

@@ -61,7 +61,7 @@ func (m *Model) Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 	news := timeline[len(m.s.Tokens()):]
 	for _, id := range news {
 		if int(id) >= m.s.Vocab() {
-			return Proposal{}, nil // it has no row for what was said
+			return Proposal{}, nil // it has no row for that token
 		}
 	}
 	rows := rows{s: m.s, sampler: m.sampler, gauge: true, watch: m.watch}
@@ -76,7 +76,7 @@ func (m *Model) Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 	for len(m.tokens) < most {
 		c, err := rows.after(0, m.s.Tokens())
 		if errors.Is(err, sample.ErrLogits) {
-			break // the model goes on without what the draft lost
+			break // the model goes on without the tokens that the draft lost
 		}
 		if err != nil {
 			return Proposal{}, err

@@ -64,7 +64,7 @@ func (l *Lookup) Draft(timeline []int32, most int, paces Paces) (Proposal, error
 	return Proposal{Tokens: timeline[at : at+n], Source: LookupSource}, nil
 }
 
-// index takes in what the timeline has gained, or begins anew.
+// index takes in the timeline's new tokens, or begins anew.
 func (l *Lookup) index(timeline []int32) {
 	n := len(l.seen)
 	if n > len(timeline) || !slices.Equal(l.seen, timeline[:n]) {

@@ -238,7 +238,7 @@ func TestDistribution(t *testing.T) {
 	}
 	for n := range 4 {
 		if lengths[n] < runs/50 {
-			t.Errorf("the doubting draft proposed so often so many tokens: %v", lengths)
+			t.Errorf("the doubting draft proposed numbers of tokens this often: %v", lengths)
 			break
 		}
 	}

@@ -63,7 +63,7 @@ func find(name string) (command, error) {
 	return command{}, fmt.Errorf("there is no command /%s; /help lists them", said)
 }
 
-// command runs what was typed behind a slash.
+// command runs the command typed behind a slash.
 func (r *repl) command(line string) error {
 	name, arg := line[1:], ""
 	if at := strings.IndexAny(name, " \t\n"); at >= 0 {

@@ -70,9 +70,10 @@ func cells(text string) (n int) {
 	return n
 }
 
-// fit says how text, which begins a row, fits into so many columns: its first
-// show bytes are the row's, and the next row begins at next. Where all of it fits
-// next is len(text); show may be less, of spaces behind the edge.
+// fit cuts text, which begins a row, to the given number of columns. Its first
+// show bytes are the row's, and the next row begins at next. Where all of it
+// fits, next is len(text). show may be less than next by spaces behind the
+// edge.
 func fit(text string, columns int) (show, next int) {
 	column, at, edge := 0, 0, -1 // edge is where the first cluster over the edge begins
 	for _, c := range clusters(text) {

@@ -7,7 +7,7 @@ import (
 	"github.com/mil-run/mil/internal/testutil/vt"
 )
 
-// wrapped is what a screen of so many columns shows of text that came in pieces
+// wrapped is the view of a screen with the given columns of text that came in pieces
 // of n runes.
 func wrapped(text string, n, columns int, escapes bool) []string {
 	s := vt.New(columns, 60)

@@ -90,7 +90,7 @@ func (m *machine) char(x str, i int64) (str, error) {
 	if i >= int64(len(x.s)) || i < -int64(len(x.s)) {
 		return str{}, nil
 	}
-	n := int(max(i, -i)) + 1 // characters passed, of which each may be four bytes
+	n := int(max(i, -i)) + 1 // characters passed, each of up to four bytes
 	if err := m.spend(min(4*n, len(x.s)) + itemBytes); err != nil {
 		return str{}, err
 	}
@@ -138,7 +138,7 @@ func (m *machine) slice(x, lo, hi, step any) (any, error) {
 			i, j := bytesOf(x.s, from, max(from, to))
 			return x.sub(i, j), nil
 		}
-		// What each character is, and what is written of it.
+		// For each character and the text written of it.
 		if err := m.spend(16 * len(x.s)); err != nil {
 			return nil, err
 		}

@@ -22,7 +22,7 @@
 // twenty seconds. It also reads Go methods of values by reflection.
 //
 // How the files divide: lexer and parser make a tree (ast.go), machine.go walks
-// statements, eval.go expressions, budget.go counts what a render may spend;
+// statements, eval.go expressions, budget.go counts the work of a render;
 // filters, tests and methods are tables by name. Values are Go's nil, bool,
 // int64 and float64, json.Number for integers past int64, texts (str.go) and the
 // types of value.go. All are immutable but namespaces, generators, which give
@@ -41,5 +41,5 @@
 // texts; and the methods that change a list or a dict, which the sandbox refuses
 // as well. Left out, and an error when the template is read: include, import,
 // extends, block and autoescape. A range is a list. testdata/templates holds
-// what was compared with Jinja2 itself.
+// the templates that were compared with Jinja2 itself.
 package template

@@ -100,7 +100,7 @@ func init() {
 	addTextFilters()
 }
 
-// arithmetic on what is not a number fails as Python's functions do.
+// arithmetic on a value that is no number fails as Python's functions do.
 func notNumber(v any) error {
 	if u, ok := v.(*undefined); ok {
 		return u.err()

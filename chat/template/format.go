@@ -38,7 +38,7 @@ func (m *machine) layout(v any, f spec) (str, error) {
 	if err := m.read(v); err != nil {
 		return str{}, err
 	}
-	var text str // of what is no number
+	var text str // of a value that is no number
 	var s, sign string
 	var err error
 	numeric := true

@@ -28,7 +28,7 @@ const (
 
 type token struct {
 	kind tokenKind
-	text string // of strings: what they stand for
+	text string // of strings: their value
 	line int
 }
 

@@ -2,7 +2,7 @@ package template
 
 import "fmt"
 
-// macroBytes is about what a macro and the scope it keeps cost.
+// macroBytes is about the cost of a macro and the scope it keeps.
 const macroBytes = 512
 
 // macro makes a function of a body and its parameters. The body sees the

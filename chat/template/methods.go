@@ -40,7 +40,7 @@ func method(x any, name string) any {
 	return nil
 }
 
-// The tables are filled when the program starts, as some of what is in them
+// The tables are filled when the program starts, as some of their functions
 // calls back into the machine that reads them.
 var dictMethods, listMethods map[string]*builtin
 

@@ -208,7 +208,7 @@ func (p *parser) statement() ([]node, error) {
 	case "with":
 		return one(p.withTag(line))
 	case "generation":
-		// Marks what the assistant wrote, for training; renders as itself.
+		// Marks the assistant's text, for training; renders as itself.
 		loops := p.loops
 		p.loops = 0
 		body, err := p.block("endgeneration")

@@ -14,7 +14,7 @@ import (
 type writer struct {
 	builder
 	m      *machine
-	markup bool // the text is Markup: what is put into it gets escaped
+	markup bool // the text is Markup: text put into it gets escaped
 	err    error
 }
 

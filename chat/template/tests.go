@@ -103,7 +103,7 @@ func same(a, b any) bool {
 	return typeName(a) == typeName(b) && a == b
 }
 
-// remainder tests what is left after division by num, or by two.
+// remainder tests the remainder of division by num, or by two.
 func remainder(num string, want int64) *builtin {
 	return def(num, func(m *machine, x any, p params) (any, error) {
 		by := any(int64(2))

@@ -55,7 +55,7 @@ type namespace struct{ vars *Map }
 type function struct {
 	name string
 	call func(m *machine, a arguments) (any, error)
-	// attrs are what a macro shows of itself (name, arguments, ...).
+	// attrs are a macro's attributes (name, arguments, ...).
 	attrs map[string]any
 	get   func(name string) (any, bool) // attributes that change; nil: none
 }

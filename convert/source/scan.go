@@ -25,7 +25,7 @@ type operand struct {
 	size  int  // bytes of the argument, or with count of its length
 	count bool // the argument begins with its length
 	lines int  // texts ended by newlines
-	mark  int  // what it does to the number of open marks
+	mark  int  // its change of the number of open marks
 }
 
 // operations are those that picklers use for a state dict, protocols 2 to 5.

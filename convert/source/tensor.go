@@ -23,7 +23,7 @@ const (
 	BF16
 )
 
-// dtype is what a file format calls an element type and its bytes an element.
+// dtype is a file format's name of an element type, and its bytes an element.
 type dtype struct {
 	dtype DType
 	width int64

@@ -23,8 +23,9 @@ func free() (int64, bool) {
 // system is the files in which Linux says so, below a folder.
 type system struct{ root string }
 
-// free is the least of the machine's available memory, of what cgroups leave and
-// of the address space, of which the process may have so many bytes.
+// free is the least of three limits: the machine's available memory, the rest
+// that cgroups leave, and the rest of the address space, whose size for the
+// process is space.
 func (s system) free(space, page int64) (int64, bool) {
 	known := []int64{s.available()}
 	if space >= 0 {

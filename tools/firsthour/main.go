@@ -22,7 +22,7 @@ import (
 	"github.com/mil-run/mil/internal/testutil/vt"
 )
 
-// part is a piece of the hour, on a terminal of so many columns.
+// part is a piece of the hour, on a terminal with the given columns.
 type part struct {
 	name string
 	do   func(h *hour) error

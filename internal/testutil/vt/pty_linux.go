@@ -98,7 +98,7 @@ func (p *Program) Until(what string, ok func() bool) error {
 	return nil
 }
 
-// Shows waits until the screen, or what has left it, holds a text so many times.
+// Shows waits until the screen, or what has left it, holds a text n times.
 func (p *Program) Shows(text string, times int) error {
 	return p.Until(fmt.Sprintf("showed %q %d times", text, times), func() bool { return strings.Count(p.Text(), text) >= times })
 }
