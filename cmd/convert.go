@@ -12,6 +12,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/convert"
 	"github.com/mil-run/mil/convert/importance"
 	"github.com/mil-run/mil/internal/models"
@@ -64,6 +65,9 @@ name gets the new type behind it. mil list shows the names.`,
 			if weights != "" {
 				if o.Weights, err = importance.Open(weights); err != nil {
 					return fmt.Errorf("--imatrix: %w", err)
+				}
+				if k := kernel.Best(); k != nil {
+					o.Weights.Multiply = k.Multiplier()
 				}
 			}
 			name := ""

@@ -25,7 +25,7 @@ func packQ4_0(dst []byte, src []float32) {
 }
 
 func weighQ4_0(dst []byte, f *fit) {
-	putQ4_0((*[18]byte)(dst), (*[32]float32)(f.x), half(weighScale(f.x, f.w, -8, 7)))
+	putQ4_0((*[18]byte)(dst), (*[32]float32)(f.x), half(weighBlock((*[32]float32)(f.x), (*[32]float32)(f.w), -8, 7)))
 }
 
 func putQ4_0(b *[18]byte, x *[32]float32, d uint16) {

@@ -26,7 +26,7 @@ func packQ8_0(dst []byte, src []float32) {
 }
 
 func weighQ8_0(dst []byte, f *fit) {
-	d := weighScale(f.x, f.w, -127, 127)
+	d := weighBlock((*[32]float32)(f.x), (*[32]float32)(f.w), -127, 127)
 	putQ8_0((*[34]byte)(dst), (*[32]float32)(f.x), half(max(d, -d)))
 }
 

@@ -13,6 +13,9 @@ type Inputs struct {
 	// Cov, if not nil, is the mean product of the inputs of every two columns
 	// of each CovWidth: [columns/CovWidth][CovWidth][CovWidth], symmetric.
 	Cov []float32
+	// Multiply, where not nil, is a faster out = e * cov for rows e of CovWidth values
+	// and one [CovWidth][CovWidth] of Cov.
+	Multiply func(out, e, cov []float32)
 }
 
 // PackWeighted is Pack that minimizes squared errors weighted by their column's
@@ -21,6 +24,11 @@ type Inputs struct {
 // no block is worse than Pack's. A block whose squares are all zero, or contain
 // NaN or infinity, is Pack's.
 func (s *Spec) PackWeighted(dst []byte, src []float32, in Inputs) {
+	if in.Cov != nil && s.weigh != nil && s.Block == CovWidth {
+		t := together{in: in}
+		t.pack(s, dst, src)
+		return
+	}
 	s.Pack(dst, src)
 	if s.weigh == nil {
 		return
@@ -35,9 +43,6 @@ func (s *Spec) PackWeighted(dst []byte, src []float32, in Inputs) {
 		x, b := src[:s.Block], dst[:s.Bytes]
 		src, dst = src[s.Block:], dst[s.Bytes:]
 		f := fit{x: x, w: in.Square[at : at+s.Block]}
-		if in.Cov != nil && s.Block == CovWidth {
-			f.cov = in.Cov[at*CovWidth : (at+CovWidth)*CovWidth]
-		}
 		if !usable(f.w) || !(peak(x) <= mostQ4_0) {
 			continue
 		}
@@ -64,67 +69,15 @@ func usable(w []float32) bool {
 }
 
 // fit is one block's values and the weights of their errors.
-type fit struct {
-	x, w []float32
-	cov  []float32 // [CovWidth][CovWidth], or nil
-}
+type fit struct{ x, w []float32 }
 
-// cost is the squared error of products with y in the place of x.
+// cost is the weighted squared error with y in the place of x.
 func (f *fit) cost(y []float32) (cost float64) {
-	var errs [CovWidth]float64
 	for i, v := range f.x {
 		e := float64(y[i]) - float64(v)
-		if f.cov == nil {
-			cost += float64(float64(f.w[i]) * float64(e*e))
-			continue
-		}
-		errs[i] = e
-		row := f.cov[i*CovWidth : i*CovWidth+i+1]
-		g := float64(float64(row[i]) * e)
-		for j, c := range row[:i] { // and the same mirrored
-			g += float64(2 * float64(c) * errs[j])
-		}
-		cost += float64(e * g)
+		cost += float64(float64(f.w[i]) * float64(e*e))
 	}
 	return cost
-}
-
-// balance moves levels by one where that lessens the cost most, until nothing
-// does. Group g of 16 values is step[g]*q - least[g], q within 0..top.
-func (f *fit) balance(q *[256]uint8, step, least *[16]float32, top int) {
-	if f.cov == nil {
-		return
-	}
-	var g [256]float64 // half the cost's slope by each value
-	for i, v := range f.x {
-		e := float64(float32(step[i/16]*float32(q[i]))-least[i/16]) - float64(v)
-		for j, c := range f.cov[i*CovWidth : (i+1)*CovWidth] {
-			g[j] += float64(float64(c) * e)
-		}
-	}
-	for range balanceMoves {
-		best, at, by := 0.0, -1, 0
-		for i := range g {
-			d, n := float64(step[i/16]), 1
-			if d*g[i] > 0 {
-				d, n = -d, -1
-			}
-			if to := int(q[i]) + n; to < 0 || to > top {
-				continue
-			}
-			if change := d * (2*g[i] + float64(d*float64(f.cov[i*CovWidth+i]))); change < best {
-				best, at, by = change, i, n
-			}
-		}
-		if at < 0 {
-			return
-		}
-		d := float64(step[at/16]) * float64(by)
-		for j, c := range f.cov[at*CovWidth : (at+1)*CovWidth] {
-			g[j] += float64(float64(c) * d)
-		}
-		q[at] = uint8(int(q[at]) + by)
-	}
 }
 
 // Fits by weights search more than others. They are made once, from an
@@ -132,8 +85,6 @@ func (f *fit) balance(q *[256]uint8, step, least *[16]float32, top int) {
 const (
 	weighSteps  = 16 // scales tried for a group
 	weighRounds = 3  // of fitting levels and scale to each other
-
-	balanceMoves = 512 // of a block at most, by one level
 )
 
 // weighScale is the d for which d*q, q within lo..hi, comes nearest to x by
@@ -222,12 +173,6 @@ func (s *scaled) weigh(f *fit) {
 			s.q[16*g+i] = uint8(clamp(round(float32(v*inv)), -32, 31) + 32)
 		}
 	}
-	var step, least [16]float32
-	for g, sc := range s.sc {
-		step[g] = d * float32(sc)
-		least[g] = 32 * step[g]
-	}
-	f.balance(&s.q, &step, &least, 63)
 }
 
 // weightedSums are the sums for a least-squares fit of d*q - m to weighted
@@ -325,16 +270,12 @@ func (a *affine) weigh(f *fit, top int) {
 		}
 	}
 	d, m := F16ToF32(a.d), F16ToF32(a.m)
-	var steps, mins [16]float32
 	for g := range a.sc {
-		step, least := d*float32(a.sc[g]), m*float32(a.mn[g])
-		steps[2*g], steps[2*g+1], mins[2*g], mins[2*g+1] = step, step, least, least
-		inv := inverse(step)
+		least, inv := m*float32(a.mn[g]), inverse(d*float32(a.sc[g]))
 		for i, v := range x[32*g : 32*g+32] {
 			a.q[32*g+i] = uint8(clamp(round(float32((v+least)*inv)), 0, top))
 		}
 	}
-	f.balance(&a.q, &steps, &mins, top)
 }
 
 // neighbours moves every group's scale and minimum to the best among
@@ -384,4 +325,60 @@ func (a *affine) refit(x, w *[256]float32, top int) bool {
 	}
 	a.d, a.m = nd, nm
 	return true
+}
+
+const (
+	blockSteps  = 14 // scales tried for a block of 32
+	blockRounds = 2  // of fitting levels and scale to each other, from the best
+)
+
+// weighBlock is weighScale for a block of 32, with fewer tries in float32: its
+// types have no second scale to err by.
+func weighBlock(x, w *[32]float32, lo, hi int) float32 {
+	top := float32(0)
+	for _, v := range x {
+		if abs(v) > abs(top) {
+			top = v
+		}
+	}
+	if top == 0 {
+		return 0
+	}
+	var best float64
+	d := top / float32(lo)
+	try := func(inv float32) bool {
+		xq, qq := weighFloats(x[:], w[:], inv, lo, hi)
+		if qq == 0 || xq*inv <= 0 {
+			return false
+		}
+		fit := xq / qq
+		gain := float64(xq) * float64(fit)
+		if gain <= best {
+			return false
+		}
+		best, d = gain, fit
+		return true
+	}
+	for step := range blockSteps {
+		try(float32(lo) * (1.1 - 0.35*float32(step)/(blockSteps-1)) / top)
+	}
+	for range blockRounds {
+		if inv := inverse(d); inv-inv != 0 || !try(inv) {
+			break
+		}
+	}
+	return d
+}
+
+// weighFloats rounds x*inv to integers q within lo..hi and returns the weighted
+// sums of x*q and q*q.
+func weighFloats(x, w []float32, inv float32, lo, hi int) (xq, qq float32) {
+	w = w[:len(x)]
+	for i, v := range x {
+		q := float32(int32(clamp(round(float32(v*inv)), lo, hi)))
+		wq := float32(w[i] * q)
+		xq += float32(wq * v)
+		qq += float32(wq * q)
+	}
+	return xq, qq
 }

@@ -29,8 +29,10 @@ const (
 // Statistics is an importance matrix: sums over inputs, by the name of the
 // matrix they entered.
 type Statistics struct {
-	Path    string // of the file they were read from, for messages
-	entries map[string]*quant.Moments
+	Path string // of the file they were read from, for messages
+	// Multiply is that of the Inputs, nil for plain Go.
+	Multiply func(out, e, cov []float32)
+	entries  map[string]*quant.Moments
 }
 
 // New is an empty importance matrix.
@@ -82,6 +84,7 @@ func (s *Statistics) Inputs(name string) (in quant.Inputs) {
 		}
 	}
 	mean := total / float64(touched)
+	in.Multiply = s.Multiply
 	in.Square = make([]float32, len(e.Squares))
 	for i, v := range e.Squares {
 		if in.Square[i] = 1; v > 0 {
