@@ -18,14 +18,14 @@ func CostOf(p *Program) Cost {
 	c := Cost{Launches: len(p.Nodes), Values: 4 * int64(PlanValues(p).Floats+p.LogitRows*p.Vocab)}
 	seen := map[any]bool{}
 	for _, n := range p.Nodes {
-		for _, t := range Weights(n) {
+		for _, t := range n.Weights() {
 			key := [2]any{t.Buf, t.Off}
 			if !seen[key] {
 				seen[key] = true
 				c.Weights += int64(t.Bytes())
 			}
 		}
-		for _, s := range StatesOf(n) {
+		for _, s := range n.States() {
 			if !seen[s] {
 				seen[s] = true
 				c.States += int64(s.Bytes)

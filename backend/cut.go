@@ -2,50 +2,6 @@ package backend
 
 import "slices"
 
-// Weights lists the tensors a node reads.
-func Weights(n Node) []*Tensor {
-	norm := func(n *Norm, w ...*Tensor) []*Tensor {
-		if n != nil {
-			w = append(w, n.Weight)
-		}
-		return w
-	}
-	switch n := n.(type) {
-	case *Embed:
-		return []*Tensor{n.Table}
-	case *MatMul:
-		return norm(n.Norm, slices.Clone(n.W)...)
-	case *GateUp:
-		return norm(n.Norm, n.Gate, n.Up)
-	case *Conv:
-		return []*Tensor{n.W, n.Bias}
-	case *Scan1:
-		return []*Tensor{n.A, n.D, n.DtBias}
-	case *Scan2:
-		return []*Tensor{n.A, n.D, n.DtBias, n.NormWeight}
-	case *Logits:
-		return norm(n.Norm, n.W)
-	}
-	return nil
-}
-
-// StatesOf lists the states a node reads or writes.
-func StatesOf(n Node) []*State {
-	switch n := n.(type) {
-	case *RopeStore:
-		return []*State{n.KCache, n.VCache}
-	case *Attend:
-		return []*State{n.KCache, n.VCache}
-	case *Conv:
-		return []*State{n.Window}
-	case *Scan1:
-		return []*State{n.H, n.Log}
-	case *Scan2:
-		return []*State{n.H, n.Log}
-	}
-	return nil
-}
-
 // Cut divides a program before layer. head's Outputs are the values that tail
 // reads. tail reads each through an [Embed], whose Table, [Tokens][width]
 // float32, the caller gives. tail's passes have the tokens 0, 1, 2, ...
@@ -71,7 +27,7 @@ func Cut(p *Program, layer int, table func(v Value) *Tensor) (head, tail *Progra
 	tail.Nodes = append(tail.Nodes, p.Nodes[at:]...)
 	for _, part := range []*Program{head, tail} {
 		for _, n := range part.Nodes {
-			for _, s := range StatesOf(n) {
+			for _, s := range n.States() {
 				if !slices.Contains(part.States, s) {
 					part.States = append(part.States, s)
 				}

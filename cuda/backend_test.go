@@ -29,7 +29,7 @@ func testProgram(t *testing.T, b *Backend, tokens int) *backend.Program {
 	}
 	r := backend.NewRecorder(tokens, min(tokens, 2))
 	x := r.Embed(&backend.Tensor{Name: "table", Type: quant.F32, Rows: 8, Cols: 4, Buf: buf})
-	s := r.State(&backend.State{Name: "s", Bytes: 64})
+	s := r.State(&backend.State{Name: "s", Kind: backend.StateRecurrent, Bytes: 64})
 	if s.Buf, err = b.Alloc(64); err != nil {
 		t.Fatal(err)
 	}

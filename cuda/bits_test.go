@@ -94,7 +94,7 @@ func TestSameBitsDeep(t *testing.T) {
 			c := backend.NewRecorder(backend.Verify, backend.Verify)
 			// Only values that nodes write may be rotated in place.
 			x := c.MatMul(c.All(c.Embed(m.tensor(quant.F32, 50, 64, r.NormFloat64))), nil, backend.None, m.tensor(quant.F32, q+2*kv, 64, func() float64 { return r.NormFloat64() / 8 }))
-			states := []*backend.State{{Name: "k", Bytes: h.CacheBytes()}, {Name: "v", Bytes: h.CacheBytes()}}
+			states := []*backend.State{{Name: "k", Kind: backend.StateKV, Bytes: h.CacheBytes()}, {Name: "v", Kind: backend.StateKV, Bytes: h.CacheBytes()}}
 			for _, s := range states {
 				buf, err := b.Alloc(s.Bytes)
 				if err != nil {

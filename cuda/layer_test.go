@@ -19,7 +19,9 @@ func TestLaunchesOfALayer(t *testing.T) {
 	}
 	vector := func(n int) *backend.Tensor { return matrix(quant.F32, 1, n) }
 	norm := func() *backend.Norm { return &backend.Norm{Weight: vector(d)} }
-	state := func(bytes int) *backend.State { return r.State(&backend.State{Name: "s", Bytes: bytes}) }
+	state := func(kind backend.StateKind, bytes int) *backend.State {
+		return r.State(&backend.State{Name: "s", Kind: kind, Bytes: bytes})
+	}
 	mlp := func(x backend.Value) backend.Value {
 		h := r.GateUp(r.All(x), norm(), matrix(quant.Q4_K, ff, d), matrix(quant.Q4_K, ff, d))
 		return r.MatMul(r.All(h), nil, x, matrix(quant.Q6_K, d, ff))
@@ -29,7 +31,7 @@ func TestLaunchesOfALayer(t *testing.T) {
 	r.Layer()
 	const hd = d / heads
 	h := backend.Heads{Heads: heads, KVHeads: kv, Dim: hd, Context: 4096, KVType: quant.F16}
-	k, v := state(h.CacheBytes()), state(h.CacheBytes())
+	k, v := state(backend.StateKV, h.CacheBytes()), state(backend.StateKV, h.CacheBytes())
 	qkv := r.MatMul(r.All(x), norm(), backend.None, matrix(quant.Q4_K, d, d), matrix(quant.Q4_K, kv*hd, d), matrix(quant.Q6_K, kv*hd, d))
 	q := r.Cut(qkv, 0, d)
 	r.RopeStore(&backend.RopeStore{Heads: h, Q: q, K: r.Cut(qkv, d, kv*hd), V: r.Cut(qkv, d+kv*hd, kv*hd), Freqs: make([]float64, hd/2), KCache: k, VCache: v})
@@ -38,10 +40,10 @@ func TestLaunchesOfALayer(t *testing.T) {
 
 	r.Layer()
 	in := r.MatMul(r.All(x), norm(), backend.None, matrix(quant.Q5_K, 4*inner+heads, d))
-	conv := r.Conv(&backend.Conv{In: r.Cut(in, inner, 3*inner), W: matrix(quant.F32, 3*inner, 4), Bias: vector(3 * inner), Taps: 4, Window: state(4 * (3 + backend.Verify) * 3 * inner)})
+	conv := r.Conv(&backend.Conv{In: r.Cut(in, inner, 3*inner), W: matrix(quant.F32, 3*inner, 4), Bias: vector(3 * inner), Taps: 4, Window: state(backend.StateWindow, 4*(3+backend.Verify)*3*inner)})
 	y = r.Scan2(&backend.Scan2{X: r.Cut(conv, 0, inner), B: r.Cut(conv, inner, inner), C: r.Cut(conv, 2*inner, inner), Dt: r.Cut(in, 4*inner, heads), Z: r.Cut(in, 0, inner),
 		A: vector(heads), D: vector(heads), DtBias: vector(heads), NormWeight: vector(inner), NormGroups: heads, Heads: heads, P: hd, N: hd,
-		H: state(4 * inner * hd), Log: state(4 * backend.Verify * backend.Scan2LogWidth(heads, inner, inner))})
+		H: state(backend.StateRecurrent, 4*inner*hd), Log: state(backend.StateLog, 4*backend.Verify*backend.Scan2LogWidth(heads, inner, inner))})
 	x = mlp(r.MatMul(r.All(y), nil, x, matrix(quant.Q4_K, d, d)))
 	r.Logits(r.All(x), norm(), matrix(quant.Q6_K, 1000, d))
 

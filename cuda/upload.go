@@ -29,7 +29,7 @@ const (
 func (b *Backend) upload(p *backend.Program) error {
 	todo := map[*mapping][]*backend.Tensor{}
 	for _, n := range p.Nodes {
-		for _, t := range backend.Weights(n) {
+		for _, t := range n.Weights() {
 			m, err := b.mappingOf(t)
 			if err != nil {
 				return err

@@ -177,7 +177,7 @@ func testProgram(t *testing.T, b *Backend, tokens int) *backend.Program {
 	h := backend.Heads{Heads: 2, KVHeads: 1, Dim: 32, Context: 1000, KVType: quant.F16}
 	states := make([]*backend.State, 2)
 	for i := range states {
-		states[i] = r.State(&backend.State{Name: fmt.Sprint("cache ", i), Bytes: h.CacheBytes()})
+		states[i] = r.State(&backend.State{Name: fmt.Sprint("cache ", i), Kind: backend.StateKV, Bytes: h.CacheBytes()})
 		if states[i].Buf, err = b.Alloc(h.CacheBytes()); err != nil {
 			t.Fatal(err)
 		}

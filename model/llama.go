@@ -47,7 +47,7 @@ func attention(b *builder, i int, x backend.Value) backend.Value {
 	c := b.c
 	h := backend.Heads{Heads: c.Heads, KVHeads: c.KVHeads[i], Dim: c.HeadDim, Context: b.o.Context, KVType: b.kvType}
 	q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
-	keys, values := b.state("cache_k", h.CacheBytes()), b.state("cache_v", h.CacheBytes())
+	keys, values := b.state("cache_k", backend.StateKV, h.CacheBytes()), b.state("cache_v", backend.StateKV, h.CacheBytes())
 	qkv := b.MatMul(b.All(x), b.norm("attn_norm.weight"), backend.None, b.w("attn_q.weight"), b.w("attn_k.weight"), b.w("attn_v.weight"))
 	b.RopeStore(&backend.RopeStore{Heads: h, Q: b.Cut(qkv, 0, q), K: b.Cut(qkv, q, kv), V: b.Cut(qkv, q+kv, kv),
 		Freqs: b.m.frequencies(b.o.PlainRope), KCache: keys, VCache: values})
@@ -96,10 +96,6 @@ func (m *Model) readRope() error {
 		}
 	}
 	return nil
-}
-
-func isCache(state string) bool {
-	return strings.HasSuffix(state, ".cache_k") || strings.HasSuffix(state, ".cache_v")
 }
 
 // isVectorLike names the tensors that stay float32 in every file.

@@ -74,15 +74,15 @@ func (a mamba) layer(b *builder, _ int, x backend.Value) backend.Value {
 func (b *builder) conv(in backend.Slice, channels []int32) backend.Value {
 	taps := b.c.SSM.Conv
 	return b.Conv(&backend.Conv{In: in, Map: channels, W: b.w("ssm_conv1d.weight"), Bias: b.w("ssm_conv1d.bias"), Taps: taps,
-		Window: b.state("conv", 4*(taps-1+backend.Verify)*in.N)})
+		Window: b.state("conv", backend.StateWindow, 4*(taps-1+backend.Verify)*in.N)})
 }
 
 // scan1 records a Mamba-1 recurrence with the current layer's parameters.
 func (b *builder) scan1(x, dt, bs, cs, z backend.Slice) backend.Value {
 	s := b.c.SSM
 	return b.Scan1(&backend.Scan1{X: x, Dt: dt, B: bs, C: cs, Z: z, A: b.w("ssm_a"), D: b.w("ssm_d"), DtBias: b.w("ssm_dt.bias"), N: s.State,
-		H:   b.state("ssm", 4*s.Inner*s.State),
-		Log: b.state("log", 4*backend.Verify*backend.Scan1LogWidth(s.Inner, x.N, bs.N))})
+		H:   b.state("ssm", backend.StateRecurrent, 4*s.Inner*s.State),
+		Log: b.state("log", backend.StateLog, 4*backend.Verify*backend.Scan1LogWidth(s.Inner, x.N, bs.N))})
 }
 
 // normEps is the gated norm's epsilon, whatever the model's own is.
@@ -94,6 +94,6 @@ func (b *builder) scan2(x, bs, cs, dt, z backend.Slice) backend.Value {
 	return b.Scan2(&backend.Scan2{X: x, B: bs, C: cs, Dt: dt, Z: z, A: b.w("ssm_a"), D: b.w("ssm_d"), DtBias: b.w("ssm_dt.bias"),
 		NormWeight: b.w("ssm_norm.weight"), NormGroups: s.Groups, NormEps: normEps,
 		Heads: s.Rank, P: s.Inner / s.Rank, N: s.State,
-		H:   b.state("ssm", 4*s.Inner*s.State),
-		Log: b.state("log", 4*backend.Verify*backend.Scan2LogWidth(s.Rank, x.N, bs.N))})
+		H:   b.state("ssm", backend.StateRecurrent, 4*s.Inner*s.State),
+		Log: b.state("log", backend.StateLog, 4*backend.Verify*backend.Scan2LogWidth(s.Rank, x.N, bs.N))})
 }

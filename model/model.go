@@ -168,11 +168,11 @@ func (b *builder) norm(name string) *backend.Norm {
 }
 
 // state is a piece of memory of the current layer, the same for every program.
-func (b *builder) state(name string, bytes int) *backend.State {
+func (b *builder) state(name string, kind backend.StateKind, bytes int) *backend.State {
 	name = b.prefix + name
 	s := b.states[name]
 	if s == nil {
-		s = &backend.State{Name: name, Bytes: bytes}
+		s = &backend.State{Name: name, Kind: kind, Bytes: bytes}
 		b.states[name] = s
 	}
 	return b.State(s)
@@ -242,7 +242,7 @@ func (m *Model) Memory(o Options) (kv, recurrent int64) {
 	states := map[string]*backend.State{}
 	m.record(backend.Verify, 1, nil, states, o)
 	for _, s := range states {
-		if isCache(s.Name) {
+		if s.Kind == backend.StateKV {
 			kv += int64(s.Bytes)
 		} else {
 			recurrent += int64(s.Bytes)

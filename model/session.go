@@ -399,11 +399,8 @@ func (s *Session) Reset() error {
 	s.cut(0)
 	s.logged, s.settled, s.dropped, s.lost, s.slid = 0, 0, 0, nil, false
 	s.changes++
-	for _, name := range s.names {
-		if isCache(name) {
-			continue // read only up to the timeline's length
-		}
-		if err := s.states[name].Buf.Zero(); err != nil {
+	for _, st := range s.recurrent() { // caches are read only up to the timeline's length
+		if err := st.Buf.Zero(); err != nil {
 			return err
 		}
 	}

@@ -44,8 +44,8 @@ func (s *Session) recurrent() []*backend.State { return s.list(false) }
 
 func (s *Session) list(caches bool) (out []*backend.State) {
 	for _, name := range s.names {
-		if isCache(name) == caches {
-			out = append(out, s.states[name])
+		if st := s.states[name]; (st.Kind == backend.StateKV) == caches {
+			out = append(out, st)
 		}
 	}
 	return out

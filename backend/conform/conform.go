@@ -90,10 +90,10 @@ func (b *builder) norm(n int) *backend.Norm {
 	return &backend.Norm{Weight: b.vector(n, func(int) float32 { return float32(1 + 0.2*b.w.r.NormFloat64()) }), Eps: 1e-5}
 }
 
-func (b *builder) memory(name string, bytes int) *backend.State {
+func (b *builder) memory(name string, kind backend.StateKind, bytes int) *backend.State {
 	s := b.w.state[name]
 	if s == nil {
-		s = &backend.State{Name: name, Bytes: bytes}
+		s = &backend.State{Name: name, Kind: kind, Bytes: bytes}
 		b.w.state[name] = s
 	}
 	return b.State(s)

@@ -51,7 +51,7 @@ func newAttentionTest(t testing.TB, b backend.Backend, h backend.Heads, tokens i
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { buf.Free() })
-		return &backend.State{Name: name, Bytes: h.CacheBytes(), Buf: buf}
+		return &backend.State{Name: name, Kind: backend.StateKV, Bytes: h.CacheBytes(), Buf: buf}
 	}
 	keys, values := cache("keys"), cache("values")
 	freqs := make([]float64, h.Dim/2)

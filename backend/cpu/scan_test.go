@@ -56,13 +56,13 @@ func (m *recording) tensor(rows, cols int, value func() float32) *backend.Tensor
 func (m *recording) normal() float32 { return float32(m.r.NormFloat64()) }
 func (m *recording) decay() float32  { return float32(-math.Exp(m.r.NormFloat64())) }
 
-func (m *recording) state(name string, floats int) *backend.State {
+func (m *recording) state(name string, kind backend.StateKind, floats int) *backend.State {
 	if m.states[name] == nil {
 		buf, err := m.on.Alloc(4 * floats)
 		if err != nil {
 			panic(err)
 		}
-		m.states[name] = &backend.State{Name: name, Bytes: 4 * floats, Buf: buf}
+		m.states[name] = &backend.State{Name: name, Kind: kind, Bytes: 4 * floats, Buf: buf}
 	}
 	return m.State(m.states[name])
 }
@@ -142,7 +142,7 @@ func convolutionOf(in, dim, repeat, taps int) *mixer {
 	}
 	return &mixer{fmt.Sprintf("convolution of %d, heads of %d %d times, %d taps", in, dim, repeat, taps), in, channels, func(m *recording) {
 		m.Conv(&backend.Conv{In: m.cut(in), Map: to, Taps: taps, W: m.tensor(channels, taps, m.normal), Bias: m.tensor(1, channels, m.normal),
-			Window: m.state("window", (taps-1+backend.Verify)*in)})
+			Window: m.state("window", backend.StateWindow, (taps-1+backend.Verify)*in)})
 	}}
 }
 
@@ -150,7 +150,7 @@ func mamba1Of(channels, x, b, c, n int) *mixer {
 	return &mixer{fmt.Sprintf("Mamba-1 of %d channels, x %d, B %d, C %d, N %d", channels, x, b, c, n), x + 2*channels + b + c, channels, func(m *recording) {
 		m.Scan1(&backend.Scan1{X: m.cut(x), Dt: m.cut(channels), B: m.cut(b), C: m.cut(c), Z: m.cut(channels), N: n,
 			A: m.tensor(channels, n, m.decay), D: m.tensor(1, channels, m.normal), DtBias: m.tensor(1, channels, m.normal),
-			H: m.state("h", channels*n), Log: m.state("log", backend.Verify*backend.Scan1LogWidth(channels, x, b))})
+			H: m.state("h", backend.StateRecurrent, channels*n), Log: m.state("log", backend.StateLog, backend.Verify*backend.Scan1LogWidth(channels, x, b))})
 	}}
 }
 
@@ -160,7 +160,7 @@ func mamba2Of(heads, p, n, x, b, c, groups int) *mixer {
 		m.Scan2(&backend.Scan2{X: m.cut(X), B: m.cut(B), C: m.cut(C), Dt: m.cut(heads), Z: m.cut(inner), Heads: heads, P: p, N: n,
 			A: m.tensor(1, heads, m.decay), D: m.tensor(1, heads, m.normal), DtBias: m.tensor(1, heads, m.normal),
 			NormWeight: m.tensor(1, inner, m.normal), NormGroups: groups, NormEps: 1e-5,
-			H: m.state("h", inner*n), Log: m.state("log", backend.Verify*backend.Scan2LogWidth(heads, X, B))})
+			H: m.state("h", backend.StateRecurrent, inner*n), Log: m.state("log", backend.StateLog, backend.Verify*backend.Scan2LogWidth(heads, X, B))})
 	}}
 }
 

@@ -156,14 +156,14 @@ func Layers(p *backend.Program, bytes int64) int {
 	// The table of tokens and the head may be one tensor.
 	add := func(from, to int) bool {
 		for _, n := range p.Nodes[from:to] {
-			for _, t := range backend.Weights(n) {
+			for _, t := range n.Weights() {
 				key := [2]any{t.Buf, t.Off}
 				if !seen[key] {
 					seen[key] = true
 					used += int64(t.Bytes())
 				}
 			}
-			for _, s := range backend.StatesOf(n) {
+			for _, s := range n.States() {
 				if !seen[s] {
 					seen[s] = true
 					used += int64(s.Bytes)

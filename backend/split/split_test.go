@@ -125,7 +125,7 @@ func TestLayers(t *testing.T) {
 		r.Layer()
 		x = r.MatMul(r.All(x), nil, backend.None, tensor("w", 8, 4000+256*i))
 		x = r.Conv(&backend.Conv{In: r.All(x), Taps: 8, W: tensor("c", 8, 4000+256*i), Bias: &backend.Tensor{Name: "b", Rows: 1, Cols: 8, Type: quant.F32, Off: 4000 + 256*i},
-			Window: r.State(&backend.State{Bytes: 100})})
+			Window: r.State(&backend.State{Kind: backend.StateWindow, Bytes: 100})})
 	}
 	r.Logits(r.All(x), nil, table)
 	for bytes, want := range map[int64]int{0: 0, 3555: 0, 3556: 1, 3200 + 3*356: 3, 3200 + 4*356 - 1: 3, 3200 + 4*356: 4, 1 << 40: 4} {

@@ -1,0 +1,268 @@
+package backend
+
+import "slices"
+
+// Norm is RMSNorm over all channels: x * Weight / sqrt(mean(x²) + Eps).
+type Norm struct {
+	Weight *Tensor // [1][width], F32
+	Eps    float32
+}
+
+// weights are those of a product, and behind them the norm's own where there is
+// one.
+func (n *Norm) weights(w ...*Tensor) []*Tensor {
+	if n == nil {
+		return slices.Clone(w)
+	}
+	return append(slices.Clone(w), n.Weight)
+}
+
+// Node is one step of a program. Each is the size of a good kernel.
+type Node interface {
+	// Reads lists the activations the node reads.
+	Reads() []Value
+	// Writes is the activation the node writes, or [None].
+	Writes() Value
+	// Weights lists the tensors the node reads.
+	Weights() []*Tensor
+	// States lists the states the node reads or writes.
+	States() []*State
+}
+
+// Embed looks up the pass's tokens: Out = Table[token].
+type Embed struct {
+	Out   Value
+	Table *Tensor // [vocabulary][d_model]
+}
+
+// Reads implements [Node].
+func (n *Embed) Reads() []Value { return nil }
+
+// Writes implements [Node].
+func (n *Embed) Writes() Value { return n.Out }
+
+// Weights implements [Node].
+func (n *Embed) Weights() []*Tensor { return []*Tensor{n.Table} }
+
+// States implements [Node].
+func (n *Embed) States() []*State { return nil }
+
+// MatMul is Out = [W0·x | W1·x | ...] (+ Add), where x is In, normalized
+// first when Norm is set.
+type MatMul struct {
+	Out  Value
+	In   Slice
+	Norm *Norm
+	W    []*Tensor // each [rows][In.N]; their rows follow each other in Out
+	Add  Value     // residual [tokens][rows], or None
+}
+
+// Reads implements [Node].
+func (n *MatMul) Reads() []Value { return some(n.In.V, n.Add) }
+
+// Writes implements [Node].
+func (n *MatMul) Writes() Value { return n.Out }
+
+// Weights implements [Node].
+func (n *MatMul) Weights() []*Tensor { return n.Norm.weights(n.W...) }
+
+// States implements [Node].
+func (n *MatMul) States() []*State { return nil }
+
+// GateUp is the first half of SwiGLU: Out = silu(Gate·x) * (Up·x) with x the
+// normalized In.
+type GateUp struct {
+	Out      Value
+	In       Slice
+	Norm     *Norm
+	Gate, Up *Tensor // [d_ff][In.N]
+}
+
+// Reads implements [Node].
+func (n *GateUp) Reads() []Value { return some(n.In.V) }
+
+// Writes implements [Node].
+func (n *GateUp) Writes() Value { return n.Out }
+
+// Weights implements [Node].
+func (n *GateUp) Weights() []*Tensor { return n.Norm.weights(n.Gate, n.Up) }
+
+// States implements [Node].
+func (n *GateUp) States() []*State { return nil }
+
+// RopeStore turns adjacent pairs of q and k by position*Freqs[pair], q in
+// place. It stores k and v in the cache as KVType. The cache's layout is the
+// backend's own, and only its Attend reads it.
+type RopeStore struct {
+	Heads
+	Q, K, V Slice     // of one value
+	Freqs   []float64 // [Dim/2], radians a position; fewer leave the last dims alone
+	KCache  *State
+	VCache  *State
+}
+
+// Reads implements [Node].
+func (n *RopeStore) Reads() []Value { return some(n.Q.V, n.K.V, n.V.V) }
+
+// Writes implements [Node].
+func (n *RopeStore) Writes() Value { return None }
+
+// Weights implements [Node].
+func (n *RopeStore) Weights() []*Tensor { return nil }
+
+// States implements [Node].
+func (n *RopeStore) States() []*State { return []*State{n.KCache, n.VCache} }
+
+// Attend is causal softmax attention of Q over the cache, scale 1/sqrt(Dim).
+type Attend struct {
+	Heads
+	Out            Value
+	Q              Slice
+	KCache, VCache *State
+}
+
+// Reads implements [Node].
+func (n *Attend) Reads() []Value { return some(n.Q.V) }
+
+// Writes implements [Node].
+func (n *Attend) Writes() Value { return n.Out }
+
+// Weights implements [Node].
+func (n *Attend) Weights() []*Tensor { return nil }
+
+// States implements [Node].
+func (n *Attend) States() []*State { return []*State{n.KCache, n.VCache} }
+
+// Conv is a depthwise causal convolution followed by SiLU. Output channel c
+// reads input channel Map[c], or c itself when Map is nil. Tap Taps-1
+// multiplies the newest token.
+//
+// Window holds [Taps-1+Verify][In.N] float32: the Taps-1 inputs before the last
+// logged pass, then that pass's inputs. Params.Replay is the row at which
+// history starts.
+type Conv struct {
+	Out    Value
+	In     Slice
+	Map    []int32 // nil or [channels]
+	W      *Tensor // [channels][Taps], F32
+	Bias   *Tensor // [1][channels], F32
+	Taps   int
+	Window *State
+}
+
+// Reads implements [Node].
+func (n *Conv) Reads() []Value { return some(n.In.V) }
+
+// Writes implements [Node].
+func (n *Conv) Writes() Value { return n.Out }
+
+// Weights implements [Node].
+func (n *Conv) Weights() []*Tensor { return []*Tensor{n.W, n.Bias} }
+
+// States implements [Node].
+func (n *Conv) States() []*State { return []*State{n.Window} }
+
+// Scan1 is the Mamba-1 recurrence over channels i and states n:
+//
+//	dt = softplus(Dt + DtBias)
+//	h[i][n] = exp(dt[i]*A[i][n])*h[i][n] + dt[i]*x[i]*B[n]
+//	Out[i] = (sum over n of h[i][n]*C[n] + D[i]*x[i]) * silu(Z[i])
+//
+// B and C come in heads of N states; channel i reads head i*heads/channels.
+// x comes in heads of N channels, repeated like grouped-query keys when
+// X is narrower than Out.
+//
+// H is the committed state [channels][N] float32; Log holds, for each token of
+// the last logged pass, dt [channels], x [X.N] and B [B.N], float32.
+type Scan1 struct {
+	Out         Value
+	X, Dt, B, C Slice
+	Z           Slice
+	A           *Tensor // [channels][N], F32, already -exp(A_log)
+	D, DtBias   *Tensor // [1][channels], F32
+	N           int
+	H, Log      *State
+}
+
+// Reads implements [Node].
+func (n *Scan1) Reads() []Value { return some(n.X.V, n.Dt.V, n.B.V, n.C.V, n.Z.V) }
+
+// Writes implements [Node].
+func (n *Scan1) Writes() Value { return n.Out }
+
+// Weights implements [Node].
+func (n *Scan1) Weights() []*Tensor { return []*Tensor{n.A, n.D, n.DtBias} }
+
+// States implements [Node].
+func (n *Scan1) States() []*State { return []*State{n.H, n.Log} }
+
+// Scan2 is the Mamba-2 recurrence, with one decay a head, and its gated norm:
+//
+//	dt = softplus(Dt + DtBias)
+//	S[h][p][n] = exp(dt[h]*A[h])*S[h][p][n] + dt[h]*x[h][p]*B[n]
+//	y[h][p] = sum over n of S[h][p][n]*C[n] + D[h]*x[h][p]
+//	Out = RMSNorm in NormGroups groups of (y * silu(Z)), times NormWeight
+//
+// X has heads of P channels, B and C heads of N states; head h reads head
+// h*their/Heads of each.
+//
+// H is the committed state [Heads][P][N] float32; Log holds, for each token of
+// the last logged pass, dt [Heads], x [X.N] and B [B.N], float32.
+type Scan2 struct {
+	Out          Value
+	X, B, C      Slice
+	Dt, Z        Slice
+	A, D, DtBias *Tensor // [1][Heads], F32; A already -exp(A_log)
+	NormWeight   *Tensor // [1][Heads*P], F32
+	NormGroups   int
+	NormEps      float32
+	Heads, P, N  int
+	H, Log       *State
+}
+
+// Reads implements [Node].
+func (n *Scan2) Reads() []Value { return some(n.X.V, n.B.V, n.C.V, n.Dt.V, n.Z.V) }
+
+// Writes implements [Node].
+func (n *Scan2) Writes() Value { return n.Out }
+
+// Weights implements [Node].
+func (n *Scan2) Weights() []*Tensor { return []*Tensor{n.A, n.D, n.DtBias, n.NormWeight} }
+
+// States implements [Node].
+func (n *Scan2) States() []*State { return []*State{n.H, n.Log} }
+
+// Logits is the head: W·norm(In) for the last Params.Logits tokens.
+type Logits struct {
+	In   Slice
+	Norm *Norm
+	W    *Tensor // [vocabulary][d_model]
+}
+
+// Reads implements [Node].
+func (n *Logits) Reads() []Value { return some(n.In.V) }
+
+// Writes implements [Node].
+func (n *Logits) Writes() Value { return None }
+
+// Weights implements [Node].
+func (n *Logits) Weights() []*Tensor { return n.Norm.weights(n.W) }
+
+// States implements [Node].
+func (n *Logits) States() []*State { return nil }
+
+// Scan1LogWidth is the number of float32 values one token logs.
+func Scan1LogWidth(channels, x, b int) int { return channels + x + b }
+
+// Scan2LogWidth is the number of float32 values one token logs.
+func Scan2LogWidth(heads, x, b int) int { return heads + x + b }
+
+func some(vs ...Value) []Value {
+	out := vs[:0]
+	for _, v := range vs {
+		if v != None {
+			out = append(out, v)
+		}
+	}
+	return out
+}
