@@ -51,7 +51,17 @@ func testPlan(p *backend.Program, tokens int, m memory) ([]launch, error) {
 	return []launch{{kernel: "add", grid: [3]uint32{1, 1, 1}, block: [3]uint32{32, 1, 1}, args: unsafe.Pointer(a), size: int(unsafe.Sizeof(*a))}}, nil
 }
 
-var testImages = []image{{"small", []byte("add mul"), 75}, {"small", []byte("add mul native"), 90}, {"small", []byte("add mul newer"), 100}, {"big", []byte("tile"), 75}, {"inputs", []byte("load_params"), 75}}
+var testImages = []image{testImage("small", "add mul", 75), testImage("small", "add mul native", 90), testImage("small", "add mul newer", 100),
+	testImage("big", "tile", 75), testImage("inputs", "load_params", 75)}
+
+// testImage is a module whose kernels are the words of its text.
+func testImage(name, text string, minCC int) image {
+	i := image{name, minCC, map[string]entry{}, func() ([]byte, error) { return []byte(text), nil }}
+	for kernel := range strings.FieldsSeq(text) {
+		i.kernels[kernel] = entry{}
+	}
+	return i
+}
 
 func testOpen(t *testing.T, f *fakeDriver) *Backend {
 	f.kernels["add"] = func(l *launch) {
@@ -375,7 +385,7 @@ func TestModules(t *testing.T) {
 func TestImages(t *testing.T) {
 	f := newFake()
 	f.fail["FuncSetAttribute"] = 1
-	m := newModules(f, []image{{"matvec_bf16_few", []byte("floats"), 75}, {"matvec_q8_0", []byte("bytes"), 75}, {"rows_q8_0", []byte("tall"), 80}, {"rows_q8_0", []byte("tall new"), 90}}, Device{cc: 90})
+	m := newModules(f, []image{testImage("matvec_bf16_few", "floats", 75), testImage("matvec_q8_0", "bytes", 75), testImage("rows_q8_0", "tall", 80), testImage("rows_q8_0", "tall new", 90)}, Device{cc: 90})
 	for _, k := range []string{"floats", "bytes"} {
 		if _, err := m.function(&launch{kernel: k}); err != nil {
 			t.Error(err)

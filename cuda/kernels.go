@@ -15,56 +15,92 @@ import (
 //go:embed kernels/*.ptx.gz
 var compiled embed.FS
 
+// manifest lists the modules and their kernels; kernels/gen makes it.
+//
+//go:embed kernels/manifest.txt
+var manifest string
+
 // image is one module of kernels.
 type image struct {
-	name  string // images of one name are the same kernels for different chips
-	data  []byte // PTX, ended by a zero byte
-	minCC int    // 75 for compute capability 7.5
+	name    string           // images of one name are the same kernels for different chips
+	minCC   int              // 75 for compute capability 7.5
+	kernels map[string]entry // by name
+	// text gives the PTX, ended by a zero byte.
+	text func() ([]byte, error)
 }
 
-// images lists the modules inside the binary.
+// entry is a kernel of a module.
+type entry struct {
+	args  int  // bytes of its argument struct
+	waits bool // for the launch before it, where launches overlap
+}
+
+// images lists the modules inside the binary. They are unpacked when they are
+// loaded.
 func images() []image {
-	files, err := compiled.ReadDir("kernels")
-	if err != nil {
-		panic(err)
-	}
 	var out, adapted []image // the latter come after what was compiled for the chip
-	for _, f := range files {
-		packed, err := compiled.Open("kernels/" + f.Name())
-		if err != nil {
-			panic(err)
-		}
-		z, err := gzip.NewReader(packed)
-		if err != nil {
-			panic(err)
-		}
-		data, err := io.ReadAll(z)
-		if err != nil {
-			panic(err)
-		}
-		name, arch, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".ptx.gz"), ".sm_")
-		var cc int
-		if _, err := fmt.Sscan(arch, &cc); err != nil {
-			panic("cuda: " + f.Name() + " names no architecture")
-		}
-		waiting := bytes.Contains(data, []byte("// "+waits))
-		if waiting && cc >= overlapping {
-			data = awakened(data)
-		}
-		out = append(out, image{name, append(data, 0), cc})
-		if waiting && cc < overlapping {
-			adapted = append(adapted, image{name, append(awakened(target.ReplaceAll(data, []byte(".version 7.8\n.target sm_90"))), 0), overlapping})
+	for _, i := range listed(manifest) {
+		out = append(out, i)
+		if i.minCC < overlapping && i.mayWait() {
+			packed := i.text
+			i.minCC, i.text = overlapping, func() ([]byte, error) {
+				data, err := packed()
+				return awakened(target.ReplaceAll(data, []byte(".version 7.8\n.target sm_90"))), err
+			}
+			adapted = append(adapted, i)
 		}
 	}
 	return append(out, adapted...)
 }
 
+// listed reads a manifest: a line for each module, NAME sm_ARCH and digests, and
+// behind it an indented one for each of its kernels, NAME BYTES and perhaps
+// waits.
+func listed(manifest string) (out []image) {
+	for line := range strings.Lines(manifest) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 0 || words[0] == "#":
+		case line[0] == '\t':
+			e := entry{waits: len(words) > 2 && words[2] == "waits"}
+			if _, err := fmt.Sscan(words[1], &e.args); err != nil {
+				panic("cuda: kernels/manifest.txt: " + line)
+			}
+			out[len(out)-1].kernels[words[0]] = e
+		default:
+			i := image{name: words[0], kernels: map[string]entry{}}
+			if _, err := fmt.Sscanf(words[1], "sm_%d", &i.minCC); err != nil {
+				panic("cuda: kernels/manifest.txt: " + line)
+			}
+			i.text = func() ([]byte, error) {
+				data, err := unpacked("kernels/" + words[0] + "." + words[1] + ".ptx.gz")
+				if i.minCC >= overlapping {
+					data = awakened(data)
+				}
+				return append(data, 0), err
+			}
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func unpacked(file string) ([]byte, error) {
+	packed, err := compiled.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer packed.Close()
+	z, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
+}
+
 // overlapping is the oldest chip on which a launch can start before the one
-// before it has ended; waits is what a kernel that may has in it.
-const (
-	overlapping = 90
-	waits       = "griddepcontrol.wait;"
-)
+// before it has ended.
+const overlapping = 90
 
 var target = regexp.MustCompile(`(?m)^\.version .*\n\.target .*$`)
 
@@ -72,6 +108,22 @@ var target = regexp.MustCompile(`(?m)^\.version .*\n\.target .*$`)
 // that say so are instructions.
 func awakened(data []byte) []byte {
 	return bytes.ReplaceAll(data, []byte("// griddepcontrol."), []byte("griddepcontrol."))
+}
+
+// mayWait reports whether some kernel waits.
+func (i *image) mayWait() bool {
+	for _, e := range i.kernels {
+		if e.waits {
+			return true
+		}
+	}
+	return false
+}
+
+// mayOverlap reports whether a kernel of an image waits itself for the launch
+// before it.
+func (i *image) mayOverlap(kernel string) bool {
+	return i.minCC >= overlapping && i.kernels[kernel].waits
 }
 
 // cached reports whether an image's kernels read weights of a float type, through
@@ -84,11 +136,3 @@ func (i *image) cached() bool {
 // planned reports whether launches are laid out for the newest of an image's forms
 // that a chip takes, so that no older one may stand in for it.
 func (i *image) planned() bool { return strings.HasPrefix(i.name, "rows") }
-
-// mayOverlap reports whether a kernel of an image waits itself for the launch
-// before it.
-func (i *image) mayOverlap(kernel string) bool {
-	_, body, ok := bytes.Cut(i.data, []byte(".entry "+kernel+"("))
-	body, _, _ = bytes.Cut(body, []byte(".entry "))
-	return ok && i.minCC >= overlapping && bytes.Contains(body, []byte("\t"+waits))
-}

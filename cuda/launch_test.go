@@ -97,24 +97,46 @@ func (m *paperMemory) best() uint64                             { return 768 }
 func (m *paperMemory) scratch(n int) uint64                     { return m.take(n) }
 func (m *paperMemory) constant(b []byte) uint64                 { return m.take(len(b)) }
 
-// arguments reads the size of every kernel's parameter from the PTX.
+// arguments gives the size of every kernel's argument struct.
 func arguments(t *testing.T) map[string]int {
-	entry := regexp.MustCompile(`\.entry (\w+)\(\s*\.param \.align 8 \.b8 \w+\[(\d+)\]`)
 	out := map[string]int{}
 	for _, i := range images() {
-		if !bytes.HasSuffix(i.data, []byte{0}) {
-			t.Errorf("module %s is not ended by a zero byte", i.name)
-		}
-		for _, m := range entry.FindAllSubmatch(i.data, -1) {
-			name := string(m[1])
-			n, _ := strconv.Atoi(string(m[2]))
-			if had, ok := out[name]; ok && had != n {
-				t.Errorf("%s takes %d bytes in one module and %d in another", name, had, n)
+		for name, e := range i.kernels {
+			if had, ok := out[name]; ok && had != e.args {
+				t.Errorf("%s takes %d bytes in one module and %d in another", name, had, e.args)
 			}
-			out[name] = n
+			out[name] = e.args
 		}
 	}
 	return out
+}
+
+// The manifest lists the kernels that the modules hold, and of each the size of
+// its arguments.
+func TestManifest(t *testing.T) {
+	entries := regexp.MustCompile(`\.entry (\w+)\(\s*\.param \.align 8 \.b8 \w+\[(\d+)\]`)
+	all := images()
+	if len(all) < 60 {
+		t.Errorf("%d modules", len(all))
+	}
+	for _, i := range all {
+		text, err := i.text()
+		if err != nil || !bytes.HasSuffix(text, []byte{0}) {
+			t.Errorf("module %s is not ended by a zero byte: %v", i.name, err)
+		}
+		found := map[string]int{}
+		for _, m := range entries.FindAllSubmatch(text, -1) {
+			found[string(m[1])], _ = strconv.Atoi(string(m[2]))
+		}
+		if n := bytes.Count(text, []byte(".entry ")); n != len(found) || n != len(i.kernels) {
+			t.Errorf("%s holds %d kernels, %d with arguments, and lists %d", i.name, n, len(found), len(i.kernels))
+		}
+		for name, e := range i.kernels {
+			if found[name] != e.args {
+				t.Errorf("%s of %s takes %d bytes of arguments, listed are %d", name, i.name, found[name], e.args)
+			}
+		}
+	}
 }
 
 // Every case of every backend is planned for every kind of pass: the kernels are

@@ -71,15 +71,23 @@ func TestOverlap(t *testing.T) {
 		if i.minCC < overlapping {
 			continue
 		}
-		if bytes.Contains(i.data, []byte("// griddepcontrol.")) || bytes.Contains(i.data, []byte(".target sm_75")) {
+		text, err := i.text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte("// griddepcontrol.")) || bytes.Contains(text, []byte(".target sm_75")) {
 			t.Errorf("%s for %d is as for older chips", i.name, i.minCC)
 		}
-		for _, m := range entry.FindAllSubmatch(i.data, -1) {
+		for _, m := range entry.FindAllSubmatch(text, -1) {
 			name := string(m[1])
-			_, body, _ := bytes.Cut(i.data, []byte(".entry "+name+"("))
+			_, body, _ := bytes.Cut(text, []byte(".entry "+name+"("))
 			body, _, _ = bytes.Cut(body, []byte(".entry "))
 			lets := bytes.Contains(body, []byte("\tgriddepcontrol.launch_dependents;"))
-			if waits := i.mayOverlap(name); lets && !waits {
+			waits := i.mayOverlap(name)
+			if waits != bytes.Contains(body, []byte("\tgriddepcontrol.wait;")) {
+				t.Errorf("%s of %s: the manifest says of waiting %v", name, i.name, waits)
+			}
+			if lets && !waits {
 				t.Errorf("%s lets the next launch start and does not wait itself", name)
 			} else if waits {
 				early++

@@ -1,7 +1,6 @@
 package cuda
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -61,8 +60,7 @@ func (m *modules) function(l *launch) (kernel, error) {
 
 func (m *modules) find(name string) (kernel, error) {
 	for _, i := range m.images {
-		// Names stand in PTX and native code as they are.
-		if !bytes.Contains(i.data, []byte(name)) {
+		if _, ok := i.kernels[name]; !ok {
 			continue
 		}
 		mod, err := m.module(i.name)
@@ -70,15 +68,13 @@ func (m *modules) find(name string) (kernel, error) {
 			return kernel{}, err
 		}
 		f, err := m.d.ModuleGetFunction(mod.handle, name)
-		if err == nil {
-			if mod.image.cached() {
-				_ = m.d.FuncSetAttribute(f, functionCarveout, 0) // a preference
-			}
-			return kernel{f, mod.image.mayOverlap(name)}, nil
-		}
-		if e, ok := errors.AsType[*Error](err); !ok || e.Code != notFound {
+		if err != nil {
 			return kernel{}, fmt.Errorf("kernel %s: %w", name, err)
 		}
+		if mod.image.cached() {
+			_ = m.d.FuncSetAttribute(f, functionCarveout, 0) // a preference
+		}
+		return kernel{f, mod.image.mayOverlap(name)}, nil
 	}
 	return kernel{}, fmt.Errorf("no kernel %s for %s (compute capability %s)", name, m.device.Name, m.device.Capability)
 }
@@ -94,7 +90,11 @@ func (m *modules) module(name string) (module, error) {
 		if i.name != name {
 			continue
 		}
-		handle, err := m.d.ModuleLoadData(i.data)
+		text, err := i.text()
+		if err != nil {
+			return module{}, fmt.Errorf("kernels %s: %w", name, err)
+		}
+		handle, err := m.d.ModuleLoadData(text)
 		if err == nil {
 			m.loaded[name] = module{handle, i}
 			return m.loaded[name], nil

@@ -42,7 +42,7 @@ func profiled(t *testing.T) *spy {
 		for i := range all {
 			data, err := os.ReadFile(*profileKernels + "/" + all[i].name + ".ptx")
 			if err == nil && all[i].minCC >= overlapping {
-				all[i].data = append(awakened(data), 0)
+				all[i].text = func() ([]byte, error) { return append(awakened(data), 0), nil }
 				taken++
 			}
 		}

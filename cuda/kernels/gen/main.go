@@ -1,5 +1,5 @@
 // Command gen compiles the CUDA kernels to PTX, which is committed beside them,
-// compressed:
+// compressed, and lists them in manifest.txt:
 //
 //	go run ./cuda/kernels/gen          all of them
 //	go run ./cuda/kernels/gen scan2    those whose module's name begins so
@@ -19,9 +19,17 @@ func main() {
 	if err != nil {
 		fatal(err)
 	}
+	modules, err := readManifest(dir)
+	if err != nil {
+		fatal(err)
+	}
 	for _, u := range units {
 		if len(os.Args) > 1 && !strings.HasPrefix(u.name, os.Args[1]) {
 			continue
+		}
+		digest, err := u.digest(dir)
+		if err != nil {
+			fatal(err)
 		}
 		text, err := u.compile(dir)
 		if err == nil {
@@ -30,6 +38,10 @@ func main() {
 		if err != nil {
 			fatal(err)
 		}
+		modules[u.heading()] = u.entries(digest, text)
+	}
+	if err := writeManifest(dir, units, modules); err != nil {
+		fatal(err)
 	}
 }
 

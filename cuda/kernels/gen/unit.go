@@ -74,9 +74,9 @@ func (u *unit) arguments() []string {
 	return append(append(append([]string(nil), flags...), fmt.Sprintf("--cuda-gpu-arch=sm_%s", u.arch)), u.options...)
 }
 
-// header starts the compiled form: what it was made of, the source and the
-// headers it includes.
-func (u *unit) header(dir string) (string, error) {
+// digest tells the sources and flags of a unit apart from others: the source and
+// the headers it includes, without their comments.
+func (u *unit) digest(dir string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, u.arguments())
 	names := []string{u.source}
@@ -85,6 +85,7 @@ func (u *unit) header(dir string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		b = bare(b)
 		fmt.Fprintln(h, names[i], len(b))
 		h.Write(b)
 		for _, m := range include.FindAllSubmatch(b, -1) {
@@ -93,16 +94,34 @@ func (u *unit) header(dir string) (string, error) {
 			}
 		}
 	}
-	return fmt.Sprintf("// %s; go run ./cuda/kernels/gen\n// made of %x\n", u.source, h.Sum(nil)), nil
+	return short(h.Sum(nil)), nil
 }
+
+func short(sum []byte) string { return fmt.Sprintf("%x", sum[:16]) }
 
 var include = regexp.MustCompile(`(?m)^#include "([^"]+)"`)
 
-func (u *unit) compile(dir string) ([]byte, error) {
-	head, err := u.header(dir)
-	if err != nil {
-		return nil, err
+// token is a string, a character, or a comment of C++.
+var token = regexp.MustCompile(`"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|//[^\n]*|(?s:/\*.*?\*/)`)
+
+// bare is a source without comments, blanks at lines' ends and empty lines.
+func bare(source []byte) []byte {
+	source = token.ReplaceAllFunc(source, func(t []byte) []byte {
+		if t[0] == '/' {
+			return []byte{' '}
+		}
+		return t
+	})
+	var out []byte
+	for line := range bytes.Lines(source) {
+		if line = bytes.TrimRight(line, " \t\n"); len(line) > 0 {
+			out = append(append(out, line...), '\n')
+		}
 	}
+	return out
+}
+
+func (u *unit) compile(dir string) ([]byte, error) {
 	cmd := exec.Command(compiler, append(u.arguments(), "-S", "-o", "-", u.source)...)
 	cmd.Dir = dir
 	var stderr bytes.Buffer
@@ -111,7 +130,7 @@ func (u *unit) compile(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w\n%s", u.source, err, stderr.String())
 	}
-	return append([]byte(head), text...), nil
+	return append(fmt.Appendf(nil, "// %s; go run ./cuda/kernels/gen\n", u.source), text...), nil
 }
 
 // pack compresses text, alike whenever it is done.
