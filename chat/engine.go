@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mil-run/mil/chat/template"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/jinja"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/session"
@@ -26,9 +26,9 @@ type Engine struct {
 	Cache *session.Cache
 
 	file     *format.File
-	template *template.Template // nil where the file has none that runs
-	noChat   error              // why there is no template
-	ends     map[int32]bool     // tokens that end a reply
+	template *jinja.Template // nil where the file has none that runs
+	noChat   error           // why there is no template
+	ends     map[int32]bool  // tokens that end a reply
 }
 
 // Fallback is the sampling options where a checkpoint says nothing about them.
@@ -57,7 +57,7 @@ func (e *Engine) read(kv *format.Meta) error {
 	}
 	e.noChat = ErrNoTemplate
 	if src := e.Tokenizer.ChatTemplate(); src != "" {
-		e.template, e.noChat = template.Parse(src, template.Tokens{BOS: e.Tokenizer.BOSToken(), EOS: e.Tokenizer.EOSToken(), Named: e.Tokenizer.Named()})
+		e.template, e.noChat = jinja.Parse(src, jinja.Tokens{BOS: e.Tokenizer.BOSToken(), EOS: e.Tokenizer.EOSToken(), Named: e.Tokenizer.Named()})
 	}
 	ends, _, err := kv.Ints("mil.eos_token_ids")
 	if err != nil {

@@ -1,7 +1,7 @@
 package chat
 
 import (
-	"github.com/mil-run/mil/chat/template"
+	"github.com/mil-run/mil/jinja"
 	"github.com/mil-run/mil/tokenizer"
 )
 
@@ -13,19 +13,19 @@ type Message struct {
 
 // render gives the conversation's text up to the beginning of a reply, and
 // marks the parts that are the messages'.
-func (e *Engine) render(messages []Message) (template.Rendered, error) {
+func (e *Engine) render(messages []Message) (jinja.Rendered, error) {
 	if err := e.CanChat(); err != nil {
-		return template.Rendered{}, err
+		return jinja.Rendered{}, err
 	}
-	list := make([]template.Message, len(messages))
+	list := make([]jinja.Message, len(messages))
 	for i, m := range messages {
-		list[i] = template.NewMessage(m.Role, m.Content)
+		list[i] = jinja.NewMessage(m.Role, m.Content)
 	}
 	return e.template.Render(list, map[string]any{"add_generation_prompt": true})
 }
 
 // encode turns rendered text into ids. Special tokens are those that the
 // template wrote.
-func (e *Engine) encode(text template.Rendered) []int32 {
+func (e *Engine) encode(text jinja.Rendered) []int32 {
 	return e.Tokenizer.Encode(text.Text, tokenizer.EncodeOptions{ParseSpecial: true, Outside: text.Outside})
 }

@@ -7,14 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mil-run/mil/chat/template"
+	"github.com/mil-run/mil/jinja"
 	"github.com/mil-run/mil/model"
 )
 
 // point is the text behind a session's tokens: rendered text, and a generated
 // reply.
 type point struct {
-	prompt template.Rendered
+	prompt jinja.Rendered
 	reply  string
 	unfed  []int32 // the reply's last token, where the session lacks it
 	known  bool    // the tokens are exactly these texts'
@@ -22,10 +22,10 @@ type point struct {
 
 // rest is the part of a rendered text behind the point, if the text begins with
 // it. A template may trim a reply.
-func (p *point) rest(text template.Rendered) (template.Rendered, bool) {
+func (p *point) rest(text jinja.Rendered) (jinja.Rendered, bool) {
 	text, ok := text.After(p.prompt)
 	if !ok || !p.known {
-		return template.Rendered{}, false
+		return jinja.Rendered{}, false
 	}
 	if rest, ok := text.AfterText(p.reply); ok {
 		return rest, true
@@ -79,7 +79,7 @@ func (c *Conversation) mark(p point, messages int, logits []float32) error {
 
 // read brings the session to the end of the rendered text, feeds only its new
 // tokens, and returns the next token's logits.
-func (c *Conversation) read(ctx context.Context, text template.Rendered) (logits []float32, st Stats, err error) {
+func (c *Conversation) read(ctx context.Context, text jinja.Rendered) (logits []float32, st Stats, err error) {
 	ids := c.ids(text)
 	if err := c.pin(ids); err != nil {
 		return nil, st, err
@@ -200,7 +200,7 @@ func (c *Conversation) returnTo(messages int) error {
 // ids are the tokens of the rendered text. The part that the session has read
 // keeps its tokens, and the rest is encoded. A reply's tokens need not be those
 // its text would be encoded to.
-func (c *Conversation) ids(text template.Rendered) []int32 {
+func (c *Conversation) ids(text jinja.Rendered) []int32 {
 	whole := c.e.encode(text)
 	have := c.s.Tokens()
 	if len(have) <= len(whole) && slices.Equal(have, whole[:len(have)]) {

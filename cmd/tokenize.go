@@ -15,9 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mil-run/mil/chat/template"
 	"github.com/mil-run/mil/internal/jsonscan"
 	"github.com/mil-run/mil/internal/show"
+	"github.com/mil-run/mil/jinja"
 	"github.com/mil-run/mil/tokenizer"
 )
 
@@ -82,7 +82,7 @@ tokenizer.json.
 // textTool is a tokenizer and, once needed, its chat template.
 type textTool struct {
 	*tokenizer.Tokenizer
-	parsed *template.Template
+	parsed *jinja.Template
 }
 
 // isTokenizer reports whether the argument means a folder and not a model of
@@ -198,13 +198,13 @@ func (t *textTool) chatLine(line []byte) (any, error) {
 		if t.ChatTemplate() == "" {
 			return nil, errors.New("there is no chat template")
 		}
-		p, err := template.Parse(t.ChatTemplate(), template.Tokens{BOS: t.BOSToken(), EOS: t.EOSToken(), Named: t.Named()})
+		p, err := jinja.Parse(t.ChatTemplate(), jinja.Tokens{BOS: t.BOSToken(), EOS: t.EOSToken(), Named: t.Named()})
 		if err != nil {
 			return nil, err
 		}
 		t.parsed = p
 	}
-	messages, vars, err := template.DecodeConversation(line)
+	messages, vars, err := jinja.DecodeConversation(line)
 	if err != nil {
 		return nil, jsonscan.Plain(err)
 	}
