@@ -18,10 +18,10 @@ var goldens = []struct {
 	tokens Tokens
 	cases  int
 }{
-	{"../../testdata/tokenizers/zephyr", Tokens{BOS: "<s>", EOS: "</s>"}, 42},
-	{"../../../shared/tokenizers/llama3", Tokens{BOS: "<|begin_of_text|>", EOS: "<|eot_id|>"}, 42},
-	{"../../../shared/tokenizers/llama3.1", Tokens{BOS: "<|begin_of_text|>", EOS: "<|eot_id|>"}, 66},
-	{"../../../shared/tokenizers/llama3.2", Tokens{BOS: "<|begin_of_text|>", EOS: "<|eot_id|>"}, 60},
+	{"../testdata/tokenizers/zephyr", Tokens{BOS: "<s>", EOS: "</s>"}, 42},
+	{"../../shared/tokenizers/llama3", Tokens{BOS: "<|begin_of_text|>", EOS: "<|eot_id|>"}, 42},
+	{"../../shared/tokenizers/llama3.1", Tokens{BOS: "<|begin_of_text|>", EOS: "<|eot_id|>"}, 66},
+	{"../../shared/tokenizers/llama3.2", Tokens{BOS: "<|begin_of_text|>", EOS: "<|eot_id|>"}, 60},
 }
 
 func TestGoldens(t *testing.T) {

@@ -35,7 +35,7 @@ type casesFile struct {
 
 func readCases(t testing.TB) *casesFile {
 	t.Helper()
-	data, err := os.ReadFile("../../testdata/templates/cases.json")
+	data, err := os.ReadFile("../testdata/templates/cases.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestModels(t *testing.T) {
 	parsed := map[string]*Template{}
 	for _, c := range cases.Models {
 		if parsed[c.Model] == nil {
-			source, err := os.ReadFile("../../testdata/templates/models/" + c.Model)
+			source, err := os.ReadFile("../testdata/templates/models/" + c.Model)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -92,12 +92,12 @@ func TestOutsideStaysOutside(t *testing.T) {
 // nothing that the template wrote is.
 func TestOutsideInModels(t *testing.T) {
 	cases := readCases(t)
-	files, err := os.ReadDir("../../testdata/templates/models")
+	files, err := os.ReadDir("../testdata/templates/models")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		source, err := os.ReadFile("../../testdata/templates/models/" + f.Name())
+		source, err := os.ReadFile("../testdata/templates/models/" + f.Name())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,7 +59,7 @@ func TestVariableErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, v := range map[string]any{
-		"chat template: variable x: a template cannot use a Go template.Tokens": Tokens{},
+		"chat template: variable x: a template cannot use a Go jinja.Tokens": Tokens{},
 		"chat template: variable x: value nests deeper than 200":                deep,
 		"chat template: variable x: unexpected EOF":                             json.RawMessage(`{"a": [`),
 	} {
