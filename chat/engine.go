@@ -75,22 +75,20 @@ func (e *Engine) read(kv *format.Meta) error {
 
 // defaults reads the generation_config.json values kept in the file.
 func defaults(kv *format.Meta) (sample.Options, error) {
-	const prefix = "mil.generation."
-	var o sample.Options
-	said := false
-	for key, into := range map[string]*float32{"temperature": &o.Temp, "top_p": &o.TopP, "min_p": &o.MinP, "repetition_penalty": &o.RepeatPenalty} {
-		v, ok, err := kv.Float(prefix + key)
-		if err != nil {
-			return o, err
+	var s sample.Settings
+	said, temp := false, false
+	for _, p := range sample.Params() {
+		if !p.Checkpoint {
+			continue
 		}
-		*into, said = float32(v), said || ok
+		ok, err := read(kv, p, &s)
+		if err != nil {
+			return s.Sampling, err
+		}
+		said, temp = said || ok, temp || ok && p.Field(&s) == any(&s.Sampling.Temp)
 	}
-	k, ok, err := kv.Int(prefix + "top_k")
-	if err != nil {
-		return o, err
-	}
-	o.TopK, said = int(k), said || ok
-	draws, ok, err := kv.Bool(prefix + "do_sample")
+	o := s.Sampling
+	draws, ok, err := kv.Bool("mil.generation.do_sample")
 	switch {
 	case err != nil:
 		return o, err
@@ -99,13 +97,28 @@ func defaults(kv *format.Meta) (sample.Options, error) {
 	case !said:
 		return Fallback, nil
 	}
-	if _, ok, _ := kv.Float(prefix + "temperature"); !ok {
+	if !temp {
 		o.Temp = 1 // transformers' default
 	}
 	if err := o.Check(); err != nil {
 		return o, fmt.Errorf("generation defaults: %w", err)
 	}
 	return o, nil
+}
+
+// read takes a parameter's value from the metadata, where it is there.
+func read(kv *format.Meta, p *sample.Param, s *sample.Settings) (ok bool, err error) {
+	switch to := p.Field(s).(type) {
+	case *float32:
+		var v float64
+		v, ok, err = kv.Float(p.Key())
+		*to = float32(v)
+	case *int:
+		var v int64
+		v, ok, err = kv.Int(p.Key())
+		*to = int(v)
+	}
+	return ok, err
 }
 
 // ErrNoTemplate is returned by chats with a model that was not made for chat.

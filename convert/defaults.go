@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -45,29 +46,46 @@ func (p *plan) addTokenizer(dir, other string) error {
 	return nil
 }
 
-// generation is generation_config.json.
+// generation is the part of generation_config.json beside the parameters.
 type generation struct {
-	Temperature       *float64        `json:"temperature"`
-	TopK              *int            `json:"top_k"`
-	TopP              *float64        `json:"top_p"`
-	MinP              *float64        `json:"min_p"`
-	RepetitionPenalty *float64        `json:"repetition_penalty"`
-	DoSample          *bool           `json:"do_sample"`
-	EOS               json.RawMessage `json:"eos_token_id"`
+	DoSample *bool           `json:"do_sample"`
+	EOS      json.RawMessage `json:"eos_token_id"`
 }
 
-// check refuses defaults that no sampler could follow.
-func (g *generation) check() error {
-	var o sample.Options
-	for from, to := range map[*float64]*float32{g.Temperature: &o.Temp, g.TopP: &o.TopP, g.MinP: &o.MinP, g.RepetitionPenalty: &o.RepeatPenalty} {
-		if from != nil {
-			*to = float32(*from)
+// addParameters puts the parameters' defaults in generation_config.json.
+func (p *plan) addParameters(dir string) error {
+	list := slices.DeleteFunc(sample.Params(), func(p *sample.Param) bool { return !p.Checkpoint })
+	var s sample.Settings
+	var fields []reflect.StructField
+	for i, param := range list {
+		kind := reflect.TypeFor[*float64]()
+		if _, whole := param.Field(&s).(*int); whole {
+			kind = reflect.TypeFor[*int]()
+		}
+		fields = append(fields, reflect.StructField{Name: fmt.Sprintf("P%d", i), Type: kind, Tag: reflect.StructTag(fmt.Sprintf("json:%q", param.JSON))})
+	}
+	file := reflect.New(reflect.StructOf(fields))
+	if _, err := optional(dir, "generation_config.json", file.Interface()); err != nil {
+		return err
+	}
+	for i, param := range list {
+		v := file.Elem().Field(i)
+		if v.IsNil() {
+			continue
+		}
+		switch to := param.Field(&s).(type) {
+		case *float32:
+			*to = float32(v.Elem().Float())
+			p.set(param.Key(), *to)
+		case *int:
+			*to = int(v.Elem().Int())
+			p.set(param.Key(), int32(*to))
 		}
 	}
-	if g.TopK != nil {
-		o.TopK = *g.TopK
+	if err := s.Check(); err != nil {
+		return fmt.Errorf("generation_config.json: %w", err)
 	}
-	return o.Check()
+	return nil
 }
 
 // addDefaults puts the generation defaults and every id that ends a turn:
@@ -94,19 +112,8 @@ func (p *plan) addDefaults(in *input) error {
 		ends = append(ends, list...)
 	}
 	p.setEnds(append(ends, p.eos...))
-	if err := g.check(); err != nil {
-		return fmt.Errorf("generation_config.json: %w", err)
-	}
-	for _, d := range []struct {
-		key   string
-		value *float64
-	}{{"temperature", g.Temperature}, {"top_p", g.TopP}, {"min_p", g.MinP}, {"repetition_penalty", g.RepetitionPenalty}} {
-		if d.value != nil {
-			p.set("mil.generation."+d.key, float32(*d.value))
-		}
-	}
-	if g.TopK != nil {
-		p.set("mil.generation.top_k", int32(*g.TopK))
+	if err := p.addParameters(in.dir); err != nil {
+		return err
 	}
 	if g.DoSample != nil {
 		p.set("mil.generation.do_sample", *g.DoSample)

@@ -55,23 +55,6 @@ func Finite(row []float32) bool {
 	return a+b+c+d == 0
 }
 
-// Check refuses options no sampler can follow, naming the option.
-func (o Options) Check() error {
-	switch {
-	case !(o.Temp >= 0) || math.IsInf(float64(o.Temp), 0):
-		return fmt.Errorf("temperature %g is not a number from 0", o.Temp)
-	case o.TopK < 0:
-		return fmt.Errorf("top-k %d is negative", o.TopK)
-	case !(o.TopP >= 0 && o.TopP <= 1):
-		return fmt.Errorf("top-p %g is not between 0 and 1", o.TopP)
-	case !(o.MinP >= 0 && o.MinP <= 1):
-		return fmt.Errorf("min-p %g is not between 0 and 1", o.MinP)
-	case !(o.RepeatPenalty >= 0) || math.IsInf(float64(o.RepeatPenalty), 0):
-		return fmt.Errorf("repeat penalty %g is not a number from 0", o.RepeatPenalty)
-	}
-	return nil
-}
-
 // RepeatWindow is how many of the newest tokens the repeat penalty looks at.
 const RepeatWindow = backend.RankWindow
 
