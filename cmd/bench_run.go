@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mil-run/mil/backend"
@@ -62,7 +61,7 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 		path = demo.Name
 	}
 	b.b = benchmark{Model: path, Architecture: b.m.Config.Arch, FileBytes: int64(len(file.Mapping()))}
-	b.b.BytesPerToken, b.b.MACsPerToken = costs(file)
+	b.b.BytesPerToken, b.b.MACsPerToken = b.m.PerToken()
 	if isTerminal(errs) {
 		b.note = func(s string) { show.Fprintf(errs, "\r\x1b[K%s", s) }
 		defer b.note("")
@@ -81,29 +80,6 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 	b.b.ReadGBs, b.b.Int8GMACs = reads/1e9, macs/1e9
 	return b.b, nil
 }
-
-// costs is the bytes of weights that a token reads, and the multiply-adds with
-// them of a prompt's token. Only one row of the table of embeddings is read,
-// unless the table also makes the logits. Those are made for a prompt's last
-// token only.
-func costs(f *format.File) (bytes, macs int64) {
-	_, untied := f.Tensor("output.weight")
-	for _, t := range f.Tensors() {
-		if t.Name == "token_embd.weight" && untied {
-			continue
-		}
-		bytes += int64(t.Size)
-		_, name, layer := strings.Cut(strings.TrimPrefix(t.Name, "blk."), ".")
-		if layer && len(t.Dims) == 2 && strings.HasPrefix(t.Name, "blk.") && !slices.Contains(notMatrices, name) {
-			macs += int64(t.Values())
-		}
-	}
-	return bytes, macs
-}
-
-// notMatrices are the layers' tensors of two dimensions that no token is
-// multiplied with.
-var notMatrices = []string{"ssm_conv1d.weight", "ssm_a", "ssm_d", "ssm_norm.weight"}
 
 // start opens the session and the means to measure the machine.
 func (b *bench) start(file *format.File, errs io.Writer) (err error) {

@@ -73,7 +73,7 @@ message (or a command), and only the replies are printed.`,
 				title = demo.Name
 			}
 			greeting := show.Sprintf("%s: %d layers, %d of them attention, context %d. /help lists commands, Ctrl-D leaves.",
-				title, cfg.Layers, len(cfg.AttentionLayers()), t.session.Context())
+				title, cfg.Depth, len(cfg.AttentionLayers()), t.session.Context())
 			if found != "" {
 				greeting += "\n" + show.Sprintf("%s: %s.", file, found)
 			}

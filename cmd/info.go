@@ -152,12 +152,20 @@ func printJSON(out io.Writer, v any) error {
 
 func describe(f *format.File, e *chat.Engine, o model.Options) info {
 	cfg, t := e.Model.Config, e.Tokenizer
-	i := info{File: f.Name(), Architecture: cfg.Arch, Name: cfg.Name, Layers: cfg.Layers, AttentionLayers: cfg.AttentionLayers(),
+	i := info{File: f.Name(), Architecture: cfg.Arch, Name: cfg.Name, Layers: cfg.Depth, AttentionLayers: cfg.AttentionLayers(),
 		DModel: cfg.DModel, Parameters: e.Model.Parameters(), Bytes: int64(len(f.Mapping())), Types: map[string]int64{},
 		Context: cfg.Context, Vocab: cfg.Vocab}
 	i.Quantization = typeName(f)
-	if kv := slices.Compact(slices.Sorted(slices.Values(cfg.KVHeads))); len(i.AttentionLayers) > 0 {
-		i.Heads = &headsInfo{Query: cfg.Heads, KV: slices.DeleteFunc(kv, func(n int) bool { return n == 0 }), Dim: cfg.HeadDim}
+	for _, n := range i.AttentionLayers {
+		a := cfg.Layers[n].Attention()
+		if i.Heads == nil {
+			i.Heads = &headsInfo{Query: a.Heads, Dim: a.Dim}
+		}
+		i.Heads.KV = append(i.Heads.KV, a.KVHeads)
+	}
+	if h := i.Heads; h != nil {
+		slices.Sort(h.KV)
+		h.KV = slices.Compact(h.KV)
 	}
 	i.License, _, _ = f.KV().String("general.license")
 	i.BitsPerWeight = float64(i.Bytes) * 8 / float64(i.Parameters)

@@ -199,7 +199,7 @@ func FuzzConfig(f *testing.F) {
 				}
 				continue
 			}
-			if len(p.tensors) == 0 || p.vocab < 1 {
+			if len(p.tensors) == 0 || p.config.Vocab < 1 {
 				t.Errorf("%s: a plan without a model", from)
 			}
 		}

@@ -32,10 +32,10 @@ func (p *plan) addTokenizer(dir, other string) error {
 	if err != nil {
 		return err
 	}
-	if t.Size() > p.vocab {
-		return fmt.Errorf("%s: the tokenizer has ids up to %d, the weights only %d rows", from, t.Size()-1, p.vocab)
+	if t.Size() > p.config.Vocab {
+		return fmt.Errorf("%s: the tokenizer has ids up to %d, the weights only %d rows", from, t.Size()-1, p.config.Vocab)
 	}
-	kv, err := t.GGUF(p.vocab)
+	kv, err := t.GGUF(p.config.Vocab)
 	if err != nil {
 		return fmt.Errorf("%s: %w", from, err)
 	}
@@ -105,8 +105,8 @@ func (p *plan) addDefaults(in *input) error {
 			return fmt.Errorf("%s: eos_token_id: %w", from.file, err)
 		}
 		for _, id := range list {
-			if id < 0 || int(id) >= p.vocab {
-				return fmt.Errorf("%s: eos_token_id %d is not among the %d tokens", from.file, id, p.vocab)
+			if id < 0 || int(id) >= p.config.Vocab {
+				return fmt.Errorf("%s: eos_token_id %d is not among the %d tokens", from.file, id, p.config.Vocab)
 			}
 		}
 		ends = append(ends, list...)

@@ -33,7 +33,7 @@ func copyPlan(f *format.File, tokenizer string) (*plan, error) {
 		return nil, err
 	}
 	_, output := f.Tensor("output.weight")
-	p := &plan{arch: m.Config.Arch, layers: m.Config.Layers, vocab: m.Config.Vocab, tied: !output}
+	p := &plan{config: &m.Config, tied: !output}
 	for _, k := range f.KV().Keys() {
 		switch {
 		case strings.HasPrefix(k, "split."), k == "general.architecture", k == "general.file_type", k == "general.quantization_version":
@@ -52,21 +52,22 @@ func copyPlan(f *format.File, tokenizer string) (*plan, error) {
 		p.setEnds(p.eos)
 	}
 	for _, t := range f.Tensors() {
-		p.tensors = append(p.tensors, copied(f, t))
+		s, _ := m.Slot(t.Name) // the model has no other tensors
+		p.tensors = append(p.tensors, copied(f, t, s))
 	}
 	return p, nil
 }
 
 // copied is a tensor of a file as it is. Data that does not match its checksum
 // is refused while it is read, or the copy's own checksums would call it whole.
-func copied(f *format.File, t format.Info) tensor {
+func copied(f *format.File, t format.Info, s model.Slot) tensor {
 	spec, _ := t.Type.Spec() // known, since the file opened
 	cols, rows := int(t.Dims[0]), 1
 	for _, d := range t.Dims[1:] {
 		rows *= int(d)
 	}
 	data, size, check := f.Data(t), spec.RowBytes(cols), f.Check(t)
-	return tensor{name: t.Name, dims: t.Dims, rows: rows, cols: cols,
+	return tensor{slot: s, name: t.Name, dims: t.Dims, rows: rows, cols: cols,
 		read: func(row, n int, dst []float32) error {
 			return format.Guard(func() { spec.Unpack(dst[:n*cols], data[row*size:(row+n)*size]) })
 		},

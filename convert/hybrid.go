@@ -3,6 +3,9 @@ package convert
 import (
 	"fmt"
 	"slices"
+
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/model"
 )
 
 // hybridLayout recognises the distilled hybrids and plans them. They have
@@ -45,7 +48,7 @@ func hybridLayout(in *input) (*plan, bool, error) {
 			return nil, true, fmt.Errorf("mamba_config.json: attn_layers and the tensors disagree about layer %d", i)
 		}
 	}
-	m, err := newMixer(c, mc, in.any(".mamba.dt_bias"))
+	ssm, err := hybridSSM(c, mc, in.any(".mamba.dt_bias"))
 	if err != nil {
 		return nil, true, err
 	}
@@ -53,13 +56,22 @@ func hybridLayout(in *input) (*plan, bool, error) {
 	if r, err := c.readRope(); err == nil && plain && r.Type != "" {
 		warnings = append(warnings, fmt.Sprintf("config.json: rope_scaling %q is left out, since models with mha.in_proj are trained and run without it; --rope-scaling applies it", r.Type))
 	}
-	p, err := llamaLike(c, t, "mambainllama", plain, func(i int) bool { return attention[i] }, func(p *plan, i int) {
-		m.plan(p, t, c.HiddenSize, fmt.Sprintf("model.layers.%d.mamba.", i), fmt.Sprintf("blk.%d.", i))
+	m, factors, err := c.modelConfig(format.Arch, t, plain)
+	if err != nil {
+		return nil, true, err
+	}
+	m.SSM = ssm
+	for i := range m.KVHeads {
+		if !attention[i] {
+			m.KVHeads[i] = 0
+		}
+	}
+	p, err := c.llamaLike(m, t, factors, func(prefix string) map[string]from {
+		return hybridNames(ssm.Version, t.has(prefix+"mamba.in_proj.weight"))
 	})
 	if err != nil {
 		return nil, true, err
 	}
-	m.keys(p)
 	p.warnings = warnings
 	return p, true, nil
 }
@@ -93,91 +105,55 @@ func (in *input) checkHybrid() (warnings []string, err error) {
 	return warnings, nil
 }
 
-// mixer is the shape of the hybrids' Mamba layers.
-type mixer struct {
-	version                    int
-	inner, xb, state, conv     int
-	rank                       int // dt_rank, or heads
-	groups                     int
-	repeatBeforeConv           bool
-	convChannels, inProjection int
-}
-
-func newMixer(c *config, mc *mambaConfig, second bool) (*mixer, error) {
-	m := &mixer{version: 1, inner: or(mc.DInner, c.HiddenSize), xb: or(mc.DXB, c.KVHeads*c.HeadDim), conv: or(mc.SSM.DConv, 4), groups: 1, repeatBeforeConv: true}
+// hybridSSM is the shape of the hybrids' Mamba layers.
+func hybridSSM(c *config, mc *mambaConfig, second bool) (model.SSM, error) {
+	m := model.SSM{Version: 1, Inner: or(mc.DInner, c.HiddenSize), XB: or(mc.DXB, c.KVHeads*c.HeadDim), Conv: or(mc.SSM.DConv, 4), Groups: 1, RepeatBeforeConv: true}
 	if second {
-		m.version = 2
-		m.groups = or(mc.SSM.Groups, c.Heads)
-		m.rank = m.groups
-		m.state = or(mc.SSM.DState, c.HeadDim)
-		m.repeatBeforeConv = false
+		m.Version = 2
+		m.Groups = or(mc.SSM.Groups, c.Heads)
+		m.Rank = m.Groups
+		m.State = or(mc.SSM.DState, c.HeadDim)
+		m.RepeatBeforeConv = false
 	} else {
-		m.state = or(mc.SSM.DState, 16)
+		m.State = or(mc.SSM.DState, 16)
 		rank, err := mc.SSM.rank(c.HiddenSize)
 		if err != nil {
-			return nil, fmt.Errorf("mamba_config.json: %w", err)
+			return m, fmt.Errorf("mamba_config.json: %w", err)
 		}
-		m.rank = rank
+		m.Rank = rank
 	}
 	if r := mc.SSM.RepeatBeforeConv; r != nil {
-		m.repeatBeforeConv = *r
+		m.RepeatBeforeConv = *r
 	}
 	switch {
-	case m.inner < 1 || m.inner > maxWidth || m.xb < 1 || m.xb > m.inner || m.inner%m.xb != 0:
-		return nil, fmt.Errorf("mamba_config.json: d_inner %d and d_xb %d do not fit", m.inner, m.xb)
-	case m.state < 1 || m.state > 4096 || m.xb%m.state != 0 || m.rank < 1 || m.rank > maxWidth || m.conv < 2 || m.conv > 64:
-		return nil, fmt.Errorf("mamba_config.json: d_state %d, dt_rank %d, d_conv %d do not fit d_xb %d", m.state, m.rank, m.conv, m.xb)
-	case second && m.rank*m.state != m.inner:
-		return nil, fmt.Errorf("mamba_config.json: %d groups of %d states are not d_inner %d", m.rank, m.state, m.inner)
+	case m.Inner < 1 || m.Inner > maxWidth || m.XB < 1 || m.XB > m.Inner || m.Inner%m.XB != 0:
+		return m, fmt.Errorf("mamba_config.json: d_inner %d and d_xb %d do not fit", m.Inner, m.XB)
+	case m.State < 1 || m.State > 4096 || m.XB%m.State != 0 || m.Rank < 1 || m.Rank > maxWidth || m.Conv < 2 || m.Conv > 64:
+		return m, fmt.Errorf("mamba_config.json: d_state %d, dt_rank %d, d_conv %d do not fit d_xb %d", m.State, m.Rank, m.Conv, m.XB)
+	case second && m.Rank*m.State != m.Inner:
+		return m, fmt.Errorf("mamba_config.json: %d groups of %d states are not d_inner %d", m.Rank, m.State, m.Inner)
 	}
-	wide := m.xb
-	if m.repeatBeforeConv {
-		wide = m.inner
-	}
-	m.convChannels = wide
-	if second {
-		m.convChannels = 2*wide + m.inner
-	}
-	m.inProjection = 2*m.inner + 2*m.xb + m.rank
 	return m, nil
 }
 
-func (m *mixer) keys(p *plan) {
-	p.setArch("ssm.version", uint32(m.version))
-	p.setArch("ssm.conv_kernel", uint32(m.conv))
-	p.setArch("ssm.inner_size", uint32(m.inner))
-	p.setArch("ssm.state_size", uint32(m.state))
-	p.setArch("ssm.time_step_rank", uint32(m.rank))
-	p.setArch("ssm.group_count", uint32(m.groups))
-	p.setArch("ssm.xb_size", uint32(m.xb))
-	p.setArch("ssm.repeat_before_conv", m.repeatBeforeConv)
-}
-
-// plan adds one Mamba layer's tensors; ssm_in's rows are z, x, B, C, dt.
-func (m *mixer) plan(p *plan, t *takes, dModel int, in, blk string) {
-	switch {
-	case m.version == 2 || t.has(in+"in_proj.weight"):
-		p.matrix(t, blk+"ssm_in.weight", dModel, whole(t.take(in+"in_proj.weight", m.inProjection, dModel)))
-	default:
-		p.matrix(t, blk+"ssm_in.weight", dModel,
-			whole(t.take(in+"in_proj_z.weight", m.inner, dModel)),
-			whole(t.take(in+"in_proj_x.weight", m.xb, dModel)),
-			whole(t.take(in+"B_proj.weight", m.xb, dModel)),
-			whole(t.take(in+"C_proj.weight", m.inner, dModel)),
-			whole(t.take(in+"dt_proj_down.weight", m.rank, dModel)))
+// hybridNames are the tensors of a Mamba layer. Its projections may be merged.
+func hybridNames(version int, merged bool) map[string]from {
+	list := map[string]from{
+		"ssm_in.weight":     is("mamba.in_proj.weight"),
+		"ssm_conv1d.weight": {tensor: "mamba.conv1d.weight", depthwise: true},
+		"ssm_conv1d.bias":   is("mamba.conv1d.bias"),
+		"ssm_dt.bias":       is("mamba.dt_bias"),
+		"ssm_a":             {tensor: "mamba.A_log", value: decay},
+		"ssm_d":             is("mamba.D"),
+		"ssm_norm.weight":   is("mamba.norm.weight"),
+		"ssm_out.weight":    is("mamba.out_proj.weight"),
 	}
-	p.vector(t, blk+"ssm_conv1d.weight", t.take(in+"conv1d.weight", m.convChannels, 1, m.conv), dims(m.conv, m.convChannels), nil)
-	p.vector(t, blk+"ssm_conv1d.bias", t.take(in+"conv1d.bias", m.convChannels), dims(m.convChannels), nil)
-	if m.version == 1 {
-		p.matrix(t, blk+"ssm_dt.weight", m.rank, whole(t.take(in+"dt_proj.weight", m.inner, m.rank)))
-		p.vector(t, blk+"ssm_dt.bias", t.take(in+"dt_proj.bias", m.inner), dims(m.inner), twice)
-		p.vector(t, blk+"ssm_a", t.take(in+"A_log", m.inner, m.state), dims(m.state, m.inner), decay)
-		p.vector(t, blk+"ssm_d", t.take(in+"D", m.inner), dims(m.inner), nil)
-	} else {
-		p.vector(t, blk+"ssm_dt.bias", t.take(in+"dt_bias", m.rank), dims(m.rank), nil)
-		p.vector(t, blk+"ssm_a", t.take(in+"A_log", m.rank), dims(1, m.rank), decay)
-		p.vector(t, blk+"ssm_d", t.take(in+"D", m.rank), dims(1, m.rank), nil)
-		p.vector(t, blk+"ssm_norm.weight", t.take(in+"norm.weight", m.inner), dims(m.inner/m.groups, m.groups), nil)
+	if version == 1 {
+		list["ssm_dt.weight"] = is("mamba.dt_proj.weight")
+		list["ssm_dt.bias"] = from{tensor: "mamba.dt_proj.bias", value: twice}
+		if !merged {
+			list["ssm_in.weight"] = from{under: []string{"mamba.in_proj_z.weight", "mamba.in_proj_x.weight", "mamba.B_proj.weight", "mamba.C_proj.weight", "mamba.dt_proj_down.weight"}}
+		}
 	}
-	p.matrix(t, blk+"ssm_out.weight", m.inner, whole(t.take(in+"out_proj.weight", dModel, m.inner)))
+	return list
 }

@@ -3,6 +3,8 @@ package convert
 import (
 	"fmt"
 	"math"
+
+	"github.com/mil-run/mil/model"
 )
 
 // Limits on the numbers of a config, far past any real model's.
@@ -12,116 +14,105 @@ const (
 	maxVocab  = 1 << 20 // the tokenizer's limit
 )
 
-// llamaLike plans the common parts of Llama, Mistral and the hybrids: keys,
-// embedding, attention and feed-forward layers. mixer plans the layers that are
-// not attention.
-func llamaLike(c *config, t *takes, arch string, plainRope bool, attention func(i int) bool, mixer func(p *plan, i int)) (*plan, error) {
-	p := &plan{arch: arch, layers: c.Layers, tied: c.tied(false)}
-	if err := c.checkLlama(); err != nil {
-		return nil, err
-	}
-	if err := c.checkScale(); err != nil {
-		return nil, err
-	}
-	r, err := c.readRope()
-	if err != nil {
-		return nil, err
-	}
-	if plainRope {
-		r.Type = ""
-	}
-	kv := make([]int32, c.Layers)
-	same := true
-	for i := range kv {
-		if attention(i) {
-			kv[i] = int32(c.KVHeads)
-		} else {
-			same = false
-		}
-	}
-	p.setArch("block_count", uint32(c.Layers))
-	p.setArch("context_length", uint32(c.MaxPositions))
-	p.setArch("embedding_length", uint32(c.HiddenSize))
-	p.setArch("feed_forward_length", uint32(c.Intermediate))
-	p.setArch("attention.head_count", uint32(c.Heads))
-	if same {
-		p.setArch("attention.head_count_kv", uint32(c.KVHeads))
-	} else {
-		p.setArch("attention.head_count_kv", kv)
-	}
-	p.setArch("attention.key_length", uint32(c.HeadDim))
-	p.setArch("attention.value_length", uint32(c.HeadDim))
-	p.setArch("attention.layer_norm_rms_epsilon", float32(*c.Eps))
-	p.setArch("rope.freq_base", float32(r.Theta))
-	p.setArch("rope.dimension_count", uint32(c.HeadDim))
-
-	var factors []float32
-	switch r.Type {
-	case "linear":
-		p.setArch("rope.scaling.type", "linear")
-		p.setArch("rope.scaling.factor", float32(r.Factor))
-	case "llama3":
-		if factors, err = ropeFactors(r, c.HeadDim); err != nil {
-			return nil, err
-		}
-	}
-
-	embd, _ := t.c.Tensor("model.embed_tokens.weight") // by which the layout was recognised
-	p.vocab = or(c.VocabSize, embd.Rows())
-	if p.vocab < 1 || p.vocab > maxVocab {
-		return nil, fmt.Errorf("config.json: vocab_size is %d", p.vocab)
-	}
-	p.setArch("vocab_size", uint32(p.vocab))
-	p.matrix(t, "token_embd.weight", c.HiddenSize, whole(t.take("model.embed_tokens.weight", p.vocab, c.HiddenSize)))
-	if factors != nil {
-		p.values("rope_freqs.weight", dims(len(factors)), nil, func(first int, dst []float32) error {
-			copy(dst, factors[first:])
-			return nil
-		})
-	}
-	for i := range c.Layers {
-		in, blk := fmt.Sprintf("model.layers.%d.", i), fmt.Sprintf("blk.%d.", i)
-		p.vector(t, blk+"attn_norm.weight", t.take(in+"input_layernorm.weight", c.HiddenSize), dims(c.HiddenSize), nil)
-		if attention(i) {
-			p.attention(c, t, in, blk)
-		} else {
-			mixer(p, i)
-		}
-		p.vector(t, blk+"ffn_norm.weight", t.take(in+"post_attention_layernorm.weight", c.HiddenSize), dims(c.HiddenSize), nil)
-		p.matrix(t, blk+"ffn_gate.weight", c.HiddenSize, whole(t.take(in+"mlp.gate_proj.weight", c.Intermediate, c.HiddenSize)))
-		p.matrix(t, blk+"ffn_up.weight", c.HiddenSize, whole(t.take(in+"mlp.up_proj.weight", c.Intermediate, c.HiddenSize)))
-		p.matrix(t, blk+"ffn_down.weight", c.Intermediate, whole(t.take(in+"mlp.down_proj.weight", c.HiddenSize, c.Intermediate)))
-	}
-	p.vector(t, "output_norm.weight", t.take("model.norm.weight", c.HiddenSize), dims(c.HiddenSize), nil)
-	if p.tied {
-		t.ignore("lm_head.weight")
-	} else {
-		p.matrix(t, "output.weight", c.HiddenSize, whole(t.take("lm_head.weight", p.vocab, c.HiddenSize)))
-	}
-	t.rest()
-	return p, t.err
+// llamaNames are the tensors of Llama's layers beside attention's own.
+var llamaNames = map[string]from{
+	"attn_norm.weight": is("input_layernorm.weight"),
+	"ffn_norm.weight":  is("post_attention_layernorm.weight"),
+	"ffn_gate.weight":  is("mlp.gate_proj.weight"),
+	"ffn_up.weight":    is("mlp.up_proj.weight"),
+	"ffn_down.weight":  is("mlp.down_proj.weight"),
 }
 
-// attention plans q, k, v and o, in either naming. The rows of q and k are
+// attentionNames are q, k, v and o, in either naming. The rows of q and k are
 // permuted so that each rotated pair is adjacent, as ggml's llama has them.
-func (p *plan) attention(c *config, t *takes, in, blk string) {
+func (c *config) attentionNames(merged bool) map[string]from {
 	q, kv, d := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, c.HeadDim
 	pairs := func(off int) func(int) int {
 		return func(r int) int { return off + r/d*d + r%d/2 + r%2*(d/2) }
 	}
-	out := in + "self_attn.o_proj.weight"
-	if merged := in + "mha.in_proj.weight"; t.has(merged) {
-		s := t.take(merged, q+2*kv, c.HiddenSize)
-		p.matrix(t, blk+"attn_q.weight", c.HiddenSize, part{s, q, pairs(0)})
-		p.matrix(t, blk+"attn_k.weight", c.HiddenSize, part{s, kv, pairs(q)})
-		p.matrix(t, blk+"attn_v.weight", c.HiddenSize, part{s, kv, func(r int) int { return q + kv + r }})
-		out = in + "mha.out_proj.weight"
-	} else {
-		p.matrix(t, blk+"attn_q.weight", c.HiddenSize, part{t.take(in+"self_attn.q_proj.weight", q, c.HiddenSize), q, pairs(0)})
-		p.matrix(t, blk+"attn_k.weight", c.HiddenSize, part{t.take(in+"self_attn.k_proj.weight", kv, c.HiddenSize), kv, pairs(0)})
-		p.matrix(t, blk+"attn_v.weight", c.HiddenSize, whole(t.take(in+"self_attn.v_proj.weight", kv, c.HiddenSize)))
+	if !merged {
+		return map[string]from{
+			"attn_q.weight":      {tensor: "self_attn.q_proj.weight", order: pairs(0)},
+			"attn_k.weight":      {tensor: "self_attn.k_proj.weight", order: pairs(0)},
+			"attn_v.weight":      is("self_attn.v_proj.weight"),
+			"attn_output.weight": is("self_attn.o_proj.weight"),
+		}
 	}
-	p.matrix(t, blk+"attn_output.weight", q, whole(t.take(out, c.HiddenSize, q)))
+	in := func(order func(int) int) from {
+		return from{tensor: "mha.in_proj.weight", rows: q + 2*kv, order: order}
+	}
+	return map[string]from{
+		"attn_q.weight":      in(pairs(0)),
+		"attn_k.weight":      in(pairs(q)),
+		"attn_v.weight":      in(func(r int) int { return q + kv + r }),
+		"attn_output.weight": is("mha.out_proj.weight"),
+	}
+}
+
+// modelConfig is the part of a model's config that Llama, Mistral and the
+// hybrids have in common. factors divide the rotation's frequencies; nil: none.
+func (c *config) modelConfig(arch string, t *takes, plainRope bool) (m *model.Config, factors []float32, err error) {
+	if err := c.checkLlama(); err != nil {
+		return nil, nil, err
+	}
+	if err := c.checkScale(); err != nil {
+		return nil, nil, err
+	}
+	r, err := c.readRope()
+	if err != nil {
+		return nil, nil, err
+	}
+	m = &model.Config{Arch: arch, Depth: c.Layers, DModel: c.HiddenSize, DFF: c.Intermediate, Context: c.MaxPositions, Eps: float32(*c.Eps),
+		Heads: c.Heads, HeadDim: c.HeadDim, KVHeads: make([]int, c.Layers), Rope: model.Rope{Base: r.Theta, Dims: c.HeadDim}}
+	for i := range m.KVHeads {
+		m.KVHeads[i] = c.KVHeads
+	}
+	switch {
+	case plainRope:
+	case r.Type == "linear":
+		m.Rope.Scale = r.Factor
+	case r.Type == "llama3":
+		if factors, err = ropeFactors(r, c.HeadDim); err != nil {
+			return nil, nil, err
+		}
+	}
+	embd, _ := t.c.Tensor("model.embed_tokens.weight") // by which the layout was recognised
+	m.Vocab = or(c.VocabSize, embd.Rows())
+	if m.Vocab < 1 || m.Vocab > maxVocab {
+		return nil, nil, fmt.Errorf("config.json: vocab_size is %d", m.Vocab)
+	}
+	return m, factors, nil
+}
+
+// llamaLike plans a Llama, some of whose layers may have a mixer in the place of
+// attention. mixer gives the names of its tensors in the layer that begins with
+// prefix.
+func (c *config) llamaLike(m *model.Config, t *takes, factors []float32, mixer func(prefix string) map[string]from) (*plan, error) {
+	p, err := newPlan(m, c.tied(false))
+	if err != nil {
+		return nil, err
+	}
+	outer := map[string]from{
+		"token_embd.weight":  is("model.embed_tokens.weight"),
+		"output_norm.weight": is("model.norm.weight"),
+	}
+	if factors != nil {
+		outer["rope_freqs.weight"] = from{values: factors}
+	}
+	if p.tied {
+		t.ignore("lm_head.weight")
+	} else {
+		outer["output.weight"] = is("lm_head.weight")
+	}
+	p.fill(t, func(layer int) (string, map[string]from) {
+		if layer < 0 {
+			return "", outer
+		}
+		prefix := fmt.Sprintf("model.layers.%d.", layer)
+		return prefix, merge(llamaNames, c.attentionNames(t.has(prefix+"mha.in_proj.weight")), mixer(prefix))
+	})
+	t.rest()
+	return p, t.err
 }
 
 // checkLlama refuses configs of models that mil cannot run as configured.
@@ -212,12 +203,18 @@ func llamaLayout(in *input) (*plan, bool, error) {
 	if err != nil {
 		return nil, true, err
 	}
-	p, err := llamaLike(in.config, in.takes, "llama", false, func(int) bool { return true }, nil)
+	m, factors, err := in.config.modelConfig("llama", in.takes, false)
 	if err != nil {
 		return nil, true, err
 	}
-	if window > 0 && window < in.config.MaxPositions {
-		p.setArch("attention.sliding_window", uint32(window))
+	if window < in.config.MaxPositions {
+		m.Window = window
+	}
+	p, err := in.config.llamaLike(m, in.takes, factors, func(string) map[string]from { return nil })
+	if err != nil {
+		return nil, true, err
+	}
+	if m.Window > 0 {
 		p.warnings = append(p.warnings, fmt.Sprintf("config.json: sliding_window %d: mil runs this model with a context of at most %d tokens, within which the window changes nothing", window, window))
 	}
 	p.warnings = append(p.warnings, unknownKeys("config.json", unknown)...)

@@ -1,6 +1,10 @@
 package convert
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/mil-run/mil/model"
+)
 
 // pure is the shape of a pure Mamba or Mamba-2 model.
 type pure struct {
@@ -37,8 +41,8 @@ func mambaLayout(in *input) (*plan, bool, error) {
 	if err != nil {
 		return nil, true, err
 	}
-	p := s.plan(t)
-	return p, true, t.err
+	p, err := s.plan(t)
+	return p, true, err
 }
 
 // readAuthors reads the config of state-spaces/mamba.
@@ -134,67 +138,63 @@ func (s *pure) check() error {
 }
 
 // plan lists keys and tensors.
-func (s *pure) plan(t *takes) *plan {
+func (s *pure) plan(t *takes) (*plan, error) {
 	embd, _ := t.c.Tensor(s.embedding)
-	p := &plan{arch: "mamba", layers: s.layers, tied: s.tied, vocab: embd.Rows(), warnings: s.warnings}
-	if s.second {
-		p.arch = "mamba2"
+	vocab := embd.Rows()
+	if s.vocab != 0 && s.vocab != vocab { // the embedding has as many rows, rounded up
+		vocab = (s.vocab + s.pad - 1) / s.pad * s.pad
 	}
-	if s.vocab != 0 && s.vocab != p.vocab { // the embedding has as many rows, rounded up
-		p.vocab = (s.vocab + s.pad - 1) / s.pad * s.pad
+	p, err := newPlan(s.modelConfig(vocab), s.tied)
+	if err != nil {
+		return nil, err
 	}
-	d := s.d
-	p.setArch("block_count", uint32(s.layers))
-	p.setArch("context_length", uint32(1<<20)) // the recurrence declares none; ggml writes this
-	p.setArch("embedding_length", uint32(d))
-	p.setArch("feed_forward_length", uint32(0))
-	p.setArch("attention.head_count", uint32(0))
-	p.setArch("attention.layer_norm_rms_epsilon", float32(s.eps))
-	p.setArch("vocab_size", uint32(p.vocab))
-	p.setArch("ssm.conv_kernel", uint32(s.conv))
-	p.setArch("ssm.inner_size", uint32(s.inner))
-	p.setArch("ssm.state_size", uint32(s.state))
-	p.setArch("ssm.time_step_rank", uint32(s.rank))
-	p.setArch("ssm.group_count", uint32(s.groups))
-
-	p.matrix(t, "token_embd.weight", d, whole(t.take(s.embedding, p.vocab, d)))
-	for i := range s.layers {
-		s.layer(p, t, fmt.Sprintf("backbone.layers.%d.", i), fmt.Sprintf("blk.%d.", i))
+	p.warnings = s.warnings
+	outer := map[string]from{
+		"token_embd.weight":  is(s.embedding),
+		"output_norm.weight": is("backbone.norm_f.weight"),
 	}
-	p.vector(t, "output_norm.weight", t.take("backbone.norm_f.weight", d), dims(d), nil)
 	if p.tied {
 		t.ignore("lm_head.weight")
 	} else {
-		p.matrix(t, "output.weight", d, whole(t.take("lm_head.weight", p.vocab, d)))
+		outer["output.weight"] = is("lm_head.weight")
 	}
+	p.fill(t, func(layer int) (string, map[string]from) {
+		if layer < 0 {
+			return "", outer
+		}
+		return fmt.Sprintf("backbone.layers.%d.", layer), s.names()
+	})
 	t.rest()
-	return p
+	return p, t.err
 }
 
-// layer plans one layer's tensors.
-func (s *pure) layer(p *plan, t *takes, in, blk string) {
-	d, inner, conv, groups, state, rank := s.d, s.inner, s.conv, s.groups, s.state, s.rank
-	p.vector(t, blk+"attn_norm.weight", t.take(in+"norm.weight", d), dims(d), nil)
-	in += "mixer."
-	channels, rows := inner, 2*inner
+func (s *pure) modelConfig(vocab int) *model.Config {
+	c := &model.Config{Arch: "mamba", Depth: s.layers, DModel: s.d, Vocab: vocab, Eps: float32(s.eps),
+		Context: 1 << 20, // the recurrence declares none; ggml writes this
+		SSM:     model.SSM{Version: 1, Conv: s.conv, Inner: s.inner, State: s.state, Rank: s.rank, Groups: s.groups, XB: s.inner}}
 	if s.second {
-		channels = inner + 2*groups*state
-		rows = inner + channels + rank
+		c.Arch, c.SSM.Version = "mamba2", 2
 	}
-	p.matrix(t, blk+"ssm_in.weight", d, whole(t.take(in+"in_proj.weight", rows, d)))
-	p.vector(t, blk+"ssm_conv1d.weight", t.take(in+"conv1d.weight", channels, 1, conv), dims(conv, channels), nil)
-	p.vector(t, blk+"ssm_conv1d.bias", t.take(in+"conv1d.bias", channels), dims(channels), nil)
+	return c
+}
+
+// names are the tensors of a layer.
+func (s *pure) names() map[string]from {
+	list := map[string]from{
+		"attn_norm.weight":  is("norm.weight"),
+		"ssm_in.weight":     is("mixer.in_proj.weight"),
+		"ssm_conv1d.weight": {tensor: "mixer.conv1d.weight", depthwise: true},
+		"ssm_conv1d.bias":   is("mixer.conv1d.bias"),
+		"ssm_x.weight":      is("mixer.x_proj.weight"),
+		"ssm_dt.weight":     is("mixer.dt_proj.weight"),
+		"ssm_dt.bias":       is("mixer.dt_proj.bias"),
+		"ssm_a":             {tensor: "mixer.A_log", value: decay},
+		"ssm_d":             is("mixer.D"),
+		"ssm_norm.weight":   is("mixer.norm.weight"),
+		"ssm_out.weight":    is("mixer.out_proj.weight"),
+	}
 	if s.second {
-		p.vector(t, blk+"ssm_dt.bias", t.take(in+"dt_bias", rank), dims(rank), nil)
-		p.vector(t, blk+"ssm_a", t.take(in+"A_log", rank), dims(1, rank), decay)
-		p.vector(t, blk+"ssm_d", t.take(in+"D", rank), dims(1, rank), nil)
-		p.vector(t, blk+"ssm_norm.weight", t.take(in+"norm.weight", inner), dims(inner/groups, groups), nil)
-	} else {
-		p.matrix(t, blk+"ssm_x.weight", inner, whole(t.take(in+"x_proj.weight", rank+2*state, inner)))
-		p.matrix(t, blk+"ssm_dt.weight", rank, whole(t.take(in+"dt_proj.weight", inner, rank)))
-		p.vector(t, blk+"ssm_dt.bias", t.take(in+"dt_proj.bias", inner), dims(inner), nil)
-		p.vector(t, blk+"ssm_a", t.take(in+"A_log", inner, state), dims(state, inner), decay)
-		p.vector(t, blk+"ssm_d", t.take(in+"D", inner), dims(inner), nil)
+		list["ssm_dt.bias"] = is("mixer.dt_bias")
 	}
-	p.matrix(t, blk+"ssm_out.weight", inner, whole(t.take(in+"out_proj.weight", d, inner)))
+	return list
 }

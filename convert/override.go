@@ -37,10 +37,10 @@ func (o *Override) matches(name string) bool {
 
 // want is the type wanted for a tensor. Tensors that models read as f32 stay
 // so.
-func (o *Options) want(t quant.TensorInfo) quant.Type {
+func (o *Options) want(name string, t quant.TensorInfo) quant.Type {
 	if !t.Exact() {
 		for _, v := range o.Overrides {
-			if v.matches(t.Name) {
+			if v.matches(name) {
 				return v.Type
 			}
 		}
@@ -57,7 +57,7 @@ func (p *plan) checkOverrides(list []Override) error {
 			if !v.matches(t.name) {
 				continue
 			}
-			info := quant.TensorInfo{Name: t.name, Rank: len(t.dims)}
+			info := p.info(&t)
 			if free = !info.Exact() || v.Type == quant.F32; free {
 				break
 			}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -35,12 +36,16 @@ func TestOverrides(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ssmIn := 0
 	for _, info := range f.Tensors() {
 		want := quant.Q8_0
-		short := quant.TensorInfo{Name: info.Name, Rank: len(info.Dims)}
+		slot, _ := m.Slot(info.Name)
 		switch {
-		case short.Exact():
+		case slot.Role.Exact():
 			want = quant.F32
 		case info.Name == "blk.0.ssm_in.weight":
 			want = quant.F16

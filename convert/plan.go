@@ -2,15 +2,16 @@ package convert
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/mil-run/mil/convert/source"
+	"github.com/mil-run/mil/model"
 )
 
 // tensor is one tensor of the file to be written.
 type tensor struct {
+	slot       model.Slot
 	name       string
 	dims       []uint64 // ggml order: row length first
 	rows, cols int
@@ -32,10 +33,8 @@ type pair struct {
 // plan is a file about to be written: everything that headers and configs can
 // tell has been checked, no weight has been read.
 type plan struct {
-	arch    string
-	layers  int
-	tied    bool
-	vocab   int // rows of the embedding
+	config  *model.Config
+	tied    bool // the embedding serves as output
 	pairs   []pair
 	tensors []tensor
 	eos     []int32            // the tokenizer's ends of a turn
@@ -49,8 +48,14 @@ type plan struct {
 
 func (p *plan) set(key string, value any) { p.pairs = append(p.pairs, pair{key, value}) }
 
-// setArch sets a key of the architecture.
-func (p *plan) setArch(key string, value any) { p.set(p.arch+"."+key, value) }
+// newPlan begins with the keys of a config.
+func newPlan(c *model.Config, tied bool) (*plan, error) {
+	if err := c.Build(); err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	p := &plan{config: c, tied: tied}
+	return p, c.Keys(p.set)
+}
 
 // takes looks checkpoint tensors up, checks their shapes, and remembers which
 // were asked for, so that the remaining ones can be named.
@@ -138,98 +143,4 @@ func reason(name string) string {
 func (t *takes) file(name string) string {
 	s, _ := t.c.Tensor(name)
 	return s.File
-}
-
-// part is rows of a checkpoint tensor, in the order perm gives.
-type part struct {
-	t    *source.Tensor
-	rows int
-	from func(row int) int // nil: as they are
-}
-
-// matrix adds a tensor made of parts under each other.
-func (p *plan) matrix(t *takes, name string, cols int, parts ...part) {
-	rows := 0
-	var from []*source.Tensor
-	for _, q := range parts {
-		rows += q.rows
-		from = append(from, q.t)
-	}
-	p.tensors = append(p.tensors, tensor{name: name, dims: dims(cols, rows), rows: rows, cols: cols, from: from,
-		read: func(row, n int, dst []float32) error {
-			first := 0
-			for _, q := range parts {
-				lo, hi := max(row, first), min(row+n, first+q.rows)
-				if lo < hi {
-					if err := q.read(t.c, lo-first, hi-lo, cols, dst[(lo-row)*cols:(hi-row)*cols]); err != nil {
-						return err
-					}
-				}
-				first += q.rows
-			}
-			return nil
-		}})
-}
-
-func (q part) read(c *source.Checkpoint, row, n, cols int, dst []float32) error {
-	if q.from == nil {
-		return c.ReadRows(q.t, row, n, dst)
-	}
-	for i := range n {
-		if err := c.ReadRows(q.t, q.from(row+i), 1, dst[i*cols:(i+1)*cols]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// whole is all rows of a checkpoint matrix.
-func whole(t *source.Tensor) part {
-	if t == nil {
-		return part{}
-	}
-	return part{t: t, rows: t.Shape[0]}
-}
-
-// values adds a tensor whose values, from the given one on, read puts into dst.
-func (p *plan) values(name string, dims []uint64, from []*source.Tensor, read func(first int, dst []float32) error) {
-	n := uint64(1)
-	for _, d := range dims {
-		n *= d
-	}
-	cols := int(dims[0])
-	p.tensors = append(p.tensors, tensor{name: name, dims: dims, rows: int(n) / cols, cols: cols, from: from,
-		read: func(row, n int, dst []float32) error { return read(row*cols, dst[:n*cols]) }})
-}
-
-// vector adds a checkpoint tensor whose values pass through f (nil: as they are).
-func (p *plan) vector(t *takes, name string, s *source.Tensor, dims []uint64, f func(float32) float32) {
-	if s == nil {
-		return
-	}
-	p.values(name, dims, []*source.Tensor{s}, func(first int, dst []float32) error {
-		if err := t.c.ReadValues(s, first, dst); err != nil {
-			return err
-		}
-		if f != nil {
-			for i := range dst {
-				dst[i] = f(dst[i])
-			}
-		}
-		return nil
-	})
-}
-
-// decay turns A_log into A.
-func decay(a float32) float32 { return float32(-math.Exp(float64(a))) }
-
-// twice doubles a bias that the models add two times.
-func twice(b float32) float32 { return 2 * b }
-
-func dims(d ...int) []uint64 {
-	out := make([]uint64, len(d))
-	for i, v := range d {
-		out[i] = uint64(v)
-	}
-	return out
 }

@@ -86,8 +86,8 @@ func table(r rule, keys string) map[string]rule {
 }
 
 // merge makes one table of several. The last that has a key wins.
-func merge(tables ...map[string]rule) map[string]rule {
-	all := map[string]rule{}
+func merge[V any](tables ...map[string]V) map[string]V {
+	all := map[string]V{}
 	for _, t := range tables {
 		maps.Copy(all, t)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/mil-run/mil/convert/importance"
 	"github.com/mil-run/mil/convert/source"
@@ -20,14 +18,14 @@ var fileTypes = map[string]uint32{"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7, "q4_
 func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	w := format.NewWriter(o.Output, o.Force)
 	defer w.Abort()
-	w.Set("general.architecture", p.arch)
+	w.Set("general.architecture", p.config.Arch)
 	w.Set("general.type", "model")
 	w.Set("general.quantization_version", uint32(2))
 	w.Set("general.file_type", fileTypes[o.Type.String()])
 	for _, kv := range p.pairs {
 		w.Set(kv.key, kv.value)
 	}
-	sum := &Summary{Arch: p.arch, Tensors: len(p.tensors), Types: map[string]int64{}, Warnings: p.warnings}
+	sum := &Summary{Arch: p.config.Arch, Tensors: len(p.tensors), Types: map[string]int64{}, Warnings: p.warnings}
 	types, err := p.types(o, sum)
 	if err != nil {
 		return nil, err
@@ -76,8 +74,7 @@ func (p *plan) types(o Options, sum *Summary) ([]quant.Type, error) {
 	}
 	types := make([]quant.Type, len(p.tensors))
 	for i, t := range p.tensors {
-		info := quant.TensorInfo{Name: t.name, Layer: layerOf(t.name), Layers: p.layers, RowLen: t.cols, Rank: len(t.dims), Tied: p.tied}
-		want := o.want(info)
+		want := o.want(t.name, p.info(&t))
 		got := quant.Fallback(want, t.cols)
 		types[i] = got
 		if want != got {
@@ -123,11 +120,9 @@ func (s *Summary) fallback(name string, cols int, want, got quant.Type) {
 	s.Fallbacks[i].Tensors = append(s.Fallbacks[i].Tensors, name)
 }
 
-// layerOf is N of "blk.N.", or 0.
-func layerOf(name string) int {
-	s, _, _ := strings.Cut(strings.TrimPrefix(name, "blk."), ".")
-	n, _ := strconv.Atoi(s)
-	return n
+// info is what a mix asks of a tensor.
+func (p *plan) info(t *tensor) quant.TensorInfo {
+	return quant.TensorInfo{Role: t.slot.Role, Layer: t.slot.Layer, Layers: p.config.Depth, RowLen: t.cols, Rank: len(t.dims), Tied: p.tied}
 }
 
 // explain names what stopped the tensor t.

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -18,20 +20,47 @@ var fabricated = flags.String("fabricate", "", "SHAPE-MIX=FILE: what TestFabrica
 type fabric struct {
 	w      *format.Writer
 	mix    quant.Mix
-	layers int
 	made   []func() error
 	rng    *rand.Rand
 	packed map[string][]byte
 }
 
-// tensor declares a tensor of values around mean.
-func (f *fabric) tensor(name string, layer int, mean, spread float64, dims ...uint64) {
-	kind := f.mix.TypeFor(quant.TensorInfo{Name: name, Layer: layer, Layers: f.layers, RowLen: int(dims[0]), Rank: len(dims)})
-	f.w.Add(name, kind, dims...)
+// model declares every tensor that a model has but those in without.
+func (f *fabric) model(c *model.Config, without ...string) error {
+	if err := c.Build(); err != nil {
+		return err
+	}
+	f.w.Set("general.architecture", c.Arch)
+	if err := c.Keys(func(key string, value any) { f.w.Set(key, value) }); err != nil {
+		return err
+	}
+	for _, s := range c.Slots() {
+		if s.Name != "rope_freqs.weight" && !slices.Contains(without, s.Name) {
+			f.tensor(s, c.Depth)
+		}
+	}
+	return nil
+}
+
+// spreads are the mean and the deviation of values that are not a matrix's.
+var spreads = map[string][2]float64{
+	"attn_norm.weight": {1, 0}, "ffn_norm.weight": {1, 0}, "output_norm.weight": {1, 0},
+	"ssm_conv1d.weight": {0.2, 0.1}, "ssm_conv1d.bias": {0, 0.1}, "ssm_dt.bias": {-3, 0.1},
+	"ssm_a": {-1, 0.1}, "ssm_d": {1, 0.1}, "ssm_norm.weight": {1, 0.1},
+}
+
+// tensor declares a slot and its values.
+func (f *fabric) tensor(s model.Slot, layers int) {
+	kind := f.mix.TypeFor(quant.TensorInfo{Role: s.Role, Layer: s.Layer, Layers: layers, RowLen: int(s.Dims[0]), Rank: len(s.Dims)})
+	f.w.Add(s.Full(), kind, s.Dims...)
+	mean, spread := 0.0, 1/math.Sqrt(float64(s.Cols))
+	if v, ok := spreads[s.Name]; ok {
+		mean, spread = v[0], v[1]
+	}
 	f.made = append(f.made, func() error {
 		spec, _ := kind.Spec()
-		cols, rows := int(dims[0]), 1
-		for _, d := range dims[1:] {
+		cols, rows := int(s.Dims[0]), 1
+		for _, d := range s.Dims[1:] {
 			rows *= int(d)
 		}
 		// A few rows over and over: that costs what different ones do.
@@ -54,10 +83,6 @@ func (f *fabric) tensor(name string, layer int, mean, spread float64, dims ...ui
 		}
 		return nil
 	})
-}
-
-func (f *fabric) matrix(name string, layer int, rows, cols uint64) {
-	f.tensor(name, layer, 0, 1/math.Sqrt(float64(cols)), cols, rows)
 }
 
 func (f *fabric) finish() error {
@@ -88,15 +113,18 @@ func TestFabricate(t *testing.T) {
 	defer f.w.Abort()
 	switch spec[:at] {
 	case "1b":
-		f.hybrid(2048, 16, 32, 64, 8192)
+		err = f.model(hybrid(2048, 16, 32, 64, 8192))
 	case "3b":
-		f.hybrid(3072, 28, 24, 128, 8192)
+		err = f.model(hybrid(3072, 28, 24, 128, 8192))
 	case "8b":
-		f.hybrid(4096, 32, 32, 128, 14336)
+		err = f.model(hybrid(4096, 32, 32, 128, 14336))
 	case "mamba2-2.7b":
-		f.mamba2(2560, 64)
+		err = f.model(mamba2(2560, 64), "output.weight")
 	default:
 		t.Fatal("no shape ", spec[:at])
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := f.finish(); err != nil {
 		t.Fatal(err)
@@ -104,75 +132,19 @@ func TestFabricate(t *testing.T) {
 }
 
 // hybrid has a Mamba-2 layer before every one of attention.
-func (f *fabric) hybrid(d uint64, layers int, heads, dim, ff uint64) {
-	const kv, vocab = 8, 128256
-	f.layers = layers
-	inner, xb := heads*dim, kv*dim
-	perLayer := make([]int32, layers)
-	for i := range perLayer {
-		perLayer[i] = int32(i % 2 * kv)
+func hybrid(d, layers, heads, dim, ff int) *model.Config {
+	const kv = 8
+	c := &model.Config{Arch: "mambainllama", Depth: layers, DModel: d, DFF: ff, Vocab: 128256, Context: 1 << 16, Eps: 1e-5,
+		Heads: heads, HeadDim: dim, KVHeads: make([]int, layers), Rope: model.Rope{Base: 500000, Dims: dim},
+		SSM: model.SSM{Version: 2, Conv: 4, Inner: heads * dim, State: dim, Rank: heads, Groups: heads, XB: kv * dim}}
+	for i := range c.KVHeads {
+		c.KVHeads[i] = i % 2 * kv
 	}
-	f.keys("mambainllama", map[string]any{
-		"block_count": uint32(layers), "context_length": uint32(1 << 16), "embedding_length": uint32(d), "feed_forward_length": uint32(ff),
-		"attention.head_count": uint32(heads), "attention.head_count_kv": perLayer, "attention.key_length": uint32(dim), "attention.value_length": uint32(dim),
-		"attention.layer_norm_rms_epsilon": float32(1e-5), "rope.freq_base": float32(500000), "rope.dimension_count": uint32(dim), "vocab_size": uint32(vocab),
-		"ssm.version": uint32(2), "ssm.conv_kernel": uint32(4), "ssm.inner_size": uint32(inner), "ssm.state_size": uint32(dim), "ssm.time_step_rank": uint32(heads),
-		"ssm.group_count": uint32(heads), "ssm.xb_size": uint32(xb), "ssm.repeat_before_conv": false,
-	})
-	f.matrix("token_embd.weight", 0, vocab, d)
-	f.tensor("output_norm.weight", 0, 1, 0, d)
-	f.matrix("output.weight", 0, vocab, d)
-	for i := range layers {
-		p := fmt.Sprintf("blk.%d.", i)
-		f.tensor(p+"attn_norm.weight", i, 1, 0, d)
-		if perLayer[i] > 0 {
-			f.matrix(p+"attn_q.weight", i, inner, d)
-			f.matrix(p+"attn_k.weight", i, xb, d)
-			f.matrix(p+"attn_v.weight", i, xb, d)
-			f.matrix(p+"attn_output.weight", i, d, inner)
-		} else {
-			f.mixer(p, i, d, inner, 2*inner+2*xb+heads, 2*xb+inner, heads)
-		}
-		f.tensor(p+"ffn_norm.weight", i, 1, 0, d)
-		f.matrix(p+"ffn_gate.weight", i, ff, d)
-		f.matrix(p+"ffn_up.weight", i, ff, d)
-		f.matrix(p+"ffn_down.weight", i, d, ff)
-	}
+	return c
 }
 
 // mamba2 is a pure Mamba-2 model.
-func (f *fabric) mamba2(d uint64, layers int) {
-	const state, vocab = 128, 50288
-	f.layers = layers
-	inner, heads := 2*d, 2*d/64
-	f.keys("mamba2", map[string]any{
-		"block_count": uint32(layers), "context_length": uint32(1 << 16), "embedding_length": uint32(d), "feed_forward_length": uint32(0),
-		"attention.head_count": uint32(0), "attention.layer_norm_rms_epsilon": float32(1e-5), "vocab_size": uint32(vocab),
-		"ssm.conv_kernel": uint32(4), "ssm.inner_size": uint32(inner), "ssm.state_size": uint32(state), "ssm.time_step_rank": uint32(heads), "ssm.group_count": uint32(1),
-	})
-	f.matrix("token_embd.weight", 0, vocab, d)
-	f.tensor("output_norm.weight", 0, 1, 0, d)
-	for i := range layers {
-		p := fmt.Sprintf("blk.%d.", i)
-		f.tensor(p+"attn_norm.weight", i, 1, 0, d)
-		f.mixer(p, i, d, inner, 2*inner+2*state+heads, inner+2*state, heads)
-	}
-}
-
-func (f *fabric) mixer(p string, i int, d, inner, rows, channels, heads uint64) {
-	f.matrix(p+"ssm_in.weight", i, rows, d)
-	f.tensor(p+"ssm_conv1d.weight", i, 0.2, 0.1, 4, channels)
-	f.tensor(p+"ssm_conv1d.bias", i, 0, 0.1, channels)
-	f.tensor(p+"ssm_dt.bias", i, -3, 0.1, heads)
-	f.tensor(p+"ssm_a", i, -1, 0.1, heads)
-	f.tensor(p+"ssm_d", i, 1, 0.1, heads)
-	f.tensor(p+"ssm_norm.weight", i, 1, 0.1, inner)
-	f.matrix(p+"ssm_out.weight", i, d, inner)
-}
-
-func (f *fabric) keys(arch string, keys map[string]any) {
-	f.w.Set("general.architecture", arch)
-	for k, v := range keys {
-		f.w.Set(arch+"."+k, v)
-	}
+func mamba2(d, layers int) *model.Config {
+	return &model.Config{Arch: "mamba2", Depth: layers, DModel: d, Vocab: 50288, Context: 1 << 16, Eps: 1e-5,
+		SSM: model.SSM{Version: 2, Conv: 4, Inner: 2 * d, State: 128, Rank: 2 * d / 64, Groups: 1, XB: 2 * d}}
 }

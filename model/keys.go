@@ -5,14 +5,154 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/mil-run/mil/format"
 )
 
-// readKeys are an attention architecture's keys that are read, and those that
-// change nothing.
-var readKeys = strings.Fields(`block_count context_length embedding_length feed_forward_length vocab_size attention.head_count
-	attention.head_count_kv attention.key_length attention.value_length attention.layer_norm_rms_epsilon attention.sliding_window
-	rope.freq_base rope.dimension_count rope.scaling.type rope.scaling.factor rope.scale_linear rope.scaling.finetuned
-	rope.scaling.original_context_length attention.layer_norm_epsilon tensor_data_layout`)
+// keys reads the metadata of an architecture into a config, or writes it: one
+// declaration serves both. It keeps the first error.
+type keys struct {
+	arch     string
+	m        *format.Meta                // that is read
+	set      func(key string, value any) // or where it is written to
+	declared map[string]bool             // without the architecture
+	err      error
+}
+
+func (k *keys) writing() bool { return k.set != nil }
+
+func (k *keys) fail(format string, args ...any) {
+	if k.err == nil {
+		k.err = fmt.Errorf(format, args...)
+	}
+}
+
+// full is a key's whole name. From here on it is known.
+func (k *keys) full(key string) string {
+	k.declared[key] = true
+	return k.arch + "." + key
+}
+
+func (k *keys) write(key string, value any) { k.set(k.full(key), value) }
+
+// int is a count. Without a fallback a file must have it.
+func (k *keys) int(key string, v *int, fallback ...int) {
+	if k.writing() {
+		k.write(key, uint32(*v))
+		return
+	}
+	full := k.full(key)
+	n, ok, err := k.m.Uint(full)
+	switch {
+	case err != nil:
+		k.fail("%w", err)
+	case !ok && len(fallback) > 0:
+		*v = fallback[0]
+		return
+	case !ok:
+		k.fail("key %s is missing", full)
+	case n > 1<<31-1:
+		k.fail("key %s is %d, past what a model can have", full, n)
+	}
+	*v = int(n)
+}
+
+func (k *keys) float(key string, v *float64, fallback ...float64) {
+	if k.writing() {
+		k.write(key, float32(*v))
+		return
+	}
+	full := k.full(key)
+	x, ok, err := k.m.Float(full)
+	switch {
+	case err != nil:
+		k.fail("%w", err)
+	case !ok && len(fallback) > 0:
+		*v = fallback[0]
+		return
+	case !ok:
+		k.fail("key %s is missing", full)
+	}
+	*v = x
+}
+
+// bool is false where a file does not say.
+func (k *keys) bool(key string, v *bool) {
+	if k.writing() {
+		k.write(key, *v)
+		return
+	}
+	var err error
+	if *v, _, err = k.m.Bool(k.full(key)); err != nil {
+		k.fail("%w", err)
+	}
+}
+
+// text reads a text.
+func (k *keys) text(key string) (v string, ok bool) {
+	v, ok, err := k.m.String(k.full(key))
+	if err != nil {
+		k.fail("%w", err)
+	}
+	return v, ok
+}
+
+// note is a count for other programs. It is written and not read.
+func (k *keys) note(key string, v int) {
+	if k.full(key); k.writing() {
+		k.write(key, uint32(v))
+	}
+}
+
+// perLayer is a count that may be one for all layers or an array.
+func (k *keys) perLayer(key string, v *[]int, layers, fallback int) {
+	if k.writing() {
+		k.writeLayers(key, *v)
+		return
+	}
+	full := k.full(key)
+	out := make([]int, layers)
+	for i := range out {
+		out[i] = fallback
+	}
+	*v = out
+	if n, ok, err := k.m.Uint(full); err == nil {
+		for i := range out {
+			if ok {
+				out[i] = int(min(n, maxWidth+1))
+			}
+		}
+		return
+	}
+	list, _, err := k.m.Uints(full)
+	switch {
+	case err != nil:
+		k.fail("%w", err)
+	case len(list) != layers:
+		k.fail("key %s has %d values for %d layers", full, len(list), layers)
+	default:
+		for i := range out {
+			out[i] = int(min(list[i], maxWidth+1))
+		}
+	}
+}
+
+// writeLayers writes one count where the layers agree and it is not 0.
+func (k *keys) writeLayers(key string, list []int) {
+	if !slices.ContainsFunc(list, func(n int) bool { return n != list[0] || n == 0 }) {
+		k.write(key, uint32(list[0]))
+		return
+	}
+	all := make([]int32, len(list))
+	for i, n := range list {
+		all[i] = int32(n)
+	}
+	k.write(key, all)
+}
+
+// freeKeys change nothing. They count beside the keys that an architecture
+// declares.
+var freeKeys = strings.Fields(`rope.scaling.finetuned rope.scaling.original_context_length attention.layer_norm_epsilon tensor_data_layout`)
 
 // neutralKeys change the arithmetic unless they hold the value given here.
 var neutralKeys = map[string]float64{
@@ -26,17 +166,18 @@ var neutralKeys = map[string]float64{
 // checkKeys refuses a file with a key of another computation than attention as
 // it is recorded here, and a file with an unknown key that speaks of attention.
 func checkKeys(c *Config, k *keys) {
-	if n := k.int("attention.value_length", c.HeadDim); n != c.HeadDim {
-		k.fail("key %s.attention.value_length is %d, and heads have %d channels", k.arch, n, c.HeadDim)
+	if k.writing() {
+		return
 	}
 	for _, full := range k.m.Keys() {
 		key, ok := strings.CutPrefix(full, k.arch+".")
-		if !ok || slices.Contains(readKeys, key) || strings.HasPrefix(key, "ssm.") {
+		if !ok || k.declared[key] || slices.Contains(freeKeys, key) || strings.HasPrefix(key, "ssm.") {
 			continue
 		}
 		if key == "attention.scale" {
 			want := 1 / math.Sqrt(float64(c.HeadDim))
-			if v := k.float(key); k.err == nil && math.Abs(v-want) > 1e-6*want {
+			var v float64
+			if k.float(key, &v); k.err == nil && math.Abs(v-want) > 1e-6*want {
 				k.fail("key %s is %g, and mil scales scores by 1/sqrt(%d)", full, v, c.HeadDim)
 			}
 			continue

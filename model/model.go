@@ -1,11 +1,10 @@
-// Package model runs hybrid, Llama and pure Mamba models: each architecture
-// records its layers once, and a [Session] runs the recorded programs.
+// Package model runs hybrid, Llama and pure Mamba models: an architecture
+// lists the blocks of its layers, blocks record themselves once, and a [Session]
+// runs the recorded programs.
 package model
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/format"
@@ -15,31 +14,26 @@ import (
 // architecture is one family of models. Adding one is one file and one line
 // in the table.
 type architecture interface {
-	// config reads and checks the family's own keys.
-	config(c *Config, k *keys)
-	// layer records layer i: its mixer and, where it has one, its feed-forward.
-	layer(b *builder, i int, x backend.Value) backend.Value
-	// tensors lists layer i's tensors with their shapes [rows, columns].
-	tensors(c *Config, i int) map[string][2]int
+	// keys declares the family's metadata, in the order of the file.
+	keys(c *Config, k *keys)
+	// layer lists the blocks of layer i.
+	layer(c *Config, i int) (Layer, error)
 }
 
-const hybridArch = "mambainllama"
-
 var architectures = map[string]architecture{
-	"llama":    llama{},
-	hybridArch: hybrid{},
-	"mamba":    mamba{version: 1},
-	"mamba2":   mamba{version: 2},
+	"llama":     llama{},
+	format.Arch: hybrid{},
+	"mamba":     pure{version: 1},
+	"mamba2":    pure{version: 2},
 }
 
 // Model is an opened model file.
 type Model struct {
 	Config Config
 	file   *format.File
-	arch   architecture
-	shapes map[string][2]int
-	rope   []float32 // divisors of the rotation's frequencies that stretch positions, or nil
-	float  bool      // matrices are float32
+	slots  map[string]Slot // the file's tensors by name
+	rope   []float32       // divisors of the rotation's frequencies that stretch positions, or nil
+	float  bool            // the layers' matrices and the embedding are float32
 }
 
 // Open checks that the file holds every tensor its architecture needs, in the
@@ -53,11 +47,10 @@ func Open(f *format.File) (*Model, error) {
 }
 
 func open(f *format.File) (*Model, error) {
-	c, a, err := readConfig(f.KV())
+	c, err := readConfig(f.KV())
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{file: f, arch: a}
 	embd, ok := f.Tensor("token_embd.weight")
 	if !ok {
 		return nil, fmt.Errorf("tensor token_embd.weight is missing")
@@ -66,48 +59,33 @@ func open(f *format.File) (*Model, error) {
 		return nil, fmt.Errorf("tensor token_embd.weight has shape %v", embd.Dims)
 	}
 	c.Vocab = int(embd.Dims[1])
-	m.Config = *c
-	m.shapes = map[string][2]int{
-		"token_embd.weight":  {c.Vocab, c.DModel},
-		"output_norm.weight": {1, c.DModel},
+	if err := c.Build(); err != nil {
+		return nil, err
 	}
-	for i := range c.Layers {
-		for name, shape := range a.tensors(c, i) {
-			m.shapes[fmt.Sprintf("blk.%d.%s", i, name)] = shape
+	m := &Model{Config: *c, file: f, slots: map[string]Slot{}, float: true}
+	for _, s := range c.Slots() {
+		t, ok := f.Tensor(s.Full())
+		switch {
+		case !ok && s.Optional:
+			continue
+		case !ok:
+			return nil, fmt.Errorf("tensor %s is missing", s.Full())
 		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(m.shapes)) {
-		t, ok := f.Tensor(name)
-		if !ok {
-			return nil, fmt.Errorf("tensor %s is missing", name)
-		}
-		if err := checkShape(t, m.shapes[name]); err != nil {
+		if err := checkShape(t, &s); err != nil {
 			return nil, err
+		}
+		m.slots[t.Name] = s
+		if !s.Role.Exact() && s.Role != quant.Output && t.Type != quant.F32 {
+			m.float = false
+		}
+	}
+	for _, t := range f.Tensors() {
+		if _, known := m.slots[t.Name]; !known {
+			return nil, fmt.Errorf("tensor %s is not part of a %s model", t.Name, c.Arch)
 		}
 	}
 	if err := c.checkState(len(f.Mapping())); err != nil {
 		return nil, err
-	}
-	m.float = embd.Type == quant.F32
-	for _, t := range f.Tensors() {
-		want, known := m.shapes[t.Name]
-		switch {
-		case t.Name == "output.weight":
-			if err := checkShape(t, [2]int{c.Vocab, c.DModel}); err != nil {
-				return nil, err
-			}
-			m.shapes[t.Name] = [2]int{c.Vocab, c.DModel}
-		case t.Name == "rope_freqs.weight":
-			if err := checkShape(t, [2]int{1, c.RopeDims / 2}); err != nil {
-				return nil, err
-			}
-			m.shapes[t.Name] = [2]int{1, c.RopeDims / 2}
-		case !known:
-			return nil, fmt.Errorf("tensor %s is not part of a %s model", t.Name, c.Arch)
-		}
-		if want[0] > 1 && t.Type != quant.F32 && !isVectorLike(t.Name) {
-			m.float = false
-		}
 	}
 	if fault := format.Guard(func() { err = m.readRope() }); fault != nil {
 		err = fault
@@ -115,7 +93,7 @@ func open(f *format.File) (*Model, error) {
 	return m, err
 }
 
-func checkShape(t format.Info, want [2]int) error {
+func checkShape(t format.Info, s *Slot) error {
 	rows := uint64(1)
 	if len(t.Dims) == 0 {
 		return fmt.Errorf("tensor %s has no shape", t.Name)
@@ -125,11 +103,11 @@ func checkShape(t format.Info, want [2]int) error {
 	}
 	cols := t.Dims[0]
 	// Vectors may be stored as [n], [1, n] or [n, groups]; matrices only one way.
-	if want[0] == 1 && rows*cols == uint64(want[1]) {
+	if s.Rows == 1 && rows*cols == uint64(s.Cols) {
 		return nil
 	}
-	if cols != uint64(want[1]) || rows != uint64(want[0]) {
-		return fmt.Errorf("tensor %s has shape %v, the model's is [%d %d]", t.Name, t.Dims, want[1], want[0])
+	if cols != uint64(s.Cols) || rows != uint64(s.Rows) {
+		return fmt.Errorf("tensor %s has shape %v, the model's is [%d %d]", t.Name, t.Dims, s.Cols, s.Rows)
 	}
 	return nil
 }
@@ -140,18 +118,17 @@ func (m *Model) tensor(name string, buf backend.Buffer) *backend.Tensor {
 	if !ok {
 		return nil
 	}
-	shape := m.shapes[name]
-	return &backend.Tensor{Name: name, Type: t.Type, Rows: shape[0], Cols: shape[1], Buf: buf, Off: int(t.Offset)}
+	s := m.slots[name]
+	return &backend.Tensor{Name: name, Type: t.Type, Rows: s.Rows, Cols: s.Cols, Buf: buf, Off: int(t.Offset)}
 }
 
 // Tokens of a pass in which every token's row of logits is wanted.
 const allTokens = 512
 
-// builder is the means by which an architecture records.
+// builder is the means by which blocks record.
 type builder struct {
 	*backend.Recorder
 	m      *Model
-	c      *Config
 	buf    backend.Buffer
 	states map[string]*backend.State
 	o      Options
@@ -163,8 +140,8 @@ type builder struct {
 func (b *builder) w(name string) *backend.Tensor { return b.m.tensor(b.prefix+name, b.buf) }
 
 // norm is an RMSNorm of the current layer.
-func (b *builder) norm(name string) *backend.Norm {
-	return &backend.Norm{Weight: b.w(name), Eps: b.c.Eps}
+func (b *builder) norm(name string, eps float32) *backend.Norm {
+	return &backend.Norm{Weight: b.w(name), Eps: eps}
 }
 
 // state is a piece of memory of the current layer, the same for every program.
@@ -180,19 +157,19 @@ func (b *builder) state(name string, kind backend.StateKind, bytes int) *backend
 
 // record builds the program for passes of up to the given number of tokens.
 func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[string]*backend.State, o Options) *backend.Program {
-	b := &builder{Recorder: backend.NewRecorder(tokens, logitRows), m: m, c: &m.Config, buf: buf, states: states, o: o, kvType: m.kvType(o)}
+	b := &builder{Recorder: backend.NewRecorder(tokens, logitRows), m: m, buf: buf, states: states, o: o, kvType: m.kvType(o)}
 	x := b.Embed(b.w("token_embd.weight"))
-	for i := range m.Config.Layers {
+	for i, l := range m.Config.Layers {
 		b.prefix = fmt.Sprintf("blk.%d.", i)
 		b.Layer()
-		x = m.arch.layer(b, i, x)
+		x = l.record(b, x)
 	}
 	b.prefix = ""
 	head := b.w("output.weight")
 	if head == nil {
 		head = b.w("token_embd.weight")
 	}
-	b.Logits(b.All(x), b.norm("output_norm.weight"), head)
+	b.Logits(b.All(x), b.norm("output_norm.weight", m.Config.Eps), head)
 	return b.Program()
 }
 
@@ -217,13 +194,38 @@ func (m *Model) kvType(o Options) quant.Type {
 	return quant.F16
 }
 
+// Slot is the tensor of the file with the given name.
+func (m *Model) Slot(name string) (s Slot, ok bool) {
+	s, ok = m.slots[name]
+	return s, ok
+}
+
 // Parameters counts the weights.
 func (m *Model) Parameters() int64 {
 	var n int64
-	for _, s := range m.shapes {
-		n += int64(s[0]) * int64(s[1])
+	for _, s := range m.slots {
+		n += int64(s.Rows) * int64(s.Cols)
 	}
 	return n
+}
+
+// PerToken is the bytes of weights that a token reads, and the multiply-adds with
+// them of a prompt's token. Only one row of the table of embeddings is read,
+// unless the table also makes the logits. Those are made for a prompt's last
+// token only.
+func (m *Model) PerToken() (bytes, macs int64) {
+	_, untied := m.slots["output.weight"]
+	for _, t := range m.file.Tensors() {
+		s := m.slots[t.Name]
+		if s.Role == quant.Embedding && untied {
+			continue
+		}
+		bytes += int64(t.Size)
+		if s.Role.Multiplies() {
+			macs += int64(t.Values())
+		}
+	}
+	return bytes, macs
 }
 
 // Bytes is the length of the file with the weights.

@@ -2,7 +2,6 @@ package quant
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -10,33 +9,29 @@ import (
 // then every matrix gets that type, or one of
 //
 //	                                                   q4_k_m  q5_k_m
-//	output.weight, and token_embd.weight when tied     q6_k    q6_k
-//	token_embd.weight otherwise                        q5_k    q6_k
-//	attn_v.weight, ffn_down.weight, ssm_out.weight
-//	  in the first and last eighth of the layers and
-//	  in every third layer between                     q6_k    q6_k
-//	ssm_in.weight, whole: it makes the inputs of the
-//	  recurrence (x, B, C, dt)                         q5_k    q6_k
-//	ssm_x.weight, small and the same (B, C, dt)        q8_0    q8_0
+//	Output, and Embedding where it serves as such      q6_k    q6_k
+//	Embedding otherwise                                q5_k    q6_k
+//	Sensitive, in the first and last eighth of the
+//	  layers and in every third layer between          q6_k    q6_k
+//	Projection                                         q5_k    q6_k
+//	Selection                                          q8_0    q8_0
 //	every other matrix                                 q4_k    q5_k
 //
-// In every mix the recurrence's own parameters (ssm_a, ssm_d, ssm_dt,
-// ssm_conv1d), norms, biases, rope_freqs and every tensor of one dimension stay
-// f32. A tensor whose row length the type cannot take gets the type of
-// Fallback.
+// In every mix exact roles and every tensor of one dimension stay f32. A tensor
+// whose row length the type cannot take gets the type of Fallback.
 type Mix struct {
 	name string
 	base Type // every other matrix
 	// The rest is set for the mixes that give some tensors more bits.
-	mixed                 bool
-	output, embed         Type
-	picked, inward, small Type // ssm_in is inward, ssm_x is small
+	mixed                       bool
+	output, embed               Type
+	picked, project, selections Type // picked: Sensitive in some of the layers
 }
 
 // mixes are those whose name is not a type's.
 var mixes = []Mix{
-	{name: "q4_k_m", base: Q4_K, mixed: true, output: Q6_K, embed: Q5_K, picked: Q6_K, inward: Q5_K, small: Q8_0},
-	{name: "q5_k_m", base: Q5_K, mixed: true, output: Q6_K, embed: Q6_K, picked: Q6_K, inward: Q6_K, small: Q8_0},
+	{name: "q4_k_m", base: Q4_K, mixed: true, output: Q6_K, embed: Q5_K, picked: Q6_K, project: Q5_K, selections: Q8_0},
+	{name: "q5_k_m", base: Q5_K, mixed: true, output: Q6_K, embed: Q6_K, picked: Q6_K, project: Q6_K, selections: Q8_0},
 }
 
 // MixNames lists the names that ParseMix takes: the types, then the mixes.
@@ -69,12 +64,12 @@ func (m Mix) String() string { return m.name }
 
 // TensorInfo is the data about a tensor that a mix needs.
 type TensorInfo struct {
-	Name   string // ggml's: "blk.3.ffn_down.weight"
-	Layer  int    // N of blk.N; not read for tensors outside the layers
+	Role   Role
+	Layer  int // not read for tensors outside the layers
 	Layers int
 	RowLen int
-	Rank   int
-	Tied   bool // the model has no output.weight: token_embd.weight serves as it
+	Rank   int  // dimensions
+	Tied   bool // Embedding serves as Output
 }
 
 // TypeFor is the type that t is stored in: Want's, or its Fallback.
@@ -83,55 +78,29 @@ func (m Mix) TypeFor(t TensorInfo) Type { return Fallback(m.Want(t), t.RowLen) }
 // Want is the type that the mix has for t, whatever its row length. It differs
 // from TypeFor only because of the row length.
 func (m Mix) Want(t TensorInfo) Type {
-	kind := t.kind()
 	switch {
+	case t.Role == 0:
+		panic("quant: a tensor without a role")
 	case t.Exact():
 		return F32
 	case !m.mixed:
 		return m.base
-	}
-	switch kind {
-	case "output":
+	case t.Role == Output, t.Role == Embedding && t.Tied:
 		return m.output
-	case "token_embd":
-		if t.Tied {
-			return m.output
-		}
+	case t.Role == Embedding:
 		return m.embed
-	case "ssm_in":
-		return m.inward
-	case "ssm_x":
-		return m.small
-	case "attn_v", "ffn_down", "ssm_out":
-		if t.picked() {
-			return m.picked
-		}
+	case t.Role == Projection:
+		return m.project
+	case t.Role == Selection:
+		return m.selections
+	case t.Role == Sensitive && t.picked():
+		return m.picked
 	}
 	return m.base
 }
 
-// exact are the kinds that stay f32 whatever their shape; "bias" is any bias.
-var exact = []string{"ssm_a", "ssm_d", "ssm_dt", "ssm_conv1d", "rope_freqs", "bias"}
-
 // Exact says whether t stays f32 in every mix. Models read such tensors as f32.
-func (t *TensorInfo) Exact() bool {
-	kind := t.kind()
-	return t.Rank < 2 || slices.Contains(exact, kind) || strings.HasSuffix(kind, "_norm")
-}
-
-// kind is the name without "blk.N." and ".weight"; every bias is "bias".
-func (t *TensorInfo) kind() string {
-	if strings.HasSuffix(t.Name, ".bias") {
-		return "bias"
-	}
-	name := t.Name
-	if rest, ok := strings.CutPrefix(name, "blk."); ok {
-		if _, rest, ok = strings.Cut(rest, "."); ok {
-			name = rest
-		}
-	}
-	return strings.TrimSuffix(name, ".weight")
-}
+func (t *TensorInfo) Exact() bool { return t.Rank < 2 || t.Role.Exact() }
 
 // picked says whether t's layer is among those whose most sensitive matrices
 // get more bits: the first and last eighth, and every third between.

@@ -1,20 +1,17 @@
 package quant
 
-import (
-	"fmt"
-	"testing"
-)
+import "testing"
 
 func TestMix(t *testing.T) {
 	const layers = 32
-	tensor := func(name string, rank int) TensorInfo {
-		i := TensorInfo{Name: name, Layers: layers, RowLen: 4096, Rank: rank}
-		_, _ = fmt.Sscanf(name, "blk.%d.", &i.Layer)
-		return i
+	tensor := func(role Role, layer int) TensorInfo {
+		return TensorInfo{Role: role, Layer: layer, Layers: layers, RowLen: 4096, Rank: 2}
 	}
-	tied := tensor("token_embd.weight", 2)
+	tied := tensor(Embedding, -1)
 	tied.Tied = true
-	short := tensor("blk.5.attn_q.weight", 2)
+	line := tensor(Matrix, 5)
+	line.Rank = 1
+	short := tensor(Matrix, 5)
 	short.RowLen = 96
 	odd := short
 	odd.RowLen = 20
@@ -22,36 +19,25 @@ func TestMix(t *testing.T) {
 		t                TensorInfo
 		q4km, q5km, q4_0 Type
 	}{
-		{tensor("output.weight", 2), Q6_K, Q6_K, Q4_0},
-		{tensor("token_embd.weight", 2), Q5_K, Q6_K, Q4_0},
+		{tensor(Output, -1), Q6_K, Q6_K, Q4_0},
+		{tensor(Embedding, -1), Q5_K, Q6_K, Q4_0},
 		{tied, Q6_K, Q6_K, Q4_0},
-		{tensor("blk.5.attn_q.weight", 2), Q4_K, Q5_K, Q4_0},
-		{tensor("blk.5.attn_k.weight", 2), Q4_K, Q5_K, Q4_0},
-		{tensor("blk.5.attn_output.weight", 2), Q4_K, Q5_K, Q4_0},
-		{tensor("blk.5.ffn_up.weight", 2), Q4_K, Q5_K, Q4_0},
-		{tensor("blk.5.ffn_gate.weight", 2), Q4_K, Q5_K, Q4_0},
-		{tensor("blk.0.ffn_down.weight", 2), Q6_K, Q6_K, Q4_0},
-		{tensor("blk.3.ffn_down.weight", 2), Q6_K, Q6_K, Q4_0},
-		{tensor("blk.4.ffn_down.weight", 2), Q4_K, Q5_K, Q4_0},
-		{tensor("blk.5.attn_v.weight", 2), Q4_K, Q5_K, Q4_0},
-		{tensor("blk.6.attn_v.weight", 2), Q6_K, Q6_K, Q4_0},
-		{tensor("blk.9.ssm_out.weight", 2), Q6_K, Q6_K, Q4_0},
-		{tensor("blk.27.ssm_out.weight", 2), Q6_K, Q6_K, Q4_0},
-		{tensor("blk.26.ssm_out.weight", 2), Q4_K, Q5_K, Q4_0},
-		{tensor("blk.28.ssm_out.weight", 2), Q6_K, Q6_K, Q4_0},
-		{tensor("blk.5.ssm_in.weight", 2), Q5_K, Q6_K, Q4_0},
-		{tensor("blk.5.ssm_x.weight", 2), Q8_0, Q8_0, Q4_0},
-		{tensor("blk.5.ssm_dt.weight", 2), F32, F32, F32},
-		{tensor("blk.5.ssm_dt.bias", 1), F32, F32, F32},
-		{tensor("blk.5.ssm_conv1d.weight", 2), F32, F32, F32},
-		{tensor("blk.5.ssm_conv1d.bias", 1), F32, F32, F32},
-		{tensor("blk.5.ssm_a", 2), F32, F32, F32},
-		{tensor("blk.5.ssm_d", 1), F32, F32, F32},
-		{tensor("blk.5.ssm_norm.weight", 2), F32, F32, F32},
-		{tensor("blk.5.attn_norm.weight", 1), F32, F32, F32},
-		{tensor("output_norm.weight", 1), F32, F32, F32},
-		{tensor("rope_freqs.weight", 1), F32, F32, F32},
-		{tensor("blk.5.attn_q.bias", 1), F32, F32, F32},
+		{tensor(Matrix, 0), Q4_K, Q5_K, Q4_0},
+		{tensor(Matrix, 5), Q4_K, Q5_K, Q4_0},
+		{tensor(Sensitive, 0), Q6_K, Q6_K, Q4_0},
+		{tensor(Sensitive, 3), Q6_K, Q6_K, Q4_0},
+		{tensor(Sensitive, 4), Q4_K, Q5_K, Q4_0},
+		{tensor(Sensitive, 5), Q4_K, Q5_K, Q4_0},
+		{tensor(Sensitive, 6), Q6_K, Q6_K, Q4_0},
+		{tensor(Sensitive, 9), Q6_K, Q6_K, Q4_0},
+		{tensor(Sensitive, 26), Q4_K, Q5_K, Q4_0},
+		{tensor(Sensitive, 27), Q6_K, Q6_K, Q4_0},
+		{tensor(Sensitive, 28), Q6_K, Q6_K, Q4_0},
+		{tensor(Projection, 5), Q5_K, Q6_K, Q4_0},
+		{tensor(Selection, 5), Q8_0, Q8_0, Q4_0},
+		{tensor(Step, 5), F32, F32, F32},
+		{tensor(Elementwise, 5), F32, F32, F32},
+		{line, F32, F32, F32},
 		{short, Q8_0, Q8_0, Q4_0},
 		{odd, F16, F16, F16},
 	} {
@@ -61,7 +47,7 @@ func TestMix(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := m.TypeFor(c.t); got != want {
-				t.Errorf("%s: %s, layer %d, rows of %d: %s, want %s", m, c.t.Name, c.t.Layer, c.t.RowLen, got, want)
+				t.Errorf("%s: role %d, layer %d, rows of %d: %s, want %s", m, c.t.Role, c.t.Layer, c.t.RowLen, got, want)
 			}
 		}
 	}

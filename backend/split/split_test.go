@@ -103,7 +103,7 @@ func TestCutAnywhere(t *testing.T) {
 	if slices.Equal(want[0], want[1]) {
 		t.Error("the type of the KV cache does not matter")
 	}
-	for layers := range m.Config.Layers + 1 {
+	for layers := range m.Config.Depth + 1 {
 		told := -1
 		b := split.New(&device{Backend: ref.New(0)}, ref.New(0), layers, func(n, of int) { told = n })
 		if !slices.Equal(run(b, []quant.Type{quant.F16, quant.Q8_0}[layers%2]), want[layers%2]) || told != layers {
@@ -145,7 +145,7 @@ func TestFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for free, want := range map[int64]int{1 << 40: m.Config.Layers, 1 << 20: 0} {
+	for free, want := range map[int64]int{1 << 40: m.Config.Depth, 1 << 20: 0} {
 		told := -1
 		b := split.New(&device{ref.New(1), free}, ref.New(1), split.Fit, func(n, of int) { told = n })
 		s, err := m.NewSession(b, model.Options{Context: 64})

@@ -66,7 +66,7 @@ func run(file, text string, types []string) error {
 	}
 	fmt.Println()
 	for _, k := range kinds(base.e.Model.Config) {
-		n := k.count(base.f)
+		n := k.count(base)
 		if n == 0 {
 			continue
 		}
@@ -113,8 +113,7 @@ type kind struct {
 	from, to      int
 }
 
-// kinds lists what is measured; ssm_in's rows are z, x, B, C, dt, in a pure
-// Mamba model otherwise, which has no such parts here.
+// kinds lists what is measured.
 func kinds(c model.Config) []kind {
 	list := []kind{
 		{"all matrices", "", 0, 0},
@@ -129,15 +128,16 @@ func kinds(c model.Config) []kind {
 		{"ffn_down", "blk.*.ffn_down.weight", 0, 0},
 		{"ssm_in, whole", "blk.*.ssm_in.weight", 0, 0},
 	}
-	if s := c.SSM; s.XB > 0 {
-		at := 0
-		for _, p := range []struct {
-			name string
-			rows int
-		}{{"z", s.Inner}, {"x", s.XB}, {"B", s.XB}, {"C", s.Inner}, {"dt", s.Rank}} {
-			list = append(list, kind{"ssm_in, " + p.name, "blk.*.ssm_in.weight", at, at + p.rows})
-			at += p.rows
+	for _, s := range c.Slots() {
+		if s.Name != "ssm_in.weight" {
+			continue
 		}
+		at := 0
+		for _, p := range s.Parts {
+			list = append(list, kind{"ssm_in, " + p.Name, "blk.*.ssm_in.weight", at, at + p.N})
+			at += p.N
+		}
+		break // every layer's is cut alike
 	}
 	return append(list,
 		kind{"ssm_out", "blk.*.ssm_out.weight", 0, 0},
@@ -149,10 +149,9 @@ func kinds(c model.Config) []kind {
 }
 
 // part is the range of a tensor's values that the kind means.
-func (k *kind) part(t format.Info) (from, to int) {
+func (k *kind) part(m *model.Model, t format.Info) (from, to int) {
 	if k.pattern == "" {
-		info := quant.TensorInfo{Name: t.Name, Rank: len(t.Dims)}
-		if info.Exact() {
+		if s, _ := m.Slot(t.Name); s.Role.Exact() {
 			return 0, 0
 		}
 	} else if ok, _ := path.Match(k.pattern, t.Name); !ok {
@@ -165,9 +164,9 @@ func (k *kind) part(t format.Info) (from, to int) {
 	return k.from * cols, k.to * cols
 }
 
-func (k *kind) count(f *format.File) (n int) {
-	for _, t := range f.Tensors() {
-		from, to := k.part(t)
+func (k *kind) count(o *opened) (n int) {
+	for _, t := range o.f.Tensors() {
+		from, to := k.part(o.e.Model, t)
 		n += to - from
 	}
 	return n
@@ -183,7 +182,7 @@ func (k *kind) measure(data []byte, name string, typ quant.Type, t eval.Text, ba
 	}
 	defer m.s.Close()
 	for _, info := range m.f.Tensors() {
-		from, to := k.part(info)
+		from, to := k.part(m.e.Model, info)
 		n := (to - from) / spec.Block * spec.Block
 		if n == 0 {
 			continue

@@ -1,0 +1,157 @@
+package convert
+
+import (
+	"math"
+
+	"github.com/mil-run/mil/convert/source"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/quant"
+)
+
+// from says which tensor of a checkpoint fills a slot. A layout is a table of
+// them by the slots' names. The slots tell the shapes.
+type from struct {
+	tensor string
+	under  []string  // instead: a tensor for each of the slot's parts, under each other
+	values []float32 // instead: what was computed
+	// order gives the tensor's row for each of the slot's. The tensor has rows
+	// rows, where these are more than the slot's.
+	order func(row int) int
+	rows  int
+	// value is done to each value.
+	value func(v float32) float32
+	// depthwise tensors are [channels][1][taps].
+	depthwise bool
+}
+
+// is is a tensor as it is.
+func is(tensor string) from { return from{tensor: tensor} }
+
+// fill plans the tensors of the plan's config, in the order of the file. names
+// gives the beginning of a layer's names and its table; the layer -1 is what
+// lies outside of the layers. Optional slots that a table lacks are left out.
+func (p *plan) fill(t *takes, names func(layer int) (prefix string, table map[string]from)) {
+	prefix, table := names(-1)
+	at := -1
+	for _, s := range p.config.Slots() {
+		if s.Layer != at {
+			at = s.Layer
+			prefix, table = names(at)
+		}
+		f, ok := table[s.Name]
+		switch {
+		case !ok && s.Optional:
+		case !ok:
+			panic("convert: a layout without " + s.Name)
+		case f.values != nil:
+			p.values(s, nil, func(first int, dst []float32) error {
+				copy(dst, f.values[first:])
+				return nil
+			})
+		case s.Role == quant.Elementwise:
+			p.vector(t, s, t.take(prefix+f.tensor, f.shape(s)...), f.value)
+		default:
+			p.matrix(t, s, f.parts(t, prefix, s)...)
+		}
+	}
+}
+
+// shape is that of the checkpoint's tensor.
+func (f *from) shape(s model.Slot) []int {
+	switch {
+	case s.Rows == 1 && s.Role == quant.Elementwise && !f.depthwise:
+		return []int{s.Cols}
+	case f.depthwise:
+		return []int{s.Rows, 1, s.Cols}
+	}
+	return []int{max(s.Rows, f.rows), s.Cols}
+}
+
+// parts are the tensors under each other that make a matrix.
+func (f *from) parts(t *takes, prefix string, s model.Slot) []part {
+	if f.under == nil {
+		return []part{{t.take(prefix+f.tensor, f.shape(s)...), s.Rows, f.order}}
+	}
+	var list []part
+	for i, p := range s.Parts {
+		list = append(list, part{t.take(prefix+f.under[i], p.N, s.Cols), p.N, nil})
+	}
+	return list
+}
+
+// part is rows of a checkpoint tensor, in the order perm gives.
+type part struct {
+	t    *source.Tensor
+	rows int
+	from func(row int) int // nil: as they are
+}
+
+// matrix adds a tensor made of parts under each other.
+func (p *plan) matrix(t *takes, s model.Slot, parts ...part) {
+	var sources []*source.Tensor
+	for _, q := range parts {
+		sources = append(sources, q.t)
+	}
+	cols := s.Cols
+	p.add(s, sources, func(row, n int, dst []float32) error {
+		first := 0
+		for _, q := range parts {
+			lo, hi := max(row, first), min(row+n, first+q.rows)
+			if lo < hi {
+				if err := q.read(t.c, lo-first, hi-lo, cols, dst[(lo-row)*cols:(hi-row)*cols]); err != nil {
+					return err
+				}
+			}
+			first += q.rows
+		}
+		return nil
+	})
+}
+
+func (q part) read(c *source.Checkpoint, row, n, cols int, dst []float32) error {
+	if q.from == nil {
+		return c.ReadRows(q.t, row, n, dst)
+	}
+	for i := range n {
+		if err := c.ReadRows(q.t, q.from(row+i), 1, dst[i*cols:(i+1)*cols]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// values adds a tensor whose values, from the given one on, read puts into dst.
+func (p *plan) values(s model.Slot, sources []*source.Tensor, read func(first int, dst []float32) error) {
+	cols := int(s.Dims[0])
+	p.add(s, sources, func(row, n int, dst []float32) error { return read(row*cols, dst[:n*cols]) })
+}
+
+// vector adds a checkpoint tensor whose values pass through f (nil: as they are).
+func (p *plan) vector(t *takes, s model.Slot, from *source.Tensor, f func(float32) float32) {
+	p.values(s, []*source.Tensor{from}, func(first int, dst []float32) error {
+		if err := t.c.ReadValues(from, first, dst); err != nil {
+			return err
+		}
+		if f != nil {
+			for i := range dst {
+				dst[i] = f(dst[i])
+			}
+		}
+		return nil
+	})
+}
+
+// add adds a slot's tensor.
+func (p *plan) add(s model.Slot, from []*source.Tensor, read func(row, n int, dst []float32) error) {
+	rows := 1
+	for _, d := range s.Dims[1:] {
+		rows *= int(d)
+	}
+	p.tensors = append(p.tensors, tensor{slot: s, name: s.Full(), dims: s.Dims, rows: rows, cols: int(s.Dims[0]), from: from, read: read})
+}
+
+// decay turns A_log into A.
+func decay(a float32) float32 { return float32(-math.Exp(float64(a))) }
+
+// twice doubles a bias that the models add two times.
+func twice(b float32) float32 { return 2 * b }

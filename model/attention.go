@@ -1,0 +1,146 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/quant"
+)
+
+// Attention is grouped-query attention over every token before, with rotated
+// queries and keys.
+type Attention struct {
+	stream
+	Heads, KVHeads, Dim int
+	Rope                Rope
+}
+
+// Rope is how positions turn queries and keys.
+type Rope struct {
+	Base  float64
+	Dims  int     // of a head, that are turned; 0: the model turns nothing
+	Scale float64 // positions are divided by it; 0: they are not
+}
+
+// attentionKeys are those of layers with attention.
+func attentionKeys(c *Config, k *keys) {
+	k.int("attention.head_count", &c.Heads)
+	if k.err != nil || c.Heads < 1 || c.Heads > maxWidth {
+		k.fail("%d heads are not a model", c.Heads)
+		return
+	}
+	k.perLayer("attention.head_count_kv", &c.KVHeads, c.Depth, c.Heads)
+	k.int("attention.key_length", &c.HeadDim, c.DModel/c.Heads)
+	values := c.HeadDim
+	if k.int("attention.value_length", &values, c.HeadDim); values != c.HeadDim {
+		k.fail("key %s.attention.value_length is %d, and heads have %d channels", k.arch, values, c.HeadDim)
+	}
+}
+
+// ropeKeys are those of the rotation. They keep ggml's own defaults: a factor
+// without a type is linear, and the key of old files counts like it.
+func ropeKeys(c *Config, k *keys) {
+	k.float("rope.freq_base", &c.Rope.Base, 10000)
+	k.int("rope.dimension_count", &c.Rope.Dims, c.HeadDim)
+	if k.writing() {
+		if c.Rope.Scale != 0 {
+			k.write("rope.scaling.type", "linear")
+			k.write("rope.scaling.factor", float32(c.Rope.Scale))
+		}
+		return
+	}
+	var old, factor float64
+	kind, ok := k.text("rope.scaling.type")
+	k.float("rope.scale_linear", &old, 0)
+	k.float("rope.scaling.factor", &factor, old)
+	switch {
+	case kind == "none":
+	case kind == "linear" || !ok:
+		c.Rope.Scale = factor
+	default:
+		k.fail("key %s.rope.scaling.type is %q, which is not supported (known: none, linear)", k.arch, kind)
+	}
+}
+
+// attention is a layer's attention with the given key-value heads.
+func (c *Config) attention(kv int) *Attention {
+	return &Attention{c.stream(), c.Heads, kv, c.HeadDim, c.Rope}
+}
+
+func (a *Attention) Slots() []Slot {
+	q, kv := a.Heads*a.Dim, a.KVHeads*a.Dim
+	return []Slot{
+		vector("attn_norm.weight", a.Channels),
+		table("attn_q.weight", q, a.Channels, quant.Matrix),
+		table("attn_k.weight", kv, a.Channels, quant.Matrix),
+		table("attn_v.weight", kv, a.Channels, quant.Sensitive),
+		table("attn_output.weight", a.Channels, q, quant.Matrix),
+	}
+}
+
+func (a *Attention) check() error {
+	switch r := a.Rope; {
+	case a.KVHeads < 1 || a.KVHeads > a.Heads || a.Heads%a.KVHeads != 0:
+		return fmt.Errorf("%d heads do not share %d key-value heads", a.Heads, a.KVHeads)
+	case a.Dim < 2 || a.Dim > 4096 || a.Dim%2 != 0:
+		return fmt.Errorf("heads of %d channels", a.Dim)
+	case r.Dims < 0 || r.Dims > a.Dim || r.Dims%2 != 0:
+		return fmt.Errorf("rotation of %d channels in heads of %d", r.Dims, a.Dim)
+	case !(r.Base > 0) || !(r.Scale >= 0):
+		return fmt.Errorf("rotation base %g, scale %g", r.Base, r.Scale)
+	}
+	return nil
+}
+
+func (a *Attention) width() int { return a.Heads * a.Dim }
+func (a *Attention) state() int { return 0 }
+
+// record appends norm, q|k|v, rotation and cache, attention, output and
+// residual.
+func (a *Attention) record(b *builder, x, add backend.Value) backend.Value {
+	h := backend.Heads{Heads: a.Heads, KVHeads: a.KVHeads, Dim: a.Dim, Context: b.o.Context, KVType: b.kvType}
+	q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
+	keys, values := b.state("cache_k", backend.StateKV, h.CacheBytes()), b.state("cache_v", backend.StateKV, h.CacheBytes())
+	qkv := b.MatMul(b.All(x), b.norm("attn_norm.weight", a.Eps), backend.None, b.w("attn_q.weight"), b.w("attn_k.weight"), b.w("attn_v.weight"))
+	b.RopeStore(&backend.RopeStore{Heads: h, Q: b.Cut(qkv, 0, q), K: b.Cut(qkv, q, kv), V: b.Cut(qkv, q+kv, kv),
+		Freqs: b.m.frequencies(a.Rope, b.o.PlainRope), KCache: keys, VCache: values})
+	y := b.Attend(&backend.Attend{Heads: h, Q: b.Cut(qkv, 0, q), KCache: keys, VCache: values})
+	return b.MatMul(b.All(y), nil, add, b.w("attn_output.weight"))
+}
+
+// frequencies are the rotation's radians for each position: base^(-2i/dims).
+// Where the file has factors (Llama-3's scaling), they divide these, unless
+// plain.
+func (m *Model) frequencies(r Rope, plain bool) []float64 {
+	freqs := make([]float64, r.Dims/2)
+	for i := range freqs {
+		freqs[i] = math.Pow(r.Base, -2*float64(i)/float64(r.Dims))
+		if r.Scale != 0 && !plain {
+			freqs[i] /= r.Scale
+		}
+	}
+	if m.rope != nil && !plain {
+		for i, f := range m.rope {
+			freqs[i] /= float64(f)
+		}
+	}
+	return freqs
+}
+
+// readRope reads the rotation's factors where the file has them.
+func (m *Model) readRope() error {
+	t, ok := m.file.Tensor("rope_freqs.weight")
+	if !ok {
+		return nil
+	}
+	m.rope = make([]float32, t.Values())
+	spec, _ := t.Type.Spec()
+	spec.Unpack(m.rope, m.file.Data(t))
+	for i, f := range m.rope {
+		if !(f > 0) || math.IsInf(float64(f), 0) {
+			return fmt.Errorf("tensor rope_freqs.weight holds %g at %d", f, i)
+		}
+	}
+	return nil
+}
