@@ -8,6 +8,8 @@ type Cost struct {
 	States   int64 `json:"states"`   // caches and recurrences
 	Values   int64 `json:"values"`   // activations and logits
 	Scratch  int64 `json:"scratch"`  // memory in which kernels hand on other data to each other
+	// Kernels counts the launches of each kernel, on backends that launch kernels.
+	Kernels map[string]int `json:"kernels,omitempty"`
 }
 
 // Bytes is all of it.

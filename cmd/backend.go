@@ -12,6 +12,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/cuda"
 	"github.com/mil-run/mil/internal/show"
@@ -25,7 +26,9 @@ type accelerator struct {
 	open   func(progress func(done, total int64)) (split.Device, error)
 	absent func(error) bool        // the error means only that this machine has none
 	remedy func(error) (do string) // advice on a device that does not open
-	cost   func(p *backend.Program, tokens int) (backend.Cost, error)
+	chips  []gpu.Chip              // that passes can be planned for
+	chip   string                  // of them, where none is named
+	cost   func(p *backend.Program, tokens int, chip gpu.Chip) (backend.Cost, error)
 }
 
 // accelerators are the GPU backends, in the order in which auto tries them.
@@ -51,7 +54,9 @@ var accelerators = []accelerator{
 			}
 			return "use --backend cpu"
 		},
-		cost: cuda.Cost,
+		chips: cuda.Chips,
+		chip:  "8.0",
+		cost:  cuda.Cost,
 	},
 	{
 		name: "metal",
@@ -64,6 +69,8 @@ var accelerators = []accelerator{
 		},
 		absent: func(err error) bool { return errors.Is(err, metal.ErrAbsent) || errors.Is(err, metal.ErrNoDevice) },
 		remedy: func(error) string { return "use --backend cpu" },
+		chips:  metal.Chips,
+		chip:   "apple7",
 		cost:   metal.Cost,
 	},
 }
@@ -108,6 +115,28 @@ func backendNames() []string {
 		names = append(names, a.name)
 	}
 	return names
+}
+
+// chipNames are the values of --chip.
+func chipNames() (names []string) {
+	for _, a := range accelerators {
+		for _, c := range a.chips {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// backendOf is the backend that a chip is for.
+func backendOf(chip string) string {
+	for _, a := range accelerators {
+		for _, c := range a.chips {
+			if c.Name == chip {
+				return a.name
+			}
+		}
+	}
+	return ""
 }
 
 // uploadProgress shows weights on their way to the device, where they take long

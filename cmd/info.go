@@ -69,16 +69,19 @@ type memoryInfo struct {
 func infoCommand() *cobra.Command {
 	var asJSON, ofCPU, ofDevices, plan bool
 	var o model.Options
-	var kv, backendName string
+	var kv, backendName, chip string
 	c := &cobra.Command{
 		Use:   "info [MODEL]",
 		Short: "Show a model's contents and the memory it needs, or this machine's processor and GPUs",
 		Long: `Show the contents of a model file and the memory it needs. Without MODEL it shows
 the demo inside mil. --cpu and --devices show this machine's processor and GPUs.`,
-		Example: "  mil info m1-3b\n  mil info --ctx 32768 --json model.bin\n  mil info --plan --backend metal model.bin\n  mil info --cpu\n  mil info --devices",
+		Example: "  mil info m1-3b\n  mil info --ctx 32768 --json model.bin\n  mil info --plan --backend metal model.bin\n  mil info --plan --chip 9.0 model.bin\n  mil info --cpu\n  mil info --devices",
 		Args: func(c *cobra.Command, args []string) error {
 			if ofCPU && ofDevices || plan && (ofCPU || ofDevices) {
 				return usagef("--cpu, --devices and --plan exclude each other")
+			}
+			if chip != "" && (!plan || c.Flags().Changed("backend") && backendOf(chip) != backendName) {
+				return usagef("--chip %s is a chip of --plan --backend %s", chip, backendOf(chip))
 			}
 			if ofCPU || ofDevices {
 				return atMost()(c, args)
@@ -113,7 +116,7 @@ the demo inside mil. --cpu and --devices show this machine's processor and GPUs.
 				o.Context = min(e.Model.Config.Context, model.DefaultContext)
 			}
 			if plan {
-				i, err := describePlan(e, backendName, o)
+				i, err := describePlan(e, backendName, chip, o)
 				switch {
 				case err != nil:
 					return err
@@ -134,6 +137,7 @@ the demo inside mil. --cpu and --devices show this machine's processor and GPUs.
 	c.Flags().BoolVar(&ofDevices, "devices", false, "show the GPUs that mil can use here; takes no MODEL")
 	c.Flags().BoolVar(&plan, "plan", false, "show the launches and the memory of a pass on --backend, without running it")
 	oneOf(c.Flags(), &backendName, "backend", "cpu", backendNames()[1:], "backend of --plan, which need not be here: "+strings.Join(backendNames()[1:], ", "))
+	oneOf(c.Flags(), &chip, "chip", "", chipNames(), "chip of --plan: NVIDIA's compute capability or Apple's GPU family, one of "+strings.Join(chipNames(), ", "))
 	addNumber(c.Flags(), &o.Context, "ctx", "c", 0, 0, maxContext, "context to compute memory for (default the model's, at most 8192)")
 	oneOf(c.Flags(), &kv, "kv", "", kvNames, "type of the KV cache to compute memory for: f16 or q8_0")
 	return c

@@ -32,11 +32,11 @@ func TestMetalPlansLikeCUDA(t *testing.T) {
 	}
 	for name, e := range engines {
 		o := model.Options{Context: e.Model.Config.Context}
-		ours, err := describePlan(e, "metal", o)
+		ours, err := describePlan(e, "metal", "", o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		theirs, err := describePlan(e, "cuda", o)
+		theirs, err := describePlan(e, "cuda", "", o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,8 +69,39 @@ func TestInfoPlan(t *testing.T) {
 		if i.Backend != name || i.Context != 100 || len(i.Passes) != 3 || i.Passes[0].Launches == 0 || i.Passes[2].Values <= i.Passes[0].Values {
 			t.Errorf("%+v", i)
 		}
-		if out, err = run("--backend", name); err != nil || !strings.Contains(out, "planned for "+name) || strings.Count(out, "\n") != 5 {
+		if out, err = run("--backend", name); err != nil || !strings.Contains(out, "planned for "+name) || (strings.Count(out, "\n") == 5) != (name == "cpu") {
 			t.Errorf("%v in\n%s", err, out)
+		}
+	}
+	for _, name := range chipNames() {
+		out, err := run("--chip", name, "--json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var i planInfo
+		if err := json.Unmarshal([]byte(out), &i); err != nil {
+			t.Fatal(err)
+		}
+		if i.Chip == nil || i.Chip.Name != name || i.Backend != backendOf(name) || i.Chip.Cores < 8 || i.Chip.Shared < 32<<10 {
+			t.Errorf("%s: %+v", name, i)
+		}
+		if want := map[bool]int{true: 2048, false: 512}[name == "9.0"]; i.Passes[2].Tokens != want {
+			t.Errorf("%s: prompts of %d tokens, want %d", name, i.Passes[2].Tokens, want)
+		}
+		sum := 0
+		for _, n := range i.Passes[0].Kernels {
+			sum += n
+		}
+		if sum == 0 || sum != i.Passes[0].Launches {
+			t.Errorf("%s: %d launches of kernels, %d in all", name, sum, i.Passes[0].Launches)
+		}
+		if out, err = run("--chip", name); err != nil || !strings.Contains(out, " on "+name+" (") || !strings.Contains(out, "embed") {
+			t.Errorf("%v in\n%s", err, out)
+		}
+	}
+	for _, args := range [][]string{{"--chip", "9.0", "--backend", "metal"}, {"--chip", "apple9", "--backend", "cpu"}} {
+		if _, err := run(args...); err == nil || !strings.Contains(err.Error(), "--chip "+args[1]+" is a chip of --plan --backend "+backendOf(args[1])) {
+			t.Errorf("%q: %v", args, err)
 		}
 	}
 	if _, err := run("--backend", "vulkan"); err == nil || !strings.Contains(err.Error(), "--backend vulkan is none of cpu, cuda, metal") {

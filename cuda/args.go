@@ -1,8 +1,15 @@
 package cuda
 
-// The kernels' argument structs, as kernels/*.cu and *.h have them: addresses
-// first, then 4-byte fields, so that Go and CUDA lay them out alike.
+import "github.com/mil-run/mil/backend/gpu"
 
+// The kernels' argument structs, as kernels/*.cu and *.h have them: addresses
+// first, then 4-byte fields. gpu.Pack lays them out.
+
+// ref stands in the place of an address.
+type ref = gpu.Ref
+
+// loadArgs are those of the one launch that is not planned: its memory is known
+// where it is made.
 type loadArgs struct {
 	from, to uint64
 	words    int32
@@ -10,7 +17,7 @@ type loadArgs struct {
 }
 
 type embedArgs struct {
-	table, out, params uint64
+	table, out, params ref
 	cols, kind         int32
 }
 
@@ -27,13 +34,12 @@ const (
 
 // quantizedArgs is where int8 activations go.
 type quantizedArgs struct {
-	out, scales          uint64
+	out, scales          ref
 	stride, form, blocks int32
-	_                    int32
 }
 
 type prepareArgs struct {
-	x, weight, params, squares uint64
+	x, weight, params, squares ref
 	to                         quantizedArgs
 	cols, xStride              int32
 	share                      int32
@@ -42,28 +48,28 @@ type prepareArgs struct {
 }
 
 type matVecArgs struct {
-	w                                   [4]uint64
-	x, scales, out, add, params         uint64
+	w                                   [4]ref
+	x, scales, out, add, params         ref
 	ends                                [4]int32
 	cols, xStride, outStride, addStride int32
 	tokens, head, kind, kind2           int32
 }
 
 type spreadArgs struct {
-	x, weight, out                uint64
+	x, weight, out                ref
 	cols, xStride, parts, aligned int32
 	eps                           float32
 }
 
 type expandArgs struct {
-	w                 [4]uint64
-	out               uint64
+	w                 [4]ref
+	out               ref
 	ends              [4]int32
 	cols, first, gate int32
 }
 
 type wideArgs struct {
-	x, w, out, add              uint64
+	x, w, out, add              ref
 	tokens, rows, steps         int32
 	xParts, wParts              int32
 	outStride, addStride, pairs int32
@@ -72,19 +78,17 @@ type wideArgs struct {
 type productArgs struct {
 	a                   matVecArgs
 	to                  quantizedArgs
-	next, squares, norm uint64
+	next, squares, norm ref
 	eps                 float32
-	_                   int32
 }
 
 type rankArgs struct {
-	logits, params, recent, keys, sums, out uint64
+	logits, params, recent, keys, sums, out ref
 	vocab, tokens, slices                   int32
-	_                                       int32
 }
 
 type ropeArgs struct {
-	q, k, v, keys, values, freqs, params               uint64
+	q, k, v, keys, values, freqs, params               ref
 	stride                                             int32
 	heads, kvHeads, dim, pairs, width, positions, wide int32
 }
@@ -95,7 +99,7 @@ type ropeManyArgs struct {
 }
 
 type attendArgs struct {
-	q, keys, values, out, parts, params   uint64
+	q, keys, values, out, parts, params   ref
 	to                                    quantizedArgs
 	qStride, outStride                    int32
 	heads, kvHeads, dim, width, positions int32
@@ -104,20 +108,20 @@ type attendArgs struct {
 }
 
 type convArgs struct {
-	in, channelMap, w, bias, window, out, params uint64
+	in, channelMap, w, bias, window, out, params ref
 	channels, width, taps                        int32
 	inStride, outStride, tokens, logged          int32
 }
 
 type scan1Args struct {
-	x, dt, b, c, z, a, d, bias, h, log, out, params         uint64
+	x, dt, b, c, z, a, d, bias, h, log, out, params         ref
 	xStride, dtStride, bStride, cStride, zStride, outStride int32
 	channels, states, xs, bs, cs                            int32
 	tokens, logged, lanes                                   int32
 }
 
 type scan2Args struct {
-	x, b, c, dt, z, a, d, bias, h, log, out, params         uint64
+	x, b, c, dt, z, a, d, bias, h, log, out, params         ref
 	xStride, bStride, cStride, dtStride, zStride, outStride int32
 	heads, p, n, xs, bs, cs                                 int32
 	tokens, logged                                          int32
@@ -140,7 +144,7 @@ type after2Args struct {
 	scan                    scan2Args
 	conv                    convArgs
 	to                      quantizedArgs
-	weight                  uint64
+	weight                  ref
 	groups, size, parts     int32
 	logBlocks, windowBlocks int32
 	eps                     float32

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 )
 
 // Options of a backend.
@@ -28,7 +29,7 @@ type Backend struct {
 	device  Device
 	stream  uintptr
 	modules *modules
-	plan    func(*backend.Program, int, memory) ([]launch, error)
+	plan    func(*backend.Program, int, gpu.Chip) (*gpu.Schedule, error)
 	weights map[*byte]*mapping // by the mapped memory's first byte
 	pinned  unsafe.Pointer     // see staging
 }
@@ -42,7 +43,7 @@ func Open(o Options) (*Backend, error) {
 	return open(d, images(), plan, o)
 }
 
-func open(d driver, images []image, plan func(*backend.Program, int, memory) ([]launch, error), o Options) (*Backend, error) {
+func open(d driver, images []image, plan func(*backend.Program, int, gpu.Chip) (*gpu.Schedule, error), o Options) (*Backend, error) {
 	devices, _, err := probe(d)
 	if err != nil {
 		return nil, err
@@ -71,14 +72,16 @@ func (b *Backend) Name() string { return "cuda" }
 // Device is the card the backend runs on.
 func (b *Backend) Device() Device { return b.device }
 
-// PromptTokens implements [backend.Prompter]: where matrices are unpacked before
-// they are multiplied, long passes unpack them less often. Their values take
-// hundreds of megabytes.
-func (b *Backend) PromptTokens() int {
-	if b.device.cc == hopper && b.device.Total >= 24<<30 {
-		return 2048
+// PromptTokens implements [backend.Prompter].
+func (b *Backend) PromptTokens() int { return b.device.chip().Prompt }
+
+// staging is pinned memory for reads and writes of buffers, within do.
+func (b *Backend) staging() (unsafe.Pointer, error) {
+	var err error
+	if b.pinned == nil {
+		b.pinned, err = b.d.MemHostAlloc(transfer)
 	}
-	return backend.DefaultPrompt
+	return b.pinned, err
 }
 
 // Alloc implements [backend.Backend].

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unsafe"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -37,18 +37,16 @@ func testProgram(t *testing.T, b *Backend, tokens int) *backend.Program {
 	return r.Program()
 }
 
+// planArgs are addArgs before they are bound.
+type planArgs struct{ out, params, state, weight, table, best ref }
+
 // testPlan launches the kernel "add" once.
-func testPlan(p *backend.Program, tokens int, m memory) ([]launch, error) {
-	a := &addArgs{out: m.logits(), params: m.params(), best: m.best(), table: m.constant([]byte{1, 2, 3, 4})}
-	m.scratch(1000)
-	var err error
-	if a.state, err = m.state(p.States[0]); err != nil {
-		return nil, err
-	}
-	if a.weight, err = m.tensor(p.Nodes[1].(*backend.Logits).W); err != nil {
-		return nil, err
-	}
-	return []launch{{kernel: "add", grid: [3]uint32{1, 1, 1}, block: [3]uint32{32, 1, 1}, args: unsafe.Pointer(a), size: int(unsafe.Sizeof(*a))}}, nil
+func testPlan(p *backend.Program, tokens int, chip gpu.Chip) (*gpu.Schedule, error) {
+	s := &gpu.Schedule{Scratch: []int{0, 1000}, Constants: []byte{1, 2, 3, 4}}
+	pl := &gpu.Planner{Schedule: s, P: p, Tokens: tokens, Chip: chip}
+	pl.Launch("add", [3]int{1, 1, 1}, 32, planArgs{out: ref{Area: gpu.Logits}, params: ref{Area: gpu.Params}, best: ref{Area: gpu.Best},
+		table: ref{Area: gpu.Constants}, state: gpu.OfState(p.States[0]), weight: gpu.OfTensor(p.Nodes[1].(*backend.Logits).W)})
+	return s, nil
 }
 
 var testImages = []image{testImage("small", "add mul", 75), testImage("small", "add mul native", 90), testImage("small", "add mul newer", 100),
@@ -67,7 +65,7 @@ func testOpen(t *testing.T, f *fakeDriver) *Backend {
 	f.kernels["add"] = func(l *launch) {
 		a := (*addArgs)(l.args)
 		word := func(p uint64) uint32 { return binary.LittleEndian.Uint32(f.at(p, 4)) }
-		sum := float32(word(a.params+4*paramTokens)) + float32(word(a.params)) +
+		sum := float32(word(a.params+4*gpu.ParamTokens)) + float32(word(a.params)) +
 			math.Float32frombits(word(a.state)) + math.Float32frombits(word(a.weight)) + float32(word(a.table)>>24)
 		for _, p := range []uint64{a.out, a.best} {
 			binary.LittleEndian.PutUint32(f.at(p, 4), math.Float32bits(sum))

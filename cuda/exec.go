@@ -1,13 +1,12 @@
 package cuda
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 )
 
 // exec is a program on the device. For every number of tokens a pass holds, its
@@ -24,7 +23,7 @@ type exec struct {
 	ranks   uint64    // where kernels find ranked
 	params  []int32   // pinned, what block is to hold
 	logits  []float32 // pinned, as many rows as were asked for at once
-	ranked  []int32   // pinned, [rows][rankWords]: kernels write the best of the logits there
+	ranked  []int32   // pinned, [rows][gpu.RankWords]: kernels write the best of the logits there
 	best    []backend.Best
 	replays map[int]*replay
 	passes  int // run so far
@@ -37,48 +36,37 @@ type exec struct {
 	run     func() error
 }
 
-// replay is a captured graph with the memory it alone uses.
-type replay struct {
-	graph    uintptr
-	launches []launch // what the graph is made of
-	owned    []uint64
-	last     int // pass that used it
-}
-
 // output is a value that a pass copies to the host, where a program is cut.
 type output struct {
 	value backend.Value
 	to    []float32 // pinned, [Program.Tokens][width]
 }
 
-// longReplays is how many graphs of long passes are kept: one for whole chunks
-// of a prompt, one for its end.
-const longReplays = 2
-
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	if err := b.upload(p); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
+	gpu.SetLayouts(p, "cuda", cacheRows)
 	e := &exec{b: b, p: p, layout: backend.PlanValues(p), replays: map[int]*replay{}}
 	e.run = e.pass
 	err := b.do(func() (err error) {
 		if e.arena, err = b.allocate(4 * e.layout.Floats); err != nil {
 			return err
 		}
-		if e.block, err = b.allocate(4 * (paramTokens + p.Tokens + backend.RankWindow)); err != nil {
+		if e.block, err = b.allocate(4 * gpu.ParamWords(p)); err != nil {
 			return err
 		}
 		if e.rows, err = b.allocate(4 * p.LogitRows * p.Vocab); err != nil {
 			return err
 		}
-		if e.params, err = pinned[int32](b.d, paramTokens+p.Tokens+backend.RankWindow); err != nil {
+		if e.params, err = pinned[int32](b.d, gpu.ParamWords(p)); err != nil {
 			return err
 		}
 		if e.posed, err = b.d.MemHostGetDevicePointer(unsafe.Pointer(&e.params[0])); err != nil {
 			return err
 		}
-		if e.ranked, err = pinned[int32](b.d, rankWords*min(p.LogitRows, backend.Verify)); err != nil {
+		if e.ranked, err = pinned[int32](b.d, gpu.RankWords*min(p.LogitRows, backend.Verify)); err != nil {
 			return err
 		}
 		if e.ranks, err = b.d.MemHostGetDevicePointer(unsafe.Pointer(&e.ranked[0])); err != nil {
@@ -138,32 +126,16 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 
 // pose makes the parameter block that of a pass.
 func (e *exec) pose(p *backend.Params, r *backend.Ranking, logits int) error {
-	n := len(p.Tokens)
-	if n == 0 || n > e.p.Tokens || p.Logits > min(n, e.p.LogitRows) {
-		return fmt.Errorf("a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, e.p.Tokens, e.p.LogitRows)
-	}
-	if err := e.prepare(n, logits); err != nil {
+	if err := gpu.Pose(e.params, e.p, p, r); err != nil {
 		return err
 	}
-	e.params[paramPos], e.params[paramReplay] = int32(p.Pos), int32(p.Replay)
-	e.params[paramLogits], e.params[paramCount], e.params[paramShift] = int32(p.Logits), int32(n), int32(p.Shift)
-	copy(e.params[paramTokens:], p.Tokens)
-	e.params[paramRanked] = 0
-	if r != nil {
-		e.params[paramRanked] = 1
-		e.params[paramTemperature] = int32(math.Float32bits(r.Temp))
-		e.params[paramPenalty] = int32(math.Float32bits(cmp.Or(r.Penalty, 1)))
-		recent := r.Recent[max(0, len(r.Recent)-backend.RankWindow):]
-		e.params[paramRecent] = int32(len(recent))
-		copy(e.params[paramTokens+e.p.Tokens:], recent)
-	}
-	return nil
+	return e.prepare(len(p.Tokens), logits)
 }
 
 // RunRanked implements [backend.Ranker].
 func (e *exec) RunRanked(p *backend.Params, r *backend.Ranking) ([]backend.Best, error) {
-	if e.p.Tokens > backend.Verify {
-		return nil, fmt.Errorf("cuda: rows of a program of %d tokens are not ranked", e.p.Tokens)
+	if !gpu.Ranks(e.p) {
+		return nil, fmt.Errorf("cuda: rows of a program of %d tokens and %d logits are not ranked", e.p.Tokens, e.p.Vocab)
 	}
 	e.wanted = 0
 	if err := e.pose(p, r, 0); err != nil {
@@ -172,30 +144,15 @@ func (e *exec) RunRanked(p *backend.Params, r *backend.Ranking) ([]backend.Best,
 	if err := e.b.do(e.run); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	keep := min(backend.Ranked, e.p.Vocab)
-	if r.Temp == 0 {
-		keep = 1
-	}
-	e.best = e.best[:0]
-	for i := range p.Logits {
-		row := e.ranked[rankWords*i:][:rankWords]
-		e.best = append(e.best, backend.Best{
-			Tokens: row[backend.Ranked:][:keep],
-			Logits: unsafe.Slice((*float32)(unsafe.Pointer(&row[0])), keep),
-			Sum:    float64(math.Float32frombits(uint32(row[2*backend.Ranked]))),
-		})
-		if r.Temp == 0 {
-			e.best[i].Sum = 0
-		}
-	}
+	e.best = gpu.Ranking(e.best[:0], e.ranked, p.Logits, e.p.Vocab, r)
 	return e.best, nil
 }
 
 // Row implements [backend.Ranker].
 func (e *exec) Row(i int) ([]float32, error) {
 	v := e.p.Vocab
-	if i < 0 || i >= int(e.params[paramLogits]) {
-		return nil, fmt.Errorf("cuda: row %d of %d", i, e.params[paramLogits])
+	if i < 0 || i >= int(e.params[gpu.ParamLogits]) {
+		return nil, fmt.Errorf("cuda: row %d of %d", i, e.params[gpu.ParamLogits])
 	}
 	err := e.room(v)
 	if err == nil {
@@ -229,31 +186,12 @@ func (e *exec) pass() error {
 		}
 	}
 	for _, o := range e.outputs {
-		bytes := 4 * e.p.Widths[o.value] * int(e.params[paramCount])
+		bytes := 4 * e.p.Widths[o.value] * int(e.params[gpu.ParamCount])
 		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&o.to[0]), e.address(o.value), bytes, stream); err != nil {
 			return err
 		}
 	}
 	return d.StreamSynchronize(stream)
-}
-
-// prepare makes what a pass of n tokens and its logits needs, at its first use.
-func (e *exec) prepare(tokens, logits int) error {
-	e.passes++
-	r := e.replays[tokens]
-	if r == nil {
-		if err := e.evict(tokens); err != nil {
-			return err
-		}
-		var err error
-		if r, err = e.capture(tokens); err != nil {
-			return err
-		}
-		e.replays[tokens] = r
-	}
-	r.last = e.passes
-	e.replay = r
-	return e.room(logits)
 }
 
 // room makes room for n logits on the host.
@@ -268,107 +206,6 @@ func (e *exec) room(logits int) error {
 		e.logits, err = pinned[float32](e.b.d, logits)
 		return err
 	})
-}
-
-// evict makes room for another long pass's graph.
-func (e *exec) evict(tokens int) error {
-	if tokens <= backend.Verify {
-		return nil
-	}
-	long, oldest := 0, 0
-	for n, r := range e.replays {
-		if n > backend.Verify {
-			long++
-			if oldest == 0 || r.last < e.replays[oldest].last {
-				oldest = n
-			}
-		}
-	}
-	if long < longReplays {
-		return nil
-	}
-	r := e.replays[oldest]
-	delete(e.replays, oldest)
-	return e.b.do(func() error { return e.b.release(r) })
-}
-
-// capture plans passes of n tokens and records them as a graph.
-func (e *exec) capture(tokens int) (*replay, error) {
-	m := &planMemory{e: e}
-	launches, err := e.b.plan(e.p, tokens, m)
-	r := &replay{launches: launches, owned: m.owned}
-	err = errors.Join(err, m.err)
-	if err == nil {
-		err = e.b.do(func() (err error) {
-			r.graph, err = e.record(tokens, launches)
-			return err
-		})
-	}
-	if err != nil {
-		return nil, errors.Join(err, e.b.do(func() error { return e.b.release(r) }))
-	}
-	return r, nil
-}
-
-// loadParams is the first launch of a pass of n tokens.
-func (e *exec) loadParams(tokens int) launch {
-	words := paramTokens + tokens
-	if e.p.Tokens <= backend.Verify {
-		words = len(e.params) // with the recent tokens
-	}
-	a := &loadArgs{from: e.posed, to: e.block, words: int32(words)}
-	return launch{kernel: "load_params", grid: [3]uint32{uint32(ceil(words, 256)), 1, 1}, block: [3]uint32{256, 1, 1}, args: unsafe.Pointer(a), size: int(unsafe.Sizeof(*a))}
-}
-
-// record captures the launches behind one that loads the parameter block, within
-// do.
-func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
-	d, stream := e.b.d, e.b.stream
-	launches = append([]launch{e.loadParams(tokens)}, launches...)
-	kernels := make([]kernel, len(launches)) // loading a module may not happen within a capture
-	for i := range launches {
-		var err error
-		if kernels[i], err = e.b.modules.function(&launches[i]); err != nil {
-			return 0, err
-		}
-	}
-	if err := d.StreamSynchronize(stream); err != nil {
-		return 0, err
-	}
-	if err := d.StreamBeginCapture(stream); err != nil {
-		return 0, err
-	}
-	var err error
-	for i := 0; i < len(launches) && err == nil; i++ {
-		// Kernels read parameters before they wait: the second launch starts when
-		// the first, which loads them, has ended.
-		if err = d.LaunchKernel(kernels[i].function, &launches[i], kernels[i].early && i > 1, stream); err != nil {
-			err = fmt.Errorf("launch %d, %s%v%v: %w", i, launches[i].kernel, launches[i].grid, launches[i].block, err)
-		}
-	}
-	graph, endErr := d.StreamEndCapture(stream) // also after an error: the stream must leave the capture
-	switch {
-	case err != nil && endErr == nil:
-		return 0, errors.Join(err, d.GraphDestroy(graph))
-	case err != nil:
-		return 0, err
-	case endErr != nil:
-		return 0, endErr
-	}
-	exec, err := d.GraphInstantiate(graph)
-	return exec, errors.Join(err, d.GraphDestroy(graph))
-}
-
-// release frees a replay, within do.
-func (b *Backend) release(r *replay) error {
-	var errs []error
-	if r.graph != 0 {
-		errs = append(errs, b.d.GraphExecDestroy(r.graph))
-	}
-	for _, p := range r.owned {
-		errs = append(errs, b.d.MemFree(p))
-	}
-	return errors.Join(errs...)
 }
 
 // Close implements [backend.Exec].

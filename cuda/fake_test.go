@@ -108,9 +108,9 @@ func (f *fakeDriver) DeviceGetAttribute(a, d int32) (int, error) {
 	case attributeCCMajor:
 		return f.ccs[d] / 10, f.call("DeviceGetAttribute")
 	case attributeProcessors:
-		return hopperSMs, f.call("DeviceGetAttribute")
+		return 132, f.call("DeviceGetAttribute")
 	case attributeShared:
-		return hopperShared, f.call("DeviceGetAttribute")
+		return 227 << 10, f.call("DeviceGetAttribute")
 	}
 	return f.ccs[d] % 10, f.call("DeviceGetAttribute")
 }

@@ -5,16 +5,12 @@ import (
 	"math"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/quant"
 )
 
-// Attention's parts: positions of one, and how many there are at most before
-// they grow.
 const (
-	partPositions = 128
-	partsAtMost   = 256
-	queries       = 4 // heads of queries a block takes
-	ropeThreads   = 128
+	ropeThreads = 128
 
 	deepPositions = 64 // of a part on tensor cores, at least
 	deepQueries   = 8
@@ -23,44 +19,34 @@ const (
 
 // deepParts is how many parts there are at most on tensor cores; a test has fewer,
 // which are longer.
-var deepParts = partsAtMost
+var deepParts = gpu.PartsAtMost
 
 // deepRings is, by the lanes of 8 dimensions, the warps of a block on tensor cores
 // and the tiles of 16 rows, as many of keys as of values, in the ring of each.
 var deepRings = map[int]struct{ warps, tiles int }{4: {4, 6}, 8: {4, 4}, 16: {4, 2}, 32: {2, 2}}
 
-// cacheShape is how a cache lies: [kv_head][positions][width].
-func cacheShape(h *backend.Heads) (positions, width int32) {
-	return int32(ceil(h.Context, 32) * 32), int32(ceil(h.Dim, 32) * 32)
-}
-
 // cacheKinds numbers the types of caches as the kernels do.
 var cacheKinds = map[quant.Type]int32{quant.F16: 0, quant.F32: 1, quant.Q8_0: 2}
 
-func (pl *planner) caches(h *backend.Heads, k, v *backend.State) (keys, values uint64, err error) {
+func caches(h *backend.Heads, k, v *backend.State) (keys, values ref, err error) {
 	if _, ok := cacheKinds[h.KVType]; !ok {
-		return 0, 0, fmt.Errorf("%w: as %v on a GPU; use --kv f16 or --backend cpu", backend.ErrKVType, h.KVType)
+		return ref{}, ref{}, fmt.Errorf("%w: as %v on a GPU; use --kv f16 or --backend cpu", backend.ErrKVType, h.KVType)
 	}
-	for _, s := range []*backend.State{k, v} {
-		s.Layout, s.Rows = "cuda, "+h.KVType.String(), h.Rows
-		if h.KVType == quant.Q8_0 {
-			s.Rows = int8Rows(h)
-		}
-		if s.Bytes < h.CacheBytes() {
-			return 0, 0, fmt.Errorf("cache %s has %d bytes, %d are needed", s.Name, s.Bytes, h.CacheBytes())
-		}
+	return gpu.Caches(h, k, v)
+}
+
+// cacheRows is [backend.State.Rows] of a cache.
+func cacheRows(h *backend.Heads) func(from, to int) []backend.Span {
+	if h.KVType == quant.Q8_0 {
+		return int8Rows(h)
 	}
-	if keys, err = pl.state(k); err != nil {
-		return 0, 0, err
-	}
-	values, err = pl.state(v)
-	return keys, values, err
+	return h.Rows
 }
 
 // int8Rows is [backend.State.Rows] of a cache of Q8_0: int8, and after all of
 // them the scales.
 func int8Rows(h *backend.Heads) func(from, to int) []backend.Span {
-	positions, width := cacheShape(h)
+	positions, width := gpu.CacheShape(h)
 	heads, all, row, scales := h.KVHeads, int(positions), int(width), int(width)/32*2
 	return func(from, to int) (spans []backend.Span) {
 		for head := range heads {
@@ -73,24 +59,25 @@ func int8Rows(h *backend.Heads) func(from, to int) []backend.Span {
 	}
 }
 
-func (pl *planner) ropeStore(n *backend.RopeStore) error {
-	if n.Q.V != n.K.V || n.K.V != n.V.V {
-		return fmt.Errorf("queries, keys and values to rotate are parts of several values")
-	}
-	a := ropeArgs{
-		freqs: constantOf(pl, n.Freqs), params: pl.params(),
-		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), wide: cacheKinds[n.KVType],
-	}
-	a.q, a.stride = pl.slice(n.Q)
-	a.k, _ = pl.slice(n.K)
-	a.v, _ = pl.slice(n.V)
-	a.positions, a.width = cacheShape(&n.Heads)
-	var err error
-	if a.keys, a.values, err = pl.caches(&n.Heads, n.KCache, n.VCache); err != nil {
+// RopeStore implements [gpu.Kernels].
+func (pl *planner) RopeStore(n *backend.RopeStore) error {
+	if err := gpu.OneValue(n); err != nil {
 		return err
 	}
-	if pl.tokens <= backend.Verify && n.KVType != quant.Q8_0 {
-		add(pl, "rope", [3]int{n.Heads.Heads + n.KVHeads, pl.tokens, 1}, 64, a)
+	a := ropeArgs{
+		freqs: gpu.Constant(pl.Planner, n.Freqs), params: pl.Block(),
+		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), wide: cacheKinds[n.KVType],
+	}
+	a.q, a.stride = pl.Slice(n.Q)
+	a.k, _ = pl.Slice(n.K)
+	a.v, _ = pl.Slice(n.V)
+	a.positions, a.width = gpu.CacheShape(&n.Heads)
+	var err error
+	if a.keys, a.values, err = caches(&n.Heads, n.KCache, n.VCache); err != nil {
+		return err
+	}
+	if pl.Tokens <= backend.Verify && n.KVType != quant.Q8_0 {
+		pl.Launch("rope", [3]int{n.Heads.Heads + n.KVHeads, pl.Tokens, 1}, 64, a)
 		return nil
 	}
 	// A few tokens spread over as many blocks as they can, many share angles.
@@ -102,59 +89,58 @@ func (pl *planner) ropeStore(n *backend.RopeStore) error {
 		return fmt.Errorf("heads of %d dimensions (at most 256)", n.Dim)
 	}
 	side, heads := int(ropeThreads/many.lanes), n.Heads.Heads+2*n.KVHeads
-	if pl.tokens > backend.Verify {
-		many.span = int32(ceil(heads, side))
+	if pl.Tokens > backend.Verify {
+		many.span = int32(gpu.Ceil(heads, side))
 	}
-	add(pl, "rope_many", [3]int{ceil(heads, side*int(many.span)), pl.tokens, 1}, ropeThreads, many)
+	pl.Launch("rope_many", [3]int{gpu.Ceil(heads, side*int(many.span)), pl.Tokens, 1}, ropeThreads, many)
 	return nil
 }
 
-func (pl *planner) attend(n *backend.Attend) error {
+// Attend implements [gpu.Kernels].
+func (pl *planner) Attend(n *backend.Attend) error {
 	a := attendArgs{
-		out: pl.value(n.Out), outStride: int32(pl.p.Widths[n.Out]), params: pl.params(),
-		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), scale: float32(1 / math.Sqrt(float64(n.Dim))),
+		params: pl.Block(),
+		heads:  int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), scale: float32(1 / math.Sqrt(float64(n.Dim))),
 	}
-	a.q, a.qStride = pl.slice(n.Q)
-	a.positions, a.width = cacheShape(&n.Heads)
+	a.q, a.qStride = pl.Slice(n.Q)
+	a.out, a.outStride = pl.Value(n.Out)
+	a.positions, a.width = gpu.CacheShape(&n.Heads)
 	var err error
-	if a.keys, a.values, err = pl.caches(&n.Heads, n.KCache, n.VCache); err != nil {
+	if a.keys, a.values, err = caches(&n.Heads, n.KCache, n.VCache); err != nil {
 		return err
 	}
-	lanes := 4 // of 8 dimensions
-	for lanes*8 < n.Dim {
-		lanes *= 2
-	}
-	if lanes > 32 {
-		return fmt.Errorf("heads of %d dimensions (at most 256)", n.Dim)
+	lanes, err := gpu.HeadLanes(n.Dim)
+	if err != nil {
+		return err
 	}
 	kernel := fmt.Sprintf("attend_%v_%d", n.KVType, lanes)
-	blocks := pl.tokens * ceil(n.Heads.Heads/n.KVHeads, queries)
-	if w := int(a.width); pl.tokens > backend.Verify && pl.capability() >= tensorCores && n.KVType != quant.F32 && (w == 32 || w == 64 || w == 128) {
-		add(pl, fmt.Sprintf("prompt_attend_%v_%d", n.KVType, w), [3]int{ceil(pl.tokens, 64), n.Heads.Heads, 1}, 128, a)
+	blocks := pl.Tokens * gpu.Ceil(n.Heads.Heads/n.KVHeads, gpu.Queries)
+	if w := int(a.width); pl.Tokens > backend.Verify && pl.Chip.Level >= tensorCores && n.KVType != quant.F32 && (w == 32 || w == 64 || w == 128) {
+		pl.Launch(fmt.Sprintf("prompt_attend_%v_%d", n.KVType, w), [3]int{gpu.Ceil(pl.Tokens, 64), n.Heads.Heads, 1}, 128, a)
 		return nil
 	}
-	if pl.tokens > backend.Verify { // enough tokens to fill the card: no parts
-		add(pl, kernel, [3]int{1, n.KVHeads, blocks}, 128, a)
+	if pl.Tokens > backend.Verify { // enough tokens to fill the card: no parts
+		pl.Launch(kernel, [3]int{1, n.KVHeads, blocks}, 128, a)
 		return nil
 	}
-	if pl.capability() >= tensorCores && n.KVType == quant.F16 {
+	if pl.Chip.Level >= tensorCores && n.KVType == quant.F16 {
 		pl.deepAttend(n, &a, lanes)
 	} else {
-		split := max(partPositions, ceil(ceil(n.Context, partsAtMost), 32)*32)
-		pl.parts(&a, split, ceil(n.Context, split))
-		add(pl, kernel, [3]int{int(a.splits), n.KVHeads, blocks}, 128, a)
+		split, splits := gpu.Parts(n.Context)
+		pl.parts(&a, split, splits)
+		pl.Launch(kernel, [3]int{int(a.splits), n.KVHeads, blocks}, 128, a)
 	}
 	if n.Dim%32 == 0 {
 		a.to, _ = pl.quantized(n.Out, false)
 	}
-	add(pl, "merge", [3]int{n.Heads.Heads, pl.tokens, 1}, 512, a)
+	pl.Launch("merge", [3]int{n.Heads.Heads, pl.Tokens, 1}, 512, a)
 	return nil
 }
 
 // parts splits attention into at most splits parts of at least split positions.
 func (pl *planner) parts(a *attendArgs, split, splits int) {
 	a.split, a.splits = int32(split), int32(splits)
-	a.parts = pl.area(areaParts, pl.tokens*int(a.heads)*splits*(int(a.width)+2)*4)
+	a.parts = pl.Reserve(areaParts, pl.Tokens*int(a.heads)*splits*(int(a.width)+2)*4)
 }
 
 // deepAttend is attention of a few tokens on tensor cores. Parts grow with a
@@ -166,10 +152,10 @@ func (pl *planner) deepAttend(n *backend.Attend, a *attendArgs, lanes int) {
 	for slots < min(group, deepQueries) {
 		slots *= 2
 	}
-	chunks := ceil(group, deepQueries)
-	most := max(1, min(deepParts, deepBlocks*pl.processors()/(n.KVHeads*chunks)))
-	pl.parts(a, deepPositions, min(most, ceil(n.Context, deepPositions)))
+	chunks := gpu.Ceil(group, deepQueries)
+	most := max(1, min(deepParts, deepBlocks*pl.Chip.Cores/(n.KVHeads*chunks)))
+	pl.parts(a, deepPositions, min(most, gpu.Ceil(n.Context, deepPositions)))
 	ring := deepRings[lanes]
-	add(pl, fmt.Sprintf("deep_attend_%d", lanes), [3]int{ceil(pl.tokens, deepQueries/slots) * chunks, n.KVHeads, int(a.splits)}, ring.warps*32, *a)
-	pl.launches[len(pl.launches)-1].shared = uint32(ring.warps * ring.tiles * 2 * 16 * (lanes*8 + 8) * 2)
+	l := pl.Launch(fmt.Sprintf("deep_attend_%d", lanes), [3]int{gpu.Ceil(pl.Tokens, deepQueries/slots) * chunks, n.KVHeads, int(a.splits)}, ring.warps*32, *a)
+	l.Shared = uint32(ring.warps * ring.tiles * 2 * 16 * (lanes*8 + 8) * 2)
 }

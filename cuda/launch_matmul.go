@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -18,7 +19,7 @@ const (
 // whether there is one for these columns: others go element by element.
 func (pl *planner) form(t *backend.Tensor, tokens int) (f int32, fast bool) {
 	spec, _ := t.Type.Spec()
-	if spec.Block > 1 && pl.capability() >= tensorCores && pl.shared() >= tileShared && tokens <= backend.Verify && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
+	if spec.Block > 1 && pl.Chip.Level >= tensorCores && pl.Chip.Shared >= tileShared && tokens <= backend.Verify && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
 		return formTile, true
 	}
 	switch t.Type {
@@ -67,7 +68,7 @@ func (p *prepared) is(x product, tokens int) bool {
 func (pl *planner) room(x product) *prepared {
 	width, tokens := x.in.N, x.tokens
 	p := prepared{in: x.in, norm: x.norm, form: x.form, head: x.head, to: quantizedArgs{form: x.form, blocks: int32(width / 32)}}
-	if pl.tokens <= backend.Verify {
+	if pl.Tokens <= backend.Verify {
 		p.side = 1 - pl.ready.side
 	}
 	var bytes int
@@ -86,35 +87,34 @@ func (pl *planner) room(x product) *prepared {
 		p.to.stride = slots(tokens)
 		tokens = held(tokens)
 	}
-	p.to.out = pl.area(areaInput+p.side, bytes*tokens)
+	p.to.out = pl.Reserve(areaInput+p.side, bytes*tokens)
 	if x.form == formInt8 || x.form == formInt8Q8 || x.form == formTile {
-		p.to.scales = pl.area(areaScales+p.side, tokens*width/32*8)
+		p.to.scales = pl.Reserve(areaScales+p.side, tokens*width/32*8)
 	}
 	pl.ready = p
 	return &pl.ready
 }
 
-// squares is where a prepared value's norm has its sums, 0 where the value is
+// squares is where a prepared value's norm has its sums, none where the value is
 // normalized.
-func (pl *planner) squares(p *prepared) uint64 {
+func (pl *planner) squares(p *prepared) ref {
 	if p.norm == nil || p.form != formTile {
-		return 0
+		return ref{}
 	}
-	return pl.area(areaSquares+p.side, pl.tokens*int(p.to.blocks)*4)
+	return pl.Reserve(areaSquares+p.side, pl.Tokens*int(p.to.blocks)*4)
 }
 
-// input gives the activations' address and the values (of float32; else the
+// input gives the activations' memory and the values (of float32; else the
 // bytes) from token to token, preparing them where that has not been done.
-func (pl *planner) input(x product) (at uint64, stride int32, err error) {
+func (pl *planner) input(x product) (at ref, stride int32) {
 	if x.form == formFloat && x.norm == nil && !x.head {
-		at, stride = pl.slice(x.in)
-		if at%16 == 0 && stride%4 == 0 {
-			return at, stride, nil
+		at, stride = pl.Slice(x.in)
+		if at.Off%16 == 0 && stride%4 == 0 {
+			return at, stride
 		}
 	}
 	if x.wide {
-		at, err = pl.spread(x)
-		return at, 0, err
+		return pl.spread(x), 0
 	}
 	stride = int32(x.in.N)
 	switch x.form {
@@ -123,38 +123,35 @@ func (pl *planner) input(x product) (at uint64, stride int32, err error) {
 	case formInt8Q8:
 		stride = stride / 32 * 34
 	}
-	if pl.ready.is(x, pl.tokens) {
-		return pl.ready.to.out, stride, nil
+	if pl.ready.is(x, pl.Tokens) {
+		return pl.ready.to.out, stride
 	}
 	r := pl.room(x)
-	a := prepareArgs{to: r.to, params: pl.params(), squares: pl.squares(r), cols: int32(x.in.N), tokens: int32(pl.tokens), head: bit(x.head)}
-	a.x, a.xStride = pl.slice(x.in)
+	a := prepareArgs{to: r.to, params: pl.Block(), squares: pl.squares(r), cols: int32(x.in.N), tokens: int32(pl.Tokens), head: gpu.Bit(x.head)}
+	a.x, a.xStride = pl.Slice(x.in)
 	if x.norm != nil {
-		if a.weight, err = pl.tensor(x.norm.Weight); err != nil {
-			return 0, 0, err
-		}
-		a.eps = x.norm.Eps
+		a.weight, a.eps = gpu.OfTensor(x.norm.Weight), x.norm.Eps
 	}
 	// For a few tokens a block takes as few columns as it has threads.
 	a.share = prepareThreads
 	if x.tokens > backend.Verify {
-		a.share = int32(ceil(x.in.N, 32) * 32)
+		a.share = int32(gpu.Ceil(x.in.N, 32) * 32)
 	}
-	add(pl, "prepare", [3]int{ceil(x.in.N, int(a.share)), x.tokens, 1}, prepareThreads, a)
-	return r.to.out, stride, nil
+	pl.Launch("prepare", [3]int{gpu.Ceil(x.in.N, int(a.share)), x.tokens, 1}, prepareThreads, a)
+	return r.to.out, stride
 }
 
 // quantized is where the node that writes v should also leave it as int8, when
 // the next node multiplies it so, and the norm it multiplies it by first, if the
 // writer can; the form is formFloat when not.
 func (pl *planner) quantized(v backend.Value, norms bool) (quantizedArgs, *backend.Norm) {
-	if pl.at+1 == len(pl.p.Nodes) || pl.tokens > backend.Verify {
+	if pl.At+1 == len(pl.P.Nodes) || pl.Tokens > backend.Verify {
 		return quantizedArgs{}, nil
 	}
 	var in backend.Slice
 	var norm *backend.Norm
 	var w *backend.Tensor
-	switch n := pl.p.Nodes[pl.at+1].(type) {
+	switch n := pl.P.Nodes[pl.At+1].(type) {
 	case *backend.MatMul:
 		in, norm, w = n.In, n.Norm, n.W[0]
 	case *backend.GateUp:
@@ -162,15 +159,15 @@ func (pl *planner) quantized(v backend.Value, norms bool) (quantizedArgs, *backe
 			return quantizedArgs{}, nil
 		}
 	case *backend.Logits:
-		if in, norm, w = n.In, n.Norm, n.W; pl.tokens > 1 {
+		if in, norm, w = n.In, n.Norm, n.W; pl.Tokens > 1 {
 			return quantizedArgs{}, nil
 		}
 	default:
 		return quantizedArgs{}, nil
 	}
-	f, _ := pl.form(w, pl.tokens)
-	x := product{in: in, norm: norm, tokens: pl.tokens, form: f}
-	if in.V != v || in.N != pl.p.Widths[v] || in.N%32 != 0 || f == formFloat || norm != nil && !(norms && f == formTile) {
+	f, _ := pl.form(w, pl.Tokens)
+	x := product{in: in, norm: norm, tokens: pl.Tokens, form: f}
+	if in.V != v || in.N != pl.P.Widths[v] || in.N%32 != 0 || f == formFloat || norm != nil && !(norms && f == formTile) {
 		return quantizedArgs{}, nil
 	}
 	return pl.room(x).to, norm
@@ -182,29 +179,36 @@ func size(tokens int) (each, groups int) {
 	for each < min(tokens, mostRows) {
 		each *= 2
 	}
-	return each, ceil(tokens, each)
+	return each, gpu.Ceil(tokens, each)
 }
 
-func (pl *planner) matMul(n *backend.MatMul) error {
-	a := matVecArgs{out: pl.value(n.Out), outStride: int32(pl.p.Widths[n.Out])}
+// MatMul implements [gpu.Kernels].
+func (pl *planner) MatMul(n *backend.MatMul) error {
+	var a matVecArgs
+	a.out, a.outStride = pl.Value(n.Out)
 	if n.Add != backend.None {
-		a.add, a.addStride = pl.value(n.Add), int32(pl.p.Widths[n.Add])
+		a.add, a.addStride = pl.Value(n.Add)
 	}
-	return pl.products(product{in: n.In, norm: n.Norm, tokens: pl.tokens}, a, n.Out, n.W)
+	pl.products(product{in: n.In, norm: n.Norm, tokens: pl.Tokens}, a, n.Out, n.W)
+	return nil
 }
 
-func (pl *planner) head(n *backend.Logits) error {
-	a := matVecArgs{out: pl.logits(), outStride: int32(pl.p.Vocab)}
-	return pl.products(product{in: n.In, norm: n.Norm, head: true, tokens: min(pl.tokens, pl.p.LogitRows)}, a, backend.None, []*backend.Tensor{n.W})
+// Logits implements [gpu.Kernels].
+func (pl *planner) Logits(n *backend.Logits) error {
+	x := product{in: n.In, norm: n.Norm, head: true, tokens: min(pl.Tokens, pl.P.LogitRows)}
+	var a matVecArgs
+	a.out, a.outStride = pl.Rows(x.tokens)
+	pl.products(x, a, backend.None, []*backend.Tensor{n.W})
+	return nil
 }
 
 // products multiplies by matrices whose rows follow each other: those of one
 // type in one launch.
-func (pl *planner) products(x product, a matVecArgs, out backend.Value, w []*backend.Tensor) error {
+func (pl *planner) products(x product, a matVecArgs, out backend.Value, w []*backend.Tensor) {
 	if len(w) > 1 {
 		out = backend.None // no launch makes all of it
 	}
-	a.params, a.tokens, a.head, a.cols = pl.params(), int32(pl.tokens), bit(x.head), int32(x.in.N)
+	a.params, a.tokens, a.head, a.cols = pl.Block(), int32(pl.Tokens), gpu.Bit(x.head), int32(x.in.N)
 	for len(w) > 0 {
 		f, fast := pl.form(w[0], x.tokens)
 		n := 1
@@ -220,39 +224,28 @@ func (pl *planner) products(x product, a matVecArgs, out backend.Value, w []*bac
 			f = formBrain
 		}
 		x.form = f
-		var err error
-		if a.x, a.xStride, err = pl.input(x); err != nil {
-			return err
-		}
+		a.x, a.xStride = pl.input(x)
 		a.scales = pl.ready.to.scales
 		rows := 0
 		for i := range a.ends {
 			if i < n {
-				if a.w[i], err = pl.tensor(w[i]); err != nil {
-					return err
-				}
+				a.w[i] = gpu.OfTensor(w[i])
 				rows += w[i].Rows
 			}
 			a.ends[i] = int32(rows)
 		}
 		a.kind = int32(w[0].Type)
-		if err := pl.product(w[0], nil, fast, x, rows, a, out); err != nil {
-			return err
-		}
-		a.out += 4 * uint64(rows)
-		if a.add != 0 {
-			a.add += 4 * uint64(rows)
-		}
+		pl.product(w[0], nil, fast, x, rows, a, out)
+		a.out, a.add = a.out.Skip(4*rows), a.add.Skip(4*rows)
 		w = w[n:]
 	}
-	return nil
 }
 
 // tiles reports whether tensor cores multiply: quantized weights by more tokens
 // than must have the bits of one.
 func (pl *planner) tiles(w *backend.Tensor, tokens int) bool {
 	spec, _ := w.Type.Spec()
-	return pl.capability() >= tensorCores && tokens > backend.Verify && spec.Block > 1 && w.Cols%64 == 0
+	return pl.Chip.Level >= tensorCores && tokens > backend.Verify && spec.Block > 1 && w.Cols%64 == 0
 }
 
 const (
@@ -264,7 +257,7 @@ const (
 
 // product launches a kernel over rows of w's type; up is set where w is a gate,
 // out is what the launch makes the whole of, or None.
-func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int, a matVecArgs, out backend.Value) error {
+func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int, a matVecArgs, out backend.Value) {
 	vector, tiled, each := "matvec", "gemm", tileRows
 	if up != nil {
 		vector, tiled, each = "gateup", "gemmgate", tileRows/2
@@ -274,49 +267,45 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 		pl.wideProduct(w, up != nil, rows, a)
 	case x.tiles:
 		tokens := 128
-		if ceil(rows, each)*ceil(x.tokens, tokens) < enough {
+		if gpu.Ceil(rows, each)*gpu.Ceil(x.tokens, tokens) < enough {
 			tokens = 64
 		}
-		add(pl, fmt.Sprintf("%s_%v_%d", tiled, w.Type, tokens), [3]int{ceil(rows, each), ceil(x.tokens, tokens), 1}, 256, a)
-		pl.launches[len(pl.launches)-1].shared = uint32(2 * (tileRows + tokens) * tilePitch)
+		l := pl.Launch(fmt.Sprintf("%s_%v_%d", tiled, w.Type, tokens), [3]int{gpu.Ceil(rows, each), gpu.Ceil(x.tokens, tokens), 1}, 256, a)
+		l.Shared = uint32(2 * (tileRows + tokens) * tilePitch)
 	case x.form == formTile:
-		return pl.rows(w, up != nil, x, a, out)
+		pl.rows(w, up != nil, x, a, out)
 	case !fast:
-		add(pl, vector+"_any", [3]int{ceil(rows, warps), x.tokens, 1}, 32*warps, a)
+		pl.Launch(vector+"_any", [3]int{gpu.Ceil(rows, warps), x.tokens, 1}, 32*warps, a)
 	default:
 		each, groups := size(x.tokens)
 		perBlock := warps
 		if each > 1 && up == nil && x.form == formFloat {
 			perBlock *= 2 // float types take two rows a warp
 		}
-		add(pl, fmt.Sprintf("%s_%v_%d", vector, w.Type, each), [3]int{ceil(rows, perBlock), groups, 1}, 32*warps, a)
+		pl.Launch(fmt.Sprintf("%s_%v_%d", vector, w.Type, each), [3]int{gpu.Ceil(rows, perBlock), groups, 1}, 32*warps, a)
 	}
-	return nil
 }
 
-func (pl *planner) gateUp(n *backend.GateUp) error {
-	f, fast := pl.form(n.Gate, pl.tokens)
+// GateUp implements [gpu.Kernels].
+func (pl *planner) GateUp(n *backend.GateUp) error {
+	f, fast := pl.form(n.Gate, pl.Tokens)
 	if n.Up.Type != n.Gate.Type {
 		f, fast = formFloat, false
 	}
-	ws, err := pl.tensors(n.Gate, n.Up)
-	if err != nil {
-		return err
-	}
 	rows := int32(n.Gate.Rows)
 	a := matVecArgs{
-		w: [4]uint64{ws[0], ws[1]}, out: pl.value(n.Out), params: pl.params(), ends: [4]int32{rows, rows, rows, rows},
-		cols: int32(n.In.N), outStride: int32(pl.p.Widths[n.Out]), tokens: int32(pl.tokens), kind: int32(n.Gate.Type), kind2: int32(n.Up.Type),
+		w: [4]ref{gpu.OfTensor(n.Gate), gpu.OfTensor(n.Up)}, params: pl.Block(), ends: [4]int32{rows, rows, rows, rows},
+		cols: int32(n.In.N), tokens: int32(pl.Tokens), kind: int32(n.Gate.Type), kind2: int32(n.Up.Type),
 	}
-	x := product{in: n.In, norm: n.Norm, tokens: pl.tokens, form: f}
+	a.out, a.outStride = pl.Value(n.Out)
+	x := product{in: n.In, norm: n.Norm, tokens: pl.Tokens, form: f}
 	if x.wide = n.Up.Type == n.Gate.Type && pl.wide(n.Gate, x); x.wide {
 		x.form = wideForm(n.Gate)
 	} else if x.tiles = fast && pl.tiles(n.Gate, x.tokens); x.tiles {
 		x.form = formBrain
 	}
-	if a.x, a.xStride, err = pl.input(x); err != nil {
-		return err
-	}
+	a.x, a.xStride = pl.input(x)
 	a.scales = pl.ready.to.scales
-	return pl.product(n.Gate, n.Up, fast, x, n.Gate.Rows, a, n.Out)
+	pl.product(n.Gate, n.Up, fast, x, n.Gate.Rows, a, n.Out)
+	return nil
 }

@@ -2,27 +2,22 @@ package cuda
 
 import (
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 )
 
-// Of the ranking of rows of logits.
-const (
-	rankSlice   = 4096 // logits that a block sorts
-	rankThreads = 1024
-	rankWords   = 2*backend.Ranked + 1 // of a row's result: logits, tokens, the sum
-)
+const rankThreads = 1024
 
-// rank appends the ranking of the rows of a short pass; it ends at once where
-// none is asked for.
-func (pl *planner) rank() {
-	if pl.p.LogitRows == 0 || pl.p.Vocab == 0 || pl.p.Tokens > backend.Verify {
-		return
-	}
-	rows, slices := min(pl.tokens, pl.p.LogitRows), ceil(pl.p.Vocab, rankSlice)
+// Rank implements [gpu.Kernels]. The launches end at once where no ranking is
+// asked for.
+func (pl *planner) Rank() {
+	rows, slices := min(pl.Tokens, pl.P.LogitRows), gpu.Ceil(pl.P.Vocab, gpu.RankSlice)
 	a := rankArgs{
-		logits: pl.logits(), params: pl.params(), recent: pl.params() + 4*uint64(paramTokens+pl.p.Tokens),
-		keys: pl.area(areaParts, rows*slices*backend.Ranked*8), sums: pl.area(areaSquares, rows*slices*8), out: pl.best(),
-		vocab: int32(pl.p.Vocab), tokens: int32(pl.tokens), slices: int32(slices),
+		params: pl.Block(), recent: pl.Block().Skip(4 * (gpu.ParamTokens + pl.P.Tokens)),
+		keys: pl.Reserve(areaParts, rows*slices*backend.Ranked*8), sums: pl.Reserve(areaSquares, rows*slices*8),
+		out:   ref{Area: gpu.Best, Bytes: 4 * gpu.RankWords * rows},
+		vocab: int32(pl.P.Vocab), tokens: int32(pl.Tokens), slices: int32(slices),
 	}
-	add(pl, "rank", [3]int{slices, rows, 1}, rankThreads, a)
-	add(pl, "best", [3]int{rows, 1, 1}, rankThreads, a)
+	a.logits, _ = pl.Rows(rows)
+	pl.Launch("rank", [3]int{slices, rows, 1}, rankThreads, a)
+	pl.Launch("best", [3]int{rows, 1, 1}, rankThreads, a)
 }

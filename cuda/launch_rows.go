@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -28,7 +29,7 @@ var pitches = map[quant.Type]int{quant.Q8_0: 272, quant.Q4_0: 144, quant.Q4_K: 1
 
 // rows launches products on tensor cores with few tokens. A block makes 32 rows
 // of a single token, which it prepares for the next product, or 16 of several.
-func (pl *planner) rows(w *backend.Tensor, gate bool, x product, v matVecArgs, out backend.Value) error {
+func (pl *planner) rows(w *backend.Tensor, gate bool, x product, v matVecArgs, out backend.Value) {
 	kernel, matrices, tall := "rows", 1, 1
 	if gate {
 		kernel, matrices = "rowsgate", 2
@@ -46,27 +47,22 @@ func (pl *planner) rows(w *backend.Tensor, gate bool, x product, v matVecArgs, o
 		if out != backend.None {
 			var norm *backend.Norm
 			if a.to, norm = pl.quantized(out, true); norm != nil {
-				var err error
-				if a.next, err = pl.tensor(norm.Weight); err != nil {
-					return err
-				}
+				a.next = gpu.OfTensor(norm.Weight)
 				a.squares = pl.squares(&pl.ready)
 			}
 		}
 	}
-	if x.tokens == 1 && !gate && a.to.form == formFloat && pl.capability() == hopper {
+	if x.tokens == 1 && !gate && a.to.form == formFloat && pl.Chip.Level == hopper {
 		kernel, tall = "rowshalf", 1 // several blocks a multiprocessor
 	}
 	memory := stages * (matrices*tallRows*pitches[w.Type] + held(x.tokens)*stepInput) // of a warp
-	if gate && pl.capability() >= hopper && pitches[w.Type] > longRows {
+	if gate && pl.Chip.Level >= hopper && pitches[w.Type] > longRows {
 		memory = matrices*tallRows*lonePitch + stages*held(x.tokens)*stepInput
 	}
 	blocks := tilesOf(&v, tall*tallRows)
-	add(pl, fmt.Sprintf("%s_%v_%d", kernel, w.Type, held(x.tokens)), [3]int{blocks, 1, 1}, 32*warps*tall, a)
-	l := &pl.launches[len(pl.launches)-1]
-	l.shared = uint32(warps * tall * memory)
-	l.what = fmt.Sprintf(" %dx%d", v.ends[3], w.Cols)
-	return nil
+	l := pl.Launch(fmt.Sprintf("%s_%v_%d", kernel, w.Type, held(x.tokens)), [3]int{blocks, 1, 1}, 32*warps*tall, a)
+	l.Shared = uint32(warps * tall * memory)
+	l.Note = fmt.Sprintf(" %dx%d", v.ends[3], w.Cols)
 }
 
 // tilesOf is how many tiles of the given rows a product's matrices have; a gate's
@@ -74,7 +70,7 @@ func (pl *planner) rows(w *backend.Tensor, gate bool, x product, v matVecArgs, o
 func tilesOf(v *matVecArgs, rows int) (tiles int) {
 	begin := int32(0)
 	for _, end := range v.ends {
-		tiles += ceil(int(end-begin), rows)
+		tiles += gpu.Ceil(int(end-begin), rows)
 		begin = end
 	}
 	return tiles
@@ -91,5 +87,5 @@ func slots(tokens int) int32 {
 
 func held(tokens int) int {
 	s := int(slots(tokens))
-	return ceil(tokens, s) * s
+	return gpu.Ceil(tokens, s) * s
 }

@@ -2,9 +2,9 @@ package cuda
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 )
 
 // What kernels for prompts take.
@@ -19,33 +19,27 @@ const (
 
 // long reports whether a pass takes kernels made for prompts, of chips that copy
 // to shared memory on their own.
-func (pl *planner) long() bool { return pl.tokens > backend.Verify && pl.capability() >= tensorCores }
+func (pl *planner) long() bool { return pl.Tokens > backend.Verify && pl.Chip.Level >= tensorCores }
 
-func (pl *planner) conv(n *backend.Conv) error {
-	ws, err := pl.tensors(n.W, n.Bias)
-	if err != nil {
-		return err
-	}
+// Conv implements [gpu.Kernels].
+func (pl *planner) Conv(n *backend.Conv) error {
 	a := convArgs{
-		channelMap: constantOf(pl, n.Map), w: ws[0], bias: ws[1], out: pl.value(n.Out), params: pl.params(),
-		channels: int32(n.W.Rows), width: int32(n.In.N), taps: int32(n.Taps),
-		outStride: int32(pl.p.Widths[n.Out]), tokens: int32(pl.tokens), logged: bit(pl.p.Logged),
+		channelMap: gpu.Constant(pl.Planner, n.Map), w: gpu.OfTensor(n.W), bias: gpu.OfTensor(n.Bias), window: gpu.OfState(n.Window), params: pl.Block(),
+		channels: int32(n.W.Rows), width: int32(n.In.N), taps: int32(n.Taps), tokens: int32(pl.Tokens), logged: gpu.Bit(pl.P.Logged),
 	}
-	a.in, a.inStride = pl.slice(n.In)
-	if a.window, err = pl.state(n.Window); err != nil {
-		return err
-	}
+	a.in, a.inStride = pl.Slice(n.In)
+	a.out, a.outStride = pl.Value(n.Out)
 	switch {
-	case pl.scanConvolves(pl.at):
+	case pl.scanConvolves(pl.At):
 	case pl.long() && n.Taps == promptTaps:
-		add(pl, "prompt_conv", [3]int{ceil(n.W.Rows, 256), ceil(pl.tokens, promptRun), 1}, 256, a)
+		pl.Launch("prompt_conv", [3]int{gpu.Ceil(n.W.Rows, 256), gpu.Ceil(pl.Tokens, promptRun), 1}, 256, a)
 	default:
-		add(pl, "conv", [3]int{ceil(n.W.Rows, 256), pl.tokens, 1}, 256, a)
+		pl.Launch("conv", [3]int{gpu.Ceil(n.W.Rows, 256), pl.Tokens, 1}, 256, a)
 	}
-	if pl.scanReads(n.In.V) {
-		pl.window = &a
+	if pl.ScanReads(n.In.V) {
+		pl.window.Keep(a, n.In.N)
 	} else {
-		add(pl, "window", [3]int{ceil(n.In.N, 256), 1, 1}, 256, a)
+		pl.Launch("window", [3]int{gpu.Ceil(n.In.N, gpu.WindowBlock), 1, 1}, gpu.WindowBlock, a)
 	}
 	return nil
 }
@@ -53,12 +47,12 @@ func (pl *planner) conv(n *backend.Conv) error {
 // scanConvolves reports whether the node is a convolution that the next node,
 // the one reader of what it makes, takes into its launch.
 func (pl *planner) scanConvolves(at int) bool {
-	if at < 0 || at+1 == len(pl.p.Nodes) || !pl.p.Logged || pl.tokens > backend.Verify {
+	if at < 0 || at+1 == len(pl.P.Nodes) || !pl.P.Logged || pl.Tokens > backend.Verify {
 		return false
 	}
-	c, ok := pl.p.Nodes[at].(*backend.Conv)
-	s, next := pl.p.Nodes[at+1].(*backend.Scan2)
-	if !ok || !next || c.Taps != promptTaps || pl.readers(c.Out) > 1 {
+	c, ok := pl.P.Nodes[at].(*backend.Conv)
+	s, next := pl.P.Nodes[at+1].(*backend.Scan2)
+	if !ok || !next || c.Taps != promptTaps || pl.Readers(c.Out) > 1 {
 		return false
 	}
 	if s.X.V != c.Out || s.B.V != c.Out || s.C.V != c.Out || s.Dt.V == c.Out || s.Z.V == c.Out {
@@ -68,160 +62,91 @@ func (pl *planner) scanConvolves(at int) bool {
 	// B must be of some head, which leaves it for the log. The kernel takes 16 bytes
 	// of a state or the log at a time.
 	return (s.Dt.V == c.In.V || s.Z.V == c.In.V) && s.X.N/s.P <= s.Heads && s.B.N/s.N <= s.Heads &&
-		s.N == scan2States(s.N) && (s.Heads|s.X.N)%4 == 0
+		s.N == gpu.Double(scan2Lanes, s.N) && (s.Heads|s.X.N)%4 == 0
 }
 
-// scanReads reports whether a scan comes before the next convolution and reads
-// v, so that v is still there when it runs and the window can move on then.
-func (pl *planner) scanReads(v backend.Value) bool {
-	for _, n := range pl.p.Nodes[pl.at+1:] {
-		switch n.(type) {
-		case *backend.Conv:
-			return false
-		case *backend.Scan1, *backend.Scan2:
-			return slices.Contains(n.Reads(), v)
-		}
-	}
-	return false
-}
-
-// takeWindow gives the window to move on, and the blocks that takes.
-func (pl *planner) takeWindow() (a convArgs, blocks int) {
-	if pl.window != nil {
-		a, pl.window = *pl.window, nil
-	}
-	return a, ceil(int(a.width), 256)
-}
-
-func (pl *planner) scan1(n *backend.Scan1) error {
-	ws, err := pl.tensors(n.A, n.D, n.DtBias)
+// Scan1 implements [gpu.Kernels].
+func (pl *planner) Scan1(n *backend.Scan1) error {
+	lanes, err := gpu.Scan1Lanes(n.N)
 	if err != nil {
 		return err
 	}
 	a := scan1Args{
-		a: ws[0], d: ws[1], bias: ws[2], out: pl.value(n.Out), outStride: int32(pl.p.Widths[n.Out]), params: pl.params(),
+		a: gpu.OfTensor(n.A), d: gpu.OfTensor(n.D), bias: gpu.OfTensor(n.DtBias), h: gpu.OfState(n.H), log: gpu.OfState(n.Log), params: pl.Block(),
 		channels: int32(n.Z.N), states: int32(n.N), xs: int32(n.X.N), bs: int32(n.B.N), cs: int32(n.C.N),
-		tokens: int32(pl.tokens), logged: bit(pl.p.Logged), lanes: 1,
+		tokens: int32(pl.Tokens), logged: gpu.Bit(pl.P.Logged), lanes: lanes,
 	}
-	for int(a.lanes) < n.N {
-		a.lanes *= 2
-	}
-	if a.lanes > 32 {
-		return fmt.Errorf("a Mamba scan with %d states a channel (at most 32)", n.N)
-	}
-	a.x, a.xStride = pl.slice(n.X)
-	a.dt, a.dtStride = pl.slice(n.Dt)
-	a.b, a.bStride = pl.slice(n.B)
-	a.c, a.cStride = pl.slice(n.C)
-	a.z, a.zStride = pl.slice(n.Z)
-	if a.h, err = pl.state(n.H); err != nil {
-		return err
-	}
-	if a.log, err = pl.state(n.Log); err != nil {
-		return err
-	}
+	a.out, a.outStride = pl.Value(n.Out)
+	a.x, a.xStride = pl.Slice(n.X)
+	a.dt, a.dtStride = pl.Slice(n.Dt)
+	a.b, a.bStride = pl.Slice(n.B)
+	a.c, a.cStride = pl.Slice(n.C)
+	a.z, a.zStride = pl.Slice(n.Z)
 	if pl.long() {
-		add(pl, fmt.Sprintf("prompt_scan1_%d", max(a.lanes, promptLanes)), [3]int{ceil(n.Z.N*promptLanes, 128), 1, 1}, 128, a)
+		pl.Launch(fmt.Sprintf("prompt_scan1_%d", max(a.lanes, promptLanes)), [3]int{gpu.Ceil(n.Z.N*promptLanes, 128), 1, 1}, 128, a)
 	} else {
-		add(pl, "scan1", [3]int{ceil(n.Z.N*int(a.lanes), 128), 1, 1}, 128, a)
+		pl.Launch("scan1", [3]int{gpu.Ceil(n.Z.N*int(a.lanes), 128), 1, 1}, 128, a)
 	}
 	after := after1Args{scan: a}
 	after.to, _ = pl.quantized(n.Out, false)
-	log, window := 0, 0
-	if pl.p.Logged {
-		log = ceil(backend.Scan1LogWidth(n.Z.N, n.X.N, n.B.N), 256)
-	}
-	after.conv, window = pl.takeWindow()
+	log, window := pl.LogBlocks(backend.Scan1LogWidth(n.Z.N, n.X.N, n.B.N)), 0
+	after.conv, window = pl.window.Take()
 	after.logBlocks, after.windowBlocks = int32(log), int32(window)
-	if blocks := log + window + ceil(int(after.to.blocks), 8); blocks > 0 {
-		add(pl, "after1", [3]int{blocks, 1, 1}, 256, after)
+	if blocks := log + window + gpu.Ceil(int(after.to.blocks), 8); blocks > 0 {
+		pl.Launch("after1", [3]int{blocks, 1, 1}, 256, after)
 	}
 	return nil
 }
 
-// scan2Rows is how many rows of a head's state a block holds, scan2Lanes how
-// many threads one row has.
-const scan2Rows, scan2Lanes = 16, 8
+// scan2Lanes is how many threads a row of a head's state has.
+const scan2Lanes = 8
 
-// scan2States is how many states a row has room for in a block.
-func scan2States(n int) int {
-	states := scan2Lanes
-	for states < n {
-		states *= 2
-	}
-	return states
-}
-
-func (pl *planner) scan2(n *backend.Scan2) error {
-	ws, err := pl.tensors(n.A, n.D, n.DtBias, n.NormWeight)
+// Scan2 implements [gpu.Kernels].
+func (pl *planner) Scan2(n *backend.Scan2) error {
+	states, err := gpu.Scan2States(scan2Lanes, n.N)
 	if err != nil {
 		return err
 	}
 	a := scan2Args{
-		a: ws[0], d: ws[1], bias: ws[2], out: pl.value(n.Out), outStride: int32(pl.p.Widths[n.Out]), params: pl.params(),
+		a: gpu.OfTensor(n.A), d: gpu.OfTensor(n.D), bias: gpu.OfTensor(n.DtBias), h: gpu.OfState(n.H), log: gpu.OfState(n.Log), params: pl.Block(),
 		heads: int32(n.Heads), p: int32(n.P), n: int32(n.N), xs: int32(n.X.N), bs: int32(n.B.N), cs: int32(n.C.N),
-		tokens: int32(pl.tokens), logged: bit(pl.p.Logged),
+		tokens: int32(pl.Tokens), logged: gpu.Bit(pl.P.Logged),
 	}
-	states := scan2States(n.N)
-	if states > 256 {
-		return fmt.Errorf("a Mamba-2 scan with %d states a row (at most 256)", n.N)
-	}
-	a.x, a.xStride = pl.slice(n.X)
-	a.b, a.bStride = pl.slice(n.B)
-	a.c, a.cStride = pl.slice(n.C)
-	a.dt, a.dtStride = pl.slice(n.Dt)
-	a.z, a.zStride = pl.slice(n.Z)
-	if a.h, err = pl.state(n.H); err != nil {
-		return err
-	}
-	if a.log, err = pl.state(n.Log); err != nil {
-		return err
-	}
+	a.out, a.outStride = pl.Value(n.Out)
+	a.x, a.xStride = pl.Slice(n.X)
+	a.b, a.bStride = pl.Slice(n.B)
+	a.c, a.cStride = pl.Slice(n.C)
+	a.dt, a.dtStride = pl.Slice(n.Dt)
+	a.z, a.zStride = pl.Slice(n.Z)
 	kernel := "scan2"
 	switch {
 	case pl.long():
 		kernel, states = "prompt_scan2", max(states, promptStates)
-	case !pl.p.Logged:
+	case !pl.P.Logged:
 		kernel = "scan2_long"
 	}
-	grid := [3]int{ceil(n.P, scan2Rows), n.Heads, 1}
-	if pl.scanConvolves(pl.at - 1) {
-		add(pl, fmt.Sprintf("scan2_conv_%d", states), grid, scan2Rows*scan2Lanes+32, convScan2Args{a, *pl.window, int32(n.X.Off), int32(n.B.Off), int32(n.C.Off)})
-		pl.launches[len(pl.launches)-1].shared = uint32(4 * pl.tokens * (2*states + scan2Rows + 2))
+	grid := [3]int{gpu.Ceil(n.P, gpu.Scan2Rows), n.Heads, 1}
+	if pl.scanConvolves(pl.At - 1) {
+		l := pl.Launch(fmt.Sprintf("scan2_conv_%d", states), grid, gpu.Scan2Rows*scan2Lanes+32, convScan2Args{a, pl.window.Args(), int32(n.X.Off), int32(n.B.Off), int32(n.C.Off)})
+		l.Shared = uint32(4 * pl.Tokens * (2*states + gpu.Scan2Rows + 2))
 	} else {
-		add(pl, fmt.Sprintf("%s_%d", kernel, states), grid, scan2Rows*scan2Lanes, a)
+		pl.Launch(fmt.Sprintf("%s_%d", kernel, states), grid, gpu.Scan2Rows*scan2Lanes, a)
 	}
 	size := n.Heads * n.P / n.NormGroups
-	after := after2Args{scan: a, weight: ws[3], groups: int32(n.NormGroups), size: int32(size), parts: 1, eps: n.NormEps}
+	after := after2Args{scan: a, weight: gpu.OfTensor(n.NormWeight), groups: int32(n.NormGroups), size: int32(size), parts: 1, eps: n.NormEps}
 	if size%32 == 0 {
 		after.to, _ = pl.quantized(n.Out, false)
 	}
-	if after.to.form != formFloat && pl.readers(n.Out) == 1 {
-		after.parts = int32(ceil(size, afterColumns))
+	if after.to.form != formFloat && pl.Readers(n.Out) == 1 {
+		after.parts = int32(gpu.Ceil(size, afterColumns))
 	}
-	log, window := 0, 0
-	if pl.p.Logged {
-		log = ceil(backend.Scan2LogWidth(n.Heads, n.X.N, n.B.N), 256)
-	}
-	after.conv, window = pl.takeWindow()
+	log, window := pl.LogBlocks(backend.Scan2LogWidth(n.Heads, n.X.N, n.B.N)), 0
+	after.conv, window = pl.window.Take()
 	after.logBlocks, after.windowBlocks = int32(log), int32(window)
 	if pl.long() && size <= promptGroup {
-		add(pl, "prompt_after2", [3]int{ceil(n.NormGroups*pl.tokens, 8) + window, 1, 1}, 256, after)
+		pl.Launch("prompt_after2", [3]int{gpu.Ceil(n.NormGroups*pl.Tokens, 8) + window, 1, 1}, 256, after)
 	} else {
-		add(pl, "after2", [3]int{n.NormGroups*int(after.parts)*pl.tokens + log + window, 1, 1}, 256, after)
+		pl.Launch("after2", [3]int{n.NormGroups*int(after.parts)*pl.Tokens + log + window, 1, 1}, 256, after)
 	}
 	return nil
-}
-
-// readers is how many nodes, or callers, read a value.
-func (pl *planner) readers(v backend.Value) (n int) {
-	for _, node := range pl.p.Nodes {
-		if slices.Contains(node.Reads(), v) {
-			n++
-		}
-	}
-	if slices.Contains(pl.p.Outputs, v) {
-		n++
-	}
-	return n
 }

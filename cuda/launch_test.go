@@ -9,12 +9,10 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/conform"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/backend/host"
 	"github.com/mil-run/mil/quant"
 )
-
-// chips are compute capabilities and the bytes of shared memory a block may have.
-var chips = map[int]int{75: 64 << 10, 80: 163 << 10, 86: 99 << 10, 89: 99 << 10, 90: hopperShared, 120: 99 << 10}
 
 // paper is a backend that only plans, and checks what it planned.
 type paper struct {
@@ -30,15 +28,15 @@ func (p *paper) Compile(g *backend.Program) (backend.Exec, error) {
 		if tokens > g.Tokens {
 			break
 		}
-		for cc, shared := range chips {
-			launches, err := plan(g, tokens, &paperMemory{program: g, cc: cc, most: shared})
+		for _, chip := range Chips {
+			s, err := plan(g, tokens, chip)
 			if err != nil {
 				return nil, err
 			}
-			for _, l := range launches {
+			for _, l := range s.Launches {
 				p.check(&l)
-				if own := 4 << 10; l.shared > 0 && int(l.shared)+own > shared {
-					p.t.Errorf("%s takes %d bytes of shared memory and some of its own, compute capability %d gives %d", l.kernel, l.shared, cc, shared)
+				if own := 4 << 10; l.Shared > 0 && int(l.Shared)+own > chip.Shared {
+					p.t.Errorf("%s takes %d bytes of shared memory and some of its own, compute capability %s gives %d", l.Kernel, l.Shared, chip.Name, chip.Shared)
 				}
 			}
 		}
@@ -46,21 +44,21 @@ func (p *paper) Compile(g *backend.Program) (backend.Exec, error) {
 	return &blank{g}, nil
 }
 
-func (p *paper) check(l *launch) {
-	size, ok := p.sizes[l.kernel]
+func (p *paper) check(l *gpu.Launch) {
+	size, ok := p.sizes[l.Kernel]
 	switch {
 	case !ok:
-		p.t.Errorf("no kernel %s", l.kernel)
-	case size != l.size:
-		p.t.Errorf("%s takes %d bytes of arguments, gets %d", l.kernel, size, l.size)
+		p.t.Errorf("no kernel %s", l.Kernel)
+	case size != len(l.Args):
+		p.t.Errorf("%s takes %d bytes of arguments, gets %d", l.Kernel, size, len(l.Args))
 	}
 	for i := range 3 {
-		if l.grid[i] == 0 || l.block[i] == 0 || i > 0 && l.grid[i] > 65535 {
-			p.t.Errorf("%s: grid %v of blocks %v", l.kernel, l.grid, l.block)
+		if l.Grid[i] == 0 || l.Block[i] == 0 || i > 0 && l.Grid[i] > 65535 {
+			p.t.Errorf("%s: grid %v of blocks %v", l.Kernel, l.Grid, l.Block)
 		}
 	}
-	if n := l.block[0] * l.block[1] * l.block[2]; n > 1024 || n%32 != 0 && n > 32 {
-		p.t.Errorf("%s: blocks of %v threads", l.kernel, l.block)
+	if n := l.Block[0] * l.Block[1] * l.Block[2]; n > 1024 || n%32 != 0 && n > 32 {
+		p.t.Errorf("%s: blocks of %v threads", l.Kernel, l.Block)
 	}
 }
 
@@ -70,32 +68,6 @@ func (b *blank) Run(p *backend.Params) ([]float32, error) {
 	return make([]float32, p.Logits*b.p.Vocab), nil
 }
 func (*blank) Close() error { return nil }
-
-// paperMemory gives addresses that nothing lies at.
-type paperMemory struct {
-	program *backend.Program
-	cc      int
-	most    int // bytes of shared memory a block may have
-	next    uint64
-}
-
-func (m *paperMemory) take(n int) uint64 {
-	m.next += 256
-	at := m.next
-	m.next += uint64(n+255) &^ 255
-	return at
-}
-func (m *paperMemory) tensor(t *backend.Tensor) (uint64, error) { return m.take(t.Bytes()), nil }
-func (m *paperMemory) state(s *backend.State) (uint64, error)   { return m.take(s.Bytes), nil }
-func (m *paperMemory) value(v backend.Value) uint64             { return 1<<40 + uint64(v)<<24 }
-func (m *paperMemory) capability() int                          { return m.cc }
-func (m *paperMemory) shared() int                              { return m.most }
-func (m *paperMemory) processors() int                          { return hopperSMs }
-func (m *paperMemory) params() uint64                           { return 256 }
-func (m *paperMemory) logits() uint64                           { return 512 }
-func (m *paperMemory) best() uint64                             { return 768 }
-func (m *paperMemory) scratch(n int) uint64                     { return m.take(n) }
-func (m *paperMemory) constant(b []byte) uint64                 { return m.take(len(b)) }
 
 // arguments gives the size of every kernel's argument struct.
 func arguments(t *testing.T) map[string]int {
@@ -147,9 +119,9 @@ func TestPlan(t *testing.T) {
 		t.Fatal("no kernels")
 	}
 	for _, tokens := range []int{1, backend.Verify, 2048} {
-		e := &exec{p: &backend.Program{Tokens: tokens}, params: make([]int32, paramTokens+tokens+backend.RankWindow)}
-		l := e.loadParams(tokens)
-		(&paper{t: t, sizes: sizes}).check(&l)
+		g := &backend.Program{Tokens: tokens}
+		l := (&exec{p: g, params: make([]int32, gpu.ParamWords(g))}).loadParams(tokens)
+		(&paper{t: t, sizes: sizes}).check(&gpu.Launch{Kernel: l.kernel, Grid: l.grid, Block: l.block, Args: make([]byte, l.size)})
 	}
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -11,10 +12,8 @@ import (
 // bfloat16 in scratch memory, then multiplied as they lie.
 const (
 	hopper        = 90
-	hopperSMs     = 132
-	hopperShared  = 227 << 10 // bytes of shared memory a block may have
-	hopperVersion = 12000     // the oldest driver that compiles what is made for it
-	tileSide      = 128       // rows of a tile
+	hopperVersion = 12000 // the oldest driver that compiles what is made for it
+	tileSide      = 128   // rows of a tile
 	tileCols      = 64
 	tileBytes     = 2 * tileSide * tileCols
 	wideBlock     = 288
@@ -32,7 +31,7 @@ func (pl *planner) wide(w *backend.Tensor, x product) bool {
 	if spec, _ := w.Type.Spec(); spec.Block > 1 {
 		fits = w.Cols%tileCols == 0
 	}
-	return fits && pl.capability() == hopper && x.tokens >= wideTokens && !x.head
+	return fits && pl.Chip.Level == hopper && x.tokens >= wideTokens && !x.head
 }
 
 // wideParts is how many bfloat16 a weight is the sum of.
@@ -56,26 +55,23 @@ func wideForm(w *backend.Tensor) int32 {
 }
 
 // spread prepares activations as tiles.
-func (pl *planner) spread(x product) (at uint64, err error) {
+func (pl *planner) spread(x product) ref {
 	a := spreadArgs{cols: int32(x.in.N), parts: 1}
 	if x.form == formFine {
 		a.parts = 3
 	}
-	a.out = pl.area(areaInput, ceil(x.tokens, tileSide)*ceil(x.in.N, tileCols)*tileBytes*int(a.parts))
-	if pl.ready.is(x, pl.tokens) {
-		return a.out, nil
+	a.out = pl.Reserve(areaInput, gpu.Ceil(x.tokens, tileSide)*gpu.Ceil(x.in.N, tileCols)*tileBytes*int(a.parts))
+	if pl.ready.is(x, pl.Tokens) {
+		return a.out
 	}
 	pl.ready = prepared{in: x.in, norm: x.norm, form: x.form}
-	a.x, a.xStride = pl.slice(x.in)
-	a.aligned = bit(a.x%16 == 0 && a.xStride%4 == 0)
+	a.x, a.xStride = pl.Slice(x.in)
+	a.aligned = gpu.Bit(a.x.Off%16 == 0 && a.xStride%4 == 0)
 	if x.norm != nil {
-		if a.weight, err = pl.tensor(x.norm.Weight); err != nil {
-			return 0, err
-		}
-		a.eps = x.norm.Eps
+		a.weight, a.eps = gpu.OfTensor(x.norm.Weight), x.norm.Eps
 	}
-	add(pl, "spread", [3]int{x.tokens, 1, 1}, 256, a)
-	return a.out, nil
+	pl.Launch("spread", [3]int{x.tokens, 1, 1}, 256, a)
+	return a.out
 }
 
 // wideProduct multiplies by rows of w's type, as many at a time as the scratch
@@ -83,18 +79,18 @@ func (pl *planner) spread(x product) (at uint64, err error) {
 func (pl *planner) wideProduct(w *backend.Tensor, gate bool, rows int, v matVecArgs) {
 	kernel, each := "wide", 1 // tiles' rows for one of the output
 	if gate {
-		kernel, each, rows = "widegate", 2, ceil(rows, 8)*8
+		kernel, each, rows = "widegate", 2, gpu.Ceil(rows, 8)*8
 	}
-	parts, cols, tokens := wideParts(w.Type), ceil(w.Cols, tileCols)*tileCols, ceil(pl.tokens, tileSide)
+	parts, cols, tokens := wideParts(w.Type), gpu.Ceil(w.Cols, tileCols)*tileCols, gpu.Ceil(pl.Tokens, tileSide)
 	side := 256
-	if waves(each*rows, 128, tokens)*11 < waves(each*rows, 256, tokens)*20 {
+	if pl.waves(each*rows, 128, tokens)*11 < pl.waves(each*rows, 256, tokens)*20 {
 		side = 128
 	}
 	most := max(wideBytes/(2*cols*parts)/256, 1) * 256
-	e := expandArgs{w: v.w, ends: v.ends, cols: int32(w.Cols), gate: bit(gate)}
-	e.out = pl.area(areaTiles, 2*cols*parts*min(most, ceil(each*rows, 256)*256))
+	e := expandArgs{w: v.w, ends: v.ends, cols: int32(w.Cols), gate: gpu.Bit(gate)}
+	e.out = pl.Reserve(areaTiles, 2*cols*parts*min(most, gpu.Ceil(each*rows, 256)*256))
 	a := wideArgs{
-		x: v.x, w: e.out, tokens: int32(pl.tokens), steps: int32(cols / tileCols), xParts: 1, wParts: int32(parts),
+		x: v.x, w: e.out, tokens: int32(pl.Tokens), steps: int32(cols / tileCols), xParts: 1, wParts: int32(parts),
 		outStride: v.outStride, addStride: v.addStride,
 	}
 	if wideForm(w) == formFine {
@@ -103,17 +99,15 @@ func (pl *planner) wideProduct(w *backend.Tensor, gate bool, rows int, v matVecA
 	for first := 0; first < each*rows; first += most {
 		n := min(most, each*rows-first)
 		e.first = int32(first)
-		add(pl, fmt.Sprintf("expand_%v", w.Type), [3]int{ceil(n, 16), ceil(cols, 8*tileCols), 1}, 256, e)
+		pl.Launch(fmt.Sprintf("expand_%v", w.Type), [3]int{gpu.Ceil(n, 16), gpu.Ceil(cols, 8*tileCols), 1}, 256, e)
 		done := first / each
-		a.out, a.rows = v.out+4*uint64(done), int32(min(n/each, int(v.ends[3])-done))
-		if v.add != 0 {
-			a.add = v.add + 4*uint64(done)
-		}
-		a.pairs = bit(a.out%8 == 0 && a.add%8 == 0 && a.rows%2 == 0 && a.outStride%2 == 0 && a.addStride%2 == 0)
-		add(pl, fmt.Sprintf("%s_%d", kernel, side), [3]int{tokens, ceil(n, side), 1}, wideBlock, a)
-		pl.launches[len(pl.launches)-1].shared = wideShared
+		a.out, a.add, a.rows = v.out.Skip(4*done), v.add.Skip(4*done), int32(min(n/each, int(v.ends[3])-done))
+		a.pairs = gpu.Bit(a.out.Off%8 == 0 && a.add.Off%8 == 0 && a.rows%2 == 0 && a.outStride%2 == 0 && a.addStride%2 == 0)
+		pl.Launch(fmt.Sprintf("%s_%d", kernel, side), [3]int{tokens, gpu.Ceil(n, side), 1}, wideBlock, a).Shared = wideShared
 	}
 }
 
 // waves is how many times the chip is filled with blocks of the given number of rows.
-func waves(rows, side, tokens int) int { return ceil(ceil(rows, side)*tokens, hopperSMs) }
+func (pl *planner) waves(rows, side, tokens int) int {
+	return gpu.Ceil(gpu.Ceil(rows, side)*tokens, pl.Chip.Cores)
+}

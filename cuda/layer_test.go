@@ -3,9 +3,11 @@ package cuda
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -50,16 +52,25 @@ func TestLaunchesOfALayer(t *testing.T) {
 	p := r.Program()
 	// Eight of attention, six of the recurrence; table, first norm, head, and its
 	// ranking.
-	launches, err := plan(p, 1, &paperMemory{program: p, cc: hopper, most: hopperShared})
+	s, err := plan(p, 1, testChip(t, "9.0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(launches) != 8+6+5 {
-		for _, l := range launches {
-			t.Log(l.kernel, l.what)
+	if len(s.Launches) != 8+6+5 {
+		for _, l := range s.Launches {
+			t.Log(l.Kernel, l.Note)
 		}
-		t.Errorf("%d launches", len(launches))
+		t.Errorf("%d launches", len(s.Launches))
 	}
+}
+
+func testChip(t *testing.T, name string) gpu.Chip {
+	t.Helper()
+	i := slices.IndexFunc(Chips, func(c gpu.Chip) bool { return c.Name == name })
+	if i < 0 {
+		t.Fatal("no chip ", name)
+	}
+	return Chips[i]
 }
 
 // Kernels that let the next launch start early wait for the one before, and what

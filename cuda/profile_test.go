@@ -113,10 +113,7 @@ func TestProfile(t *testing.T) {
 	clear(e.replays)
 	e.b.d = serial{e.b.d}
 	t.Logf("with launches one after the other: pass %v", pass(1))
-	launches, err := plan(e.p, n, &planMemory{e: e})
-	if err != nil {
-		t.Fatal(err)
-	}
+	launches := planned(t, e, n)
 	type cost struct {
 		name  string
 		count int
@@ -234,6 +231,19 @@ type serial struct{ driver }
 
 func (s serial) LaunchKernel(function uintptr, l *launch, _ bool, stream uintptr) error {
 	return s.driver.LaunchKernel(function, l, false, stream)
+}
+
+// planned is the launches of a pass, bound.
+func planned(t *testing.T, e *exec, tokens int) []launch {
+	s, err := plan(e.p, tokens, e.b.device.chip())
+	if err != nil {
+		t.Fatal(err)
+	}
+	launches, _, err := e.bind(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return launches
 }
 
 // alone is a launch's time when it follows itself.

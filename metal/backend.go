@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 )
 
 // Why there may be no Metal here. Both say that nothing is wrong with this
@@ -19,6 +20,7 @@ var ErrMemory = errors.New("too little GPU memory")
 // Backend implements [backend.Backend] on one machine.
 type Backend struct {
 	m       machine
+	chip    gpu.Chip
 	weights map[*byte]*mapping // by the mapped memory's first byte
 }
 
@@ -35,8 +37,9 @@ func Open() (*Backend, error) {
 	return newBackend(g), nil
 }
 
-// newBackend computes on any machine, which is closed with it.
-func newBackend(m machine) *Backend { return &Backend{m, map[*byte]*mapping{}} }
+// newBackend computes on any machine, which is closed with it. Plans are for the
+// oldest family that there are kernels for.
+func newBackend(m machine) *Backend { return &Backend{m, Chips[0], map[*byte]*mapping{}} }
 
 // Name implements [backend.Backend].
 func (b *Backend) Name() string { return "metal" }

@@ -22,7 +22,7 @@ type encoder struct {
 // run implements [machine]: one command buffer with one encoder, whose dispatches
 // are serial, so that each sees what those before it wrote. The buffers are ours
 // and outlive the wait, so the command buffer need not retain them.
-func (g *gpu) run(dispatches []dispatch) error {
+func (g *hardware) run(dispatches []dispatch) error {
 	for i := range dispatches {
 		if err := g.check(&dispatches[i]); err != nil {
 			return err
@@ -52,7 +52,7 @@ func (g *gpu) run(dispatches []dispatch) error {
 }
 
 // check refuses what Metal would end the process for.
-func (g *gpu) check(d *dispatch) error {
+func (g *hardware) check(d *dispatch) error {
 	if int(d.function) >= len(g.pipelines) {
 		return fmt.Errorf("kernel %s was not looked up", d.kernel)
 	}
@@ -74,7 +74,7 @@ func (g *gpu) check(d *dispatch) error {
 	return nil
 }
 
-func (g *gpu) encode(d *dispatch) {
+func (g *hardware) encode(d *dispatch) {
 	e := &g.bound
 	if p := g.pipelines[d.function].state; p != e.pipeline {
 		g.tell(e.id, g.names.setPipeline, anObject(p))

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 )
 
 // exec is a program with memory of its own. The dispatches of a pass of n tokens
@@ -15,7 +16,7 @@ type exec struct {
 	b       *Backend
 	p       *backend.Program
 	layout  *backend.Plan
-	memory  [areas]memory
+	memory  map[gpu.Area]memory
 	passes  map[int]pass // by tokens
 	outputs [][]float32
 	best    []backend.Best
@@ -36,7 +37,8 @@ const longPart = 48
 
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
-	e := &exec{b: b, p: p, layout: backend.PlanValues(p), passes: map[int]pass{}}
+	e := &exec{b: b, p: p, layout: backend.PlanValues(p), passes: map[int]pass{}, memory: map[gpu.Area]memory{}}
+	gpu.SetLayouts(p, "metal", func(h *backend.Heads) func(from, to int) []backend.Span { return h.Rows })
 	err := e.allocate()
 	if err == nil {
 		// Short programs mostly run single tokens, long ones whole chunks: what
@@ -54,17 +56,15 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 }
 
 func (e *exec) allocate() error {
-	words := paramTokens + e.p.Tokens
 	ranked := 0
-	if ranks(e.p) {
-		words += backend.RankWindow
-		ranked = 4 * rankWords * e.p.LogitRows
+	if gpu.Ranks(e.p) {
+		ranked = 4 * gpu.RankWords * e.p.LogitRows
 	}
-	for a, bytes := range map[area]int{
-		areaParams: 4 * words,
-		areaValues: 4 * e.layout.Floats,
-		areaLogits: 4 * e.p.LogitRows * e.p.Vocab,
-		areaBest:   ranked,
+	for a, bytes := range map[gpu.Area]int{
+		gpu.Params: 4 * gpu.ParamWords(e.p),
+		gpu.Values: 4 * e.layout.Floats,
+		gpu.Logits: 4 * e.p.LogitRows * e.p.Vocab,
+		gpu.Best:   ranked,
 	} {
 		if err := e.need(a, bytes); err != nil {
 			return err
@@ -72,26 +72,28 @@ func (e *exec) allocate() error {
 	}
 	for _, v := range e.p.Outputs {
 		at := e.layout.Offset[v]
-		e.outputs = append(e.outputs, floats(e.memory[areaValues])[at:at+e.p.Tokens*e.p.Widths[v]])
+		e.outputs = append(e.outputs, floats(e.memory[gpu.Values])[at:at+e.p.Tokens*e.p.Widths[v]])
 	}
 	return nil
 }
 
 // need makes an area at least so long. One that has to grow moves, and what was
 // planned with it is forgotten.
-func (e *exec) need(a area, bytes int) error {
+func (e *exec) need(a gpu.Area, bytes int) error {
 	if m := e.memory[a]; m != nil {
 		if len(m.bytes()) >= bytes {
 			return nil
 		}
 		clear(e.passes)
-		e.memory[a] = nil
+		delete(e.memory, a)
 		if err := m.free(); err != nil {
 			return err
 		}
 	}
-	var err error
-	e.memory[a], err = e.b.m.allocate(max(bytes, 16))
+	m, err := e.b.m.allocate(max(bytes, 16))
+	if err == nil {
+		e.memory[a] = m
+	}
 	return err
 }
 
@@ -100,42 +102,49 @@ func (e *exec) pass(tokens int) (pass, error) {
 	if d, ok := e.passes[tokens]; ok {
 		return d, nil
 	}
-	s, err := plan(e.p, tokens)
+	s, err := plan(e.p, tokens, e.b.chip)
 	if err != nil {
 		return pass{}, err
 	}
-	if err := errors.Join(e.need(areaScratch, s.scratch), e.need(areaConstants, len(s.constants))); err != nil {
+	err = e.need(gpu.Constants, len(s.Constants))
+	for i, n := range s.Scratch {
+		err = errors.Join(err, e.need(gpu.Scratch+gpu.Area(i), n))
+	}
+	if err != nil {
 		return pass{}, err
 	}
-	copy(e.memory[areaConstants].bytes(), s.constants)
-	d := make([]dispatch, len(s.launches))
-	for i := range s.launches {
-		if d[i], err = e.dispatch(&s.launches[i]); err != nil {
-			return pass{}, fmt.Errorf("launch %d, %s: %w", i, s.launches[i].kernel, err)
+	copy(e.memory[gpu.Constants].bytes(), s.Constants)
+	d := make([]dispatch, len(s.Launches))
+	for i := range s.Launches {
+		if d[i], err = e.dispatch(&s.Launches[i]); err != nil {
+			return pass{}, fmt.Errorf("launch %d, %s: %w", i, s.Launches[i].Kernel, err)
 		}
 	}
 	if len(e.passes) == mostPasses {
 		clear(e.passes)
 	}
-	e.passes[tokens] = pass{d, s.ranking}
+	e.passes[tokens] = pass{d, s.Ranking}
 	return e.passes[tokens], nil
 }
 
 // dispatch finds a launch's kernel and memories.
-func (e *exec) dispatch(l *launch) (dispatch, error) {
-	d := dispatch{kernel: l.kernel, grid: l.grid, block: l.block, args: l.args}
+func (e *exec) dispatch(l *gpu.Launch) (dispatch, error) {
+	d := dispatch{kernel: l.Kernel, grid: l.Grid, block: l.Block, args: l.Args}
 	var err error
-	if d.function, err = e.b.m.function(l.kernel); err != nil {
+	if d.function, err = e.b.m.function(l.Kernel); err != nil {
 		return d, err
 	}
-	params := e.memory[areaParams]
+	params := e.memory[gpu.Params]
 	d.buffers = append(d.buffers, binding{index: indexParams, memory: params, bytes: len(params.bytes())})
-	for i, r := range l.refs {
+	for i, r := range l.Refs {
+		if r == (ref{}) {
+			r = ref{Area: gpu.Params, Bytes: 4 * gpu.ParamTokens} // Metal wants something in every place
+		}
 		m, off, err := e.find(r)
 		if err != nil {
 			return d, err
 		}
-		d.buffers = append(d.buffers, binding{index: uint32(indexRefs + i), memory: m, off: off, bytes: r.bytes})
+		d.buffers = append(d.buffers, binding{index: uint32(indexRefs + i), memory: m, off: off, bytes: r.Bytes})
 	}
 	return d, nil
 }
@@ -143,19 +152,19 @@ func (e *exec) dispatch(l *launch) (dispatch, error) {
 // find is where a ref's memory lies.
 func (e *exec) find(r ref) (memory, int, error) {
 	switch {
-	case r.tensor != nil:
-		return e.b.place(r.tensor)
-	case r.state != nil:
-		m, ok := r.state.Buf.(*buffer)
+	case r.Tensor != nil:
+		return e.b.place(r.Tensor)
+	case r.State != nil:
+		m, ok := r.State.Buf.(*buffer)
 		switch {
 		case !ok || m.b != e.b || m.m == nil:
-			return nil, 0, fmt.Errorf("state %s lies in another backend's memory", r.state.Name)
-		case m.Size() < r.state.Bytes:
-			return nil, 0, fmt.Errorf("state %s holds %d bytes, %d are needed", r.state.Name, m.Size(), r.state.Bytes)
+			return nil, 0, fmt.Errorf("state %s lies in another backend's memory", r.State.Name)
+		case m.Size() < r.State.Bytes:
+			return nil, 0, fmt.Errorf("state %s holds %d bytes, %d are needed", r.State.Name, m.Size(), r.State.Bytes)
 		}
 		return m.m, 0, nil
 	}
-	return e.memory[r.area], r.off, nil
+	return e.memory[r.Area], r.Off, nil
 }
 
 // Run implements [backend.Exec]. Logits are read where the GPU wrote them.
@@ -163,15 +172,15 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	if err := e.run(p, nil); err != nil {
 		return nil, fmt.Errorf("metal: %w", err)
 	}
-	return floats(e.memory[areaLogits])[:p.Logits*e.p.Vocab], nil
+	return floats(e.memory[gpu.Logits])[:p.Logits*e.p.Vocab], nil
 }
 
 // run executes a pass, and ranks its rows where r says how.
 func (e *exec) run(p *backend.Params, r *backend.Ranking) error {
-	n := len(p.Tokens)
-	if n == 0 || n > e.p.Tokens || p.Logits > min(n, e.p.LogitRows) {
-		return fmt.Errorf("a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, e.p.Tokens, e.p.LogitRows)
+	if err := gpu.Pose(words(e.memory[gpu.Params]), e.p, p, r); err != nil {
+		return err
 	}
+	n := len(p.Tokens)
 	pass, err := e.pass(n)
 	if err != nil {
 		return err
@@ -179,13 +188,6 @@ func (e *exec) run(p *backend.Params, r *backend.Ranking) error {
 	dispatches := pass.dispatches
 	if r == nil {
 		dispatches = dispatches[:len(dispatches)-pass.ranking]
-	}
-	params := words(e.memory[areaParams])
-	params[paramPos], params[paramReplay] = int32(p.Pos), int32(p.Replay)
-	params[paramLogits], params[paramCount], params[paramShift] = int32(p.Logits), int32(n), int32(p.Shift)
-	copy(params[paramTokens:], p.Tokens)
-	if r != nil {
-		e.pose(params, r)
 	}
 	part := len(dispatches)
 	if n > backend.Verify {
@@ -206,10 +208,8 @@ func (e *exec) Output(i int) []float32 { return e.outputs[i] }
 func (e *exec) Close() error {
 	var errs []error
 	for a, m := range e.memory {
-		if m != nil {
-			errs = append(errs, m.free())
-			e.memory[a] = nil
-		}
+		errs = append(errs, m.free())
+		delete(e.memory, a)
 	}
 	return errors.Join(errs...)
 }

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"unsafe"
+
+	"github.com/mil-run/mil/backend/gpu"
 )
 
 // Numbers of Metal's headers.
@@ -18,8 +20,8 @@ const (
 	simdWidth         = 32      // threads of a simdgroup the kernels are written for
 )
 
-// gpu is the [machine] that Metal drives.
-type gpu struct {
+// hardware is the [machine] that Metal drives.
+type hardware struct {
 	*messenger
 	device, queue id
 	name          string
@@ -38,8 +40,8 @@ type pipeline struct {
 }
 
 // newGPU takes the system's GPU.
-func newGPU(o objc, m modules) (*gpu, error) {
-	g := &gpu{messenger: newMessenger(o), modules: m, libraries: map[string]id{}, functions: map[string]function{}}
+func newGPU(o objc, m modules) (*hardware, error) {
+	g := &hardware{messenger: newMessenger(o), modules: m, libraries: map[string]id{}, functions: map[string]function{}}
 	err := g.pooled(func() error {
 		if g.device = o.defaultDevice(); g.device == 0 {
 			return ErrNoDevice
@@ -66,7 +68,7 @@ func newGPU(o objc, m modules) (*gpu, error) {
 
 // refuse says why the device cannot run the kernels, or nothing. A virtual
 // machine's device reports a family of old but computes on the host's GPU.
-func (g *gpu) refuse() string {
+func (g *hardware) refuse() string {
 	switch virtual := strings.Contains(g.name, "Paravirtual"); {
 	case !g.test(g.device, g.names.supportsFamily, aWord(familyApple7)) && !virtual:
 		return g.name + " is older than Apple's M1, which has the instructions that are needed"
@@ -78,14 +80,14 @@ func (g *gpu) refuse() string {
 
 // pooled runs f on one thread within an autorelease pool, which is drained
 // whatever becomes of f.
-func (g *gpu) pooled(f func() error) error {
+func (g *hardware) pooled(f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer g.popPool(g.pushPool())
 	return f()
 }
 
-func (g *gpu) limits() limits {
+func (g *hardware) limits() limits {
 	g.pooled(func() error {
 		g.limit.allocated = int64(g.tell(g.device, g.names.currentAllocatedSize))
 		return nil
@@ -94,7 +96,7 @@ func (g *gpu) limits() limits {
 }
 
 // failure is an NSError's text behind what failed.
-func (g *gpu) failure(what string, e id) error {
+func (g *hardware) failure(what string, e id) error {
 	if e == 0 {
 		return fmt.Errorf("%s: Metal gives no reason", what)
 	}
@@ -104,7 +106,7 @@ func (g *gpu) failure(what string, e id) error {
 
 // sharedBuffer is an MTLBuffer in memory that both processors see.
 type sharedBuffer struct {
-	g    *gpu
+	g    *hardware
 	id   id
 	data []byte
 }
@@ -121,7 +123,7 @@ func (b *sharedBuffer) free() error {
 }
 
 // allocate implements [machine]; newBufferWithLength clears what it gives.
-func (g *gpu) allocate(n int) (memory, error) {
+func (g *hardware) allocate(n int) (memory, error) {
 	if n > g.limit.buffer {
 		return nil, g.memoryError(n)
 	}
@@ -142,7 +144,7 @@ func (g *gpu) allocate(n int) (memory, error) {
 // wrap implements [machine]. What does not begin on a page, as the model inside
 // the binary may, is copied. The last page is wrapped whole: a mapping ends there
 // too.
-func (g *gpu) wrap(data []byte) (memory, error) {
+func (g *hardware) wrap(data []byte) (memory, error) {
 	start := unsafe.Pointer(unsafe.SliceData(data))
 	if uintptr(start)%uintptr(g.limit.page) != 0 {
 		b, err := g.allocate(len(data))
@@ -153,7 +155,7 @@ func (g *gpu) wrap(data []byte) (memory, error) {
 	}
 	b := &sharedBuffer{g: g, data: data}
 	err := g.pooled(func() error {
-		n := ceil(len(data), g.limit.page) * g.limit.page
+		n := gpu.Ceil(len(data), g.limit.page) * g.limit.page
 		b.id = g.ask(g.device, g.names.newBufferWithBytesNoCopy, aPointer(start), aWord(n), aWord(storageModeShared), aPointer(nil))
 		if b.id == 0 {
 			return fmt.Errorf("%s of mapped weights are not wrapped by Metal", megabytes(int64(n)))
@@ -167,7 +169,7 @@ func (g *gpu) wrap(data []byte) (memory, error) {
 }
 
 // memoryError says how much was wanted and how much there is.
-func (g *gpu) memoryError(n int) error {
+func (g *hardware) memoryError(n int) error {
 	used := int64(g.tell(g.device, g.names.currentAllocatedSize))
 	return fmt.Errorf("%w: %s are needed, %s of %s are in use on %s, and one piece holds at most %s; use fewer --gpu-layers, a shorter --ctx or --backend cpu",
 		ErrMemory, megabytes(int64(n)), megabytes(used), megabytes(g.limit.working), g.name, megabytes(int64(g.limit.buffer)))
@@ -175,7 +177,7 @@ func (g *gpu) memoryError(n int) error {
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-func (g *gpu) close() error {
+func (g *hardware) close() error {
 	return g.pooled(func() error {
 		for _, p := range g.pipelines {
 			g.release(p.state)

@@ -20,7 +20,7 @@ func anyModule(kernel string) (name, source string, ok bool) {
 }
 
 // recorded is a backend on the recorder.
-func recorded(t *testing.T, r *recorder) (*Backend, *gpu) {
+func recorded(t *testing.T, r *recorder) (*Backend, *hardware) {
 	t.Helper()
 	g, err := newGPU(r, anyModule)
 	if err != nil {

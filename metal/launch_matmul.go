@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 )
 
 const (
@@ -25,37 +26,41 @@ type product struct {
 // refs are a launch's memories: the matrices, the input, a norm's weight, a
 // residual, the output.
 func (x *product) refs(in ref, w [mostMatrices]ref) []ref {
-	weight := unused
+	var weight ref
 	if x.norm != nil {
-		weight, x.args.normed, x.args.eps = tensor(x.norm.Weight), 1, x.norm.Eps
+		weight, x.args.normed, x.args.eps = gpu.OfTensor(x.norm.Weight), 1, x.norm.Eps
 	}
 	return append(w[:], in, weight, x.add, x.out)
 }
 
-func (pl *planner) matMul(n *backend.MatMul) error {
-	x := product{in: n.In, norm: n.Norm, rows: pl.tokens, add: unused}
-	x.out, x.args.outStride = pl.value(n.Out)
+// MatMul implements [gpu.Kernels].
+func (pl *planner) MatMul(n *backend.MatMul) error {
+	x := product{in: n.In, norm: n.Norm, rows: pl.Tokens}
+	x.out, x.args.outStride = pl.Value(n.Out)
 	if n.Add != backend.None {
-		x.add, x.args.addStride = pl.value(n.Add)
+		x.add, x.args.addStride = pl.Value(n.Add)
 		x.args.add = 1
 	}
-	return pl.products(x, n.W)
+	pl.products(x, n.W)
+	return nil
 }
 
-func (pl *planner) head(n *backend.Logits) error {
-	x := product{in: n.In, norm: n.Norm, rows: min(pl.tokens, pl.p.LogitRows), head: headLast, add: unused}
-	x.out = ref{area: areaLogits, bytes: 4 * x.rows * pl.p.Vocab}
-	x.args.outStride = int32(pl.p.Vocab)
-	return pl.products(x, []*backend.Tensor{n.W})
+// Logits implements [gpu.Kernels].
+func (pl *planner) Logits(n *backend.Logits) error {
+	x := product{in: n.In, norm: n.Norm, rows: min(pl.Tokens, pl.P.LogitRows), head: headLast}
+	x.out, x.args.outStride = pl.Rows(x.rows)
+	pl.products(x, []*backend.Tensor{n.W})
+	return nil
 }
 
-func (pl *planner) gateUp(n *backend.GateUp) error {
-	x := product{in: n.In, norm: n.Norm, rows: pl.tokens, add: unused}
-	x.out, x.args.outStride = pl.value(n.Out)
+// GateUp implements [gpu.Kernels].
+func (pl *planner) GateUp(n *backend.GateUp) error {
+	x := product{in: n.In, norm: n.Norm, rows: pl.Tokens}
+	x.out, x.args.outStride = pl.Value(n.Out)
 	in := pl.input(&x)
 	rows := int32(n.Gate.Rows)
 	x.args.ends, x.args.kind, x.args.kind2 = [4]int32{rows, rows, rows, rows}, int32(n.Gate.Type), int32(n.Up.Type)
-	gate, up := tensor(n.Gate), tensor(n.Up)
+	gate, up := gpu.OfTensor(n.Gate), gpu.OfTensor(n.Up)
 	pl.product("_gate", n.Gate, n.Gate.Type == n.Up.Type, &x, x.refs(in, [mostMatrices]ref{gate, up, gate, up}))
 	return nil
 }
@@ -64,25 +69,25 @@ func (pl *planner) gateUp(n *backend.GateUp) error {
 // brought to where kernels can read them by a launch of its own.
 func (pl *planner) input(x *product) ref {
 	a := &x.args
-	a.cols, a.tokens = int32(x.in.N), int32(pl.tokens)
-	in, stride := pl.slice(x.in)
-	if in.off%16 == 0 && stride%4 == 0 {
+	a.cols, a.tokens = int32(x.in.N), int32(pl.Tokens)
+	in, stride := pl.Slice(x.in)
+	if in.Off%16 == 0 && stride%4 == 0 {
 		a.xStride, a.head = stride, x.head
 		return in
 	}
 	a.xStride = int32(x.in.N+3) &^ 3
-	c := copyArgs{cols: int32(x.in.N), xStride: stride, outStride: a.xStride, tokens: int32(pl.tokens)}
+	c := copyArgs{cols: int32(x.in.N), xStride: stride, outStride: a.xStride, tokens: int32(pl.Tokens)}
 	if x.head != headNone {
 		c.head, a.head = 1, headCompact
 	}
-	out := pl.scratch(4 * int(a.xStride) * x.rows)
-	add(pl, "copy", [3]int{x.rows, 1, 1}, 256, c, in, out)
+	out := pl.Reserve(0, 4*int(a.xStride)*x.rows)
+	pl.Launch("copy", [3]int{x.rows, 1, 1}, 256, c, in, out)
 	return out
 }
 
 // products multiplies by matrices whose rows follow each other: those of one
 // type in one launch.
-func (pl *planner) products(x product, w []*backend.Tensor) error {
+func (pl *planner) products(x product, w []*backend.Tensor) {
 	in := pl.input(&x)
 	for len(w) > 0 {
 		n := 1
@@ -92,28 +97,18 @@ func (pl *planner) products(x product, w []*backend.Tensor) error {
 		rows := 0
 		var matrices [mostMatrices]ref
 		for i := range matrices {
-			matrices[i] = tensor(w[0])
+			matrices[i] = gpu.OfTensor(w[0])
 			if i < n {
-				matrices[i] = tensor(w[i])
+				matrices[i] = gpu.OfTensor(w[i])
 				rows += w[i].Rows
 			}
 			x.args.ends[i] = int32(rows)
 		}
 		x.args.kind = int32(w[0].Type)
 		pl.product("", w[0], true, &x, x.refs(in, matrices))
-		x.out = skip(x.out, 4*rows)
-		if x.args.add != 0 {
-			x.add = skip(x.add, 4*rows)
-		}
+		x.out, x.add = x.out.Skip(4*rows), x.add.Skip(4*rows)
 		w = w[n:]
 	}
-	return nil
-}
-
-func skip(r ref, bytes int) ref {
-	r.off += bytes
-	r.bytes -= bytes
-	return r
 }
 
 // fast reports whether there is a kernel for w's type that takes several
@@ -131,14 +126,14 @@ func (pl *planner) product(kind string, w *backend.Tensor, oneType bool, x *prod
 	}
 	switch {
 	case !oneType || !fast(w, x):
-		add(pl, "matvec_any"+kind, [3]int{ceil(rows, 2), x.rows, 1}, 64, x.args, refs...)
+		pl.Launch("matvec_any"+kind, [3]int{gpu.Ceil(rows, 2), x.rows, 1}, 64, x.args, refs...)
 	case x.rows > backend.Verify:
-		add(pl, fmt.Sprintf("gemm_%v%s", w.Type, kind), [3]int{ceil(rows, 64/gates), ceil(x.rows, 32), 1}, 128, x.args, refs...)
+		pl.Launch(fmt.Sprintf("gemm_%v%s", w.Type, kind), [3]int{gpu.Ceil(rows, 64/gates), gpu.Ceil(x.rows, 32), 1}, 128, x.args, refs...)
 	default:
 		each, perGroup := 1, 8
 		for each < min(x.rows, mostTokens) {
 			each, perGroup = 2*each, 4
 		}
-		add(pl, fmt.Sprintf("matvec_%v%s_%d", w.Type, kind, each), [3]int{ceil(rows, perGroup/gates), ceil(x.rows, each), 1}, 64, x.args, refs...)
+		pl.Launch(fmt.Sprintf("matvec_%v%s_%d", w.Type, kind, each), [3]int{gpu.Ceil(rows, perGroup/gates), gpu.Ceil(x.rows, each), 1}, 64, x.args, refs...)
 	}
 }

@@ -8,7 +8,7 @@ type modules func(kernel string) (name, source string, ok bool)
 // function implements [machine]: a module is compiled when the first of its
 // kernels is wanted, a kernel when it is. Metal keeps what it compiled of kernels
 // for the next process by itself.
-func (g *gpu) function(name string) (function, error) {
+func (g *hardware) function(name string) (function, error) {
 	if f, ok := g.functions[name]; ok {
 		return f, nil
 	}
@@ -30,7 +30,7 @@ func (g *gpu) function(name string) (function, error) {
 // library compiles the module of a kernel, where that is still to be done.
 // Arithmetic stays as it is written: a token's bits must not depend on what the
 // compiler makes of its neighbours.
-func (g *gpu) library(kernel string) (id, error) {
+func (g *hardware) library(kernel string) (id, error) {
 	name, source, ok := g.modules(kernel)
 	if !ok {
 		return 0, fmt.Errorf("no kernel %s", kernel)
@@ -54,7 +54,7 @@ func (g *gpu) library(kernel string) (id, error) {
 }
 
 // pipeline makes a kernel of a library ready to run.
-func (g *gpu) pipeline(library id, name string) (p pipeline, err error) {
+func (g *hardware) pipeline(library id, name string) (p pipeline, err error) {
 	text := g.string(name)
 	defer g.release(text)
 	kernel := g.ask(library, g.names.newFunctionWithName, anObject(text))

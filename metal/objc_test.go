@@ -60,7 +60,7 @@ func (s *silent) send(id, selector, []arg) uintptr { s.sent++; return statusComp
 // A pass allocates nothing on our side.
 func TestPassAllocatesNothing(t *testing.T) {
 	s := &silent{}
-	g := &gpu{messenger: newMessenger(s), device: 4, queue: 4, limit: limits{buffer: 1 << 30, page: 1 << 14}, pipelines: []pipeline{{4, 1024}}}
+	g := &hardware{messenger: newMessenger(s), device: 4, queue: 4, limit: limits{buffer: 1 << 30, page: 1 << 14}, pipelines: []pipeline{{4, 1024}}}
 	b := &sharedBuffer{g, 5, make([]byte, 100)}
 	d := make([]dispatch, 20)
 	for i := range d {

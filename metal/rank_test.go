@@ -8,6 +8,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/conform"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/backend/host"
 	"github.com/mil-run/mil/quant"
 )
@@ -80,7 +81,7 @@ func TestRankedPass(t *testing.T) {
 			}
 		}
 		if i := len(best) - 1; i >= 0 && (len(best) != 2 || len(best[i].Tokens) != program.Vocab ||
-			unsafe.Pointer(&best[i].Tokens[0]) != unsafe.Pointer(&e.memory[areaBest].bytes()[4*(rankWords*i+backend.Ranked)])) {
+			unsafe.Pointer(&best[i].Tokens[0]) != unsafe.Pointer(&e.memory[gpu.Best].bytes()[4*(gpu.RankWords*i+backend.Ranked)])) {
 			t.Errorf("%d rows of the device's memory", len(best))
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/mil-run/mil/backend/gpu"
 )
 
 // recorder stands in for the Objective-C runtime and Metal. It computes nothing:
@@ -239,7 +241,7 @@ func (r *recorder) answer(o *object, class string, m message, method signature) 
 	case "name":
 		return uintptr(r.put(object{class: "NSString", text: r.device}, false))
 	case "supportsFamily:":
-		return 0xff00 | uintptr(bit(m.args[0].word <= r.family)) // only the lowest byte is a BOOL's
+		return 0xff00 | uintptr(gpu.Bit(m.args[0].word <= r.family)) // only the lowest byte is a BOOL's
 	case "hasUnifiedMemory":
 		return 0xff01
 	case "recommendedMaxWorkingSetSize":

@@ -173,14 +173,15 @@ func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[str
 	return b.Program()
 }
 
-// Programs are those that a session records for short passes and for prompts.
+// Programs are those that a session records for short passes and for prompts of
+// passes of promptTokens.
 // They have no memory behind tensors and states, and serve planning.
-func (m *Model) Programs(o Options) (step, prompt *backend.Program) {
+func (m *Model) Programs(o Options, promptTokens int) (step, prompt *backend.Program) {
 	if o.Context <= 0 {
 		o.Context = min(m.Config.Context, DefaultContext)
 	}
 	states := map[string]*backend.State{}
-	return m.record(backend.Verify, backend.Verify, nil, states, o), m.record(backend.DefaultPrompt, 1, nil, states, o)
+	return m.record(backend.Verify, backend.Verify, nil, states, o), m.record(promptTokens, 1, nil, states, o)
 }
 
 // kvType is how a session keeps keys and values.
@@ -233,7 +234,7 @@ func (m *Model) Bytes() int64 { return int64(len(m.file.Mapping())) }
 
 // Scratch is the memory of activations and logits in a session's passes.
 func (m *Model) Scratch(o Options) int64 {
-	step, prompt := m.Programs(o)
+	step, prompt := m.Programs(o, backend.DefaultPrompt)
 	a, b := backend.CostOf(step), backend.CostOf(prompt)
 	return a.Values + b.Values
 }

@@ -11,7 +11,7 @@ struct Rank {
 };
 
 enum { SLICE = 4096, EACH = SLICE / THREADS, WINDOW = 64 }; // EACH: logits of a thread
-enum { TEMPERATURE = 5, PENALTY, RECENT };                  // of the parameters: float32, float32, how many
+enum { TEMPERATURE = 6, PENALTY, RECENT };                  // of the parameters: float32, float32, how many
 
 // recentAt is token k of a text: the recent tokens, before in number, and then
 // the tokens of the pass.

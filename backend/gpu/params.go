@@ -1,0 +1,82 @@
+package gpu
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/mil-run/mil/backend"
+)
+
+// The parameter block, int32.
+const (
+	ParamPos         = iota
+	ParamReplay      // tokens of the log to advance through
+	ParamLogits      // rows
+	ParamCount       // tokens in the pass
+	ParamShift       // of positions, for the rotation
+	ParamRanked      // 1: the best of the rows are wanted
+	ParamTemperature // float32, of the ranking
+	ParamPenalty     // float32
+	ParamRecent      // tokens before the pass that the penalty looks at
+
+	ParamTokens = 16 // behind them, in short programs, backend.RankWindow recent ones
+)
+
+// ParamWords is the length of a program's parameter block.
+func ParamWords(p *backend.Program) int {
+	if p.Tokens > backend.Verify {
+		return ParamTokens + p.Tokens
+	}
+	return ParamTokens + p.Tokens + backend.RankWindow
+}
+
+// Pose makes a parameter block that of a pass, whose rows are ranked where r is
+// not nil. It fails where the program does not hold the pass.
+func Pose(block []int32, g *backend.Program, p *backend.Params, r *backend.Ranking) error {
+	n := len(p.Tokens)
+	if n == 0 || n > g.Tokens || p.Logits > min(n, g.LogitRows) {
+		return fmt.Errorf("a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, g.Tokens, g.LogitRows)
+	}
+	block[ParamPos], block[ParamReplay] = int32(p.Pos), int32(p.Replay)
+	block[ParamLogits], block[ParamCount], block[ParamShift] = int32(p.Logits), int32(n), int32(p.Shift)
+	copy(block[ParamTokens:], p.Tokens)
+	block[ParamRanked] = Bit(r != nil)
+	if r != nil {
+		block[ParamTemperature] = int32(math.Float32bits(r.Temp))
+		block[ParamPenalty] = int32(math.Float32bits(cmp.Or(r.Penalty, 1)))
+		recent := r.Recent[max(0, len(r.Recent)-backend.RankWindow):]
+		block[ParamRecent] = int32(copy(block[ParamTokens+g.Tokens:], recent))
+	}
+	return nil
+}
+
+// Of the ranking of rows of logits.
+const (
+	RankSlice = 4096                 // logits that a block sorts
+	RankWords = 2*backend.Ranked + 1 // of a row's result: float32 logits, int32 tokens, the float32 sum
+)
+
+// Ranks reports whether rows of p's logits can be ranked.
+func Ranks(p *backend.Program) bool {
+	return p.LogitRows > 0 && p.Vocab > 0 && p.Tokens <= backend.Verify
+}
+
+// Ranking appends the results of so many rows to best, without a copy. words are
+// the area Best.
+func Ranking(best []backend.Best, words []int32, rows, vocab int, r *backend.Ranking) []backend.Best {
+	keep := min(backend.Ranked, vocab)
+	if r.Temp == 0 {
+		keep = 1
+	}
+	for i := range rows {
+		row := words[RankWords*i:][:RankWords]
+		b := backend.Best{Tokens: row[backend.Ranked:][:keep], Logits: unsafe.Slice((*float32)(unsafe.Pointer(&row[0])), keep)}
+		if r.Temp != 0 {
+			b.Sum = float64(math.Float32frombits(uint32(row[2*backend.Ranked])))
+		}
+		best = append(best, b)
+	}
+	return best
+}
