@@ -3,6 +3,7 @@ package cuda
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"regexp"
 	"strconv"
 	"testing"
@@ -32,6 +33,9 @@ func (p *paper) Compile(g *backend.Program) (backend.Exec, error) {
 			s, err := plan(g, tokens, chip)
 			if err != nil {
 				return nil, err
+			}
+			if again, err := plan(g, tokens, chip); err != nil || !reflect.DeepEqual(s, again) {
+				p.t.Errorf("planned again, %d tokens for %s differ: %v", tokens, chip.Name, err)
 			}
 			for _, l := range s.Launches {
 				p.check(&l)
