@@ -14,12 +14,14 @@ import (
 // Conversation is a list of messages and the session that has read them. It is
 // not for two goroutines.
 type Conversation struct {
-	// Progress, if set, is told how much of a prompt has been fed.
+	// Progress, if set, is told how much of a prompt has been fed. It must not use
+	// the backend.
 	Progress func(done, total int)
 
 	e        *Engine
 	s        *model.Session
 	set      Settings
+	draft    speculate.Options
 	decoder  *speculate.Decoder
 	messages []Message
 	at       point  // the text behind the session's tokens
@@ -29,8 +31,13 @@ type Conversation struct {
 
 // Converse begins a conversation in a session that has read nothing.
 func (e *Engine) Converse(s *model.Session, set Settings) *Conversation {
-	set.Draft.Ends = e.ends
-	return &Conversation{e: e, s: s, set: set, decoder: speculate.New(s, set.Sampling, set.Draft)}
+	return e.ConverseWith(s, set, speculate.Options{})
+}
+
+// ConverseWith is Converse with a draft, which stays the caller's to close.
+func (e *Engine) ConverseWith(s *model.Session, set Settings, draft speculate.Options) *Conversation {
+	draft.Ends = e.ends
+	return &Conversation{e: e, s: s, set: set, draft: draft, decoder: speculate.New(s, set.Sampling, draft)}
 }
 
 // Costs are the decoder's; see [speculate.Decoder.Costs].
@@ -39,10 +46,8 @@ func (c *Conversation) Costs() (pass map[int]float64, draft float64) { return c.
 // Settings are the present settings.
 func (c *Conversation) Settings() Settings { return c.set }
 
-// Set changes the settings except for the draft. The random numbers begin again
-// from the seed.
+// Set changes the settings. The random numbers begin again from the seed.
 func (c *Conversation) Set(set Settings) {
-	set.Draft = c.set.Draft
 	c.set = set
 	c.decoder.SetSampling(set.Sampling)
 }
@@ -52,6 +57,10 @@ func (c *Conversation) Messages() []Message { return c.messages }
 
 // Load replaces the conversation. The session reads it with the next reply.
 func (c *Conversation) Load(messages []Message) { c.messages = slices.Clone(messages) }
+
+// Forget says that somebody else fed the session. The next reply reads the
+// messages anew.
+func (c *Conversation) Forget() { c.at, c.marks = point{}, nil }
 
 // Reset forgets everything but the system message.
 func (c *Conversation) Reset() {
@@ -105,6 +114,7 @@ func (c *Conversation) Regenerate(ctx context.Context, emit func(string)) (Reply
 // Undo takes back the last message and its reply, and returns the message. The
 // session goes back too where it has kept the point, and nothing is fed.
 func (c *Conversation) Undo() (string, error) {
+	defer c.e.hold()()
 	n := len(c.messages)
 	if n > 0 && c.messages[n-1].Role == "assistant" {
 		n--
@@ -123,6 +133,7 @@ var ErrNothingToUndo = errors.New("there is nothing to take back")
 // Reply answers the messages and adds the answer to them. Errors name the
 // model's file.
 func (c *Conversation) Reply(ctx context.Context, emit func(string)) (Reply, error) {
+	defer c.e.hold()()
 	r, err := c.answer(ctx, emit)
 	return r, c.e.file.Named(err)
 }
@@ -142,7 +153,7 @@ func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, er
 	}
 	st.PromptTime = time.Since(start)
 	c.decoder.Begin(logits)
-	r, err := c.e.generate(ctx, c.s, c.decoder, c.set, emit)
+	r, err := c.generate(ctx, emit)
 	if err != nil {
 		return r, err
 	}

@@ -273,7 +273,7 @@ func TestSeedDecides(t *testing.T) {
 
 func TestComplete(t *testing.T) {
 	e, s := demoTalk(t, 256)
-	r, err := e.Complete(context.Background(), s, "Once upon a time there was a", chat.Settings{MaxTokens: 12}, nil, func(string) {})
+	r, err := e.Converse(s, chat.Settings{MaxTokens: 12}).Complete(context.Background(), "Once upon a time there was a", func(string) {})
 	if err != nil || !strings.HasPrefix(r.Text, " ") {
 		t.Errorf("completed with %q, %v", r.Text, err)
 	}

@@ -6,6 +6,7 @@ package chat
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/jinja"
@@ -24,6 +25,9 @@ type Engine struct {
 	// Cache, if set, is asked for the beginning of a prompt, and keeps the
 	// prompts that were read.
 	Cache *session.Cache
+	// Turns, if set, is locked while a conversation uses its session, but not
+	// while it emits text: sessions of one backend take turns by it.
+	Turns sync.Locker
 
 	file     *format.File
 	template *jinja.Template // nil where the file has none that runs
@@ -121,8 +125,26 @@ func read(kv *format.Meta, p *sample.Param, s *sample.Settings) (ok bool, err er
 	return ok, err
 }
 
+// hold begins a conversation's turn, and done ends it.
+func (e *Engine) hold() (done func()) {
+	if e.Turns == nil {
+		return func() {}
+	}
+	e.Turns.Lock()
+	return e.Turns.Unlock
+}
+
+// yield lets others have their turns while f runs.
+func (e *Engine) yield(f func()) {
+	if e.Turns != nil {
+		e.Turns.Unlock()
+		defer e.Turns.Lock()
+	}
+	f()
+}
+
 // ErrNoTemplate is returned by chats with a model that was not made for chat.
-var ErrNoTemplate = errors.New("the model has no chat template; `mil run --raw` completes text without one")
+var ErrNoTemplate = errors.New("the model has no chat template")
 
 // CanChat says why a model cannot chat: it has no chat template, which is
 // ErrNoTemplate, or one that mil does not understand.

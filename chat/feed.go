@@ -14,18 +14,38 @@ import (
 // within them, too.
 const feedStep = 512
 
+// LongError is the [model.ErrContext] about a prompt that does not fit.
+type LongError struct {
+	Tokens  int // of the prompt
+	Context int
+	// Stays is how many of the first tokens always stay in a context that cannot
+	// slide for the prompt, with Behind more at least. It is 0 elsewhere.
+	Stays, Behind int
+	Chat          bool // the prompt is a conversation, which could begin anew
+}
+
+func (e *LongError) Error() string {
+	text := fmt.Sprintf("%v: the prompt is %d tokens long, the context %d", model.ErrContext, e.Tokens, e.Context)
+	if e.Stays > 0 {
+		text += fmt.Sprintf(", and it cannot slide, since its first %d always stay, with %d behind them at least", e.Stays, e.Behind)
+	}
+	return text
+}
+
+func (e *LongError) Unwrap() error { return model.ErrContext }
+
 // tooLong says why the rest of a prompt of n tokens does not fit the context,
 // or is nil where it does.
-func tooLong(s *model.Session, n int, advice string) error {
-	switch {
-	case n-len(s.Tokens()) < s.Room():
+func tooLong(s *model.Session, n int, chat bool) error {
+	if n-len(s.Tokens()) < s.Room() {
 		return nil
-	case s.Stuck():
-		const unit = backend.CacheUnit
-		return fmt.Errorf("%w: the prompt is %d tokens long, the context %d, and it cannot slide, since its first %d always stay, with %d behind them at least; take a larger one with --ctx",
-			model.ErrContext, n, s.Context(), (max(1, s.Pinned())+unit-1)/unit*unit, unit)
 	}
-	return fmt.Errorf("%w: the prompt is %d tokens long, the context %d; %s", model.ErrContext, n, s.Context(), advice)
+	e := &LongError{Tokens: n, Context: s.Context(), Chat: chat}
+	if s.Stuck() {
+		const unit = backend.CacheUnit
+		e.Stays, e.Behind = (max(1, s.Pinned())+unit-1)/unit*unit, unit
+	}
+	return e
 }
 
 // feed gives the session the tokens of ids that it lacks, in steps that can be
@@ -51,6 +71,9 @@ func (e *Engine) feed(ctx context.Context, s *model.Session, ids []int32, logits
 	for done := 0; done < total; {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if done > 0 {
+			e.yield(func() {})
 		}
 		n := min(feedStep, total-done)
 		if e.Cache != nil { // steps that end where states are kept

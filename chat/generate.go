@@ -15,12 +15,7 @@ import (
 )
 
 // Settings say how replies are made.
-type Settings struct {
-	Sampling  sample.Options
-	MaxTokens int      // of a reply; 0 goes on to the context's end
-	Stop      []string // texts that end a reply and do not belong to it
-	Draft     speculate.Options
-}
+type Settings = sample.Settings
 
 // Reason says why a reply ended.
 type Reason string
@@ -56,8 +51,7 @@ func (r Reason) Finish() string {
 type Reply struct {
 	Text string
 	Why  Reason
-	// Cut says in one line which limit cut the reply and how to move it. It is
-	// "" where none did.
+	// Cut says in one line which limit cut the reply. It is "" where none did.
 	Cut   string
 	Stats Stats
 
@@ -101,16 +95,17 @@ func (s Stats) String() string {
 	return line
 }
 
-// generate goes on from the point that a decoder was begun with until the reply
-// ends. emit is given the text as it comes, in whole characters.
-func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.Decoder, set Settings, emit func(string)) (r Reply, err error) {
+// generate goes on from the point that the decoder was begun with until the
+// reply ends. emit is given the text as it comes, in whole characters.
+func (c *Conversation) generate(ctx context.Context, emit func(string)) (r Reply, err error) {
+	e, s, d, set := c.e, c.s, c.decoder, c.set
 	var out strings.Builder
 	stream := e.Tokenizer.Stream(true)
 	stop := stopper{stops: set.Stop}
 	show := func(text string) {
 		if text != "" {
 			out.WriteString(text)
-			emit(text)
+			e.yield(func() { emit(text) })
 		}
 	}
 	// take shows a token and says whether it ends the reply.
@@ -135,7 +130,7 @@ func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.De
 	start := time.Now()
 	first := start
 	before := d.Stats()
-	if w, ok := set.Draft.Draft.(interface{ Watch(*model.Watch) }); ok { // it reads the prompt, too
+	if w, ok := c.draft.Draft.(interface{ Watch(*model.Watch) }); ok { // it reads the prompt, too
 		w.Watch(&model.Watch{Stop: func() bool { return ctx.Err() != nil }})
 		defer w.Watch(nil)
 	}
@@ -180,7 +175,7 @@ func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.De
 		show(text)
 	}
 	r.Stats.GenerationTime, r.Stats.FirstToken = time.Since(first), first.Sub(start)
-	if set.Draft.Draft != nil {
+	if c.draft.Draft != nil {
 		did := d.Stats().Since(before)
 		r.Stats.Speculation = &did
 	}
@@ -188,9 +183,9 @@ func (e *Engine) generate(ctx context.Context, s *model.Session, d *speculate.De
 	r.whole = r.Why != StopString
 	switch r.Why {
 	case MaxTokens:
-		r.Cut = fmt.Sprintf("the reply was cut at max-tokens %d; 0 takes the limit away", set.MaxTokens)
+		r.Cut = fmt.Sprintf("the reply was cut at max-tokens %d", set.MaxTokens)
 	case ContextFull:
-		r.Cut = fmt.Sprintf("the reply was cut where the context of %d tokens is full; a larger --ctx or --on-full slide goes on", s.Context())
+		r.Cut = fmt.Sprintf("the reply was cut where the context of %d tokens is full", s.Context())
 	}
 	return r, nil
 }

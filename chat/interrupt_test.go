@@ -40,12 +40,11 @@ func TestInterruptAnywhere(t *testing.T) {
 	e, s = demoTalk(t, 4096)
 	cut := 0
 	for _, draft := range []speculate.Drafter{nil, demoDraft(t)} {
-		set.Draft = speculate.Options{Draft: draft, K: 3}
 		for after := int64(0); after < 1<<20; after = 7*after + 2 {
 			if err := s.Reset(); err != nil {
 				t.Fatal(err)
 			}
-			c := e.Converse(s, set)
+			c := e.ConverseWith(s, set, speculate.Options{Draft: draft, K: 3})
 			interrupted := false
 			for i, text := range turns {
 				left := &atomic.Int64{}

@@ -70,6 +70,7 @@ func (c *Conversation) turn() (t session.Turn, err error) {
 // whole or not at all. A file that the conversation is attached to is brought
 // up to date, and made anew where it is gone.
 func (c *Conversation) Save(path string) error {
+	defer c.e.hold()()
 	t, err := c.turn()
 	if err != nil {
 		return err
@@ -83,6 +84,7 @@ func (c *Conversation) Save(path string) error {
 // Restore goes on with a conversation that Save wrote or Attach kept. After an
 // error the present conversation goes on.
 func (c *Conversation) Restore(path string) (*session.Found, error) {
+	defer c.e.hold()()
 	found, err := session.Load(path, c.s)
 	if err != nil {
 		if len(c.s.Tokens()) == 0 {
@@ -96,6 +98,7 @@ func (c *Conversation) Restore(path string) (*session.Found, error) {
 // Attach keeps the conversation in a session file. It goes on with the file's
 // contents, and Sync writes new turns. found is nil where the file is new.
 func (c *Conversation) Attach(path string) (found *session.Found, err error) {
+	defer c.e.hold()()
 	if c.file, found, err = session.Open(path, c.s); err != nil || found == nil {
 		return nil, err
 	}
@@ -113,6 +116,7 @@ func (c *Conversation) Sync() error {
 	if c.file == nil {
 		return nil
 	}
+	defer c.e.hold()()
 	t, err := c.turn()
 	if err != nil {
 		return err

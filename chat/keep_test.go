@@ -47,11 +47,11 @@ func TestChatGoesOnFromFile(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { s.Close() })
-				set := chat.Settings{Sampling: v.o}
+				var draft speculate.Options
 				if v.draft {
-					set.Draft = speculate.Options{Draft: demoDraft(t), K: 4}
+					draft = speculate.Options{Draft: demoDraft(t), K: 4}
 				}
-				return e.Converse(s, set), s
+				return e.ConverseWith(s, chat.Settings{Sampling: v.o}, draft), s
 			}
 			whole, ws := begin()
 			path := filepath.Join(t.TempDir(), "talk")
@@ -224,7 +224,7 @@ func TestPromptCache(t *testing.T) {
 	complete := func() chat.Reply {
 		e, s := demoTalk(t, 4096)
 		e.Cache = cache
-		r, err := e.Complete(context.Background(), s, document, chat.Settings{MaxTokens: 20}, nil, func(string) {})
+		r, err := e.Converse(s, chat.Settings{MaxTokens: 20}).Complete(context.Background(), document, func(string) {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,11 +253,11 @@ func TestSlidingChat(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		set := chat.Settings{MaxTokens: 200}
+		var o speculate.Options
 		if draft {
-			set.Draft = speculate.Options{Draft: demoDraft(t), K: 4}
+			o = speculate.Options{Draft: demoDraft(t), K: 4}
 		}
-		c := e.Converse(s, set)
+		c := e.ConverseWith(s, chat.Settings{MaxTokens: 200}, o)
 		c.System("Be kind.")
 		for i := range 20 {
 			before := len(s.Tokens())

@@ -84,8 +84,7 @@ func (c *Conversation) read(ctx context.Context, text jinja.Rendered) (logits []
 	if err := c.pin(ids); err != nil {
 		return nil, st, err
 	}
-	const advice = "begin anew, take a larger one with --ctx, or --on-full slide"
-	if err := tooLong(c.s, len(ids), advice); err != nil {
+	if err := tooLong(c.s, len(ids), true); err != nil {
 		return nil, st, err
 	}
 	switch have := c.s.Tokens(); {
@@ -93,7 +92,7 @@ func (c *Conversation) read(ctx context.Context, text jinja.Rendered) (logits []
 		if logits, err = c.rewind(ids); err != nil {
 			return nil, st, err
 		}
-		if err := tooLong(c.s, len(ids), advice); err != nil { // the dropped positions are back
+		if err := tooLong(c.s, len(ids), true); err != nil { // the dropped positions are back
 			return nil, st, err
 		}
 	case len(have) > 0 && c.at.known: // the end of a turn

@@ -23,12 +23,12 @@ type slidingTalk struct {
 	t    *testing.T
 	s    *model.Session
 	size int
-	set  chat.Settings
+	o    speculate.Options
 	path string
 }
 
 func talkSliding(t *testing.T, size int, draft speculate.Options) *slidingTalk {
-	k := &slidingTalk{t: t, size: size, set: chat.Settings{MaxTokens: size / 2, Draft: draft}, path: filepath.Join(t.TempDir(), "talk")}
+	k := &slidingTalk{t: t, size: size, o: draft, path: filepath.Join(t.TempDir(), "talk")}
 	k.begin()
 	return k
 }
@@ -51,7 +51,7 @@ func (k *slidingTalk) begin() {
 	if k.s, err = e.Model.NewSession(cpu.New(0), model.Options{Context: k.size, Slide: true}); err != nil {
 		k.t.Fatal(err)
 	}
-	k.Conversation = e.Converse(k.s, k.set)
+	k.Conversation = e.ConverseWith(k.s, chat.Settings{MaxTokens: k.size / 2}, k.o)
 	if _, err := k.Attach(k.path); err != nil {
 		k.t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestSlidingChatWithoutRoom(t *testing.T) {
 		t.Fatalf("%q, %s, %v, %d dropped", r.Text, r.Why, err, k.s.Dropped())
 	}
 	_, err = k.Say(context.Background(), "Tell me a story.", func(string) {})
-	if !errors.Is(err, model.ErrContext) || !strings.Contains(err.Error(), "cannot slide, since its first 64 always stay") || !strings.Contains(err.Error(), "--ctx") {
+	if !errors.Is(err, model.ErrContext) || !strings.Contains(err.Error(), "cannot slide, since its first 64 always stay") {
 		t.Error(err)
 	}
 }

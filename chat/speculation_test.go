@@ -43,7 +43,7 @@ func TestConversationWithDraft(t *testing.T) {
 	talk := func(draft speculate.Options, contextSize int) outcome {
 		var o outcome
 		e, s := demoTalk(t, contextSize)
-		c := e.Converse(s, chat.Settings{Draft: draft})
+		c := e.ConverseWith(s, chat.Settings{}, draft)
 		say := func(text string, set chat.Settings, stopAfter int) {
 			c.Set(set)
 			ctx, cancel := context.WithCancel(context.Background())

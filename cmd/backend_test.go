@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mil-run/mil/cuda"
+	"github.com/mil-run/mil/internal/devices"
 )
 
 func TestBackendFlags(t *testing.T) {
@@ -30,11 +30,11 @@ func TestNoDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d cuda.Devices
+	var d devices.Info
 	if err := json.Unmarshal([]byte(out), &d); err != nil {
 		t.Fatal(err)
 	}
-	if len(d.Devices) > 0 {
+	if len(d.Devices.Devices) > 0 {
 		t.Skip("there is a CUDA device here")
 	}
 	if d.Why == "" {

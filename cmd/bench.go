@@ -90,9 +90,7 @@ describes the method.`,
 				}
 				paths = append(paths, path)
 			}
-			if err := f.draftFlags.find(c); err != nil {
-				return err
-			}
+			f.warn = c.ErrOrStderr()
 			defer f.close()
 			if f.draft != "" {
 				return f.drafts(c, paths)

@@ -17,7 +17,7 @@ import (
 	"github.com/mil-run/mil/internal/jsonscan"
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
-	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/speculate"
 )
 
@@ -57,7 +57,7 @@ type draftReply struct {
 func (f *benchFlags) drafts(c *cobra.Command, paths []string) error {
 	list := []*draftBenchmark{}
 	for _, path := range paths {
-		b, err := f.draftModel(path, c.ErrOrStderr())
+		b, err := f.draftModel(c, path)
 		if err != nil {
 			return err
 		}
@@ -75,50 +75,45 @@ func (f *benchFlags) drafts(c *cobra.Command, paths []string) error {
 }
 
 // draftModel times one model with the draft.
-func (f *benchFlags) draftModel(path string, errs io.Writer) (*draftBenchmark, error) {
+func (f *benchFlags) draftModel(c *cobra.Command, path string) (*draftBenchmark, error) {
+	errs := c.ErrOrStderr()
 	prompts, err := readPrompts(f.messages)
 	if err != nil {
 		return nil, err
 	}
-	file, err := openModel(path)
+	o := f.options()
+	f.draftFlags.put(c, &o)
+	m, err := f.on().Open(path, o)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	e, err := chat.Open(file)
-	if err != nil {
+	defer m.Close()
+	if err := m.CanChat(); err != nil {
 		return nil, err
 	}
-	if err := e.CanChat(); err != nil {
-		return nil, file.Named(err)
+	greedy := llm.Settings{MaxTokens: f.gen}
+	session, err := m.NewSession(func(s *llm.Settings) { *s = greedy })
+	if errors.Is(err, llm.ErrDraft) {
+		return nil, flagged(err)
 	}
-	s, err := f.session(e.Model, errs)
 	if err != nil {
-		return nil, file.Named(err)
+		return nil, m.File().Named(flagged(err))
 	}
-	defer s.Close()
-	greedy := chat.Settings{MaxTokens: f.gen}
-	d, err := f.draftFlags.open(&f.runFlags, e, s, greedy.Sampling)
-	if err != nil {
-		return nil, err
-	}
-	defer d.close()
-	with := greedy
-	with.Draft = d.Options
-	b := &draftBenchmark{Model: file.Name(), Draft: f.draft, K: f.k, PassCost: map[int]float64{}, KCounts: map[int]int{}}
+	defer session.Close()
+	b := &draftBenchmark{Model: m.File().Name(), Draft: f.draft, K: f.k, PassCost: map[int]float64{}, KCounts: map[int]int{}}
 	progress := isTerminal(errs)
 	var total struct{ plain, draft time.Duration }
 	var all speculate.Stats
 	tokens := 0
 	// One conversation decodes with the draft throughout, so that it keeps in
 	// the next reply what it learned in the last.
-	plain, drafted := e.Converse(s, greedy), e.Converse(s, with)
+	plain, drafted := m.Engine().Converse(session.Timeline().Session, greedy), session.Conversation()
 	for i, messages := range append([][]chat.Message{prompts[0]}, prompts...) {
-		one, err := answer(plain, s, messages)
+		one, err := answer(plain, messages)
 		if err != nil {
 			return nil, err
 		}
-		two, err := answer(drafted, s, messages)
+		two, err := answer(drafted, messages)
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +156,7 @@ func (f *benchFlags) draftModel(path string, errs io.Writer) (*draftBenchmark, e
 }
 
 // answer makes a greedy reply to messages in an empty session.
-func answer(c *chat.Conversation, s *model.Session, messages []chat.Message) (chat.Reply, error) {
+func answer(c *chat.Conversation, messages []chat.Message) (chat.Reply, error) {
 	c.Load(messages)
 	return c.Reply(context.Background(), func(string) {})
 }

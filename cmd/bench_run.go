@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/backend/host"
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/devices"
 	"github.com/mil-run/mil/internal/probe"
 	"github.com/mil-run/mil/internal/show"
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 )
 
@@ -35,9 +36,10 @@ type bench struct {
 	*benchFlags
 	b       benchmark
 	m       *model.Model
-	s       *model.Session
-	machine *probe.Machine
-	memory  []byte       // that the machine reads
+	s       *llm.Timeline
+	backend string
+	rates   *probe.Machine
+	memory  []byte       // that it reads
 	unread  []byte       // of it, this time around
 	other   *host.Buffer // where that is not the file
 	filler  []int32
@@ -74,7 +76,7 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 	if err := b.all(); err != nil {
 		return benchmark{}, file.Named(err)
 	}
-	b.b.Backend = b.backend.Name()
+	b.b.Backend = b.backend
 	reads, _ := median(b.reads)
 	macs, _ := median(b.macs)
 	b.b.ReadGBs, b.b.Int8GMACs = reads/1e9, macs/1e9
@@ -88,9 +90,14 @@ func (b *bench) start(file *format.File, errs io.Writer) (err error) {
 		show.Fprintf(errs, "mil: warning: %s declares %d tokens of context, and %d are timed\n", b.b.Model, declared, b.context)
 	}
 	b.warn = errs
-	if b.s, err = b.benchFlags.start(b.m, b.context); err != nil {
+	if b.s, err = b.timeline(b.m, b.context); err != nil {
 		return err
 	}
+	on, err := b.on().Backend()
+	if err != nil {
+		return err
+	}
+	b.backend = on.Name()
 	set := kernel.Best()
 	if b.isa == "go" {
 		set = nil
@@ -104,9 +111,9 @@ func (b *bench) start(file *format.File, errs io.Writer) (err error) {
 		b.b.ISA = set.Name
 	}
 	if b.b.Threads = min(b.threads, runtime.GOMAXPROCS(0)); b.threads == 0 {
-		b.b.Threads, _ = cpu.DefaultThreads()
+		b.b.Threads, _ = devices.Threads()
 	}
-	b.machine = probe.New(b.b.Threads, set)
+	b.rates = probe.New(b.b.Threads, set)
 	if b.memory = file.Mapping(); len(b.memory) < probeBytes {
 		buf, err := host.Allocate(probeBytes)
 		if err != nil {
@@ -136,7 +143,7 @@ func (b *bench) close() {
 func (b *bench) all() error {
 	b.note("how fast the machine is")
 	b.unread = b.memory
-	if err := format.Guard(func() { b.machine.Learn(b.memory) }); err != nil {
+	if err := format.Guard(func() { b.rates.Learn(b.memory) }); err != nil {
 		return err
 	}
 	for _, depth := range b.depths {
@@ -162,7 +169,7 @@ func (b *bench) depth(depth int) (benchResult, error) {
 	if err != nil {
 		return r, err
 	}
-	kv, state := b.m.Memory(b.options(b.context))
+	kv, state := b.m.Memory(b.of(b.context))
 	r.ReadBytes = b.b.BytesPerToken + kv/int64(b.context)*int64(depth+b.gen/2) + state
 	var prompts, gens, promptShares, genShares []float64
 	for run := range b.runs + 1 {
@@ -190,7 +197,7 @@ func (b *bench) depth(depth int) (benchResult, error) {
 	}
 	r.PromptTokS, r.PromptSpread = median(prompts)
 	r.GenTokS, r.GenSpread = median(gens)
-	if b.backend.Name() == "cpu" { // the processor's rates bound nothing else
+	if b.backend == devices.CPU { // the processor's rates bound nothing else
 		r.PromptShare, _ = median(promptShares)
 		r.GenShare, _ = median(genShares)
 	}
@@ -216,14 +223,14 @@ func (b *bench) gauge(r *benchResult) error {
 // promptRun reads a prompt. It returns its tokens a second, and the machine's
 // multiply-adds a second just before and after.
 func (b *bench) promptRun(depth int) (speed, macs float64, err error) {
-	macs = b.machine.Multiply(multiplyTime)
+	macs = b.rates.Multiply(multiplyTime)
 	if b.prompt == 0 {
 		return 0, macs, nil
 	}
 	begin := time.Now()
 	_, err = b.s.Feed(b.filler[depth:depth+b.prompt], model.WantLast)
 	speed = float64(b.prompt) / time.Since(begin).Seconds()
-	return speed, (macs + b.machine.Multiply(multiplyTime)) / 2, err
+	return speed, (macs + b.rates.Multiply(multiplyTime)) / 2, err
 }
 
 // genRun generates greedily. It returns tokens a second, and the machine's
@@ -239,11 +246,11 @@ func (b *bench) genRun(depth int) (speed, reads float64, err error) {
 			b.unread = b.memory
 		}
 		n += float64(len(part))
-		return format.Guard(func() { reading += b.machine.Read(part) })
+		return format.Guard(func() { reading += b.rates.Read(part) })
 	}
 	token, ranks := []int32{b.filler[depth]}, b.s.Ranks()
 	for i := range b.gen {
-		if i == 0 || i%max(1, b.gen/8) == 0 && b.backend.Name() == "cpu" {
+		if i == 0 || i%max(1, b.gen/8) == 0 && b.backend == devices.CPU {
 			if err := read(); err != nil {
 				return 0, 0, err
 			}

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
@@ -50,14 +49,13 @@ message (or a command), and only the replies are printed.`,
 				return err
 			}
 			defer t.close()
-			if err := f.begin(c, t); err != nil {
+			if err := f.begin(t); err != nil {
 				return err
 			}
-			if err := t.engine.CanChat(); err != nil {
-				return fmt.Errorf("%s: %w", t.file.Name(), err)
+			if err := t.model.CanChat(); err != nil {
+				return err
 			}
-			conv := t.engine.Converse(t.session, t.Settings)
-			defer conv.Close()
+			conv := t.conversation()
 			found := "" // the file's content and, behind a semicolon, its oddities
 			if file != "" {
 				if found, err = f.attach(c, conv, file); err != nil {
@@ -67,13 +65,13 @@ message (or a command), and only the replies are printed.`,
 			if f.system != "" || found == "" {
 				conv.System(f.system)
 			}
-			cfg := t.engine.Model.Config
+			cfg := t.model.Config()
 			title := cfg.Name
 			if path == "" {
 				title = demo.Name
 			}
 			greeting := show.Sprintf("%s: %d layers, %d of them attention, context %d. /help lists commands, Ctrl-D leaves.",
-				title, cfg.Depth, len(cfg.AttentionLayers()), t.session.Context())
+				title, cfg.Depth, len(cfg.AttentionLayers()), t.session.Timeline().Context())
 			if found != "" {
 				greeting += "\n" + show.Sprintf("%s: %s.", file, found)
 			}
@@ -81,7 +79,7 @@ message (or a command), and only the replies are printed.`,
 			if strings.Contains(found, ";") && !terminal {
 				show.Fprintf(c.ErrOrStderr(), "mil: %s: %s\n", file, found)
 			}
-			return repl.Run(conv, repl.Options{In: in, Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Stats: f.stats, Terminal: terminal,
+			return repl.Run(conv, repl.Options{In: in, Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Stats: f.stats, Terminal: terminal, Advise: advise,
 				Greeting: greeting, First: strings.Join(rest, " ")})
 		},
 	}
@@ -98,23 +96,11 @@ func (f *chatFlags) attach(c *cobra.Command, conv *chat.Conversation, file strin
 	if err != nil || found == nil {
 		return "", err
 	}
-	set, given := conv.Settings(), c.Flags().Changed
-	again := set.Sampling
-	for name, take := range map[string]func(){
-		"temp":           func() { again.Temp = flags.Sampling.Temp },
-		"top-k":          func() { again.TopK = flags.Sampling.TopK },
-		"top-p":          func() { again.TopP = flags.Sampling.TopP },
-		"min-p":          func() { again.MinP = flags.Sampling.MinP },
-		"repeat-penalty": func() { again.RepeatPenalty = flags.Sampling.RepeatPenalty },
-		"seed":           func() { again.Seed = flags.Sampling.Seed },
-	} {
-		if given(name) {
-			take()
-		}
-	}
-	if again != set.Sampling || given("seed") {
-		set.Sampling = again
-		conv.Set(set)
+	set := conv.Settings()
+	again := set
+	f.override(c, &again, &flags)
+	if again.Sampling != set.Sampling || c.Flags().Changed("seed") {
+		conv.Set(again)
 	}
 	return repl.Describe(found), nil
 }

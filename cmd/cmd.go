@@ -50,5 +50,5 @@ sense, 130 after Ctrl-C.`,
 	}
 	plainFlags(root)
 	strict(root, args)
-	return root.Execute()
+	return advise(root.Execute())
 }

@@ -12,9 +12,9 @@ import (
 
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/eval"
-	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/bounded"
 	"github.com/mil-run/mil/internal/whole"
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/speculate"
 )
@@ -120,35 +120,34 @@ func (f *evalFlags) run(ctx context.Context, path string, errs io.Writer) (*eval
 			return nil, err
 		}
 	}
-	file, err := openModel(path)
+	m, err := f.on().Open(path, f.options())
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	e, err := chat.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	r := &evalResult{Model: file.Name()}
+	defer m.Close()
+	e := m.Engine()
+	r := &evalResult{Model: m.File().Name()}
 	if path != "" {
 		r.Model = filepath.Base(path)
 	}
 	if f.text != "" {
-		if r.score, err = f.score(ctx, e, file, errs); err != nil {
+		if r.score, err = f.score(ctx, m, errs); err != nil {
 			return nil, err
 		}
 	}
 	if f.questions == "" && !f.needle {
 		return r, nil
 	}
-	if err := e.CanChat(); err != nil {
-		return nil, file.Named(err)
+	if err := m.CanChat(); err != nil {
+		return nil, err
 	}
-	s, err := f.session(e.Model, errs)
+	f.warn = errs
+	session, err := f.session(m)
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close()
+	defer session.Close()
+	s := session.Timeline().Session
 	if f.questions != "" {
 		report, end := tokenProgress(errs, "questions")
 		r.answers, err = eval.Ask(ctx, e, s, list, report)
@@ -176,42 +175,41 @@ func (f *evalFlags) run(ctx context.Context, path string, errs io.Writer) (*eval
 const evalWindow = 512
 
 // score measures the model on the text.
-func (f *evalFlags) score(ctx context.Context, e *chat.Engine, file *format.File, errs io.Writer) (*eval.Score, error) {
+func (f *evalFlags) score(ctx context.Context, m *llm.Model, errs io.Writer) (*eval.Score, error) {
+	e := m.Engine()
 	t, err := readText(e, f.text, f.special)
 	if err != nil {
 		return nil, err
 	}
 	window := f.context
 	if window == 0 {
-		window = min(evalWindow, e.Model.Config.Context)
+		window = min(evalWindow, m.Config().Context)
 	}
-	s, err := f.start(e.Model, window)
+	s, err := f.timeline(e.Model, window)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
 	var base *model.Session
 	if f.base != "" {
-		other, err := openModel(f.basePath)
+		other, err := f.on().Open(f.basePath, f.options())
 		if err != nil {
 			return nil, fmt.Errorf("--kl-base: %w", err)
 		}
 		defer other.Close()
-		o, err := chat.Open(other)
+		if speculate.Fits(m.Tokenizer(), other.Tokenizer()) != nil || m.Config().Vocab != other.Config().Vocab {
+			return nil, fmt.Errorf("--kl-base: %s has another vocabulary than %s", other.File().Name(), m.File().Name())
+		}
+		// --kv does not apply to the base, so one file as both shows its cost.
+		second, err := f.timelineWith(other.Engine().Model, model.Options{Context: window, PlainRope: f.plainRope})
 		if err != nil {
 			return nil, fmt.Errorf("--kl-base: %w", err)
 		}
-		if speculate.Fits(e.Tokenizer, o.Tokenizer) != nil || e.Model.Config.Vocab != o.Model.Config.Vocab {
-			return nil, fmt.Errorf("--kl-base: %s has another vocabulary than %s", other.Name(), file.Name())
-		}
-		// --kv does not apply to the base, so one file as both shows its cost.
-		if base, err = f.startWith(o.Model, model.Options{Context: window, PlainRope: f.plainRope}); err != nil {
-			return nil, fmt.Errorf("--kl-base: %w", err)
-		}
-		defer base.Close()
+		defer second.Close()
+		base = second.Session
 	}
 	report, end := tokenProgress(errs, "tokens")
-	score, err := eval.Measure(ctx, t, s, base, report)
+	score, err := eval.Measure(ctx, t, s.Session, base, report)
 	if end(); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.text, err)
 	}

@@ -1,11 +1,7 @@
 package cmd
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,7 +9,7 @@ import (
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/models"
-	"github.com/mil-run/mil/internal/nearest"
+	"github.com/mil-run/mil/llm"
 )
 
 // modelsFolder is the folder of models with a short name: --models, or the
@@ -46,17 +42,7 @@ func completeModels(n int) cobra.CompletionFunc {
 // model in the folder. "" is the demo, which has no file. Every command takes its
 // models through it.
 func findModel(c *cobra.Command, arg string) (string, error) {
-	st, err := os.Stat(arg)
-	if err == nil && !st.IsDir() {
-		return arg, weightsAlone(arg)
-	}
-	if path, ok := shortName(c, arg); ok {
-		return path, nil
-	}
-	if err == nil {
-		return "", isFolder(arg)
-	}
-	return "", notFound(c, arg, err)
+	return llm.Find(arg, string(modelsFolder(c)))
 }
 
 // shortName is the path of a model by its name. "" is the path of the demo.
@@ -66,52 +52,6 @@ func shortName(c *cobra.Command, arg string) (path string, ok bool) {
 	}
 	path, err := modelsFolder(c).Find(arg)
 	return path, err == nil
-}
-
-// weightsAlone refuses a checkpoint's file that is no model without the other
-// files.
-func weightsAlone(path string) error {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".safetensors":
-		dir := filepath.Dir(path)
-		return fmt.Errorf("%s is one file of a checkpoint; convert its folder first: mil convert %s -o %s.bin", path, dir, models.NameFor(dir))
-	}
-	return nil
-}
-
-// isFolder is the advice on a folder in a model's place.
-func isFolder(dir string) error {
-	what := "is a folder, not a model file; if it holds a checkpoint,"
-	if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {
-		what = "is a checkpoint folder;"
-	}
-	return fmt.Errorf("%s %s convert it first: mil convert %s -o %s.bin", dir, what, dir, models.NameFor(dir))
-}
-
-// noModel is the error for an argument that names no model.
-type noModel struct{ text string }
-
-func (e noModel) Error() string        { return e.text }
-func (e noModel) Is(target error) bool { return target == fs.ErrNotExist }
-
-// notFound is the error for an argument that is the name of no model, with the
-// nearest name.
-func notFound(c *cobra.Command, arg string, err error) error {
-	if arg == "" {
-		return noModel{`open "": no such file; the name of a model is empty`}
-	}
-	if to, e := os.Readlink(arg); e == nil && errors.Is(err, fs.ErrNotExist) {
-		return noModel{fmt.Sprintf("open %s: no such file: it is a link to %s, which is not there", arg, to)}
-	}
-	if !errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(arg, 0) {
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			err = p.Err
-		}
-		return fmt.Errorf("open %s: %w", arg, err)
-	}
-	near := nearest.Of(models.Trim(filepath.Base(arg)), modelNames(c))
-	return noModel{fmt.Sprintf("open %s: no such file, and no model has that name%s (mil list shows the models)", arg, didYouMean(near))}
 }
 
 // mayBeModel reports whether a lone argument of run is meant as a model. It is
@@ -154,9 +94,4 @@ func modelFlag(c *cobra.Command) *cobra.Command {
 }
 
 // openModel opens the file that findModel found: the demo for "".
-func openModel(path string) (*format.File, error) {
-	if path == "" {
-		return demo.Open()
-	}
-	return format.Open(path)
-}
+func openModel(path string) (*format.File, error) { return llm.OpenFile(path) }

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/quant"
+	"github.com/mil-run/mil/sample"
 )
 
 // Values of flags that know their bounds, so that one place refuses values out
@@ -80,47 +79,37 @@ func (n *numbers) Set(s string) error {
 	return nil
 }
 
-// decimal is a number. The code that uses it knows its bounds.
-type decimal struct{ to *float32 }
-
-func (d *decimal) String() string {
-	if d.to == nil {
-		return "0"
-	}
-	return strconv.FormatFloat(float64(*d.to), 'g', -1, 32)
+// param is a parameter of a reply. Check knows the bounds of decimals.
+type param struct {
+	p  *sample.Param
+	to *sample.Settings
 }
 
-func (d *decimal) Type() string { return "X" }
-
-func (d *decimal) Set(s string) error {
-	v, err := strconv.ParseFloat(s, 32)
-	if err != nil {
-		return errors.New("not a number")
+// addParams adds a flag for every parameter of a reply.
+func addParams(set *pflag.FlagSet, to *sample.Settings) {
+	for _, p := range sample.Params() {
+		help := p.Help
+		if p.Checkpoint {
+			help += " (default the checkpoint's)"
+		}
+		set.VarP(&param{p, to}, p.Name, p.Short, help)
 	}
-	*d.to = float32(v)
-	return nil
 }
 
-// seedValue is a seed of random numbers.
-type seedValue struct{ to *uint64 }
+// String is what the help shows as a default: nothing.
+func (v *param) String() string { return "" }
 
-func (v *seedValue) String() string {
-	if v.to == nil {
-		return "0"
+func (v *param) Type() string {
+	switch v.p.Field(v.to).(type) {
+	case *float32:
+		return "X"
+	case *[]string:
+		return "TEXT"
 	}
-	return strconv.FormatUint(*v.to, 10)
+	return "N"
 }
 
-func (v *seedValue) Type() string { return "N" }
-
-func (v *seedValue) Set(s string) error {
-	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		return fmt.Errorf("not a whole number between 0 and %d", ^uint64(0))
-	}
-	*v.to = n
-	return nil
-}
+func (v *param) Set(s string) error { return v.p.Add(v.to, s) }
 
 // choice is one of a few words, in any case. It may be "" where that is the
 // default.
@@ -197,18 +186,6 @@ func (v *text) Set(s string) error {
 // addText adds a flag for a text; short may be "".
 func addText(set *pflag.FlagSet, to *string, name, short, kind, help string) {
 	set.VarP(&text{to, kind}, name, short, help)
-}
-
-// kvNames are the values of --kv.
-var kvNames = []string{quant.F16.String(), quant.Q8_0.String()}
-
-// isaNames are the values of --isa.
-func isaNames() []string {
-	names := []string{"go"}
-	for _, k := range kernel.Known() {
-		names = append(names, k.Name)
-	}
-	return names
 }
 
 // aliases are other programs' names of flags.

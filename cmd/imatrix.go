@@ -13,12 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/convert/importance"
 	"github.com/mil-run/mil/eval"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/devices"
 	"github.com/mil-run/mil/internal/show"
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
 )
@@ -68,12 +69,17 @@ An interrupted run leaves OUTPUT.part. The same command goes on from it.`,
 			if g.text, err = readText(e, g.path, special); err != nil {
 				return err
 			}
-			b, err := cpu.NewISA(threads, isa)
-			if err != nil {
-				return fmt.Errorf("--isa: %w", err)
-			}
-			defer b.Close()
 			g.warn = c.ErrOrStderr()
+			g.machine = llm.NewMachine(llm.Options{Backend: devices.CPU, Threads: threads, ISA: isa, Warn: (&runFlags{warn: g.warn}).say})
+			defer g.machine.Close()
+			b, err := g.machine.Backend()
+			var unknown *llm.ISAError
+			if errors.As(err, &unknown) {
+				return fmt.Errorf("--isa: %w", unknown.Err)
+			}
+			if err != nil {
+				return err
+			}
 			if backendName != "auto" && backendName != b.Name() {
 				show.Fprintf(g.warn, "mil: --backend %s does not sum inputs; the CPU computes\n", backendName)
 			}
@@ -92,7 +98,7 @@ An interrupted run leaves OUTPUT.part. The same command goes on from it.`,
 	addText(c.Flags(), &g.output, "output", "o", "FILE", "the file to write")
 	addNumber(c.Flags(), &g.window, "ctx", "c", 512, 1, maxContext, "size of a window in tokens; a token sees those before it in the window")
 	addNumber(c.Flags(), &threads, "threads", "t", 0, 0, maxThreads, "number of threads (default one a performance core)")
-	oneOf(c.Flags(), &isa, "isa", "", isaNames(), "instruction set, one that mil info --cpu lists (default the best)")
+	oneOf(c.Flags(), &isa, "isa", "", llm.ISAs(), "instruction set, one that mil info --cpu lists (default the best)")
 	oneOf(c.Flags(), &backendName, "backend", "auto", backendNames(), "backend; the CPU computes whatever is named, since only its kernels sum inputs")
 	c.Flags().BoolVar(&special, "special", false, "read the names of special tokens in the file as those tokens")
 	c.Flags().BoolVar(&g.force, "force", false, "replace the file if it exists")
@@ -108,6 +114,7 @@ type gather struct {
 	force        bool
 	text         eval.Text
 	warn         io.Writer
+	machine      *llm.Machine
 
 	stats  *importance.Statistics
 	key    string // of the run, in its part
@@ -143,17 +150,14 @@ func (g *gather) run(ctx context.Context, file *format.File, e *chat.Engine, b b
 		m := g.stats.Of(ws[0].Cols, names...)
 		return m, int(min(max(m.Count-g.before-int64(p.Pos), 0), int64(len(p.Tokens))))
 	})
-	if err := (&runFlags{backend: b, warn: g.warn}).reserve(e.Model, o); err != nil {
-		return nil, err
-	}
-	s, err := e.Model.NewSession(b, o)
+	s, err := g.machine.Timeline(e.Model, o)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
 	g.saved = time.Now()
 	read := 0
-	err = eval.Read(ctx, g.text, s, g.stats.Seen(), g.next, func(done, total int) {
+	err = eval.Read(ctx, g.text, s.Session, g.stats.Seen(), g.next, func(done, total int) {
 		read = done
 		report(done, total)
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 )
 
@@ -96,7 +97,7 @@ the demo inside mil. --cpu and --devices show this machine's processor and GPUs.
 			if ofDevices {
 				return printDevices(c.OutOrStdout(), asJSON)
 			}
-			o.KV = kvType(kv)
+			o.KV, _ = llm.KVType(kv) // the flag takes no other
 			path, err := "", error(nil)
 			if len(args) > 0 {
 				if path, err = findModel(c, args[0]); err != nil {
@@ -139,7 +140,7 @@ the demo inside mil. --cpu and --devices show this machine's processor and GPUs.
 	oneOf(c.Flags(), &backendName, "backend", "cpu", backendNames()[1:], "backend of --plan, which need not be here: "+strings.Join(backendNames()[1:], ", "))
 	oneOf(c.Flags(), &chip, "chip", "", chipNames(), "chip of --plan: NVIDIA's compute capability or Apple's GPU family, one of "+strings.Join(chipNames(), ", "))
 	addNumber(c.Flags(), &o.Context, "ctx", "c", 0, 0, maxContext, "context to compute memory for (default the model's, at most 8192)")
-	oneOf(c.Flags(), &kv, "kv", "", kvNames, "type of the KV cache to compute memory for: f16 or q8_0")
+	oneOf(c.Flags(), &kv, "kv", "", llm.KVTypes(), "type of the KV cache to compute memory for: f16 or q8_0")
 	return c
 }
 
@@ -175,7 +176,7 @@ func describe(f *format.File, e *chat.Engine, o model.Options) info {
 	i.BitsPerWeight = float64(i.Bytes) * 8 / float64(i.Parameters)
 	i.Tokenizer = tokenizerInfo{Tokens: t.Size(), BOS: t.BOSToken(), EOS: t.EOSToken(), ChatTemplate: e.CanChat() == nil}
 	if err := e.CanChat(); err != nil {
-		i.Tokenizer.NoChat = err.Error()
+		i.Tokenizer.NoChat = advise(err).Error()
 	}
 	i.Tokenizer.Model, _, _ = f.KV().String("tokenizer.ggml.model")
 	i.Memory = memoryInfo{Context: o.Context, Weights: i.Bytes}

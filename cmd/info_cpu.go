@@ -4,8 +4,8 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/internal/devices"
 	"github.com/mil-run/mil/internal/show"
 )
 
@@ -33,7 +33,7 @@ func describeCPU() cpuInfo {
 	if best := kernel.Best(); best != nil {
 		i.Used, i.Why = best.Name, "the best this processor has; --isa takes another"
 	}
-	i.Threads, i.ThreadsWhy = cpu.DefaultThreads()
+	i.Threads, i.ThreadsWhy = devices.Threads()
 	return i
 }
 

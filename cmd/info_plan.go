@@ -9,6 +9,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/internal/devices"
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/model"
 )
@@ -42,11 +43,11 @@ func describePlan(e *chat.Engine, name, chip string, o model.Options) (planInfo,
 	i := planInfo{Backend: name, Context: o.Context}
 	prompt := backend.DefaultPrompt
 	cost := func(p *backend.Program, _ int) (backend.Cost, error) { return backend.CostOf(p), nil }
-	for _, a := range accelerators {
-		for _, c := range a.chips {
-			if c.Name == chip || chip == "" && a.name == name && c.Name == a.chip {
-				i.Backend, i.Chip, prompt = a.name, &chipInfo{c.Name, c.Product, c.Core, c.Cores, c.Shared}, c.Prompt
-				cost = func(p *backend.Program, tokens int) (backend.Cost, error) { return a.cost(p, tokens, c) }
+	for _, d := range devices.All {
+		for _, c := range d.Chips {
+			if c.Name == chip || chip == "" && d.Name == name && c.Name == d.Chip {
+				i.Backend, i.Chip, prompt = d.Name, &chipInfo{c.Name, c.Product, c.Core, c.Cores, c.Shared}, c.Prompt
+				cost = func(p *backend.Program, tokens int) (backend.Cost, error) { return d.Cost(p, tokens, c) }
 			}
 		}
 	}

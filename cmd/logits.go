@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/internal/whole"
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 )
 
@@ -56,12 +57,16 @@ compare with other implementations. Without -o it goes to standard output.`,
 				f.context = len(ids)
 			}
 			defer f.close()
-			s, err := f.session(m, c.ErrOrStderr())
+			f.warn = c.ErrOrStderr()
+			s, err := f.timeline(m, f.context)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			rows, err := feedLogits(s, ids, step)
+			if declared := m.Config.Context; f.context > declared {
+				f.say(&llm.DeclaredError{Context: f.context, Declared: declared})
+			}
+			rows, err := feedLogits(s.Session, ids, step)
 			if err != nil {
 				return file.Named(err)
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/internal/bounded"
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 )
 
@@ -136,15 +137,15 @@ type promptLimit struct {
 
 // promptLimit follows from the context and the longest token. A context that slides
 // takes any prompt.
-func (f *chatFlags) promptLimit(e *chat.Engine) promptLimit {
+func (f *chatFlags) promptLimit(m *llm.Model) promptLimit {
 	if f.onFull == "slide" {
 		return promptLimit{bytes: maxPrompt}
 	}
 	tokens := f.context
 	if tokens == 0 {
-		tokens = min(e.Model.Config.Context, model.DefaultContext)
+		tokens = min(m.Config().Context, model.DefaultContext)
 	}
-	n := int64(tokens) * int64(max(1, e.Tokenizer.Longest()))
+	n := int64(tokens) * int64(max(1, m.Tokenizer().Longest()))
 	return promptLimit{min(max(n, minPrompt), maxPrompt), tokens}
 }
 

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/internal/show"
+	"github.com/mil-run/mil/llm"
 )
 
 // runCall is the flags and arguments of run.
@@ -99,18 +99,15 @@ func (f *runCall) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	defer t.close()
-	list, err := f.read(c.InOrStdin(), prompt, f.promptLimit(t.engine))
+	list, err := f.read(c.InOrStdin(), prompt, f.promptLimit(t.model))
 	if err != nil {
 		return err
 	}
-	if err := f.begin(c, t); err != nil {
+	if err := f.begin(t); err != nil {
 		return err
 	}
 	start := time.Now()
 	r, err := f.reply(c, t, list)
-	if err == nil && r.Why == chat.Interrupted {
-		err = context.Canceled
-	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -129,7 +126,7 @@ func (f *runCall) run(c *cobra.Command, args []string) error {
 		return fmt.Errorf("interrupted: %w", err)
 	}
 	if r.Cut != "" {
-		show.Fprintln(c.ErrOrStderr(), "mil: warning:", r.Cut)
+		show.Fprintln(c.ErrOrStderr(), "mil: warning:", repl.Cut(r))
 	}
 	if f.stats {
 		show.Fprintln(c.ErrOrStderr(), r.Stats)
@@ -138,46 +135,39 @@ func (f *runCall) run(c *cobra.Command, args []string) error {
 }
 
 // reply makes the one reply and, without --json, prints it as it comes.
-func (f *runCall) reply(c *cobra.Command, t *talker, list []chat.Message) (chat.Reply, error) {
+func (f *runCall) reply(c *cobra.Command, t *talker, list []llm.Message) (r llm.Reply, err error) {
 	out := c.OutOrStdout()
 	terminal := isTerminal(out)
-	var broken error
 	ctx, stop := interruptible()
 	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
-	emit := func(text string) {
-		if f.json {
-			return
-		}
-		if terminal {
-			text = show.Visible(text)
-		}
-		if _, err := io.WriteString(out, text); err != nil {
-			broken = err
-			cancel()
-		}
-	}
-	var progress func(done, total int)
+	conv := t.conversation()
 	if errs := c.ErrOrStderr(); isTerminal(errs) {
-		progress = (&repl.Progress{Out: errs}).Report
+		conv.Progress = (&repl.Progress{Out: errs}).Report
 	}
-	var r chat.Reply
-	var err error
-	if f.raw {
-		r, err = t.engine.Complete(ctx, t.session, list[0].Content, t.Settings, progress, emit)
-	} else {
-		conv := t.engine.Converse(t.session, t.Settings)
-		conv.Progress = progress
+	pieces := t.session.Generate(ctx, list[0].Content)
+	if !f.raw {
 		conv.Load(list)
 		if f.system != "" {
 			conv.System(f.system)
 		}
-		r, err = conv.Reply(ctx, emit)
+		pieces = t.session.Chat(ctx, conv.Messages())
 	}
-	if broken != nil {
-		return r, broken
+	for piece, e := range pieces {
+		err = e
+		if piece.Reply != nil {
+			r = *piece.Reply
+		}
+		if f.json || piece.Text == "" {
+			continue
+		}
+		text := piece.Text
+		if terminal {
+			text = show.Visible(text)
+		}
+		if _, err := io.WriteString(out, text); err != nil {
+			return r, err
+		}
 	}
 	return r, err
 }
@@ -209,12 +199,12 @@ type runTimes struct {
 	Total      float64 `json:"total"`
 }
 
-func result(r chat.Reply, t *talker, name string, total time.Duration) runResult {
+func result(r llm.Reply, t *talker, name string, total time.Duration) runResult {
 	s := r.Stats
 	if name == "" {
 		name = demo.Name
 	}
-	o := runResult{Text: r.Text, FinishReason: r.Why.Finish(), Model: name, Cut: r.Cut,
+	o := runResult{Text: r.Text, FinishReason: r.Why.Finish(), Model: name, Cut: repl.Cut(r),
 		Tokens: runTokens{s.PromptTokens + s.ReusedTokens, s.ReusedTokens, s.GeneratedTokens},
 		Times:  runTimes{s.PromptTime.Seconds(), s.FirstToken.Seconds(), s.GenerationTime.Seconds(), total.Seconds()}}
 	if s.Speculation != nil {

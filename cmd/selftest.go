@@ -10,12 +10,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/backend/cpu/kernel"
-	"github.com/mil-run/mil/backend/split"
+	"github.com/mil-run/mil/internal/devices"
 	"github.com/mil-run/mil/internal/probe"
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
+	"github.com/mil-run/mil/llm"
 )
 
 // selftest is the JSON of `mil selftest --json`.
@@ -24,7 +24,7 @@ type selftest struct {
 	Platform string         `json:"platform"` // toolchain, system and architecture
 	CPU      string         `json:"cpu"`
 	Threads  int            `json:"threads"`
-	Devices  devices        `json:"devices"`
+	Devices  devices.Info   `json:"devices"`
 	Backends []backendCheck `json:"backends"`
 	OK       bool           `json:"ok"`
 }
@@ -77,9 +77,9 @@ CPU is checked on every instruction set it has.`,
 			if err != nil {
 				return err
 			}
-			s := selftest{Version: version(), Platform: platform(), CPU: probe.ProcessorName(), Threads: f.threads, Devices: listDevices(), OK: true}
+			s := selftest{Version: version(), Platform: platform(), CPU: probe.ProcessorName(), Threads: f.threads, Devices: devices.List(), OK: true}
 			if s.Threads == 0 {
-				s.Threads, _ = cpu.DefaultThreads()
+				s.Threads, _ = devices.Threads()
 			}
 			for _, t := range targets {
 				r := f.check(t)
@@ -100,7 +100,7 @@ CPU is checked on every instruction set it has.`,
 	}
 	set := c.Flags()
 	addNumber(set, &f.threads, "threads", "t", 0, 0, maxThreads, "number of threads (default one a performance core)")
-	oneOf(set, &f.isa, "isa", "", isaNames(), "check the CPU on this instruction set only")
+	oneOf(set, &f.isa, "isa", "", llm.ISAs(), "check the CPU on this instruction set only")
 	oneOf(set, &f.backendName, "backend", "auto", backendNames(), "backend to check: "+strings.Join(backendNames()[1:], ", ")+", or auto for all of this machine")
 	set.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return c
@@ -118,7 +118,7 @@ type target struct {
 
 // targets are the backends that the flags name.
 func (f *selftestFlags) targets() ([]target, error) {
-	f.gpuLayers = split.Fit
+	f.gpuLayers = fitLayers
 	var list []target
 	add := func(name, isa string, open func() (backend.Backend, error)) *target {
 		t := target{runFlags: f.runFlags, open: open}
@@ -126,7 +126,7 @@ func (f *selftestFlags) targets() ([]target, error) {
 		list = append(list, t)
 		return &list[len(list)-1]
 	}
-	if f.backendName == "cpu" || f.backendName == "auto" {
+	if f.backendName == devices.CPU || f.backendName == "auto" {
 		sets := []string{f.isa}
 		if f.isa == "" {
 			sets = setNames()
@@ -135,15 +135,17 @@ func (f *selftestFlags) targets() ([]target, error) {
 			if _, err := kernel.ByName(isa); err != nil && isa != "go" {
 				return nil, usagef("--isa: %w", err)
 			}
-			add("cpu", isa, func() (backend.Backend, error) { return cpu.NewISA(f.threads, isa) })
+			add(devices.CPU, isa, func() (backend.Backend, error) {
+				return llm.NewMachine(llm.Options{Backend: devices.CPU, Threads: f.threads, ISA: isa}).Backend()
+			})
 		}
 	}
-	for _, a := range accelerators {
-		if f.backendName == a.name || f.backendName == "auto" && f.isa == "" {
-			t := add(a.name, "", func() (backend.Backend, error) { return a.open(nil) })
-			t.remedy = a.remedy
+	for _, d := range devices.All {
+		if f.backendName == d.Name || f.backendName == "auto" && f.isa == "" {
+			t := add(d.Name, "", func() (backend.Backend, error) { return d.Open(nil) })
+			t.remedy = func(err error) string { return orCPU(d.Advice(err)) }
 			if f.backendName == "auto" {
-				t.absent = a.absent
+				t.absent = d.Absent
 			}
 		}
 	}

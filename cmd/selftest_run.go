@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/mil-run/mil/backend/conform"
-	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/llm"
 )
 
 // The benchmark's length after a warm-up. It is short, since it only shows
@@ -50,7 +51,7 @@ func (f *selftestFlags) check(t target) backendCheck {
 	return r
 }
 
-func (r *backendCheck) fail(err error) { r.Failures = append(r.Failures, err.Error()) }
+func (r *backendCheck) fail(err error) { r.Failures = append(r.Failures, advise(err).Error()) }
 
 // conformance runs the table of cases, and that of rankings where the backend
 // ranks. An error means that the backend does not open.
@@ -87,16 +88,12 @@ func (f *selftestFlags) conformance(t target, r *backendCheck) error {
 
 // replies compares the demo's greedy replies with the transcripts.
 func (r *backendCheck) replies(f *runFlags) error {
-	file, err := demo.Open()
+	m, err := f.on().Open("", f.options())
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	e, err := chat.Open(file)
-	if err != nil {
-		return err
-	}
-	s, err := f.start(e.Model, 0)
+	defer m.Close()
+	s, err := f.session(m)
 	if err != nil {
 		return err
 	}
@@ -107,13 +104,14 @@ func (r *backendCheck) replies(f *runFlags) error {
 			return err
 		}
 		// A wrong backend need not find the reply's end.
-		c := e.Converse(s, chat.Settings{MaxTokens: 64})
-		var list []chat.Message
-		for _, m := range want.Messages {
-			list = append(list, chat.Message(m))
+		if err := s.Set(llm.Settings{MaxTokens: 64}); err != nil {
+			return err
 		}
-		c.Load(list)
-		got, err := c.Reply(context.Background(), func(string) {})
+		var list []llm.Message
+		for _, m := range want.Messages {
+			list = append(list, llm.Message(m))
+		}
+		got, err := entire(s.Chat(context.Background(), list))
 		switch {
 		case err != nil:
 			r.fail(err)
@@ -124,4 +122,14 @@ func (r *backendCheck) replies(f *runFlags) error {
 		}
 	}
 	return nil
+}
+
+// entire is a reply without its pieces.
+func entire(pieces iter.Seq2[llm.Piece, error]) (r llm.Reply, err error) {
+	for p, e := range pieces {
+		if err = e; p.Reply != nil {
+			r = *p.Reply
+		}
+	}
+	return r, err
 }

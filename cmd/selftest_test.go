@@ -10,6 +10,7 @@ import (
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/ref"
 	"github.com/mil-run/mil/backend/split"
+	"github.com/mil-run/mil/internal/devices"
 )
 
 func selftestOf(t *testing.T, args ...string) (s selftest, err error) {
@@ -63,19 +64,19 @@ var errOff = errors.New("switched off")
 // A backend that computes something else or does not open fails the command;
 // with auto one that is not there does not.
 func TestSelftestFails(t *testing.T) {
-	before := accelerators
-	defer func() { accelerators = before }()
+	before := devices.All
+	defer func() { devices.All = before }()
 	working := true
-	accelerators = []accelerator{{
-		name: "wrong",
-		open: func(func(done, total int64)) (split.Device, error) {
+	devices.All = []devices.Device{{
+		Name: "wrong",
+		Open: func(func(done, total int64)) (split.Device, error) {
 			if !working {
 				return nil, errOff
 			}
 			return wrongDevice{ref.New(1)}, nil
 		},
-		absent: func(err error) bool { return err == errOff },
-		remedy: func(error) string { return "switch it on" },
+		Absent: func(err error) bool { return err == errOff },
+		Advice: func(error) string { return "switch it on" },
 	}}
 	s, err := selftestOf(t, "--backend", "wrong")
 	if err == nil || s.OK {
@@ -86,7 +87,7 @@ func TestSelftestFails(t *testing.T) {
 	}
 	working = false
 	s, err = selftestOf(t, "--backend", "wrong")
-	if err == nil || s.OK || s.Backends[0].Failures[0] != "switched off; switch it on" {
+	if err == nil || s.OK || s.Backends[0].Failures[0] != "switched off; switch it on or use --backend cpu" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	f := selftestFlags{runFlags: runFlags{backendName: "auto"}, note: func(string) {}}

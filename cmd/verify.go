@@ -32,7 +32,7 @@ made by another program has no checksums, so only its structure is checked.`,
 				}
 				if err != nil {
 					bad++
-					show.Fprintln(c.ErrOrStderr(), "mil:", err)
+					show.Fprintln(c.ErrOrStderr(), "mil:", advise(err))
 				}
 			}
 			if bad > 0 {

@@ -45,6 +45,15 @@ var ErrContext = errors.New("the context is full")
 // ErrWindow is wrapped when a context is longer than a model's sliding window.
 var ErrWindow = errors.New("sliding windows are not supported beyond their length")
 
+// WindowError is an ErrWindow with its numbers.
+type WindowError struct{ Context, Window int }
+
+func (e *WindowError) Error() string {
+	return fmt.Sprintf("a context of %d tokens, and each token attends to the last %d alone: %v", e.Context, e.Window, ErrWindow)
+}
+
+func (e *WindowError) Unwrap() error { return ErrWindow }
+
 // Session is one mutable timeline of a model. It is not for two goroutines.
 type Session struct {
 	m       *Model
@@ -94,7 +103,7 @@ func (m *Model) newSession(b backend.Backend, o Options) (*Session, error) {
 		return nil, fmt.Errorf("keys and values are kept as f16 or q8_0, not as %v", o.KV)
 	}
 	if w := m.Config.Window; w > 0 && o.Context > w {
-		return nil, fmt.Errorf("%s: a context of %d tokens, and each token attends to the last %d alone: %w; take --ctx %d or less", m.file.Name(), o.Context, w, ErrWindow, w)
+		return nil, m.file.Named(&WindowError{o.Context, w})
 	}
 	s := &Session{m: m, b: b, o: o, states: map[string]*backend.State{}}
 	var err error

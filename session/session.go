@@ -130,7 +130,7 @@ func load(b []byte, f *os.File, s *model.Session, h *header) (*content, *Found, 
 		return c, found, s.Reset()
 	}
 	if n := len(c.tokens) - c.dropped; n > s.Context() {
-		return nil, nil, fmt.Errorf("the session holds %d tokens, the context %d; take a larger one with --ctx", n, s.Context())
+		return nil, nil, &LargeError{n, s.Context()}
 	}
 	// A session's contents stay until all is checked. The caches of an empty
 	// session are checked where they are mapped, so the first token need not
@@ -278,6 +278,15 @@ func single(s *model.Session, t Turn) (func(*os.File) error, error) {
 		return err
 	}, nil
 }
+
+// LargeError is the [model.ErrContext] about a session that does not fit.
+type LargeError struct{ Tokens, Context int }
+
+func (e *LargeError) Error() string {
+	return fmt.Sprintf("the session holds %d tokens, the context %d", e.Tokens, e.Context)
+}
+
+func (e *LargeError) Unwrap() error { return model.ErrContext }
 
 // Load puts a saved session into s; errors are as Open's.
 func Load(path string, s *model.Session) (found *Found, err error) {

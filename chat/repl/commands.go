@@ -10,6 +10,7 @@ import (
 	"github.com/chzyer/readline"
 
 	"github.com/mil-run/mil/internal/nearest"
+	"github.com/mil-run/mil/sample"
 )
 
 // command is something typed behind a slash, in any case.
@@ -91,8 +92,8 @@ func (r *repl) help(name string) error {
 			r.print("  " + strings.ReplaceAll(c.more, "\n", "\n  ") + "\n")
 		}
 		if c.name == "set" {
-			for _, s := range settings {
-				r.print(fmt.Sprintf("  %-16s %s\n", s.name, s.takes))
+			for _, p := range sample.Params() {
+				r.print(fmt.Sprintf("  %-16s %s\n", p.Name, p.Values))
 			}
 		}
 		return nil

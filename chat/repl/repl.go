@@ -27,6 +27,8 @@ type Options struct {
 	Greeting string // shown first on a terminal
 	Stats    bool   // print statistics after each reply
 	First    string // the first message, if it was given on the command line
+	// Advise, if set, adds to an error the flag that helps.
+	Advise func(error) error
 }
 
 // repl is one running chat.
@@ -108,6 +110,25 @@ func (r *repl) sync() error {
 	return r.unkept
 }
 
+// advise adds the flag that helps.
+func (r *repl) advise(err error) error {
+	if r.Advise == nil {
+		return err
+	}
+	return r.Advise(err)
+}
+
+// Cut says which limit cut a reply and how to move it.
+func Cut(r chat.Reply) string {
+	switch r.Why {
+	case chat.MaxTokens:
+		return r.Cut + "; 0 takes the limit away"
+	case chat.ContextFull:
+		return r.Cut + "; a larger --ctx or --on-full slide goes on"
+	}
+	return r.Cut
+}
+
 // partings leave a chat on a terminal; in a pipe they are messages.
 var partings = []string{"exit", "quit", "bye"}
 
@@ -125,7 +146,7 @@ func (r *repl) handle(in input) error {
 	if err == nil || errors.Is(err, errQuit) || !r.Terminal {
 		return err
 	}
-	r.warn(Line(err))
+	r.warn(Line(r.advise(err)))
 	return nil
 }
 
@@ -170,7 +191,7 @@ func (r *repl) answer(reply func(ctx context.Context, emit func(string)) (chat.R
 	case got.Why == chat.Interrupted:
 		r.notice("stopped")
 	case got.Cut != "":
-		r.warn(got.Cut)
+		r.warn(Cut(got))
 	case got.Why == chat.StopString && r.Terminal:
 		r.warn("a stop string ended the reply; /set stop - takes it away")
 	}

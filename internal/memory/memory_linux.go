@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func free() (int64, bool) {
+func measure() (int64, bool) {
 	var limit unix.Rlimit
 	space := int64(unknown)
 	if unix.Getrlimit(unix.RLIMIT_AS, &limit) == nil && limit.Cur < math.MaxInt64 {

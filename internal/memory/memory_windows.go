@@ -8,8 +8,8 @@ import (
 
 var status = windows.NewLazySystemDLL("kernel32.dll").NewProc("GlobalMemoryStatusEx")
 
-// free is the physical memory available, or less where less can be committed.
-func free() (int64, bool) {
+// measure is the physical memory available, or less where less can be committed.
+func measure() (int64, bool) {
 	var s struct { // MEMORYSTATUSEX
 		length, load                     uint32
 		totalPhysical, availablePhysical uint64

@@ -1,0 +1,41 @@
+package llm
+
+import (
+	"fmt"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/session"
+)
+
+// Errors of the packages beneath, as they come through this one.
+var (
+	// ErrContext is wrapped where a prompt, tokens or a saved session do not fit the
+	// context. It may be a [chat.LongError] or a [session.LargeError].
+	ErrContext = model.ErrContext
+	// ErrWindow is wrapped by the error about a context longer than the model's
+	// sliding window, a [model.WindowError].
+	ErrWindow = model.ErrWindow
+	// ErrKVType is wrapped where a backend cannot keep keys and values as asked.
+	ErrKVType = backend.ErrKVType
+	// ErrNoTemplate is the error of a chat with a model that was not made for one.
+	ErrNoTemplate = chat.ErrNoTemplate
+	// ErrParam is wrapped by errors about values that a parameter does not take.
+	ErrParam = sample.ErrParam
+	// ErrLogits is wrapped where a model computes what are no numbers.
+	ErrLogits = sample.ErrLogits
+	// ErrModel and ErrDamaged are wrapped by errors about session files: of another
+	// model, and damaged.
+	ErrModel   = session.ErrModel
+	ErrDamaged = session.ErrDamaged
+)
+
+// DeclaredError is the warning about a context that is longer than the model says
+// it can be.
+type DeclaredError struct{ Context, Declared int }
+
+func (e *DeclaredError) Error() string {
+	return fmt.Sprintf("a context of %d tokens is more than the %d the model declares", e.Context, e.Declared)
+}
