@@ -70,13 +70,18 @@ func (mc *Machine) Open(name string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{mc: mc, o: o, file: file, refs: 1}
-	if m.e, err = chat.Open(file); err != nil {
-		file.Close()
-		return nil, err
+	return mc.Load(file, o)
+}
+
+// Load is Open for a file that is open already, such as one in memory (package
+// format parses it). The file is the model's to close from here on.
+func (mc *Machine) Load(file *format.File, o Options) (*Model, error) {
+	e, err := chat.Open(file)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
-	m.e.Turns = mc
-	return m, nil
+	e.Turns = mc
+	return &Model{mc: mc, o: o, file: file, e: e, refs: 1}, nil
 }
 
 // Close closes the model. Sessions that are in use go on, and the file and the

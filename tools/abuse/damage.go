@@ -11,14 +11,10 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"sync"
 
-	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu"
-	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/convert"
 	"github.com/mil-run/mil/format"
-	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -118,7 +114,7 @@ func (a *abuse) flips(whole []byte, w *layout) {
 	}
 }
 
-var processor = sync.OnceValue(func() backend.Backend { return cpu.New(1) })
+var processor = llm.NewMachine(llm.Options{Backend: "cpu", Threads: 1})
 
 // use does the same with a file as a chat does, in this process. A panic ends
 // it and shows where.
@@ -128,17 +124,18 @@ func use(data []byte) (reply string, err error) {
 	if err != nil {
 		return "", err
 	}
-	e, err := chat.Open(f)
+	m, err := processor.Load(f, llm.Options{Context: 64})
 	if err != nil {
 		return "", err
 	}
-	s, err := e.Model.NewSession(processor(), model.Options{Context: 64})
-	if err != nil {
-		return "", err
+	defer m.Close()
+	for p, err := range m.Chat(context.Background(), llm.User("x"), func(s *llm.Settings) { *s = llm.Settings{MaxTokens: 2} }) {
+		if err != nil {
+			return reply, err
+		}
+		reply += p.Text
 	}
-	defer s.Close()
-	r, err := e.Converse(s, chat.Settings{MaxTokens: 2}).Say(context.Background(), "x", func(string) {})
-	return r.Text, err
+	return reply, nil
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

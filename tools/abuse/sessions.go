@@ -13,38 +13,33 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/format"
-	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/llm"
 )
 
 // sitting is a conversation with a small model in this process.
 type sitting struct {
 	*chat.Conversation
-	s *model.Session
-	b interface{ Close() error }
+	s *llm.Session
+	m *llm.Model
 }
 
-func (a *abuse) sit(e *chat.Engine) *sitting {
-	b := cpu.New(1)
-	s := must(e.Model.NewSession(b, model.Options{Context: 256}))
-	return &sitting{e.Converse(s, chat.Settings{MaxTokens: 4}), s, b}
+func (a *abuse) sit(path string) *sitting {
+	m := must(llm.Open(path, llm.Options{Backend: "cpu", Threads: 1, Context: 256}))
+	s := must(m.NewSession(func(s *llm.Settings) { *s = llm.Settings{MaxTokens: 4} }))
+	return &sitting{s.Conversation(), s, m}
 }
 
 func (s *sitting) end() {
-	s.Conversation.Close()
 	s.s.Close()
-	s.b.Close()
+	s.m.Close()
 }
 
 // sessions damages session files, and kills who writes them.
 func sessions(a *abuse) {
-	f := must(format.Open(a.convertFixture("mamba2-merged", "q8_0")))
-	defer f.Close()
-	e := must(chat.Open(f))
+	model := a.convertFixture("mamba2-merged", "q8_0")
 	path := a.path("good.session")
-	s := a.sit(e)
+	s := a.sit(model)
 	must(s.Attach(path))
 	var ends []int // of the file after each turn
 	for _, text := range []string{"one", "two", "three"} {
@@ -57,7 +52,7 @@ func sessions(a *abuse) {
 	good := must(os.ReadFile(path))
 	// open is what a damaged file gives: how many messages, or the error.
 	bad := a.path("bad.session")
-	s = a.sit(e)
+	s = a.sit(model)
 	defer s.end()
 	open := func(data []byte) (messages int, err error) {
 		a.count++

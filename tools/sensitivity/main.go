@@ -14,10 +14,10 @@ import (
 	"os"
 	"path"
 
-	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/eval"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
 )
@@ -76,7 +76,7 @@ func run(file, text string, types []string) error {
 			if err != nil {
 				return err
 			}
-			kl, err := k.measure(data, file, typ, t, base.s)
+			kl, err := k.measure(data, file, typ, t, base.s.Session)
 			if err != nil {
 				return err
 			}
@@ -87,11 +87,13 @@ func run(file, text string, types []string) error {
 	return nil
 }
 
+var machine = llm.NewMachine(llm.Options{Backend: "cpu"})
+
 // opened is a model with a session.
 type opened struct {
 	f *format.File
 	e *chat.Engine
-	s *model.Session
+	s *llm.Timeline
 }
 
 func open(data []byte, name string) (*opened, error) {
@@ -103,7 +105,7 @@ func open(data []byte, name string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := e.Model.NewSession(cpu.New(0), model.Options{Context: window})
+	s, err := machine.Timeline(e.Model, model.Options{Context: window})
 	return &opened{f, e, s}, err
 }
 
@@ -199,7 +201,7 @@ func (k *kind) measure(data []byte, name string, typ quant.Type, t eval.Text, ba
 			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(v[i]))
 		}
 	}
-	s, err := eval.Measure(context.Background(), t, m.s, base, nil)
+	s, err := eval.Measure(context.Background(), t, m.s.Session, base, nil)
 	if err != nil {
 		return 0, err
 	}
