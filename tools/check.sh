@@ -111,7 +111,7 @@ rm "$kernels"
 
 step "race detector, where goroutines share memory"
 CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m ./backend/... ./format ./convert/...
-CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent' ./model ./chat/...
+CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent|Close' ./model ./chat/... ./llm
 
 step "a day of abuse, shortened"
 if [ "$(go env GOOS)" = linux ]; then
