@@ -59,10 +59,10 @@ func (p *plan) fill(t *takes, names func(layer int) (prefix string, table map[st
 // shape is that of the checkpoint's tensor.
 func (f *from) shape(s model.Slot) []int {
 	switch {
-	case s.Rows == 1 && s.Role == quant.Elementwise && !f.depthwise:
-		return []int{s.Cols}
 	case f.depthwise:
 		return []int{s.Rows, 1, s.Cols}
+	case s.Rows == 1 && s.Role == quant.Elementwise:
+		return []int{s.Cols}
 	}
 	return []int{max(s.Rows, f.rows), s.Cols}
 }
@@ -79,11 +79,11 @@ func (f *from) parts(t *takes, prefix string, s model.Slot) []part {
 	return list
 }
 
-// part is rows of a checkpoint tensor, in the order perm gives.
+// part is rows of a checkpoint tensor.
 type part struct {
 	t    *source.Tensor
 	rows int
-	from func(row int) int // nil: as they are
+	from func(row int) int // the row to read for each; nil: as they are
 }
 
 // matrix adds a tensor made of parts under each other.
