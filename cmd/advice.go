@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/llm"
@@ -17,15 +19,15 @@ import (
 func flagged(err error) error {
 	var draft *llm.DraftError
 	var isa *llm.ISAError
-	var backend *llm.BackendError
+	var device *llm.BackendError
 	var declared *llm.DeclaredError
 	switch {
 	case errors.As(err, &draft):
 		return fmt.Errorf("--draft: %w", draft.Err)
 	case errors.As(err, &isa):
 		return usagef("--isa: %w", isa.Err)
-	case errors.As(err, &backend):
-		return fmt.Errorf("--backend %s: %w; %s", backend.Backend, backend.Err, orCPU(backend.Advice))
+	case errors.As(err, &device):
+		return fmt.Errorf("--backend %s: %w; %s", device.Backend, device.Err, orCPU(device.Advice))
 	case errors.As(err, &declared):
 		return fmt.Errorf("--ctx %d is more than the %d tokens the model declares", declared.Context, declared.Declared)
 	}
@@ -82,6 +84,10 @@ func advice(err error) string {
 		return fmt.Sprintf("; take --ctx %d or less", window.Window)
 	case errors.As(err, &large):
 		return "; take a larger one with --ctx"
+	case errors.Is(err, gpu.ErrMemory):
+		return "; use fewer --gpu-layers, a shorter --ctx or --backend cpu"
+	case errors.Is(err, backend.ErrKVType):
+		return "; use --kv f16 or --backend cpu"
 	case errors.Is(err, llm.ErrNoTemplate):
 		return "; `mil run --raw` completes text without one"
 	}

@@ -138,12 +138,12 @@ func (b *Backend) memoryError(err error, n int) error {
 	if infoErr != nil {
 		return errors.Join(err, infoErr)
 	}
-	return fmt.Errorf("%w: %s are needed, %s of %s are free on %s; use fewer --gpu-layers, a shorter --ctx or --backend cpu",
+	return fmt.Errorf("%w: %s are needed, %s of %s are free on %s",
 		ErrMemory, megabytes(uint64(n)), megabytes(free), megabytes(total), b.device.Name)
 }
 
 // ErrMemory is wrapped when the device's memory does not suffice.
-var ErrMemory = errors.New("too little GPU memory")
+var ErrMemory = gpu.ErrMemory
 
 func megabytes(n uint64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 

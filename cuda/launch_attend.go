@@ -30,7 +30,7 @@ var cacheKinds = map[quant.Type]int32{quant.F16: 0, quant.F32: 1, quant.Q8_0: 2}
 
 func caches(h *backend.Heads, k, v *backend.State) (keys, values ref, err error) {
 	if _, ok := cacheKinds[h.KVType]; !ok {
-		return ref{}, ref{}, fmt.Errorf("%w: as %v on a GPU; use --kv f16 or --backend cpu", backend.ErrKVType, h.KVType)
+		return ref{}, ref{}, fmt.Errorf("%w: as %v on a GPU", backend.ErrKVType, h.KVType)
 	}
 	return gpu.Caches(h, k, v)
 }

@@ -15,7 +15,7 @@ var (
 )
 
 // ErrMemory is wrapped when the memory does not suffice.
-var ErrMemory = errors.New("too little GPU memory")
+var ErrMemory = gpu.ErrMemory
 
 // Backend implements [backend.Backend] on one machine.
 type Backend struct {

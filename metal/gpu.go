@@ -171,7 +171,7 @@ func (g *hardware) wrap(data []byte) (memory, error) {
 // memoryError says how much was wanted and how much there is.
 func (g *hardware) memoryError(n int) error {
 	used := int64(g.tell(g.device, g.names.currentAllocatedSize))
-	return fmt.Errorf("%w: %s are needed, %s of %s are in use on %s, and one piece holds at most %s; use fewer --gpu-layers, a shorter --ctx or --backend cpu",
+	return fmt.Errorf("%w: %s are needed, %s of %s are in use on %s, and one piece holds at most %s",
 		ErrMemory, megabytes(int64(n)), megabytes(used), megabytes(g.limit.working), g.name, megabytes(int64(g.limit.buffer)))
 }
 

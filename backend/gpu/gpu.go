@@ -5,10 +5,14 @@
 package gpu
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/mil-run/mil/backend"
 )
+
+// ErrMemory is wrapped where a GPU's memory does not suffice.
+var ErrMemory = errors.New("too little GPU memory")
 
 // Chip is the limits of a GPU that plans depend on.
 type Chip struct {
