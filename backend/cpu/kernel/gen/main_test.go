@@ -11,33 +11,36 @@ import (
 
 const kernels = ".."
 
-// Every source's generated files name the digest of what they were made from.
+// Every source's generated files are those that the manifest names, made from it
+// as it is.
 func TestCurrent(t *testing.T) {
 	list, err := sources(kernels, nil)
 	if err != nil || len(list) == 0 {
 		t.Fatalf("%v, %v", list, err)
 	}
-	known := 0
+	m, err := readManifest(kernels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := 1 // the manifest
 	for _, src := range list {
-		sum, err := digest(src)
+		now, err := digestsOf(kernels, src)
 		if err != nil {
 			t.Fatal(err)
 		}
-		base := strings.TrimSuffix(filepath.Base(src), ".c")
-		files, _ := filepath.Glob(filepath.Join(kernels, "zz_"+base+"_*"))
+		files := filesOf(kernels, src)
 		if want := len(targets) + 2; len(files) != want {
-			t.Errorf("%s: %d generated files, want %d: run go run ./backend/cpu/kernel/gen %s", src, len(files), want, base)
+			t.Errorf("%s: %d generated files, want %d: run go run ./backend/cpu/kernel/gen %s", src, len(files), want, base(src))
 		}
 		known += len(files)
-		for _, f := range files {
-			b, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Contains(b, []byte("\n// source "+sum+"\n")) {
-				t.Errorf("%s is stale: run go run ./backend/cpu/kernel/gen %s", f, base)
-			}
+		if was := m[base(src)]; now.source != was.source {
+			t.Errorf("zz_%s_* are stale: run go run ./backend/cpu/kernel/gen %s", base(src), base(src))
+		} else if now.files != was.files {
+			t.Errorf("zz_%s_* are not what was generated: run go run ./backend/cpu/kernel/gen %s", base(src), base(src))
 		}
+	}
+	if len(m) != len(list) {
+		t.Errorf("%s names %d sources of %d", manifestFile, len(m), len(list))
 	}
 	if all, _ := filepath.Glob(filepath.Join(kernels, "zz_*")); len(all) != known {
 		t.Errorf("%d generated files, %d of them known: some lost their source", len(all), known)

@@ -1,0 +1,200 @@
+// Dot products of quantized rows with int8 activations, for passes of a few
+// tokens. Rows of weights lie as the file has them.
+//
+// A step takes 256 values (rows that end within one come padded): 8 blocks b of
+// 32, each in halves h of 16, each of 4 dwords d. Lane 8(b%2) + 4h + b/2 of 16 belongs to half h of block b, and
+// vector d of four holds its dword d. So a lane adds up one half block in
+// integers, and meets its scale once. The activations of T tokens lie together,
+// step by step: T times 256 int8 in that order, T times 16 float32 scales, T
+// times 16 sums (scale times the lane's sum of int8), T times 16 int32 that are
+// -128 times the lane's sum.
+#pragma once
+#include "rows.h"
+
+// The activations of token t: vector i of dword d, of the scales, ...
+#define VALUES(t, d, i) load(vi, q + 256 * (t) + 64 * (d) + (i) * VB)
+#define SCALE(T, t, i) load(vf, q + 256 * T + 64 * (t) + (i) * VB)
+#define SUM(T, t, i) load(vf, q + 320 * T + 64 * (t) + (i) * VB)
+#define BIAS(T, t, i) load(vi, q + 384 * T + 64 * (t) + (i) * VB)
+#define STEP 448
+
+// turn transposes 4 rows of 4 dwords in each 128 bits.
+typedef struct { vi v[4]; } Four;
+INLINE Four turn(vi a, vi b, vi c, vi d) {
+#if VB == 64
+	__m512i e = _mm512_unpacklo_epi32((__m512i)a, (__m512i)b), f = _mm512_unpackhi_epi32((__m512i)a, (__m512i)b);
+	__m512i g = _mm512_unpacklo_epi32((__m512i)c, (__m512i)d), h = _mm512_unpackhi_epi32((__m512i)c, (__m512i)d);
+	return (Four){{(vi)_mm512_unpacklo_epi64(e, g), (vi)_mm512_unpackhi_epi64(e, g), (vi)_mm512_unpacklo_epi64(f, h), (vi)_mm512_unpackhi_epi64(f, h)}};
+#elif VB == 32
+	__m256i e = _mm256_unpacklo_epi32((__m256i)a, (__m256i)b), f = _mm256_unpackhi_epi32((__m256i)a, (__m256i)b);
+	__m256i g = _mm256_unpacklo_epi32((__m256i)c, (__m256i)d), h = _mm256_unpackhi_epi32((__m256i)c, (__m256i)d);
+	return (Four){{(vi)_mm256_unpacklo_epi64(e, g), (vi)_mm256_unpackhi_epi64(e, g), (vi)_mm256_unpacklo_epi64(f, h), (vi)_mm256_unpackhi_epi64(f, h)}};
+#else
+	vi e = SHUFFLE(a, b, 0, 4, 1, 5), f = SHUFFLE(a, b, 2, 6, 3, 7), g = SHUFFLE(c, d, 0, 4, 1, 5), h = SHUFFLE(c, d, 2, 6, 3, 7);
+	return (Four){{SHUFFLE(e, g, 0, 1, 4, 5), SHUFFLE(e, g, 2, 3, 6, 7), SHUFFLE(f, h, 0, 1, 4, 5), SHUFFLE(f, h, 2, 3, 6, 7)}};
+#endif
+}
+
+// Vector i holds of 512 bits all, of 256 bits the blocks with b%2 = i, of 128
+// bits half i%2 of the blocks with b%2 = i/2.
+#if VB == 64
+typedef uint8_t vhalf __attribute__((vector_size(32)));
+INLINE vi join(const uint8_t *a, const uint8_t *b) { return (vi)SHUFFLE((vq4)load(vhalf, a), (vq4)load(vhalf, b), 0, 1, 2, 3, 4, 5, 6, 7); }
+#define BLOCKS(P, i, k) join(P(2 * k), P(2 * k + 1))
+#elif VB == 32
+#define BLOCKS(P, i, k) load(vi, P(2 * k + i))
+#else
+#define BLOCKS(P, i, k) load(vi, P(2 * k + i / 2) + 16 * (i % 2))
+#endif
+
+// Eight float16 are put together as integers and converted at once.
+typedef uint16_t vs8 __attribute__((vector_size(16)));
+typedef _Float16 vh8 __attribute__((vector_size(16)));
+#define HALF(w) load(uint16_t, w)
+
+// Where registers are few, what one vector was made from is read again for the
+// next.
+#if VB < 64
+#define FORGET __asm__ volatile("" : : : "memory");
+#else
+#define FORGET
+#endif
+
+// Signed weights with a scale for each block of 32. W(b) is block b of the row at
+// u, and SCALES makes 8 of them.
+#define SIGNED(T, W, BYTES, SCALES, UNPACKED)                              \
+	const uint8_t *u = w;                                                  \
+	UNROLL for (int r = 0; r < R; r++, u += far) {                         \
+		HERE(T)                                                            \
+		UNROLL for (int l = 0; l < BYTES; l += 64) __builtin_prefetch(u + p->ahead + l); \
+		vf8 d8 = SCALES(W);                                                \
+		UNROLL for (int i = 0; i < N16; i++) {                             \
+			vf s = lanes(d8, i);                                           \
+			Four v = UNPACKED(W, i);                                       \
+			FORGET                                                         \
+			UNROLL for (int t = 0; t < T; t++) {                           \
+				vi n = FIX ? BIAS(T, t, i) : (vi){0};                      \
+				UNROLL for (int d = 0; d < 4; d++) n = dotS(n, biased((vq)v.v[d]), VALUES(t, d, i)); \
+				acc[r][t].v[i] = fma_(tofloat(n), s * SCALE(T, t, i), acc[r][t].v[i]); \
+			}                                                              \
+		}                                                                  \
+	}
+// HALVES8 makes floats of the float16 at AT(0), AT(1), ...
+#define HALVES8(AT) ({ vs8 h_ = {HALF(AT(0)), HALF(AT(1)), HALF(AT(2)), HALF(AT(3)), HALF(AT(4)), HALF(AT(5)), HALF(AT(6)), HALF(AT(7))}; \
+	__builtin_convertvector((vh8)h_, vf8); })
+// lanes gives each lane its block's element: vector i of 16.
+INLINE vf lanes(vf8 s, int i) { return part(SHUFFLE(s, s, 0, 2, 4, 6, 0, 2, 4, 6, 1, 3, 5, 7, 1, 3, 5, 7), i); }
+
+// What stands before blocks of 32, SIZE bytes of which the last QUANTS are levels.
+#define ALL(b) (u + (b) * SIZE)
+#define ALLq(b) (ALL(b) + SIZE - QUANTS)
+// A step of k blocks in BYTES.
+#define SIGNED_BODY(T, BLOCKS_, BYTES, SCALES, UNPACKED)                   \
+	for (; k > 0; k -= BLOCKS_) {                                          \
+		SIGNED(T, ALL, BYTES, SCALES, UNPACKED)                            \
+		q += STEP * T;                                                     \
+		w += BYTES;                                                        \
+	}
+#define D8(W) HALVES8(W)
+
+// 16 bytes of nibbles: values 0 to 15 of a block are the low ones, 16 to 31 the
+// high ones; they come out as upper nibbles.
+#define NIBBLES(P, b) load(vu4, P(b))
+#if VB == 64
+INLINE vi wide(vu4 a, vu4 b) {
+	vu8 x = SHUFFLE(a << 4, a, 0, 1, 2, 3, 4, 5, 6, 7), y = SHUFFLE(b << 4, b, 0, 1, 2, 3, 4, 5, 6, 7);
+	return (vi)SHUFFLE(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+#define HALVES(P, i, k) wide(NIBBLES(P, 2 * k), NIBBLES(P, 2 * k + 1))
+#elif VB == 32
+INLINE vi wide(vu4 a) { return (vi)SHUFFLE(a << 4, a, 0, 1, 2, 3, 4, 5, 6, 7); }
+#define HALVES(P, i, k) wide(NIBBLES(P, 2 * k + i))
+#else
+#define HALVES(P, i, k) (vi)(i % 2 ? NIBBLES(P, 2 * k + i / 2) : NIBBLES(P, 2 * k + i / 2) << 4)
+#endif
+
+#define AND(x, m) (vi)((vq)(x) & BYTES_OF(m))
+
+// Weights 0 to 63, 256 of them in BLOCKS_ blocks: SC and MN are 16 lanes of scales
+// and of what meets the activations' sums.
+#define SUPER(T, BLOCKS_, BYTES, HEADERS, PROLOGUE, UNPACKED)              \
+	do {                                                                   \
+		const uint8_t *u = w;                                              \
+		HEADERS                                                            \
+		UNROLL for (int r = 0; r < R; r++, u += far) {                     \
+			HERE(T)                                                        \
+			UNROLL for (int l = 0; l < BYTES; l += 64) __builtin_prefetch(u + p->ahead + l); \
+			PROLOGUE                                                       \
+			UNROLL for (int i = 0; i < N16; i++) {                         \
+				Four v = UNPACKED;                                         \
+				vf s = SC(i), m = MN(i);                                   \
+				FORGET                                                     \
+				UNROLL for (int t = 0; t < T; t++) {                       \
+					vi n = {0};                                            \
+					UNROLL for (int d = 0; d < 4; d++) n = dotU(n, (vq)v.v[d], VALUES(t, d, i)); \
+					acc[r][t].v[i] = fma_(m, SUM(T, t, i), acc[r][t].v[i]); \
+					acc[r][t].v[i] = fma_(tofloat(n), s * SCALE(T, t, i), acc[r][t].v[i]); \
+				}                                                          \
+			}                                                              \
+		}                                                                  \
+		q += STEP * T;                                                     \
+		w += BYTES;                                                        \
+	} while ((k -= BLOCKS_) > 0);
+
+// pick gives each lane the dword 4h+d of the 8 at w.
+#if VB == 64
+#define PICK(x, d) SHUFFLE(x, x, d, d, d, d, 4 + d, 4 + d, 4 + d, 4 + d, d, d, d, d, 4 + d, 4 + d, 4 + d, 4 + d)
+#define EIGHT(w, i) load(vi8, w)
+#elif VB == 32
+#define PICK(x, d) SHUFFLE(x, x, d, d, d, d, 4 + d, 4 + d, 4 + d, 4 + d)
+#define EIGHT(w, i) load(vi8, w)
+#else
+#define PICK(x, d) SHUFFLE(x, x, d, d, d, d)
+#define EIGHT(w, i) load(vi, (w) + i % 2 * 16)
+#endif
+// shifts gives each lane the number for its block: n[b].
+INLINE vi shifts(vi8 n, int i) {
+	vi16 all = SHUFFLE(n, n, 0, 2, 4, 6, 0, 2, 4, 6, 1, 3, 5, 7, 1, 3, 5, 7);
+#if N16 == 1
+	return all;
+#elif N16 == 2
+	return i ? SHUFFLE(all, all, 8, 9, 10, 11, 12, 13, 14, 15) : SHUFFLE(all, all, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+	return i / 2 ? SHUFFLE(all, all, 8, 9, 10, 11) : SHUFFLE(all, all, 0, 1, 2, 3);
+#endif
+}
+
+// Two bits of a block in each of 64 bytes: of a half of 128, block b's are bits
+// 2b of 32 bytes. TWOS(d) is dword d's bytes, not yet shifted.
+#if VB == 64
+#define LOAD_TWOS(w, i) vi twos = load(vi, w);
+#define TWOS(d) SHUFFLE(twos, twos, d, d, 8 + d, 8 + d, 4 + d, 4 + d, 12 + d, 12 + d, d, d, 8 + d, 8 + d, 4 + d, 4 + d, 12 + d, 12 + d)
+#elif VB == 32
+#define LOAD_TWOS(w, i) vi twos = load(vi, w), more = load(vi, (w) + 32);
+#define TWOS(d) SHUFFLE(twos, more, d, d, 8 + d, 8 + d, 4 + d, 4 + d, 12 + d, 12 + d)
+#else
+#define LOAD_TWOS(w, i) vi twos = load(vi, (w) + 16 * (i % 2)), more = load(vi, (w) + 16 * (i % 2) + 32);
+#define TWOS(d) SHUFFLE(twos, more, d, d, 4 + d, 4 + d)
+#endif
+
+// Halves in the order of the row, as their lanes are.
+#define LANES_OF_HALVES(n) SHUFFLE(n, n, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
+
+// What is compiled: the numbers of tokens that few registers hold.
+#if VB == 64
+#define EACH(K) K(1) K(2) K(3) K(4) K(5) K(6) K(8)
+#else
+#define EACH(K) K(1) K(2)
+#endif
+#if VB == 16
+#define EACH_SIGNED(K) EACH(K) K(4)
+#else
+#define EACH_SIGNED(K) EACH(K)
+#endif
+
+// FEW is EACH for the types that are met less often: every size is code to carry.
+#if VB == 64
+#define FEW(K) K(1) K(4)
+#else
+#define FEW(K) K(1) K(2)
+#endif
