@@ -16,6 +16,7 @@ import (
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/quant"
 )
 
 // listed is a model in the JSON of `mil list --json`.
@@ -131,13 +132,8 @@ func typeName(f *format.File) string {
 		}
 	}
 	n, ok, err := f.KV().Uint("general.file_type")
-	if name := fileTypes[n]; err == nil && ok && name != "" && n != 0 { // 0 is also written where there is no number
+	if name := quant.FileTypeName(n); err == nil && ok && name != "" && n != 0 { // 0 is also written where there is no number
 		return name
 	}
 	return most
 }
-
-// fileTypes are the meanings of llama.cpp's numbers in general.file_type, by
-// mil's names where it has one.
-var fileTypes = map[uint64]string{0: "f32", 1: "f16", 2: "q4_0", 3: "q4_1", 7: "q8_0", 8: "q5_0", 9: "q5_1", 10: "q2_k",
-	11: "q3_k_s", 12: "q3_k_m", 13: "q3_k_l", 14: "q4_k", 15: "q4_k_m", 16: "q5_k", 17: "q5_k_m", 18: "q6_k", 32: "bf16"}

@@ -301,7 +301,8 @@ func checkTokenizer(t *testing.T, g *gguf, dir string) {
 
 // TestBlocksAsGGML checks the type numbers that tensors and the file get.
 func TestBlocksAsGGML(t *testing.T) {
-	for as, want := range map[string][2]uint32{"f32": {0, 0}, "f16": {1, 1}, "bf16": {30, 32}, "q8_0": {8, 7}, "q4_0": {2, 2}} {
+	for as, want := range map[string][2]uint32{"f32": {0, 0}, "f16": {1, 1}, "bf16": {30, 32}, "q8_0": {8, 7}, "q4_0": {2, 2},
+		"q4_1": {3, 3}, "q5_0": {6, 8}, "q5_1": {7, 9}, "iq4_nl": {20, 25}, "mxfp4": {39, 38}} {
 		out, _ := run(t, "../testdata/fixtures/llama", as)
 		g := read(t, out)
 		if kind := g.tensors["blk.0.ffn_up.weight"].kind; kind != want[0] || g.keys["general.file_type"] != want[1] {

@@ -149,7 +149,7 @@ func TestVersions(t *testing.T) {
 		put(t, path, []byte(first+strings.Repeat("\x00", 64)))
 		fails(t, path, false, want)
 	}
-	for id, want := range map[uint32]string{16: "IQ2_XXS is not supported", 39: "MXFP4 is not supported", 10: "Q2_K is not supported", 4000: "has type 4000, which nobody knows"} {
+	for id, want := range map[uint32]string{16: "IQ2_XXS is not supported", 40: "NVFP4 is not supported", 21: "IQ3_S is not supported", 4000: "has type 4000, which nobody knows"} {
 		x := g.tensors["blk.0.ffn_up.weight"]
 		x.kind = id
 		g.tensors["blk.0.ffn_up.weight"] = x

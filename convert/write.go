@@ -11,9 +11,6 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// fileTypes are llama.cpp's numbers for general.file_type.
-var fileTypes = map[string]uint32{"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7, "q4_k": 14, "q4_k_m": 15, "q5_k": 16, "q5_k_m": 17, "q6_k": 18, "bf16": 32}
-
 // write packs the plan's tensors into the file, tensor by tensor.
 func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	w := format.NewWriter(o.Output, o.Force)
@@ -21,7 +18,7 @@ func (p *plan) write(ctx context.Context, o Options) (*Summary, error) {
 	w.Set("general.architecture", p.config.Arch)
 	w.Set("general.type", "model")
 	w.Set("general.quantization_version", uint32(2))
-	w.Set("general.file_type", fileTypes[o.Type.String()])
+	w.Set("general.file_type", o.Type.FileType())
 	for _, kv := range p.pairs {
 		w.Set(kv.key, kv.value)
 	}

@@ -12,29 +12,30 @@ const (
 	warps          = 4   // rows of a block of a matrix-vector product
 	prepareThreads = 256 // of a block of prepare
 	mostRows       = 8   // tokens of one launch's block
+	lightRows      = 4   // those of light types, where there are several
 	maxMatrix      = 4   // matrices of one launch
 )
 
 // form is the layout in which a fast product of n tokens takes its activations, and
 // whether there is one for these columns: others go element by element.
 func (pl *planner) form(t *backend.Tensor, tokens int) (f int32, fast bool) {
-	spec, _ := t.Type.Spec()
-	if spec.Block > 1 && pl.Chip.Level >= tensorCores && pl.Chip.Shared >= tileShared && tokens <= backend.Verify && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
+	if pitches[t.Type] > 0 && pl.Chip.Level >= tensorCores && pl.Chip.Shared >= tileShared && tokens <= backend.Verify && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
 		return formTile, true
 	}
-	switch t.Type {
-	case quant.F32, quant.F16, quant.BF16:
+	switch {
+	case t.Type.Class() == quant.Float:
 		return formFloat, t.Cols%8 == 0
-	case quant.Q8_0:
-		if t.Cols%256 == 0 {
-			return formInt8Q8, true
-		}
-		return formFloat, false
-	case quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K:
+	case t.Type != quant.Q8_0:
 		return formInt8, true
+	case t.Cols%256 == 0:
+		return formInt8Q8, true
 	}
 	return formFloat, false
 }
+
+// light reports whether a quantized type is of those met less often: no kernels
+// for tensor cores with few tokens, and others in fewer sizes.
+func light(t quant.Type) bool { return t.Class() != quant.Float && pitches[t] == 0 }
 
 // product is one launch of rows of one type.
 type product struct {
@@ -267,7 +268,7 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 		pl.wideProduct(w, up != nil, rows, a)
 	case x.tiles:
 		tokens := 128
-		if gpu.Ceil(rows, each)*gpu.Ceil(x.tokens, tokens) < enough {
+		if light(w.Type) || gpu.Ceil(rows, each)*gpu.Ceil(x.tokens, tokens) < enough {
 			tokens = 64
 		}
 		l := pl.Launch(fmt.Sprintf("%s_%v_%d", tiled, w.Type, tokens), [3]int{gpu.Ceil(rows, each), gpu.Ceil(x.tokens, tokens), 1}, 256, a)
@@ -278,6 +279,9 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 		pl.Launch(vector+"_any", [3]int{gpu.Ceil(rows, warps), x.tokens, 1}, 32*warps, a)
 	default:
 		each, groups := size(x.tokens)
+		if light(w.Type) && each > 1 {
+			each, groups = lightRows, gpu.Ceil(x.tokens, lightRows)
+		}
 		perBlock := warps
 		if each > 1 && up == nil && x.form == formFloat {
 			perBlock *= 2 // float types take two rows a warp

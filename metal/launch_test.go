@@ -36,7 +36,11 @@ func contract(t *testing.T) (rows []agreed) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	holes := strings.NewReplacer("TYPE", "(f32|f16|bf16|q8_0|q6_k|q5_k|q4_k|q4_0)", "KV", "(f16|f32|q8_0)")
+	var types []string
+	for _, kind := range quant.Types() {
+		types = append(types, kind.String())
+	}
+	holes := strings.NewReplacer("TYPE", "("+strings.Join(types, "|")+")", "KV", "(f16|f32|q8_0)")
 	number := regexp.MustCompile(`_[TLND]$`)
 	var refs int
 	for line := range strings.Lines(string(text)) {

@@ -66,7 +66,7 @@ func unit(modules map[string]string) string {
 		text := guarded(modules[name])
 		fmt.Fprintf(&b, "namespace module_%s {\n%s", name, strings.Replace(text, "#include <metal_stdlib>\n", "", 1))
 		for _, m := range definition.FindAllStringSubmatch(text, -1) {
-			if m[1] != "UNROLL" && m[1] != "SHARED" { // which are the stand-in's
+			if m[1] != "UNROLL" && m[1] != "SHARED" && m[1] != "TRAP" { // which are the stand-in's
 				fmt.Fprintf(&b, "#undef %s\n", m[1])
 			}
 		}

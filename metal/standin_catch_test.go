@@ -48,7 +48,8 @@ func TestStandinFindsMistakes(t *testing.T) {
 		{"a write to what is const", product, "embed", "\tout[", "\t((device float *)table)[", 1, "buffer(2), which has 102400 and is const"},
 		{"another index", product, "embed", "[[buffer(3)]]", "[[buffer(5)]]", 1, "embed gets nothing at buffer(5)"},
 		{"indices the other way round", product, "embed", "*table [[buffer(2)]], device float *out [[buffer(3)]]",
-			"*table [[buffer(3)]], device float *out [[buffer(2)]]", 1, "buffer(3)"},
+			"*table [[buffer(3)]], device float *out [[buffer(2)]]", 1, "reads 4 bytes at"},
+		{"a type that is not known", product, "embed", "weight(a.kind,", "weight(a.kind + 60,", 1, "a type of weights that it does not know"},
 		{"another struct", product, "embed", "int cols, kind;", "int cols, kind, more;", 1, "embed takes 12 bytes of arguments, gets 8"},
 	} {
 		t.Run(c.what, func(t *testing.T) {

@@ -13,6 +13,12 @@ const (
 	mostQ8_0   = 127 * maxF16
 	mostScaled = 127 * 31 * maxF16
 	mostAffine = 63 * maxF16 // the largest minimum
+	mostQ5_0   = 15 * maxF16
+	mostQ3_K   = 31 * 3 * maxF16
+	mostQ2_K   = 15 * maxF16 // the largest minimum
+	mostIQ4    = 113 * maxF16
+	mostIQ4XS  = 31 * 113 * maxF16
+	mostMXFP4  = 0x1p124 * 12
 )
 
 // peak is the largest magnitude of x; NaN counts as larger than infinity.

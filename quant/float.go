@@ -52,6 +52,8 @@ func F32ToBF16(f float32) uint16 {
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
+var specF32 = Spec{F32, "f32", 1, 4, Float, 0, packF32, unpackF32, nil}
+
 func packF32(dst []byte, src []float32) {
 	for _, v := range src {
 		binary.LittleEndian.PutUint32(dst, math.Float32bits(v))
@@ -67,6 +69,8 @@ func unpackF32(dst []float32, src []byte) {
 }
 
 // packF16 keeps finite values finite: too large ones become the largest half.
+var specF16 = Spec{F16, "f16", 1, 2, Float, 1, packF16, unpackF16, nil}
+
 func packF16(dst []byte, src []float32) {
 	for _, v := range src {
 		h := F32ToF16(v)
@@ -86,6 +90,8 @@ func unpackF16(dst []float32, src []byte) {
 }
 
 // packBF16 keeps finite values finite, like packF16.
+var specBF16 = Spec{BF16, "bf16", 1, 2, Float, 32, packBF16, unpackBF16, nil}
+
 func packBF16(dst []byte, src []float32) {
 	for _, v := range src {
 		h := F32ToBF16(v)

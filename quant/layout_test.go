@@ -12,7 +12,11 @@ import (
 type layout struct {
 	decode func(b []byte, v int) (step, level, offset float32)
 	lo, hi float32 // of the levels Pack uses
+	uneven bool    // levels are not all the integers between
 }
+
+// levelsIQ4 are the levels of IQ4_NL and IQ4_XS by their code, as ggml has them.
+var levelsIQ4 = [16]float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
 func f16At(b []byte, at int) float32 { return slowHalf(uint16(b[at]) | uint16(b[at+1])<<8) }
 
@@ -50,6 +54,48 @@ var layouts = map[Type]layout{
 		g, i := v/32, v%32
 		q := bitsAt(b[48:], 8*(32*(g/2)+i)+4*(g%2), 4) + bitsAt(b[16:], 8*i+g, 1)<<4
 		return f16At(b, 0) * sixAt(b[4:], g, 0), float32(q), f16At(b, 2) * sixAt(b[4:], g, 1)
+	}},
+	Q4_1: {lo: 0, hi: 15, decode: func(b []byte, v int) (step, level, offset float32) {
+		return f16At(b, 0), float32(bitsAt(b[4:], 8*(v%16)+4*(v/16), 4)), -f16At(b, 2)
+	}},
+	Q5_0: {lo: -16, hi: 15, decode: func(b []byte, v int) (step, level, offset float32) {
+		q := bitsAt(b[6:], 8*(v%16)+4*(v/16), 4) + bitsAt(b[2:], v, 1)<<4
+		return f16At(b, 0), float32(q - 16), 0
+	}},
+	Q5_1: {lo: 0, hi: 31, decode: func(b []byte, v int) (step, level, offset float32) {
+		q := bitsAt(b[8:], 8*(v%16)+4*(v/16), 4) + bitsAt(b[4:], v, 1)<<4
+		return f16At(b, 0), float32(q), -f16At(b, 2)
+	}},
+	Q2_K: {lo: 0, hi: 3, decode: func(b []byte, v int) (step, level, offset float32) {
+		h, k, i := v/128, v%128/32, v%32
+		q := bitsAt(b[16:], 8*(32*h+i)+2*k, 2)
+		return f16At(b, 80) * float32(bitsAt(b, 8*(v/16), 4)), float32(q), f16At(b, 82) * float32(bitsAt(b, 8*(v/16)+4, 4))
+	}},
+	Q3_K: {lo: -4, hi: 3, decode: func(b []byte, v int) (step, level, offset float32) {
+		h, k, i, g := v/128, v%128/32, v%32, v/16
+		q := bitsAt(b[32:], 8*(32*h+i)+2*k, 2) + bitsAt(b, 8*i+4*h+k, 1)<<2
+		sc := bitsAt(b[96:], 8*(g%8)+4*(g/8), 4) + bitsAt(b[104:], 8*(g%4)+2*(g/4), 2)<<4
+		return f16At(b, 108) * float32(sc-32), float32(q - 4), 0
+	}},
+	IQ4_NL: {lo: -127, hi: 113, uneven: true, decode: func(b []byte, v int) (step, level, offset float32) {
+		return f16At(b, 0), levelsIQ4[bitsAt(b[2:], 8*(v%16)+4*(v/16), 4)], 0
+	}},
+	IQ4_XS: {lo: -127, hi: 113, uneven: true, decode: func(b []byte, v int) (step, level, offset float32) {
+		g, i := v/32, v%32
+		sc := bitsAt(b[4:], 4*g, 4) + bitsAt(b[2:], 2*g, 2)<<4
+		return f16At(b, 0) * float32(sc-32), levelsIQ4[bitsAt(b[8:], 8*(16*g+i%16)+4*(i/16), 4)], 0
+	}},
+	MXFP4: {lo: -12, hi: 12, uneven: true, decode: func(b []byte, v int) (step, level, offset float32) {
+		q := bitsAt(b[1:], 8*(v%16)+4*(v/16), 4)
+		// E2M1 twice as large: bit 3 the sign, bits 1 and 2 the exponent, bit 0 the mantissa.
+		level = float32(q & 1)
+		if e := q >> 1 & 3; e > 0 {
+			level = float32(2+q&1) * float32(int(1)<<(e-1))
+		}
+		if q&8 != 0 {
+			level = 0 - level // code 8 is +0
+		}
+		return float32(math.Ldexp(1, int(b[0])-128)), level, 0
 	}},
 	Q6_K: {lo: -32, hi: 31, decode: func(b []byte, v int) (step, level, offset float32) {
 		h, k, i := v/128, v%128/32, v%32
@@ -175,6 +221,9 @@ func TestPackByHand(t *testing.T) {
 // Given the scales that Pack chose, no other level is nearer to any value.
 func TestPackNearest(t *testing.T) {
 	for typ, l := range layouts {
+		if l.uneven {
+			continue // see TestPackNearestCode
+		}
 		s, _ := typ.Spec()
 		x := fill(200*s.Block, 4, student)
 		b := make([]byte, s.RowBytes(len(x)))
@@ -190,6 +239,48 @@ func TestPackNearest(t *testing.T) {
 		}
 		if want := int(l.hi - l.lo + 1); len(used) < want*9/10 {
 			t.Errorf("%s: only %d of %d levels are used", s.Name, len(used), want)
+		}
+	}
+}
+
+// Given the scales that Pack chose, no other code of an uneven type is nearer.
+func TestPackNearestCode(t *testing.T) {
+	for typ, l := range layouts {
+		if !l.uneven {
+			continue
+		}
+		s, _ := typ.Spec()
+		levels := map[float32]bool{}
+		block := make([]byte, s.Bytes)
+		for b := range 256 { // whatever the code, some byte of some block has it
+			for i := range block {
+				block[i] = byte(b)
+			}
+			for v := range s.Block {
+				_, level, _ := l.decode(block, v)
+				levels[level] = true
+			}
+		}
+		x := fill(200*s.Block, 4, student)
+		b := make([]byte, s.RowBytes(len(x)))
+		s.Pack(b, x)
+		for i, v := range x {
+			step, level, _ := l.decode(b[i/s.Block*s.Bytes:], i%s.Block)
+			off := math.Abs(float64(v) - float64(step)*float64(level))
+			for other := range levels {
+				if math.Abs(float64(v)-float64(step)*float64(other)) < off-1e-6*math.Abs(float64(step)*128) {
+					t.Fatalf("%s: value %d, %v, has level %v of step %v, and %v is nearer", s.Name, i, v, level, step, other)
+				}
+			}
+		}
+	}
+}
+
+// Every type has a layout here, but for floats, whose values are their bytes.
+func TestLayouts(t *testing.T) {
+	for _, typ := range Types() {
+		if _, ok := layouts[typ]; !ok && typ.Class() != Float {
+			t.Errorf("%s has no definition in layouts", typ)
 		}
 	}
 }
@@ -258,7 +349,7 @@ func FuzzPack(f *testing.F) {
 				// sign at level 7 by (8+sum(q*q-7*q*v))/(113+sum(q*q)) < 0.25.
 				share = 0.25
 			}
-			checkWithin(t, &specs[i], x, share)
+			checkWithin(t, specs[i], x, share)
 		}
 	})
 }

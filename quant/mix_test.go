@@ -60,9 +60,9 @@ func TestMixNames(t *testing.T) {
 			t.Errorf("ParseMix(%q) = %v, %v", name, m, err)
 		}
 	}
-	const want = `unknown type "q3_k" (known: f32 f16 bf16 q8_0 q6_k q5_k q4_k q4_0 q4_k_m q5_k_m)`
-	if _, err := ParseMix("q3_k"); err == nil || err.Error() != want {
-		t.Errorf("ParseMix(q3_k): %v, want %s", err, want)
+	const want = `unknown type "q3_x" (known: f32 f16 bf16 q8_0 q6_k q5_1 q5_k q5_0 q4_1 q4_k iq4_nl q4_0 iq4_xs mxfp4 q3_k q2_k q4_k_m q5_k_m)`
+	if _, err := ParseMix("q3_x"); err == nil || err.Error() != want {
+		t.Errorf("ParseMix(q3_x): %v, want %s", err, want)
 	}
 }
 

@@ -11,6 +11,8 @@ import "encoding/binary"
 //
 // d may be negative: the side with the larger peak gets the level -8.
 
+var specQ4_0 = Spec{Q4_0, "q4_0", 32, 18, Signed32, 2, packQ4_0, unpackQ4_0, weighQ4_0}
+
 func packQ4_0(dst []byte, src []float32) {
 	for len(src) >= 32 {
 		x, b := (*[32]float32)(src), (*[18]byte)(dst)

@@ -12,6 +12,8 @@ import "encoding/binary"
 //
 //	value[g][i] = (d*sc[g]) * q[g][i] - dmin*mn[g]
 
+var specQ4_K = Spec{Q4_K, "q4_k", 256, 144, Offset32, 14, packQ4_K, unpackQ4_K, weighQ4_K}
+
 func packQ4_K(dst []byte, src []float32) {
 	var a affine
 	for len(src) >= 256 {

@@ -12,6 +12,8 @@ import "encoding/binary"
 //
 //	value[g][i] = (d*sc[g]) * q[g][i] - dmin*mn[g]
 
+var specQ5_K = Spec{Q5_K, "q5_k", 256, 176, Offset32, 16, packQ5_K, unpackQ5_K, weighQ5_K}
+
 func packQ5_K(dst []byte, src []float32) {
 	var a affine
 	for len(src) >= 256 {

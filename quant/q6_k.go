@@ -15,6 +15,8 @@ import "encoding/binary"
 // 32*k+i of a half has its low bits in byte 32*(k%2)+i, nibble k/2, and its
 // high bits in byte i at bit 2*k.
 
+var specQ6_K = Spec{Q6_K, "q6_k", 256, 210, Signed16, 18, packQ6_K, unpackQ6_K, weighQ6_K}
+
 func packQ6_K(dst []byte, src []float32) {
 	var s scaled
 	for len(src) >= 256 {

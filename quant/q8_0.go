@@ -12,6 +12,8 @@ import "encoding/binary"
 // d is the row's peak over 127, or less where weights call for it. q stays
 // within -127..127.
 
+var specQ8_0 = Spec{Q8_0, "q8_0", 32, 34, Signed32, 7, packQ8_0, unpackQ8_0, weighQ8_0}
+
 func packQ8_0(dst []byte, src []float32) {
 	for len(src) >= 32 {
 		x, b := (*[32]float32)(src), (*[34]byte)(dst)

@@ -62,6 +62,14 @@ func TestError(t *testing.T) {
 		{Q5_K, 0.0361, 0.0419},
 		{Q4_K, 0.0714, 0.0828},
 		{Q4_0, 0.0860, 0.1074},
+		{Q5_1, 0.03787, 0.04357},
+		{Q5_0, 0.04263, 0.05363},
+		{Q4_1, 0.07826, 0.08989},
+		{IQ4_NL, 0.07611, 0.08845},
+		{IQ4_XS, 0.07669, 0.08930},
+		{MXFP4, 0.11487, 0.12632},
+		{Q3_K, 0.15082, 0.17632},
+		{Q2_K, 0.29707, 0.33345},
 	} {
 		spec, _ := c.t.Spec()
 		a, b := rms(g, roundTrip(spec, g)), rms(s, roundTrip(spec, s))
@@ -76,7 +84,7 @@ func TestError(t *testing.T) {
 func BenchmarkPack(b *testing.B) {
 	x := fill(1<<16, 1, gauss)
 	for i := range specs {
-		s := &specs[i]
+		s := specs[i]
 		b.Run(s.Name, func(b *testing.B) {
 			dst := make([]byte, s.RowBytes(len(x)))
 			for b.Loop() {
@@ -90,7 +98,7 @@ func BenchmarkPack(b *testing.B) {
 func BenchmarkUnpack(b *testing.B) {
 	x := fill(1<<14, 1, gauss)
 	for i := range specs {
-		s := &specs[i]
+		s := specs[i]
 		b.Run(s.Name, func(b *testing.B) {
 			src := make([]byte, s.RowBytes(len(x)))
 			s.Pack(src, x)

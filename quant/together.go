@@ -100,50 +100,64 @@ type kfit struct {
 	fitted bool
 	a      affine // Q4_K and Q5_K
 	s      scaled // Q6_K
+	l      low    // Q3_K and Q2_K
 }
 
-func (k *kfit) top() int {
-	switch k.kind {
-	case Q4_K:
-		return 15
-	case Q5_K:
-		return 31
-	}
-	return 63
-}
+// kTops are the highest levels of the types that are fitted together: levels of
+// others are no neighbouring integers.
+var kTops = map[Type]int{Q6_K: 63, Q5_K: 31, Q4_K: 15, Q3_K: 7, Q2_K: 3}
+
+func (k *kfit) top() int { return kTops[k.kind] }
 
 // fit is what Pack does.
 func (k *kfit) fit(x *[CovWidth]float32) {
-	if k.kind == Q6_K {
+	switch k.kind {
+	case Q6_K:
 		k.s.fit(x)
-		return
+	case Q5_K, Q4_K:
+		k.a.fit(x, k.top())
+	case Q3_K:
+		k.l.fitQ3_K(x, nil)
+	case Q2_K:
+		k.l.fitQ2_K(x, nil)
 	}
-	k.a.fit(x, k.top())
 }
 
 // weigh goes on from fit by weighted squares.
 func (k *kfit) weigh(x, w *[CovWidth]float32) {
-	if k.kind == Q6_K {
+	switch k.kind {
+	case Q6_K:
 		k.s.near(x, w)
-		return
+	case Q5_K, Q4_K:
+		k.a.near(x, w, k.top())
+	case Q3_K:
+		k.l.fitQ3_K(x, w[:])
+	case Q2_K:
+		k.l.fitQ2_K(x, w[:])
 	}
-	k.a.near(x, w, k.top())
 }
 
 func (k *kfit) put(dst []byte) {
 	switch k.kind {
-	case Q4_K:
-		k.a.putQ4_K((*[144]byte)(dst))
+	case Q6_K:
+		k.s.put((*[210]byte)(dst))
 	case Q5_K:
 		k.a.putQ5_K((*[176]byte)(dst))
-	default:
-		k.s.put((*[210]byte)(dst))
+	case Q4_K:
+		k.a.putQ4_K((*[144]byte)(dst))
+	case Q3_K:
+		k.l.putQ3_K((*[110]byte)(dst))
+	case Q2_K:
+		k.l.putQ2_K((*[84]byte)(dst))
 	}
 }
 
 // lines are what each 16 values' levels mean: step*q - least.
 func (k *kfit) lines() (step, least [16]float32) {
-	if k.kind == Q6_K {
+	switch k.kind {
+	case Q3_K, Q2_K:
+		return k.l.lines()
+	case Q6_K:
 		d := F16ToF32(k.s.d)
 		for g, sc := range k.s.sc {
 			step[g] = d * float32(sc)
@@ -160,8 +174,11 @@ func (k *kfit) lines() (step, least [16]float32) {
 }
 
 func (k *kfit) levels() *[CovWidth]uint8 {
-	if k.kind == Q6_K {
+	switch k.kind {
+	case Q6_K:
 		return &k.s.q
+	case Q3_K, Q2_K:
+		return &k.l.q
 	}
 	return &k.a.q
 }

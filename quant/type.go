@@ -12,14 +12,22 @@ type Type uint32
 
 // The types mil reads and writes.
 const (
-	F32  Type = 0
-	F16  Type = 1
-	Q4_0 Type = 2
-	Q8_0 Type = 8
-	Q4_K Type = 12
-	Q5_K Type = 13
-	Q6_K Type = 14
-	BF16 Type = 30
+	F32    Type = 0
+	F16    Type = 1
+	Q4_0   Type = 2
+	Q4_1   Type = 3
+	Q5_0   Type = 6
+	Q5_1   Type = 7
+	Q8_0   Type = 8
+	Q2_K   Type = 10
+	Q3_K   Type = 11
+	Q4_K   Type = 12
+	Q5_K   Type = 13
+	Q6_K   Type = 14
+	IQ4_NL Type = 20
+	IQ4_XS Type = 23
+	BF16   Type = 30
+	MXFP4  Type = 39
 )
 
 // Spec says how a type lies in memory and how rows become blocks.
@@ -28,6 +36,10 @@ type Spec struct {
 	Name  string // as the command line spells it: "q4_k"
 	Block int    // values a block; 1 for float types
 	Bytes int    // bytes a block
+	Class Class
+	// FileType is llama.cpp's number in general.file_type for a file whose
+	// matrices have this type.
+	FileType uint32
 	// Pack encodes src, whose length is a multiple of Block, into dst.
 	Pack func(dst []byte, src []float32)
 	// Unpack decodes src into dst, whose length is a multiple of Block.
@@ -41,9 +53,9 @@ func (s *Spec) RowBytes(n int) int { return n / s.Block * s.Bytes }
 
 // Spec returns the description of t, or false for a type mil does not know.
 func (t Type) Spec() (*Spec, bool) {
-	for i := range specs {
-		if specs[i].Type == t {
-			return &specs[i], true
+	for _, s := range specs {
+		if s.Type == t {
+			return s, true
 		}
 	}
 	return nil, false
@@ -64,8 +76,8 @@ func (t Type) String() string {
 // Types lists the known types, floats first, then by falling precision.
 func Types() []Type {
 	ts := make([]Type, len(specs))
-	for i := range specs {
-		ts[i] = specs[i].Type
+	for i, s := range specs {
+		ts[i] = s.Type
 	}
 	return ts
 }
@@ -73,11 +85,11 @@ func Types() []Type {
 // Parse finds a type by name, in either case.
 func Parse(name string) (Type, error) {
 	var known []string
-	for i := range specs {
-		if strings.EqualFold(specs[i].Name, name) {
-			return specs[i].Type, nil
+	for _, s := range specs {
+		if strings.EqualFold(s.Name, name) {
+			return s.Type, nil
 		}
-		known = append(known, specs[i].Name)
+		known = append(known, s.Name)
 	}
 	return 0, fmt.Errorf("unknown type %q (known: %s)", name, strings.Join(known, " "))
 }

@@ -24,7 +24,7 @@ type Inputs struct {
 // no block is worse than Pack's. A block whose squares are all zero, or contain
 // NaN or infinity, is Pack's.
 func (s *Spec) PackWeighted(dst []byte, src []float32, in Inputs) {
-	if in.Cov != nil && s.weigh != nil && s.Block == CovWidth {
+	if in.Cov != nil && kTops[s.Type] > 0 {
 		t := together{in: in}
 		t.pack(s, dst, src)
 		return

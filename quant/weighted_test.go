@@ -13,6 +13,7 @@ func TestPackBits(t *testing.T) {
 	x := append(fill(8*256, 1, gauss), fill(8*256, 2, student)...)
 	for typ, want := range map[Type]uint32{
 		Q8_0: 0x6a842977, Q6_K: 0xf6b9106a, Q5_K: 0x73813ca0, Q4_K: 0x66356751, Q4_0: 0x7e8b0b81,
+		Q5_1: 0x295c49a2, Q5_0: 0xb8ecfa00, Q4_1: 0xcec5e69e, IQ4_NL: 0xda93591a, IQ4_XS: 0x7f47d2cc, MXFP4: 0x26962794, Q3_K: 0x452a9d32, Q2_K: 0x053b426d,
 	} {
 		s, _ := typ.Spec()
 		b := make([]byte, s.RowBytes(len(x)))
@@ -54,7 +55,8 @@ func rowsError(x, y, w []float32) (sum float64) {
 func TestWeightsCount(t *testing.T) {
 	const cols, rows = 1024, 64
 	x, w := fill(cols*rows, 7, student), fill(cols, 8, skewed)
-	for typ, least := range map[Type]float64{Q8_0: 0.4, Q6_K: 0.35, Q5_K: 0.35, Q4_K: 0.4, Q4_0: 0.2} {
+	for typ, least := range map[Type]float64{Q8_0: 0.4, Q6_K: 0.35, Q5_K: 0.35, Q4_K: 0.4, Q4_0: 0.2,
+		Q5_1: 0.35, Q5_0: 0.25, Q4_1: 0.35, IQ4_NL: 0.3, IQ4_XS: 0.3, MXFP4: 0.03, Q3_K: 0.25, Q2_K: 0.4} {
 		s, _ := typ.Spec()
 		plain := rowsError(x, roundTrip(s, x), w)
 		_, y := packWeighted(s, x, w)
@@ -89,7 +91,7 @@ func TestWeightedIsNeverWorse(t *testing.T) {
 		"no numbers": fill(256, 6, func(r *rand.Rand) float32 { return float32(math.NaN()) }),
 	}
 	for i := range specs {
-		s := &specs[i]
+		s := specs[i]
 		for wn, w := range weights {
 			for xn, x := range rows {
 				plain := roundTrip(s, x)
@@ -111,7 +113,7 @@ func TestNoWeights(t *testing.T) {
 	x := fill(512, 3, student)
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for i := range specs {
-		s := &specs[i]
+		s := specs[i]
 		want := make([]byte, s.RowBytes(len(x)))
 		s.Pack(want, x)
 		for _, v := range []float32{0, nan, inf, -1} {
@@ -126,7 +128,7 @@ func TestNoWeights(t *testing.T) {
 func BenchmarkPackWeighted(b *testing.B) {
 	x, w := fill(1<<14, 1, gauss), fill(1<<10, 2, skewed)
 	for i := range specs {
-		s := &specs[i]
+		s := specs[i]
 		if s.weigh == nil {
 			continue
 		}
@@ -191,7 +193,7 @@ func TestTogetherIsNeverWorse(t *testing.T) {
 		"beyond":   fill(cols*2, 6, func(r *rand.Rand) float32 { return 1e30 * gauss(r) }),
 		"nan":      fill(cols*2, 6, func(r *rand.Rand) float32 { return float32(math.NaN()) }),
 	}
-	for _, typ := range []Type{Q4_K, Q5_K, Q6_K} {
+	for typ := range kTops {
 		s, _ := typ.Spec()
 		for name, x := range kinds {
 			b, y := make([]byte, s.RowBytes(len(x))), make([]float32, len(x))
@@ -217,7 +219,7 @@ func TestTogetherIsNeverWorse(t *testing.T) {
 
 func BenchmarkTogether(b *testing.B) {
 	in, x := correlated(512), fill(512*64, 1, gauss)
-	for _, typ := range []Type{Q4_K, Q5_K, Q6_K} {
+	for typ := range kTops {
 		s, _ := typ.Spec()
 		b.Run(s.Name, func(b *testing.B) {
 			dst := make([]byte, s.RowBytes(len(x)))
@@ -234,7 +236,7 @@ func BenchmarkTogether(b *testing.B) {
 func TestProductsCount(t *testing.T) {
 	const cols, rows = 512, 16
 	x, in := fill(cols*rows, 12, student), correlated(cols)
-	for typ, least := range map[Type]float64{Q6_K: 0.7, Q5_K: 0.7, Q4_K: 0.7} {
+	for typ, least := range map[Type]float64{Q6_K: 0.7, Q5_K: 0.7, Q4_K: 0.7, Q3_K: 0.7, Q2_K: 0.7} {
 		s, _ := typ.Spec()
 		total := func(y []float32) (sum float64) {
 			for at := 0; at < len(x); at += CovWidth {

@@ -30,6 +30,10 @@ DEVICE u32 blockZ() { return __nvvm_read_ptx_sreg_ctaid_z(); }
 DEVICE u32 blocksX() { return __nvvm_read_ptx_sreg_nctaid_x(); }
 DEVICE void sync() { __syncthreads(); }
 
+// trap ends the launch with an error: what a kernel does where a number means
+// nothing to it.
+DEVICE void trap() { __builtin_trap(); }
+
 // From chips of 9.0 on launches overlap: a kernel lets the next one start as
 // soon as all its own blocks run, and waits for the one before only where it
 // needs what that wrote, its weights already on their way. These are comments,
@@ -156,9 +160,6 @@ DEVICE float softplus(float x) {
 	return (x > 0 ? x : 0) + 2 * s * p;
 }
 
-// Types of weights, numbered as in GGUF.
-enum { F32 = 0, F16 = 1, Q4_0 = 2, Q8_0 = 8, Q4_K = 12, Q5_K = 13, Q6_K = 14, BF16 = 30 };
-
 // scaleMin unpacks sub-block i's 6-bit scale and minimum of Q4_K and Q5_K from
 // the header's last three words.
 DEVICE void scaleMin(u32 a, u32 b, u32 c, int i, u32 &scale, u32 &min) {
@@ -172,52 +173,13 @@ DEVICE void scaleMin(u32 a, u32 b, u32 c, int i, u32 &scale, u32 &min) {
 	}
 }
 
+DEVICE u32 permute(u32 a, u32 b, u32 select) {
+	u32 r;
+	asm("prmt.b32 %0, %1, %2, %3;" : "=r"(r) : "r"(a), "r"(b), "r"(select));
+	return r;
+}
+
 DEVICE u32 word(const u8 *p) { return p[0] | p[1] << 8 | p[2] << 16 | (u32)p[3] << 24; }
-
-DEVICE int rowBytes(int type, int cols) {
-	switch (type) {
-	case F32: return cols * 4;
-	case F16: case BF16: return cols * 2;
-	case Q8_0: return cols / 32 * 34;
-	case Q4_0: return cols / 32 * 18;
-	case Q4_K: return cols / 256 * 144;
-	case Q5_K: return cols / 256 * 176;
-	default: return cols / 256 * 210;
-	}
-}
-
-// weight is element i of a row of any type: the slow way that defines the others.
-DEVICE float weight(int type, const u8 *row, int i) {
-	switch (type) {
-	case F32: return ((const float *)row)[i];
-	case F16: return f16(((const u16 *)row)[i]);
-	case BF16: return bf16(((const u16 *)row)[i]);
-	case Q8_0: {
-		const u8 *b = row + i / 32 * 34;
-		return f16(*(const u16 *)b) * (float)(i8)b[2 + i % 32];
-	}
-	case Q4_0: {
-		const u8 *b = row + i / 32 * 18;
-		int q = b[2 + i % 16] >> (i % 32 / 16 * 4) & 15;
-		return f16(*(const u16 *)b) * (float)(q - 8);
-	}
-	case Q4_K: case Q5_K: {
-		const u8 *b = row + i / 256 * (type == Q4_K ? 144 : 176);
-		int k = i % 256, s = k / 32, l = k % 32;
-		u32 scale, min;
-		scaleMin(word(b + 4), word(b + 8), word(b + 12), s, scale, min);
-		int q = b[(type == Q4_K ? 16 : 48) + s / 2 * 32 + l] >> (s % 2 * 4) & 15;
-		if (type == Q5_K) q |= (b[16 + l] >> s & 1) << 4;
-		return f16(*(const u16 *)b) * (float)scale * (float)q - f16(*(const u16 *)(b + 2)) * (float)min;
-	}
-	default: {
-		const u8 *b = row + i / 256 * 210;
-		int k = i % 256, n = k / 128, p = k % 128 / 32, l = k % 32;
-		int q = (b[n * 64 + p % 2 * 32 + l] >> (p / 2 * 4) & 15) | (b[128 + n * 32 + l] >> (p * 2) & 3) << 4;
-		return f16(*(const u16 *)(b + 208)) * (float)(i8)b[192 + k / 16] * (float)(q - 32);
-	}
-	}
-}
 
 // Forms of a product's input.
 enum { FLOAT = 0, INT8 = 1, INT8_34 = 2, BRAIN = 3, TILE = 4 };

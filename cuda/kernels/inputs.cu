@@ -1,6 +1,6 @@
 // What stands before products: the parameter block, the table's rows, normalized
 // and quantized activations.
-#include "common.h"
+#include "types.h"
 
 struct Load {
 	u64 from, to; // from: host memory

@@ -2,6 +2,7 @@
 // activations: the slow way beside the fast ones, and the only one where rows
 // are no multiple of what those take.
 #include "matvec.h"
+#include "types.h"
 
 DEVICE float slow(const MatVec &a, u64 w, int type, int r, int t) {
 	const u8 *p = (const u8 *)w + (u64)r * rowBytes(type, a.cols);

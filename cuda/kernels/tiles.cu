@@ -2,7 +2,7 @@
 // p of row r at p^(r%8). A row of tiles lies along the columns, once for each part
 // that a value is the sum of; float32 takes three, float16 two. Columns are a
 // multiple of 8, zeros fill the last tile.
-#include "gemm.h"
+#include "gemm_levels.h"
 
 enum { TILE_BYTES = 16384 };
 
@@ -115,6 +115,14 @@ EXPAND(q4_0, TileQ4)
 EXPAND(q4_k, TileQ4K)
 EXPAND(q5_k, TileQ5K)
 EXPAND(q6_k, TileQ6K)
+EXPAND(q5_1, TileLevels<Q51>)
+EXPAND(q5_0, TileLevels<Q50>)
+EXPAND(q4_1, TileLevels<Q41>)
+EXPAND(iq4_nl, TileLevels<IQ4NL>)
+EXPAND(iq4_xs, TileLevels<IQ4XS>)
+EXPAND(mxfp4, TileLevels<FP4>)
+EXPAND(q3_k, TileLevels<Q3K>)
+EXPAND(q2_k, TileLevels<Q2K>)
 KERNEL BLOCK(256) expand_f32(Expand a) { expandFloat<FloatF32>(a); }
 KERNEL BLOCK(256) expand_f16(Expand a) { expandFloat<FloatF16>(a); }
 KERNEL BLOCK(256) expand_bf16(Expand a) { expandFloat<FloatBF16>(a); }

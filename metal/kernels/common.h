@@ -17,6 +17,12 @@ using namespace metal;
 #define SHARED threadgroup
 #endif
 
+// TRAP is what a type of weights that a kernel does not know decodes as: a GPU
+// cannot stop, so what it is part of becomes NaN. The stand-in stops.
+#ifndef TRAP
+#define TRAP NAN
+#endif
+
 // Lists of parameters are written once: GIVEN to kernels, with attributes that
 // say what is bound where, and PASSED on to functions.
 #define GIVEN(...) [[__VA_ARGS__]]

@@ -154,6 +154,11 @@ static void access(const void *p, unsigned long size, bool write) {
 		(unsigned long)(near->to - near->from), near->writable ? "" : " and is const");
 }
 
+extern "C" float standin_trap() {
+	fail("meets a type of weights that it does not know");
+	return 0;
+}
+
 static void go() { standin_switch(&now->at, scheduler); }
 
 // meet brings a simdgroup's lanes together; the last runs the operation.

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"github.com/mil-run/mil/quant"
@@ -19,11 +20,16 @@ type dot struct {
 }
 
 // names are the kernels' names of the types.
-var names = map[quant.Type]string{quant.F32: "F32", quant.F16: "F16", quant.BF16: "BF16", quant.Q8_0: "Q8_0",
-	quant.Q4_0: "Q4_0", quant.Q4_K: "Q4_K", quant.Q5_K: "Q5_K", quant.Q6_K: "Q6_K"}
+var names = func() map[quant.Type]string {
+	m := map[quant.Type]string{}
+	for _, t := range quant.Types() {
+		m[t] = strings.ToUpper(t.String())
+	}
+	return m
+}()
 
 // isFloat says whether a type's activations stay float32.
-func isFloat(t quant.Type) bool { return t == quant.F32 || t == quant.F16 || t == quant.BF16 }
+func isFloat(t quant.Type) bool { return t.Class() == quant.Float }
 
 func (d *dots) init(s *Set) {
 	d.dot = map[quant.Type][]dot{}

@@ -18,18 +18,22 @@ func (g *gemms) init(s *Set) {
 	g.unpack, g.multiply = map[quant.Type]func(unsafe.Pointer){}, map[quant.Type]func(unsafe.Pointer){}
 	for t, name := range names {
 		g.unpack[t] = s.must("unpack" + name)
-		switch {
-		case isFloat(t):
-			g.multiply[t] = s.must("gemmF")
-		case t == quant.Q8_0 || t == quant.Q4_0:
-			g.multiply[t] = s.must("gemmS")
-		case t == quant.Q6_K:
-			g.multiply[t] = s.must("gemmH")
-		default:
-			g.multiply[t] = s.must("gemmM")
-		}
+		g.multiply[t] = s.must(tiles[t.Class()].kernel)
 	}
 	g.packGemm, g.packGemmF = s.must("packGemm"), s.must("packGemmF")
+}
+
+// tiles are how weights of a class are laid out for products of tiles: the kernel
+// that reads them, and the size of 32 columns (of one, for floats) in vectors.
+var tiles = map[quant.Class]struct {
+	kernel  string
+	vectors int
+}{
+	quant.Float:    {"gemmF", 2},
+	quant.Signed32: {"gemmS", 18},
+	quant.Offset32: {"gemmM", 20},
+	quant.Signed16: {"gemmH", 20},
+	quant.Offset16: {"gemmN", 24},
 }
 
 // gemmArgs is GemmArgs of c/group.h.
@@ -124,16 +128,7 @@ func (b *Batch) From(t int) (rest Batch, first int) {
 func (s *Set) TileRows() int { return 2 * s.Lanes }
 
 // blockBytes is the size of 32 columns (or of one, for float types) of a tile.
-func (s *Set) blockBytes(t quant.Type) int {
-	vb := 4 * s.Lanes
-	switch {
-	case isFloat(t):
-		return 2 * vb
-	case t == quant.Q8_0 || t == quant.Q4_0:
-		return 18 * vb
-	}
-	return 20 * vb
-}
+func (s *Set) blockBytes(t quant.Type) int { return 4 * s.Lanes * tiles[t.Class()].vectors }
 
 // Gemm multiplies rows [lo, hi) of w with every token of b: out[token*ld+row],
 // plus add of the same layout where that is not nil.

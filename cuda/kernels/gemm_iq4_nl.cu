@@ -1,0 +1,3 @@
+#include "gemm_levels.h"
+
+GEMM64(iq4_nl, IQ4NL)

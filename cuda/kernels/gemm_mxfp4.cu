@@ -1,0 +1,3 @@
+#include "gemm_levels.h"
+
+GEMM64(mxfp4, FP4)

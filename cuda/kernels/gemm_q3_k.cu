@@ -1,0 +1,3 @@
+#include "gemm_levels.h"
+
+GEMM64(q3_k, Q3K)

@@ -1,0 +1,3 @@
+#include "matvec_levels.h"
+
+LEVELS(iq4_nl, IQ4NL)

@@ -1,0 +1,3 @@
+#include "matvec_levels.h"
+
+LEVELS(mxfp4, FP4)

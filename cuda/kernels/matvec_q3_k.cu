@@ -1,0 +1,3 @@
+#include "matvec_levels.h"
+
+LEVELS(q3_k, Q3K)

@@ -1,0 +1,3 @@
+#include "matvec_levels.h"
+
+LEVELS(q4_1, Q41)

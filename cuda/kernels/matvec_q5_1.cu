@@ -1,0 +1,3 @@
+#include "matvec_levels.h"
+
+LEVELS(q5_1, Q51)

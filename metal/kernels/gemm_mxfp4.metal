@@ -1,0 +1,4 @@
+#include "levels.h"
+#include "gemm.h"
+
+GEMM(mxfp4, Levels<FP4>)

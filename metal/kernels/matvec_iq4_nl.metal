@@ -1,0 +1,4 @@
+#include "levels.h"
+#include "matvec.h"
+
+SIZES(iq4_nl, Levels<IQ4NL>)

@@ -1,0 +1,4 @@
+#include "levels.h"
+#include "matvec.h"
+
+SIZES(mxfp4, Levels<FP4>)

@@ -1,0 +1,4 @@
+#include "levels.h"
+#include "matvec.h"
+
+SIZES(q2_k, Levels<Q2K>)
