@@ -37,9 +37,17 @@ func Open() (*Backend, error) {
 	return newBackend(g), nil
 }
 
-// newBackend computes on any machine, which is closed with it. Plans are for the
-// oldest family that there are kernels for.
-func newBackend(m machine) *Backend { return &Backend{m, Chips[0], map[*byte]*mapping{}} }
+// newBackend computes on any machine, which is closed with it. Plans are for its
+// family, or the newest before it that is known.
+func newBackend(m machine) *Backend {
+	b := &Backend{m, Chips[0], map[*byte]*mapping{}}
+	for _, c := range Chips {
+		if c.Level <= m.limits().family {
+			b.chip = c
+		}
+	}
+	return b
+}
 
 // Name implements [backend.Backend].
 func (b *Backend) Name() string { return "metal" }

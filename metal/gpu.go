@@ -57,6 +57,7 @@ func newGPU(o objc, m modules) (*hardware, error) {
 			buffer:  int(g.tell(g.device, g.names.maxBufferLength)),
 			working: int64(g.tell(g.device, g.names.recommendedMaxWorkingSetSize)),
 			page:    os.Getpagesize(),
+			family:  g.family(),
 		}
 		return nil
 	})
@@ -76,6 +77,17 @@ func (g *hardware) refuse() string {
 		return g.name + " does not share the system's memory"
 	}
 	return ""
+}
+
+// family is the newest known one that the device belongs to. Their numbers follow
+// each other in Apple's headers.
+func (g *hardware) family() (newest int) {
+	for _, c := range Chips {
+		if g.test(g.device, g.names.supportsFamily, aWord(familyApple7-7+c.Level)) {
+			newest = c.Level
+		}
+	}
+	return newest
 }
 
 // pooled runs f on one thread within an autorelease pool, which is drained

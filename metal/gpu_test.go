@@ -39,6 +39,22 @@ func (r *recorder) check(t *testing.T) {
 	}
 }
 
+// Plans are made for the device's family, or the newest known before it.
+func TestFamily(t *testing.T) {
+	for family, want := range map[uintptr]string{familyApple7: "apple7", familyApple7 + 2: "apple9", familyApple7 + 9: "apple10"} {
+		r := newRecorder()
+		r.family = family
+		b, _ := recorded(t, r)
+		if b.chip.Name != want {
+			t.Errorf("family %d: planned for %s, want %s", family, b.chip.Name, want)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		r.check(t)
+	}
+}
+
 // The conformance table's programs are compiled and run without a wrong message,
 // and every object is given back.
 func TestMessages(t *testing.T) {

@@ -31,6 +31,7 @@ type limits struct {
 	working   int64 // bytes that may be in use at once without harm
 	allocated int64 // of them, in use now
 	page      int   // bytes wrap cuts memory by
+	family    int   // of the GPU, 7 for Apple7; 0 where that is not known
 }
 
 // memory is shared by a machine and the host.
