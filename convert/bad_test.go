@@ -191,7 +191,7 @@ func FuzzConfig(f *testing.F) {
 			return
 		}
 		for _, from := range names {
-			in.takes = newTakes(opened[from])
+			in.lookup = newLookup(opened[from])
 			p, err := in.plan()
 			if err != nil {
 				if strings.ContainsAny(err.Error(), "\r\n") {

@@ -17,7 +17,7 @@ var layouts = []func(*input) (*plan, bool, error){mambaLayout, hybridLayout, lla
 // input is an opened checkpoint folder.
 type input struct {
 	dir      string
-	takes    *takes
+	lookup   *lookup
 	config   *config
 	mamba    *mambaConfig
 	hasMamba bool
@@ -27,7 +27,7 @@ type input struct {
 
 // any reports whether a tensor's name contains s.
 func (in *input) any(s string) bool {
-	for _, n := range in.takes.c.Names() {
+	for _, n := range in.lookup.c.Names() {
 		if strings.Contains(n, s) {
 			return true
 		}
@@ -53,7 +53,7 @@ func openFolder(dir string, o Options) (*plan, io.Closer, error) {
 func inFolder(dir string, err error) error { return fmt.Errorf("%s: %w", dir, err) }
 
 func planCheckpoint(dir string, ck *source.Checkpoint, o Options) (*plan, error) {
-	in := &input{dir: dir, takes: newTakes(ck), config: &config{}, mamba: &mambaConfig{}, ropeScaling: o.RopeScaling}
+	in := &input{dir: dir, lookup: newLookup(ck), config: &config{}, mamba: &mambaConfig{}, ropeScaling: o.RopeScaling}
 	if err := source.ReadJSON(filepath.Join(dir, "config.json"), in.config); err != nil {
 		return nil, err
 	}

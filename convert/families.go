@@ -112,7 +112,7 @@ func (in *input) checkType(types ...string) error {
 // odd about it besides.
 func (in *input) refuse(where string) error {
 	kind := in.config.kind()
-	if slices.Contains(runs, kind) && in.takes != nil {
+	if slices.Contains(runs, kind) && in.lookup != nil {
 		return fmt.Errorf("%w: config.json says %.100q, and the tensors (%s) are not that model's (%s)", ErrArchitecture, kind, in.names(), known)
 	}
 	return fmt.Errorf("config.json: %w %.100q%s%s; take a checkpoint of a family that mil runs (%s)", ErrArchitecture, kind, family(kind), where, known)
@@ -145,7 +145,7 @@ func (in *input) checkWeights() error {
 // names shows a few of the tensors' names.
 func (in *input) names() string {
 	const most = 3
-	list := in.takes.c.Names()
+	list := in.lookup.c.Names()
 	n := len(list)
 	if n > most {
 		list = list[:most]

@@ -30,7 +30,7 @@ func is(tensor string) from { return from{tensor: tensor} }
 // fill plans the tensors of the plan's config, in the order of the file. names
 // gives the beginning of a layer's names and its table; the layer -1 is what
 // lies outside of the layers. Optional slots that a table lacks are left out.
-func (p *plan) fill(t *takes, names func(layer int) (prefix string, table map[string]from)) {
+func (p *plan) fill(t *lookup, names func(layer int) (prefix string, table map[string]from)) {
 	prefix, table := names(-1)
 	at := -1
 	for _, s := range p.config.Slots() {
@@ -49,7 +49,7 @@ func (p *plan) fill(t *takes, names func(layer int) (prefix string, table map[st
 				return nil
 			})
 		case s.Role == quant.Elementwise:
-			p.vector(t, s, t.take(prefix+f.tensor, f.shape(s)...), f.value)
+			p.elementwise(t, s, t.take(prefix+f.tensor, f.shape(s)...), f.value)
 		default:
 			p.matrix(t, s, f.parts(t, prefix, s)...)
 		}
@@ -68,7 +68,7 @@ func (f *from) shape(s model.Slot) []int {
 }
 
 // parts are the tensors under each other that make a matrix.
-func (f *from) parts(t *takes, prefix string, s model.Slot) []part {
+func (f *from) parts(t *lookup, prefix string, s model.Slot) []part {
 	if f.under == nil {
 		return []part{{t.take(prefix+f.tensor, f.shape(s)...), s.Rows, f.order}}
 	}
@@ -87,7 +87,7 @@ type part struct {
 }
 
 // matrix adds a tensor made of parts under each other.
-func (p *plan) matrix(t *takes, s model.Slot, parts ...part) {
+func (p *plan) matrix(t *lookup, s model.Slot, parts ...part) {
 	var sources []*source.Tensor
 	for _, q := range parts {
 		sources = append(sources, q.t)
@@ -126,8 +126,8 @@ func (p *plan) values(s model.Slot, sources []*source.Tensor, read func(first in
 	p.add(s, sources, func(row, n int, dst []float32) error { return read(row*cols, dst[:n*cols]) })
 }
 
-// vector adds a checkpoint tensor whose values pass through f (nil: as they are).
-func (p *plan) vector(t *takes, s model.Slot, from *source.Tensor, f func(float32) float32) {
+// elementwise adds a checkpoint tensor whose values pass through f (nil: as they are).
+func (p *plan) elementwise(t *lookup, s model.Slot, from *source.Tensor, f func(float32) float32) {
 	p.values(s, []*source.Tensor{from}, func(first int, dst []float32) error {
 		if err := t.c.ReadValues(from, first, dst); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 // hybridLayout recognises the distilled hybrids and plans them. They have
 // Mamba-1 or Mamba-2 layers, in the merged or the unmerged naming.
 func hybridLayout(in *input) (*plan, bool, error) {
-	t := in.takes
+	t := in.lookup
 	if !t.has("model.embed_tokens.weight") || !in.any(".mamba.") {
 		return nil, false, nil
 	}

@@ -51,7 +51,7 @@ func (c *config) attentionNames(merged bool) map[string]from {
 
 // modelConfig is the part of a model's config that Llama, Mistral and the
 // hybrids have in common. factors divide the rotation's frequencies; nil: none.
-func (c *config) modelConfig(arch string, t *takes, plainRope bool) (m *model.Config, factors []float32, err error) {
+func (c *config) modelConfig(arch string, t *lookup, plainRope bool) (m *model.Config, factors []float32, err error) {
 	if err := c.checkLlama(); err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +87,7 @@ func (c *config) modelConfig(arch string, t *takes, plainRope bool) (m *model.Co
 // llamaLike plans a Llama, some of whose layers may have a mixer in the place of
 // attention. mixer gives the names of its tensors in the layer that begins with
 // prefix.
-func (c *config) llamaLike(m *model.Config, t *takes, factors []float32, mixer func(prefix string) map[string]from) (*plan, error) {
+func (c *config) llamaLike(m *model.Config, t *lookup, factors []float32, mixer func(prefix string) map[string]from) (*plan, error) {
 	p, err := newPlan(m, c.tied(false))
 	if err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
 
 // llamaLayout recognises Llama and Mistral checkpoints, and plans them.
 func llamaLayout(in *input) (*plan, bool, error) {
-	if !in.takes.has("model.embed_tokens.weight") || in.any(".mamba.") {
+	if !in.lookup.has("model.embed_tokens.weight") || in.any(".mamba.") {
 		return nil, false, nil
 	}
 	if err := in.checkType("llama", "mistral"); err != nil {
@@ -203,14 +203,14 @@ func llamaLayout(in *input) (*plan, bool, error) {
 	if err != nil {
 		return nil, true, err
 	}
-	m, factors, err := in.config.modelConfig("llama", in.takes, false)
+	m, factors, err := in.config.modelConfig("llama", in.lookup, false)
 	if err != nil {
 		return nil, true, err
 	}
 	if window < in.config.MaxPositions {
 		m.Window = window
 	}
-	p, err := in.config.llamaLike(m, in.takes, factors, func(string) map[string]from { return nil })
+	p, err := in.config.llamaLike(m, in.lookup, factors, func(string) map[string]from { return nil })
 	if err != nil {
 		return nil, true, err
 	}

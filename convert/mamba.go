@@ -22,7 +22,7 @@ type pure struct {
 // mambaLayout recognises the pure Mamba and Mamba-2 checkpoints, in their
 // authors' layout and in transformers', and plans them in ggml's conventions.
 func mambaLayout(in *input) (*plan, bool, error) {
-	t := in.takes
+	t := in.lookup
 	s := &pure{second: in.any(".mixer.dt_bias"), embedding: "backbone.embedding.weight"}
 	read := s.readAuthors
 	if t.has("backbone.embeddings.weight") {
@@ -138,7 +138,7 @@ func (s *pure) check() error {
 }
 
 // plan lists keys and tensors.
-func (s *pure) plan(t *takes) (*plan, error) {
+func (s *pure) plan(t *lookup) (*plan, error) {
 	embd, _ := t.c.Tensor(s.embedding)
 	vocab := embd.Rows()
 	if s.vocab != 0 && s.vocab != vocab { // the embedding has as many rows, rounded up

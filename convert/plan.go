@@ -57,30 +57,30 @@ func newPlan(c *model.Config, tied bool) (*plan, error) {
 	return p, c.Keys(p.set)
 }
 
-// takes looks checkpoint tensors up, checks their shapes, and remembers which
+// lookup finds checkpoint tensors, checks their shapes, and remembers which
 // were asked for, so that the remaining ones can be named.
-type takes struct {
+type lookup struct {
 	c    *source.Checkpoint
 	used map[string]bool
 	err  error
 }
 
-func newTakes(c *source.Checkpoint) *takes { return &takes{c: c, used: map[string]bool{}} }
+func newLookup(c *source.Checkpoint) *lookup { return &lookup{c: c, used: map[string]bool{}} }
 
-func (t *takes) fail(format string, args ...any) {
+func (t *lookup) fail(format string, args ...any) {
 	if t.err == nil {
 		t.err = fmt.Errorf(format, args...)
 	}
 }
 
 // has reports whether the checkpoint has a tensor.
-func (t *takes) has(name string) bool { _, ok := t.c.Tensor(name); return ok }
+func (t *lookup) has(name string) bool { _, ok := t.c.Tensor(name); return ok }
 
 // ignore marks a tensor as known and not needed.
-func (t *takes) ignore(name string) { t.used[name] = true }
+func (t *lookup) ignore(name string) { t.used[name] = true }
 
 // take returns a tensor of the given shape, or nil after an error.
-func (t *takes) take(name string, shape ...int) *source.Tensor {
+func (t *lookup) take(name string, shape ...int) *source.Tensor {
 	s, ok := t.c.Tensor(name)
 	if !ok {
 		t.fail("tensor %s is missing", name)
@@ -99,7 +99,7 @@ func (t *takes) take(name string, shape ...int) *source.Tensor {
 }
 
 // rest reports tensors nobody asked for.
-func (t *takes) rest() {
+func (t *lookup) rest() {
 	var extra []string
 	for _, n := range t.c.Names() {
 		if !t.used[n] && !strings.HasSuffix(n, "rotary_emb.inv_freq") {
@@ -140,7 +140,7 @@ func reason(name string) string {
 }
 
 // file is where a tensor lies.
-func (t *takes) file(name string) string {
+func (t *lookup) file(name string) string {
 	s, _ := t.c.Tensor(name)
 	return s.File
 }

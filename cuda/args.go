@@ -23,13 +23,13 @@ type embedArgs struct {
 
 // Forms a product's input is prepared in.
 const (
-	formFloat  = iota // float32
-	formInt8          // int8, and a scale for 32
-	formInt8Q8        // the same, 34 bytes for 32, as Q8_0 lies
-	formBrain         // bfloat16
-	formTile          // int8, 32 values of each token beside each other
-	formTiles         // bfloat16 tiles
-	formFine          // the same, in three parts whose sum is float32
+	formFloat     = iota // float32
+	formInt8             // int8, and a scale for 32
+	formInt8Q8           // the same, 34 bytes for 32, as Q8_0 lies
+	formBF16             // bfloat16
+	formTile             // int8, 32 values of each token beside each other
+	formBF16Tiles        // bfloat16 tiles
+	formBF16x3           // the same, in three parts whose sum is float32
 )
 
 // quantizedArgs is where int8 activations go.

@@ -13,20 +13,20 @@ import (
 // launches are captured once as a graph; a pass is one launch of that graph,
 // whose first kernel fetches the parameter block from pinned memory.
 type exec struct {
-	b       *Backend
-	p       *backend.Program
-	layout  *backend.Plan
-	arena   uint64    // values
-	block   uint64    // parameters
-	posed   uint64    // where kernels find params
-	rows    uint64    // logits
-	ranks   uint64    // where kernels find ranked
-	params  []int32   // pinned, what block is to hold
-	logits  []float32 // pinned, as many rows as were asked for at once
-	ranked  []int32   // pinned, [rows][gpu.RankWords]: kernels write the best of the logits there
-	best    []backend.Best
-	replays map[int]*replay
-	passes  int // run so far
+	b          *Backend
+	p          *backend.Program
+	layout     *backend.Plan
+	arena      uint64    // values
+	block      uint64    // parameters
+	hostParams uint64    // where kernels find params
+	rows       uint64    // logits
+	ranks      uint64    // where kernels find ranked
+	params     []int32   // pinned, what block is to hold
+	logits     []float32 // pinned, as many rows as were asked for at once
+	ranked     []int32   // pinned, [rows][gpu.RankWords]: kernels write the best of the logits there
+	best       []backend.Best
+	replays    map[int]*replay
+	passes     int // run so far
 
 	// What the next pass is, for run, which is made once: a closure a pass
 	// would be garbage a pass.
@@ -63,7 +63,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		if e.params, err = pinned[int32](b.d, gpu.ParamWords(p)); err != nil {
 			return err
 		}
-		if e.posed, err = b.d.MemHostGetDevicePointer(unsafe.Pointer(&e.params[0])); err != nil {
+		if e.hostParams, err = b.d.MemHostGetDevicePointer(unsafe.Pointer(&e.params[0])); err != nil {
 			return err
 		}
 		if e.ranked, err = pinned[int32](b.d, gpu.RankWords*min(p.LogitRows, backend.Verify)); err != nil {
@@ -115,7 +115,7 @@ func pinned[T int32 | float32](d driver, n int) ([]T, error) {
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	values := p.Logits * e.p.Vocab
 	e.wanted = 4 * values
-	if err := e.pose(p, nil, values); err != nil {
+	if err := e.setParams(p, nil, values); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	if err := e.b.do(e.run); err != nil {
@@ -124,9 +124,9 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 	return e.logits[:values], nil
 }
 
-// pose makes the parameter block that of a pass.
-func (e *exec) pose(p *backend.Params, r *backend.Ranking, logits int) error {
-	if err := gpu.Pose(e.params, e.p, p, r); err != nil {
+// setParams writes the parameter block of a pass.
+func (e *exec) setParams(p *backend.Params, r *backend.Ranking, logits int) error {
+	if err := gpu.SetParams(e.params, e.p, p, r); err != nil {
 		return err
 	}
 	return e.prepare(len(p.Tokens), logits)
@@ -138,7 +138,7 @@ func (e *exec) RunRanked(p *backend.Params, r *backend.Ranking) ([]backend.Best,
 		return nil, fmt.Errorf("cuda: rows of a program of %d tokens and %d logits are not ranked", e.p.Tokens, e.p.Vocab)
 	}
 	e.wanted = 0
-	if err := e.pose(p, r, 0); err != nil {
+	if err := e.setParams(p, r, 0); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	if err := e.b.do(e.run); err != nil {

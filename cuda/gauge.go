@@ -20,7 +20,7 @@ const (
 
 // Gauge implements [backend.Gauger].
 func (e *exec) Gauge(p *backend.Params) (g backend.Gauge, err error) {
-	if err := e.pose(p, &backend.Ranking{}, 0); err != nil {
+	if err := e.setParams(p, &backend.Ranking{}, 0); err != nil {
 		return g, fmt.Errorf("cuda: %w", err)
 	}
 	err = e.b.do(func() (err error) {

@@ -76,7 +76,7 @@ func (pl *planner) room(x product) *prepared {
 	switch x.form {
 	case formFloat:
 		bytes = (width + 3) &^ 3 * 4
-	case formBrain:
+	case formBF16:
 		bytes = 2 * width
 	case formInt8, formTile:
 		bytes = width
@@ -222,7 +222,7 @@ func (pl *planner) products(x product, a matVecArgs, out backend.Value, w []*bac
 		if x.wide = pl.wide(w[0], x); x.wide {
 			f = wideForm(w[0])
 		} else if x.tiles = pl.tiles(w[0], x.tokens); x.tiles {
-			f = formBrain
+			f = formBF16
 		}
 		x.form = f
 		a.x, a.xStride = pl.input(x)
@@ -306,7 +306,7 @@ func (pl *planner) GateUp(n *backend.GateUp) error {
 	if x.wide = n.Up.Type == n.Gate.Type && pl.wide(n.Gate, x); x.wide {
 		x.form = wideForm(n.Gate)
 	} else if x.tiles = fast && pl.tiles(n.Gate, x.tokens); x.tiles {
-		x.form = formBrain
+		x.form = formBF16
 	}
 	a.x, a.xStride = pl.input(x)
 	a.scales = pl.ready.to.scales

@@ -49,15 +49,15 @@ func wideParts(t quant.Type) int {
 // bfloat16, float ones as many as keep float32's precision.
 func wideForm(w *backend.Tensor) int32 {
 	if spec, _ := w.Type.Spec(); spec.Block > 1 {
-		return formTiles
+		return formBF16Tiles
 	}
-	return formFine
+	return formBF16x3
 }
 
 // spread prepares activations as tiles.
 func (pl *planner) spread(x product) ref {
 	a := spreadArgs{cols: int32(x.in.N), parts: 1}
-	if x.form == formFine {
+	if x.form == formBF16x3 {
 		a.parts = 3
 	}
 	a.out = pl.Reserve(areaInput, gpu.Ceil(x.tokens, tileSide)*gpu.Ceil(x.in.N, tileCols)*tileBytes*int(a.parts))
@@ -93,7 +93,7 @@ func (pl *planner) wideProduct(w *backend.Tensor, gate bool, rows int, v matVecA
 		x: v.x, w: e.out, tokens: int32(pl.Tokens), steps: int32(cols / tileCols), xParts: 1, wParts: int32(parts),
 		outStride: v.outStride, addStride: v.addStride,
 	}
-	if wideForm(w) == formFine {
+	if wideForm(w) == formBF16x3 {
 		a.xParts = 3
 	}
 	for first := 0; first < each*rows; first += most {

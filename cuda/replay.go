@@ -88,7 +88,7 @@ func (e *exec) loadParams(tokens int) launch {
 	if e.p.Tokens <= backend.Verify {
 		words = len(e.params) // with the recent tokens
 	}
-	a := &loadArgs{from: e.posed, to: e.block, words: int32(words)}
+	a := &loadArgs{from: e.hostParams, to: e.block, words: int32(words)}
 	return launch{kernel: "load_params", grid: [3]uint32{uint32(gpu.Ceil(words, 256)), 1, 1}, block: [3]uint32{256, 1, 1}, args: unsafe.Pointer(a), size: int(unsafe.Sizeof(*a))}
 }
 

@@ -177,7 +177,7 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 
 // run executes a pass, and ranks its rows where r says how.
 func (e *exec) run(p *backend.Params, r *backend.Ranking) error {
-	if err := gpu.Pose(words(e.memory[gpu.Params]), e.p, p, r); err != nil {
+	if err := gpu.SetParams(words(e.memory[gpu.Params]), e.p, p, r); err != nil {
 		return err
 	}
 	n := len(p.Tokens)

@@ -240,7 +240,7 @@ func (s *Session) FeedRanked(tokens []int32, want Want, r backend.Ranking) (best
 			if n == len(tokens) {
 				rows = s.wanted(n, want)
 			}
-			if err = s.pose(tokens[:n], rows); err == nil {
+			if err = s.begin(tokens[:n], rows); err == nil {
 				r.Recent = s.tokens
 				best, err = e.RunRanked(&s.params, &r)
 				s.ran(tokens[:n], true)
@@ -270,7 +270,7 @@ func (s *Session) Gauge() (g backend.Gauge, ok bool, err error) {
 	}
 	tokens := []int32{0}
 	if err = s.check(tokens); err == nil {
-		if err = s.pose(tokens, 1); err == nil {
+		if err = s.begin(tokens, 1); err == nil {
 			s.params.Replay = 1 // as when one token follows another
 			g, err = e.Gauge(&s.params)
 		}
@@ -331,25 +331,25 @@ func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 // run is one pass. It first replays the tokens of the last pass's log that were
 // kept.
 func (s *Session) run(e backend.Exec, tokens []int32, rows int, logs bool) ([]float32, error) {
-	if err := s.pose(tokens, rows); err != nil {
+	if err := s.begin(tokens, rows); err != nil {
 		return nil, err
 	}
 	if s.watch != nil {
 		if err := s.look(e, tokens); err != nil {
-			return nil, s.unposed(err)
+			return nil, s.undo(err)
 		}
 	}
 	out, err := e.Run(&s.params)
 	if errors.Is(err, backend.ErrStopped) {
-		return nil, s.unposed(s.goBack(err))
+		return nil, s.undo(s.goBack(err))
 	}
 	s.ran(tokens, logs)
 	return out, err
 }
 
-// pose sets params for a pass of at most Left tokens. Before the pass a full
+// begin sets params for a pass of at most Left tokens. Before the pass a full
 // context slides.
-func (s *Session) pose(tokens []int32, rows int) error {
+func (s *Session) begin(tokens []int32, rows int) error {
 	if s.slid = s.held() == s.o.Context; s.slid {
 		if err := s.slide(); err != nil {
 			return err
@@ -361,8 +361,8 @@ func (s *Session) pose(tokens []int32, rows int) error {
 	return nil
 }
 
-// unposed undoes the slide before a pass that was stopped.
-func (s *Session) unposed(err error) error {
+// undo takes back the slide before a pass that was stopped.
+func (s *Session) undo(err error) error {
 	if errors.Is(err, backend.ErrStopped) && s.slid {
 		s.slid = false
 		if err := s.unslide(len(s.tokens)); err != nil {

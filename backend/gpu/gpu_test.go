@@ -161,7 +161,7 @@ func TestPose(t *testing.T) {
 		recent[i] = int32(i)
 	}
 	pass := &backend.Params{Tokens: []int32{5, 6}, Pos: 9, Shift: 32, Replay: 3, Logits: 1}
-	if err := Pose(block, p, pass, &backend.Ranking{Temp: 2, Recent: recent}); err != nil {
+	if err := SetParams(block, p, pass, &backend.Ranking{Temp: 2, Recent: recent}); err != nil {
 		t.Fatal(err)
 	}
 	want := []int32{9, 3, 1, 2, 32, 1, int32(math.Float32bits(2)), int32(math.Float32bits(1)), backend.RankWindow}
@@ -171,11 +171,11 @@ func TestPose(t *testing.T) {
 	if got := block[ParamTokens+p.Tokens:]; !slices.Equal(got, recent[len(recent)-backend.RankWindow:]) {
 		t.Errorf("recent tokens %v", got)
 	}
-	if err := Pose(block, p, pass, nil); err != nil || block[ParamRanked] != 0 {
+	if err := SetParams(block, p, pass, nil); err != nil || block[ParamRanked] != 0 {
 		t.Errorf("a pass without a ranking: %v", err)
 	}
 	for _, bad := range []backend.Params{{}, {Tokens: make([]int32, 17)}, {Tokens: []int32{1, 2}, Logits: 2}} {
-		if Pose(block, p, &bad, nil) == nil {
+		if SetParams(block, p, &bad, nil) == nil {
 			t.Errorf("a pass of %d tokens and %d rows fits", len(bad.Tokens), bad.Logits)
 		}
 	}

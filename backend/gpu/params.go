@@ -32,9 +32,9 @@ func ParamWords(p *backend.Program) int {
 	return ParamTokens + p.Tokens + backend.RankWindow
 }
 
-// Pose makes a parameter block that of a pass, whose rows are ranked where r is
+// SetParams writes the parameter block of a pass, whose rows are ranked where r is
 // not nil. It fails where the program does not hold the pass.
-func Pose(block []int32, g *backend.Program, p *backend.Params, r *backend.Ranking) error {
+func SetParams(block []int32, g *backend.Program, p *backend.Params, r *backend.Ranking) error {
 	n := len(p.Tokens)
 	if n == 0 || n > g.Tokens || p.Logits > min(n, g.LogitRows) {
 		return fmt.Errorf("a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, g.Tokens, g.LogitRows)
