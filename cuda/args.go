@@ -68,7 +68,7 @@ type expandArgs struct {
 	cols, first, gate int32
 }
 
-type wideArgs struct {
+type wgmmaArgs struct {
 	x, w, out, add              ref
 	tokens, rows, steps         int32
 	xParts, wParts              int32
@@ -90,7 +90,7 @@ type rankArgs struct {
 type ropeArgs struct {
 	q, k, v, keys, values, freqs, params               ref
 	stride                                             int32
-	heads, kvHeads, dim, pairs, width, positions, wide int32
+	heads, kvHeads, dim, pairs, width, positions, kind int32
 }
 
 type ropeManyArgs struct {

@@ -18,7 +18,7 @@ import (
 )
 
 // argStructs are all argument structs, of which a test sees that none is missing.
-var argStructs = []any{loadArgs{}, embedArgs{}, quantizedArgs{}, prepareArgs{}, matVecArgs{}, spreadArgs{}, expandArgs{}, wideArgs{}, productArgs{},
+var argStructs = []any{loadArgs{}, embedArgs{}, quantizedArgs{}, prepareArgs{}, matVecArgs{}, spreadArgs{}, expandArgs{}, wgmmaArgs{}, productArgs{},
 	rankArgs{}, ropeArgs{}, ropeManyArgs{}, attendArgs{}, convArgs{}, scan1Args{}, scan2Args{}, convScan2Args{}, after1Args{}, after2Args{}}
 
 func TestArgumentsAreAllListed(t *testing.T) {

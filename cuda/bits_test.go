@@ -77,11 +77,11 @@ func TestSameBits(t *testing.T) {
 
 // The same of attention on tensor cores, where tokens share blocks and parts grow
 // within a pass.
-func TestSameBitsDeep(t *testing.T) {
+func TestSameBitsFlashDecode(t *testing.T) {
 	b := device(t)
-	was := deepParts
-	deepParts = 2
-	t.Cleanup(func() { deepParts = was })
+	was := flashParts
+	flashParts = 2
+	t.Cleanup(func() { flashParts = was })
 	for _, h := range []backend.Heads{
 		{Heads: 4, KVHeads: 1, Dim: 128}, {Heads: 6, KVHeads: 3, Dim: 64}, {Heads: 2, KVHeads: 2, Dim: 32}, {Heads: 3, KVHeads: 1, Dim: 200}, {Heads: 9, KVHeads: 1, Dim: 80},
 	} {

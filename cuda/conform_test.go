@@ -64,12 +64,12 @@ func TestConformPacked(t *testing.T) {
 }
 
 // Attention where parts are longer than what is on its way at once.
-func TestConformDeep(t *testing.T) {
+func TestConformFlashDecode(t *testing.T) {
 	b := device(t)
 	for _, parts := range []int{1, 2} {
-		was := deepParts
-		deepParts = parts
-		t.Cleanup(func() { deepParts = was })
+		was := flashParts
+		flashParts = parts
+		t.Cleanup(func() { flashParts = was })
 		for _, c := range conform.Cases() {
 			if strings.HasPrefix(c.Name, "attention") {
 				t.Run(fmt.Sprint(c.Name, ", parts ", parts), func(t *testing.T) {
@@ -102,9 +102,9 @@ func TestConformOlder(t *testing.T) {
 	}
 }
 
-// unpackFrom sets wideTokens for a test.
+// unpackFrom sets wgmmaTokens for a test.
 func unpackFrom(t *testing.T, tokens int) {
-	was := wideTokens
-	wideTokens = tokens
-	t.Cleanup(func() { wideTokens = was })
+	was := wgmmaTokens
+	wgmmaTokens = tokens
+	t.Cleanup(func() { wgmmaTokens = was })
 }

@@ -12,18 +12,18 @@ import (
 const (
 	ropeThreads = 128
 
-	deepPositions = 64 // of a part on tensor cores, at least
-	deepQueries   = 8
-	deepBlocks    = 3 // a multiprocessor
+	flashPositions = 64 // of a part on tensor cores, at least
+	flashQueries   = 8
+	flashBlocks    = 3 // a multiprocessor
 )
 
-// deepParts is how many parts there are at most on tensor cores; a test has fewer,
+// flashParts is how many parts there are at most on tensor cores; a test has fewer,
 // which are longer.
-var deepParts = gpu.PartsAtMost
+var flashParts = gpu.PartsAtMost
 
-// deepRings is, by the lanes of 8 dimensions, the warps of a block on tensor cores
+// flashRings is, by the lanes of 8 dimensions, the warps of a block on tensor cores
 // and the tiles of 16 rows, as many of keys as of values, in the ring of each.
-var deepRings = map[int]struct{ warps, tiles int }{4: {4, 6}, 8: {4, 4}, 16: {4, 2}, 32: {2, 2}}
+var flashRings = map[int]struct{ warps, tiles int }{4: {4, 6}, 8: {4, 4}, 16: {4, 2}, 32: {2, 2}}
 
 // cacheKinds numbers the types of caches as the kernels do.
 var cacheKinds = map[quant.Type]int32{quant.F16: 0, quant.F32: 1, quant.Q8_0: 2}
@@ -66,7 +66,7 @@ func (pl *planner) RopeStore(n *backend.RopeStore) error {
 	}
 	a := ropeArgs{
 		freqs: gpu.Constant(pl.Planner, n.Freqs), params: pl.Block(),
-		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), wide: cacheKinds[n.KVType],
+		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), kind: cacheKinds[n.KVType],
 	}
 	a.q, a.stride = pl.Slice(n.Q)
 	a.k, _ = pl.Slice(n.K)
@@ -124,7 +124,7 @@ func (pl *planner) Attend(n *backend.Attend) error {
 		return nil
 	}
 	if pl.Chip.Level >= tensorCores && n.KVType == quant.F16 {
-		pl.deepAttend(n, &a, lanes)
+		pl.flashDecode(n, &a, lanes)
 	} else {
 		split, splits := gpu.Parts(n.Context)
 		pl.parts(&a, split, splits)
@@ -143,19 +143,19 @@ func (pl *planner) parts(a *attendArgs, split, splits int) {
 	a.parts = pl.Reserve(areaParts, pl.Tokens*int(a.heads)*splits*(int(a.width)+2)*4)
 }
 
-// deepAttend is attention of a few tokens on tensor cores. Parts grow with a
+// flashDecode is attention of a few tokens on tensor cores. Parts grow with a
 // token's position, so that its blocks are at most what runs at once. A block has
 // as many tokens as its queries allow, and blocks of the same part follow each
 // other: they read the same rows.
-func (pl *planner) deepAttend(n *backend.Attend, a *attendArgs, lanes int) {
+func (pl *planner) flashDecode(n *backend.Attend, a *attendArgs, lanes int) {
 	group, slots := n.Heads.Heads/n.KVHeads, 1
-	for slots < min(group, deepQueries) {
+	for slots < min(group, flashQueries) {
 		slots *= 2
 	}
-	chunks := gpu.Ceil(group, deepQueries)
-	most := max(1, min(deepParts, deepBlocks*pl.Chip.Cores/(n.KVHeads*chunks)))
-	pl.parts(a, deepPositions, min(most, gpu.Ceil(n.Context, deepPositions)))
-	ring := deepRings[lanes]
-	l := pl.Launch(fmt.Sprintf("deep_attend_%d", lanes), [3]int{gpu.Ceil(pl.Tokens, deepQueries/slots) * chunks, n.KVHeads, int(a.splits)}, ring.warps*32, *a)
+	chunks := gpu.Ceil(group, flashQueries)
+	most := max(1, min(flashParts, flashBlocks*pl.Chip.Cores/(n.KVHeads*chunks)))
+	pl.parts(a, flashPositions, min(most, gpu.Ceil(n.Context, flashPositions)))
+	ring := flashRings[lanes]
+	l := pl.Launch(fmt.Sprintf("flash_decode_%d", lanes), [3]int{gpu.Ceil(pl.Tokens, flashQueries/slots) * chunks, n.KVHeads, int(a.splits)}, ring.warps*32, *a)
 	l.Shared = uint32(ring.warps * ring.tiles * 2 * 16 * (lanes*8 + 8) * 2)
 }

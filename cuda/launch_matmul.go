@@ -45,7 +45,7 @@ type product struct {
 	tokens int // rows of in, at most
 	form   int32
 	tiles  bool // tensor cores, many tokens
-	wide   bool // a Hopper chip's warpgroups
+	wgmma  bool // a Hopper chip's warpgroups
 }
 
 // prepared is an input in the form that a product takes, normalized where norm
@@ -114,7 +114,7 @@ func (pl *planner) input(x product) (at ref, stride int32) {
 			return at, stride
 		}
 	}
-	if x.wide {
+	if x.wgmma {
 		return pl.spread(x), 0
 	}
 	stride = int32(x.in.N)
@@ -213,14 +213,14 @@ func (pl *planner) products(x product, a matVecArgs, out backend.Value, w []*bac
 	for len(w) > 0 {
 		f, fast := pl.form(w[0], x.tokens)
 		n := 1
-		for (fast || pl.wide(w[0], x) || pl.tiles(w[0], x.tokens)) && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
+		for (fast || pl.wgmma(w[0], x) || pl.tiles(w[0], x.tokens)) && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
 			if g, _ := pl.form(w[n], x.tokens); g != f {
 				break
 			}
 			n++
 		}
-		if x.wide = pl.wide(w[0], x); x.wide {
-			f = wideForm(w[0])
+		if x.wgmma = pl.wgmma(w[0], x); x.wgmma {
+			f = bf16Form(w[0])
 		} else if x.tiles = pl.tiles(w[0], x.tokens); x.tiles {
 			f = formBF16
 		}
@@ -264,8 +264,8 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 		vector, tiled, each = "gateup", "gemmgate", tileRows/2
 	}
 	switch {
-	case x.wide:
-		pl.wideProduct(w, up != nil, rows, a)
+	case x.wgmma:
+		pl.wgmmaProduct(w, up != nil, rows, a)
 	case x.tiles:
 		tokens := 128
 		if light(w.Type) || gpu.Ceil(rows, each)*gpu.Ceil(x.tokens, tokens) < enough {
@@ -303,8 +303,8 @@ func (pl *planner) GateUp(n *backend.GateUp) error {
 	}
 	a.out, a.outStride = pl.Value(n.Out)
 	x := product{in: n.In, norm: n.Norm, tokens: pl.Tokens, form: f}
-	if x.wide = n.Up.Type == n.Gate.Type && pl.wide(n.Gate, x); x.wide {
-		x.form = wideForm(n.Gate)
+	if x.wgmma = n.Up.Type == n.Gate.Type && pl.wgmma(n.Gate, x); x.wgmma {
+		x.form = bf16Form(n.Gate)
 	} else if x.tiles = fast && pl.tiles(n.Gate, x.tokens); x.tiles {
 		x.form = formBF16
 	}

@@ -4,8 +4,8 @@
 // head's dimension rounded up to 32, positions to 32.
 #include "rope.h"
 
-DEVICE void store(u64 cache, u64 at, float v, int wide) {
-	if (wide) ((float *)cache)[at] = v;
+DEVICE void store(u64 cache, u64 at, float v, int kind) {
+	if (kind) ((float *)cache)[at] = v;
 	else ((u16 *)cache)[at] = toF16(v);
 }
 
@@ -30,11 +30,11 @@ KERNEL BLOCK(64) rope(Rope a) {
 			x[2 * i + 1] = v;
 		}
 		if (key) {
-			store(a.keys, at + 2 * i, u, a.wide);
-			if (2 * i + 1 < a.dim) store(a.keys, at + 2 * i + 1, v, a.wide);
+			store(a.keys, at + 2 * i, u, a.kind);
+			if (2 * i + 1 < a.dim) store(a.keys, at + 2 * i + 1, v, a.kind);
 		}
 	}
 	if (!key) return;
 	const float *y = (const float *)a.v + (u64)t * a.stride + (u64)(head - a.heads) * a.dim;
-	for (int i = thread(); i < a.dim; i += threads()) store(a.values, at + i, y[i], a.wide);
+	for (int i = thread(); i < a.dim; i += threads()) store(a.values, at + i, y[i], a.kind);
 }

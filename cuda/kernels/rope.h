@@ -5,7 +5,7 @@
 struct Rope {
 	u64 q, k, v, keys, values, freqs, params; // freqs float64 [pairs]
 	i32 stride;                               // of q, k and v, one value's
-	i32 heads, kvHeads, dim, pairs, width, positions, wide; // wide 1: float32
+	i32 heads, kvHeads, dim, pairs, width, positions, kind; // kind 1: float32
 };
 
 enum { SHIFT = 4 }; // of the parameter block: what the text's positions are more than the cache's

@@ -42,7 +42,7 @@ KERNEL BLOCK(128) rope_many(RopeMany m) {
 		}
 		u64 cache = value < 0 ? a.keys : a.values, row = (u64)(value < 0 ? kv : value) * a.positions + pos, at = row * a.width + 2 * i;
 		bool kept = kv >= 0 && value < a.kvHeads && 2 * i < a.width;
-		if (a.wide == INT8_CACHE) {
+		if (a.kind == INT8_CACHE) {
 			float peak = most<16>(higher(u < 0 ? -u : u, v < 0 ? -v : v));
 			u16 d = scaleOf(peak);
 			float scale = f16(d), inverse = scale > 0 ? 1 / scale : 0;
@@ -50,7 +50,7 @@ KERNEL BLOCK(128) rope_many(RopeMany m) {
 			int low = (int)lower(higher(__builtin_rintf(u * inverse), -127), 127), high = (int)lower(higher(__builtin_rintf(v * inverse), -127), 127);
 			*(u16 *)((u8 *)cache + at) = (u16)((low & 255) | (high & 255) << 8);
 			if (i % 16 == 0) ((u16 *)((u8 *)cache + (u64)a.kvHeads * a.positions * a.width))[at / 32] = d;
-		} else if (kept && live && a.wide == FLOAT_CACHE) {
+		} else if (kept && live && a.kind == FLOAT_CACHE) {
 			((float *)cache)[at] = u;
 			if (pair) ((float *)cache)[at + 1] = v;
 		} else if (kept && live) {

@@ -1,4 +1,4 @@
-// Tiles of bfloat16 for wide.cu: 128 rows by 64 columns, 16384 bytes, 16-byte part
+// Tiles of bfloat16 for wgmma.cu: 128 rows by 64 columns, 16384 bytes, 16-byte part
 // p of row r at p^(r%8). A row of tiles lies along the columns, once for each part
 // that a value is the sum of; float32 takes three, float16 two. Columns are a
 // multiple of 8, zeros fill the last tile.

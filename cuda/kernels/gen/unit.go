@@ -32,7 +32,7 @@ type unit struct {
 
 // oldest gives, by the first part of a module's name, the oldest chip with the
 // instructions that its kernels use; 75 for the others.
-var oldest = map[string]string{"gemm": "80", "prompt": "80", "tiles": "80", "rows": "80", "deep": "80", "wide": "90a"}
+var oldest = map[string]string{"gemm": "80", "prompt": "80", "tiles": "80", "rows": "80", "flash": "80", "wgmma": "90a"}
 
 // units lists the modules of dir's sources. Products with several tokens at a
 // time are modules of their own, so that they load only where they run.

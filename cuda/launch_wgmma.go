@@ -16,26 +16,26 @@ const (
 	tileSide      = 128   // rows of a tile
 	tileCols      = 64
 	tileBytes     = 2 * tileSide * tileCols
-	wideBlock     = 288
-	wideShared    = 4*3*tileBytes + 1024 // four stages of 128 tokens and 256 rows, or six of 128, aligned to 1024
+	wgmmaBlock    = 288
+	wgmmaShared   = 4*3*tileBytes + 1024 // four stages of 128 tokens and 256 rows, or six of 128, aligned to 1024
 )
 
 var (
-	wideTokens = backend.Verify + 1 // the fewest tokens of a pass that repay unpacking
-	wideBytes  = 128 << 20          // of scratch memory for tiles of a matrix
+	wgmmaTokens = backend.Verify + 1 // the fewest tokens of a pass that repay unpacking
+	wgmmaBytes  = 128 << 20          // of scratch memory for tiles of a matrix
 )
 
-// wide reports whether a product takes this way.
-func (pl *planner) wide(w *backend.Tensor, x product) bool {
+// wgmma reports whether a product takes this way.
+func (pl *planner) wgmma(w *backend.Tensor, x product) bool {
 	fits := w.Cols%8 == 0
 	if spec, _ := w.Type.Spec(); spec.Block > 1 {
 		fits = w.Cols%tileCols == 0
 	}
-	return fits && pl.Chip.Level == hopper && x.tokens >= wideTokens && !x.head
+	return fits && pl.Chip.Level == hopper && x.tokens >= wgmmaTokens && !x.head
 }
 
-// wideParts is how many bfloat16 a weight is the sum of.
-func wideParts(t quant.Type) int {
+// bf16Parts is how many bfloat16 a weight is the sum of.
+func bf16Parts(t quant.Type) int {
 	switch t {
 	case quant.F32:
 		return 3
@@ -45,9 +45,9 @@ func wideParts(t quant.Type) int {
 	return 1
 }
 
-// wideForm is what activations become beside w: quantized weights take one
+// bf16Form is what activations become beside w: quantized weights take one
 // bfloat16, float ones as many as keep float32's precision.
-func wideForm(w *backend.Tensor) int32 {
+func bf16Form(w *backend.Tensor) int32 {
 	if spec, _ := w.Type.Spec(); spec.Block > 1 {
 		return formBF16Tiles
 	}
@@ -74,26 +74,26 @@ func (pl *planner) spread(x product) ref {
 	return a.out
 }
 
-// wideProduct multiplies by rows of w's type, as many at a time as the scratch
+// wgmmaProduct multiplies by rows of w's type, as many at a time as the scratch
 // memory holds.
-func (pl *planner) wideProduct(w *backend.Tensor, gate bool, rows int, v matVecArgs) {
-	kernel, each := "wide", 1 // tiles' rows for one of the output
+func (pl *planner) wgmmaProduct(w *backend.Tensor, gate bool, rows int, v matVecArgs) {
+	kernel, each := "wgmma", 1 // tiles' rows for one of the output
 	if gate {
-		kernel, each, rows = "widegate", 2, gpu.Ceil(rows, 8)*8
+		kernel, each, rows = "wgmmagate", 2, gpu.Ceil(rows, 8)*8
 	}
-	parts, cols, tokens := wideParts(w.Type), gpu.Ceil(w.Cols, tileCols)*tileCols, gpu.Ceil(pl.Tokens, tileSide)
+	parts, cols, tokens := bf16Parts(w.Type), gpu.Ceil(w.Cols, tileCols)*tileCols, gpu.Ceil(pl.Tokens, tileSide)
 	side := 256
 	if pl.waves(each*rows, 128, tokens)*11 < pl.waves(each*rows, 256, tokens)*20 {
 		side = 128
 	}
-	most := max(wideBytes/(2*cols*parts)/256, 1) * 256
+	most := max(wgmmaBytes/(2*cols*parts)/256, 1) * 256
 	e := expandArgs{w: v.w, ends: v.ends, cols: int32(w.Cols), gate: gpu.Bit(gate)}
 	e.out = pl.Reserve(areaTiles, 2*cols*parts*min(most, gpu.Ceil(each*rows, 256)*256))
-	a := wideArgs{
+	a := wgmmaArgs{
 		x: v.x, w: e.out, tokens: int32(pl.Tokens), steps: int32(cols / tileCols), xParts: 1, wParts: int32(parts),
 		outStride: v.outStride, addStride: v.addStride,
 	}
-	if wideForm(w) == formBF16x3 {
+	if bf16Form(w) == formBF16x3 {
 		a.xParts = 3
 	}
 	for first := 0; first < each*rows; first += most {
@@ -103,7 +103,7 @@ func (pl *planner) wideProduct(w *backend.Tensor, gate bool, rows int, v matVecA
 		done := first / each
 		a.out, a.add, a.rows = v.out.Skip(4*done), v.add.Skip(4*done), int32(min(n/each, int(v.ends[3])-done))
 		a.pairs = gpu.Bit(a.out.Off%8 == 0 && a.add.Off%8 == 0 && a.rows%2 == 0 && a.outStride%2 == 0 && a.addStride%2 == 0)
-		pl.Launch(fmt.Sprintf("%s_%d", kernel, side), [3]int{tokens, gpu.Ceil(n, side), 1}, wideBlock, a).Shared = wideShared
+		pl.Launch(fmt.Sprintf("%s_%d", kernel, side), [3]int{tokens, gpu.Ceil(n, side), 1}, wgmmaBlock, a).Shared = wgmmaShared
 	}
 }
 

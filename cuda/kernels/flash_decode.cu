@@ -1,4 +1,4 @@
-// Attention of a few tokens over a deep cache of float16, on tensor cores: a
+// Attention of a few tokens over a long cache of float16, on tensor cores: a
 // block is one key-value head, QUERIES of its queries, of one token or of as many
 // as fit, and one part of the context. Its warps share nothing until the part's
 // end: each takes every WARPS-th tile of 16 positions, whose keys and values come
@@ -159,7 +159,7 @@ template <int D, int WARPS, int STAGES> DEVICE void share(const Attend &a, u8 *s
 	}
 }
 
-template <int D, int WARPS, int STAGES> DEVICE void deep(const Attend &a, u8 *shared) {
+template <int D, int WARPS, int STAGES> DEVICE void flashDecode(const Attend &a, u8 *shared) {
 	overlap();
 	int pos = param(a.params, POS), tokens = param(a.params, TOKENS);
 	int group = a.heads / a.kvHeads, chunks = (group + QUERIES - 1) / QUERIES, chunk = blockX() % chunks;
@@ -177,12 +177,12 @@ template <int D, int WARPS, int STAGES> DEVICE void deep(const Attend &a, u8 *sh
 }
 
 // Rings of two tiles or more, so that three blocks fit a multiprocessor.
-#define DEEP(L, WARPS, STAGES)                                                   \
-	KERNEL BLOCKS(WARPS * 32, 3) deep_attend_##L(Attend a) {                     \
+#define FLASH(L, WARPS, STAGES)                                                  \
+	KERNEL BLOCKS(WARPS * 32, 3) flash_decode_##L(Attend a) {                    \
 		extern __attribute__((shared)) __attribute__((aligned(16))) u8 shared[]; \
-		deep<L * 8, WARPS, STAGES>(a, shared);                                   \
+		flashDecode<L * 8, WARPS, STAGES>(a, shared);                            \
 	}
-DEEP(4, 4, 6)
-DEEP(8, 4, 4)
-DEEP(16, 4, 2)
-DEEP(32, 2, 2)
+FLASH(4, 4, 6)
+FLASH(8, 4, 4)
+FLASH(16, 4, 2)
+FLASH(32, 2, 2)

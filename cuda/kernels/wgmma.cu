@@ -5,7 +5,7 @@
 
 enum { TILE_BYTES = 16384 }; // bytes: 128 rows of 64 columns
 
-struct Wide {
+struct Wgmma {
 	u64 x, w; // tiles of the tokens and of the matrix
 	u64 out, add;
 	i32 tokens, rows, steps; // of 64 columns
@@ -13,13 +13,13 @@ struct Wide {
 	i32 outStride, addStride, pairs; // pairs 1: rows come in twos at addresses of 8
 };
 
-DEVICE void keep(const Wide &a, int t, int r, float v) {
+DEVICE void keep(const Wgmma &a, int t, int r, float v) {
 	if (r >= a.rows) return;
 	if (a.add) v = ((const float *)a.add)[(u64)t * a.addStride + r] + v;
 	((float *)a.out)[(u64)t * a.outStride + r] = v;
 }
 
-DEVICE void keepPair(const Wide &a, int t, int r, float v0, float v1) {
+DEVICE void keepPair(const Wgmma &a, int t, int r, float v0, float v1) {
 	if (!a.pairs) {
 		keep(a, t, r, v0);
 		keep(a, t, r + 1, v1);
@@ -34,9 +34,9 @@ DEVICE void keepPair(const Wide &a, int t, int r, float v0, float v1) {
 	*(Pair *)((float *)a.out + (u64)t * a.outStride + r) = v;
 }
 
-// wide multiplies the parts i of weights and j of tokens with i+j at most 2: what
+// wgmma multiplies the parts i of weights and j of tokens with i+j at most 2: what
 // is left out is below float32's precision.
-template <int N, int STAGES, bool GATE> DEVICE void wide(const Wide &a) {
+template <int N, int STAGES, bool GATE> DEVICE void wgmma(const Wgmma &a) {
 	extern SHARED u8 dynamic[];
 	SHARED static u64 full[STAGES], empty[STAGES];
 	const u32 SIZE = TILE_BYTES + N * 128;
@@ -99,7 +99,7 @@ template <int N, int STAGES, bool GATE> DEVICE void wide(const Wide &a) {
 	}
 }
 
-KERNEL BLOCKS(288, 1) wide_128(Wide a) { wide<128, 6, false>(a); }
-KERNEL BLOCKS(288, 1) wide_256(Wide a) { wide<256, 4, false>(a); }
-KERNEL BLOCKS(288, 1) widegate_128(Wide a) { wide<128, 6, true>(a); }
-KERNEL BLOCKS(288, 1) widegate_256(Wide a) { wide<256, 4, true>(a); }
+KERNEL BLOCKS(288, 1) wgmma_128(Wgmma a) { wgmma<128, 6, false>(a); }
+KERNEL BLOCKS(288, 1) wgmma_256(Wgmma a) { wgmma<256, 4, false>(a); }
+KERNEL BLOCKS(288, 1) wgmmagate_128(Wgmma a) { wgmma<128, 6, true>(a); }
+KERNEL BLOCKS(288, 1) wgmmagate_256(Wgmma a) { wgmma<256, 4, true>(a); }
