@@ -10,10 +10,10 @@ import (
 	"os"
 )
 
-// Verify is the greatest number of tokens in a pass that can still be taken back
+// MaxVerify is the greatest number of tokens in a pass that can still be taken back
 // in part. Up to this many tokens, a token's bits do not depend on how
 // many others share its pass.
-const Verify = 16
+const MaxVerify = 16
 
 // ErrKVType is wrapped by Compile where a backend cannot keep keys and values
 // in the type that a program wants.
@@ -37,7 +37,7 @@ type Backend interface {
 // Prompter is a backend that reads prompts best in passes of a length of its own.
 type Prompter interface {
 	// PromptTokens is how many tokens the longest pass should hold, which is
-	// more than Verify.
+	// more than MaxVerify.
 	PromptTokens() int
 }
 

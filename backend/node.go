@@ -137,7 +137,7 @@ func (n *Attend) States() []*State { return []*State{n.KCache, n.VCache} }
 // reads input channel Map[c], or c itself when Map is nil. Tap Taps-1
 // multiplies the newest token.
 //
-// Window holds [Taps-1+Verify][In.N] float32: the Taps-1 inputs before the last
+// Window holds [Taps-1+MaxVerify][In.N] float32: the Taps-1 inputs before the last
 // logged pass, then that pass's inputs. Params.Replay is the row at which
 // history starts.
 type Conv struct {

@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// Ranked is how many of a row's logits a [Ranker] gives, or all of a smaller
+// MaxCandidates is how many of a row's logits a [Ranker] gives, or all of a smaller
 // vocabulary. RankWindow is how many of the newest tokens the repeat penalty
 // looks at.
 const (
-	Ranked     = 128
-	RankWindow = 64
+	MaxCandidates = 128
+	RankWindow    = 64
 )
 
 // Ranking asks for the best logits of a pass's rows in place of all of them.
@@ -34,7 +34,7 @@ type Best struct {
 // Sum.
 type Ranker interface {
 	Exec
-	// RunRanked is Run for a program of at most Verify tokens. The result is
+	// RunRanked is Run for a program of at most MaxVerify tokens. The result is
 	// valid until the next pass.
 	RunRanked(p *Params, r *Ranking) ([]Best, error)
 	// Row is one whole row of the last RunRanked's logits, without a penalty.
@@ -74,7 +74,7 @@ func Rank(row []float32, recent []int32, r *Ranking) Best {
 		}
 		return 0
 	})
-	b := Best{Tokens: ids[:min(Ranked, len(ids))]}
+	b := Best{Tokens: ids[:min(MaxCandidates, len(ids))]}
 	for _, id := range b.Tokens {
 		b.Logits = append(b.Logits, v[id])
 	}

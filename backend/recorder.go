@@ -10,7 +10,7 @@ type Recorder struct {
 
 // NewRecorder starts a program for passes of up to tokens tokens.
 func NewRecorder(tokens, logitRows int) *Recorder {
-	return &Recorder{Program{Tokens: tokens, LogitRows: logitRows, Logged: tokens <= Verify}}
+	return &Recorder{Program{Tokens: tokens, LogitRows: logitRows, Logged: tokens <= MaxVerify}}
 }
 
 // Program returns what was recorded.

@@ -66,7 +66,7 @@ func say(t testing.TB, c *chat.Conversation, text string) chat.Reply {
 
 // Every turn feeds only what is new, and says what a session that reads the
 // whole conversation at once says. The reference computes every token the same
-// way, in however many passes; the quick kernels only up to backend.Verify.
+// way, in however many passes; the quick kernels only up to backend.MaxVerify.
 func TestTurnsFeedOnlyWhatIsNew(t *testing.T) {
 	e, s := demoOn(t, ref.New(0), 2048)
 	c := e.Converse(s, chat.Settings{})

@@ -27,7 +27,7 @@ func TestSameBits(t *testing.T) {
 				return m.tensor(kind, rows, cols, func() float64 { return r.NormFloat64() / math.Sqrt(float64(cols)) })
 			}
 			norm := func() *backend.Norm { return &backend.Norm{Weight: tensor(quant.F32, 1, d), Eps: 1e-5} }
-			c := backend.NewRecorder(backend.Verify, backend.Verify)
+			c := backend.NewRecorder(backend.MaxVerify, backend.MaxVerify)
 			x := c.Embed(tensor(quant.F32, 50, d))
 			for range 2 {
 				qkv := c.MatMul(c.All(x), norm(), backend.None, tensor(kinds[0], 1700, d), tensor(kinds[0], 160, d), tensor(kinds[1], 164, d))
@@ -49,7 +49,7 @@ func TestSameBits(t *testing.T) {
 				}
 				return slices.Clone(l)
 			}
-			ids := make([]int32, backend.Verify)
+			ids := make([]int32, backend.MaxVerify)
 			var single []float32
 			for i := range ids {
 				ids[i] = int32(r.IntN(50))
@@ -91,7 +91,7 @@ func TestSameBitsFlashDecode(t *testing.T) {
 			q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
 			r := rand.New(rand.NewPCG(5, 6))
 			var m testTensors
-			c := backend.NewRecorder(backend.Verify, backend.Verify)
+			c := backend.NewRecorder(backend.MaxVerify, backend.MaxVerify)
 			// Only values that nodes write may be rotated in place.
 			x := c.MatMul(c.All(c.Embed(m.tensor(quant.F32, 50, 64, r.NormFloat64))), nil, backend.None, m.tensor(quant.F32, q+2*kv, 64, func() float64 { return r.NormFloat64() / 8 }))
 			states := []*backend.State{{Name: "k", Kind: backend.StateKV, Bytes: h.CacheBytes()}, {Name: "v", Kind: backend.StateKV, Bytes: h.CacheBytes()}}

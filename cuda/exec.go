@@ -66,7 +66,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		if e.hostParams, err = b.d.MemHostGetDevicePointer(unsafe.Pointer(&e.params[0])); err != nil {
 			return err
 		}
-		if e.ranked, err = pinned[int32](b.d, gpu.RankWords*min(p.LogitRows, backend.Verify)); err != nil {
+		if e.ranked, err = pinned[int32](b.d, gpu.RankWords*min(p.LogitRows, backend.MaxVerify)); err != nil {
 			return err
 		}
 		if e.ranks, err = b.d.MemHostGetDevicePointer(unsafe.Pointer(&e.ranked[0])); err != nil {
@@ -85,7 +85,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		// Short programs mostly run single tokens, long ones whole chunks: what
 		// cannot run here is known before the first pass.
 		tokens := p.Tokens
-		if tokens <= backend.Verify {
+		if tokens <= backend.MaxVerify {
 			tokens = 1
 		}
 		var r *replay

@@ -19,7 +19,7 @@ const (
 // form is the layout in which a fast product of n tokens takes its activations, and
 // whether there is one for these columns: others go element by element.
 func (pl *planner) form(t *backend.Tensor, tokens int) (f int32, fast bool) {
-	if pitches[t.Type] > 0 && pl.Chip.Level >= tensorCores && pl.Chip.Shared >= tileShared && tokens <= backend.Verify && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
+	if pitches[t.Type] > 0 && pl.Chip.Level >= tensorCores && pl.Chip.Shared >= tileShared && tokens <= backend.MaxVerify && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
 		return formTile, true
 	}
 	switch {
@@ -69,7 +69,7 @@ func (p *prepared) is(x product, tokens int) bool {
 func (pl *planner) room(x product) *prepared {
 	width, tokens := x.in.N, x.tokens
 	p := prepared{in: x.in, norm: x.norm, form: x.form, head: x.head, to: quantizedArgs{form: x.form, blocks: int32(width / 32)}}
-	if pl.Tokens <= backend.Verify {
+	if pl.Tokens <= backend.MaxVerify {
 		p.side = 1 - pl.ready.side
 	}
 	var bytes int
@@ -135,7 +135,7 @@ func (pl *planner) input(x product) (at ref, stride int32) {
 	}
 	// For a few tokens a block takes as few columns as it has threads.
 	a.share = prepareThreads
-	if x.tokens > backend.Verify {
+	if x.tokens > backend.MaxVerify {
 		a.share = int32(gpu.Ceil(x.in.N, 32) * 32)
 	}
 	pl.Launch("prepare", [3]int{gpu.Ceil(x.in.N, int(a.share)), x.tokens, 1}, prepareThreads, a)
@@ -146,7 +146,7 @@ func (pl *planner) input(x product) (at ref, stride int32) {
 // the next node multiplies it so, and the norm it multiplies it by first, if the
 // writer can; the form is formFloat when not.
 func (pl *planner) quantized(v backend.Value, norms bool) (quantizedArgs, *backend.Norm) {
-	if pl.At+1 == len(pl.P.Nodes) || pl.Tokens > backend.Verify {
+	if pl.At+1 == len(pl.P.Nodes) || pl.Tokens > backend.MaxVerify {
 		return quantizedArgs{}, nil
 	}
 	var in backend.Slice
@@ -246,7 +246,7 @@ func (pl *planner) products(x product, a matVecArgs, out backend.Value, w []*bac
 // than must have the bits of one.
 func (pl *planner) tiles(w *backend.Tensor, tokens int) bool {
 	spec, _ := w.Type.Spec()
-	return pl.Chip.Level >= tensorCores && tokens > backend.Verify && spec.Block > 1 && w.Cols%64 == 0
+	return pl.Chip.Level >= tensorCores && tokens > backend.MaxVerify && spec.Block > 1 && w.Cols%64 == 0
 }
 
 const (

@@ -122,7 +122,7 @@ func TestPlan(t *testing.T) {
 	if len(sizes) == 0 {
 		t.Fatal("no kernels")
 	}
-	for _, tokens := range []int{1, backend.Verify, 2048} {
+	for _, tokens := range []int{1, backend.MaxVerify, 2048} {
 		g := &backend.Program{Tokens: tokens}
 		l := (&exec{p: g, params: make([]int32, gpu.ParamWords(g))}).loadParams(tokens)
 		(&paper{t: t, sizes: sizes}).check(&gpu.Launch{Kernel: l.kernel, Grid: l.grid, Block: l.block, Args: make([]byte, l.size)})

@@ -21,8 +21,8 @@ const (
 )
 
 var (
-	wgmmaTokens = backend.Verify + 1 // the fewest tokens of a pass that repay unpacking
-	wgmmaBytes  = 128 << 20          // of scratch memory for tiles of a matrix
+	wgmmaTokens = backend.MaxVerify + 1 // the fewest tokens of a pass that repay unpacking
+	wgmmaBytes  = 128 << 20             // of scratch memory for tiles of a matrix
 )
 
 // wgmma reports whether a product takes this way.

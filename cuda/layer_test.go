@@ -15,7 +15,7 @@ import (
 // the next one's input.
 func TestLaunchesOfALayer(t *testing.T) {
 	const d, ff, inner, heads, kv = 4096, 14336, 4096, 32, 8
-	r := backend.NewRecorder(backend.Verify, 1)
+	r := backend.NewRecorder(backend.MaxVerify, 1)
 	matrix := func(kind quant.Type, rows, cols int) *backend.Tensor {
 		return &backend.Tensor{Name: "w", Type: kind, Rows: rows, Cols: cols}
 	}
@@ -42,10 +42,10 @@ func TestLaunchesOfALayer(t *testing.T) {
 
 	r.Layer()
 	in := r.MatMul(r.All(x), norm(), backend.None, matrix(quant.Q5_K, 4*inner+heads, d))
-	conv := r.Conv(&backend.Conv{In: r.Cut(in, inner, 3*inner), W: matrix(quant.F32, 3*inner, 4), Bias: vector(3 * inner), Taps: 4, Window: state(backend.StateWindow, 4*(3+backend.Verify)*3*inner)})
+	conv := r.Conv(&backend.Conv{In: r.Cut(in, inner, 3*inner), W: matrix(quant.F32, 3*inner, 4), Bias: vector(3 * inner), Taps: 4, Window: state(backend.StateWindow, 4*(3+backend.MaxVerify)*3*inner)})
 	y = r.Scan2(&backend.Scan2{X: r.Cut(conv, 0, inner), B: r.Cut(conv, inner, inner), C: r.Cut(conv, 2*inner, inner), Dt: r.Cut(in, 4*inner, heads), Z: r.Cut(in, 0, inner),
 		A: vector(heads), D: vector(heads), DtBias: vector(heads), NormWeight: vector(inner), NormGroups: heads, Heads: heads, P: hd, N: hd,
-		H: state(backend.StateRecurrent, 4*inner*hd), Log: state(backend.StateLog, 4*backend.Verify*backend.Scan2LogWidth(heads, inner, inner))})
+		H: state(backend.StateRecurrent, 4*inner*hd), Log: state(backend.StateLog, 4*backend.MaxVerify*backend.Scan2LogWidth(heads, inner, inner))})
 	x = mlp(r.MatMul(r.All(y), nil, x, matrix(quant.Q4_K, d, d)))
 	r.Logits(r.All(x), norm(), matrix(quant.Q6_K, 1000, d))
 

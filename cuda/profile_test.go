@@ -83,13 +83,13 @@ func TestProfile(t *testing.T) {
 		}
 	}
 	n := *profileTokens
-	if n > backend.Verify && *profileDepth == 0 {
+	if n > backend.MaxVerify && *profileDepth == 0 {
 		if _, err := on.Feed(make([]int32, n), model.WantNone); err != nil {
 			t.Fatal(err)
 		}
 	}
 	e := s.execs[0]
-	if n > backend.Verify {
+	if n > backend.MaxVerify {
 		e = s.execs[1]
 	}
 	pass := func(rows int) time.Duration {

@@ -103,7 +103,7 @@ func TestPromptProductRates(t *testing.T) {
 				rate(t, b, kind, 14336, 4096, tokens, "")
 			}
 			if b.device.cc == hopper {
-				unpackFrom(t, backend.Verify+1)
+				unpackFrom(t, backend.MaxVerify+1)
 				rate(t, b, kind, 14336, 4096, tokens, ", unpacked first")
 			}
 		}

@@ -43,12 +43,12 @@ func (e *exec) prepare(tokens, logits int) error {
 
 // evict makes room for another long pass's graph.
 func (e *exec) evict(tokens int) error {
-	if tokens <= backend.Verify {
+	if tokens <= backend.MaxVerify {
 		return nil
 	}
 	long, oldest := 0, 0
 	for n, r := range e.replays {
-		if n > backend.Verify {
+		if n > backend.MaxVerify {
 			long++
 			if oldest == 0 || r.last < e.replays[oldest].last {
 				oldest = n
@@ -85,7 +85,7 @@ func (e *exec) capture(tokens int) (*replay, error) {
 // loadParams is the first launch of a pass of n tokens.
 func (e *exec) loadParams(tokens int) launch {
 	words := gpu.ParamTokens + tokens
-	if e.p.Tokens <= backend.Verify {
+	if e.p.Tokens <= backend.MaxVerify {
 		words = len(e.params) // with the recent tokens
 	}
 	a := &loadArgs{from: e.hostParams, to: e.block, words: int32(words)}

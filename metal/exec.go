@@ -44,7 +44,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		// Short programs mostly run single tokens, long ones whole chunks: what
 		// cannot run here is known before the first pass.
 		tokens := p.Tokens
-		if tokens <= backend.Verify {
+		if tokens <= backend.MaxVerify {
 			tokens = 1
 		}
 		_, err = e.pass(tokens)
@@ -190,7 +190,7 @@ func (e *exec) run(p *backend.Params, r *backend.Ranking) error {
 		dispatches = dispatches[:len(dispatches)-pass.ranking]
 	}
 	part := len(dispatches)
-	if n > backend.Verify {
+	if n > backend.MaxVerify {
 		part = longPart
 	}
 	for ; len(dispatches) > 0; dispatches = dispatches[min(part, len(dispatches)):] {

@@ -115,7 +115,7 @@ func (pl *planner) products(x product, w []*backend.Tensor) {
 // matrices: products of vectors read floats four at a time.
 func fast(w *backend.Tensor, x *product) bool {
 	spec, _ := w.Type.Spec()
-	return x.rows > backend.Verify || spec.Block > 1 || w.Cols%4 == 0
+	return x.rows > backend.MaxVerify || spec.Block > 1 || w.Cols%4 == 0
 }
 
 // product launches the kernel for w's type over the rows that ends has.
@@ -127,7 +127,7 @@ func (pl *planner) product(kind string, w *backend.Tensor, oneType bool, x *prod
 	switch {
 	case !oneType || !fast(w, x):
 		pl.Launch("matvec_any"+kind, [3]int{gpu.Ceil(rows, 2), x.rows, 1}, 64, x.args, refs...)
-	case x.rows > backend.Verify:
+	case x.rows > backend.MaxVerify:
 		pl.Launch(fmt.Sprintf("gemm_%v%s", w.Type, kind), [3]int{gpu.Ceil(rows, 64/gates), gpu.Ceil(x.rows, 32), 1}, 128, x.args, refs...)
 	default:
 		each, perGroup := 1, 8

@@ -156,7 +156,7 @@ func TestSizesOfPasses(t *testing.T) {
 	}
 	defer e.Close()
 	for n := range 100 {
-		for _, tokens := range []int{300, 1 + n%backend.Verify, 1, 1 + n*89%300} {
+		for _, tokens := range []int{300, 1 + n%backend.MaxVerify, 1, 1 + n*89%300} {
 			if _, err := e.Run(&backend.Params{Tokens: make([]int32, tokens), Logits: 1}); err != nil {
 				t.Fatal(err)
 			}

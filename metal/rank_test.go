@@ -81,7 +81,7 @@ func TestRankedPass(t *testing.T) {
 			}
 		}
 		if i := len(best) - 1; i >= 0 && (len(best) != 2 || len(best[i].Tokens) != program.Vocab ||
-			unsafe.Pointer(&best[i].Tokens[0]) != unsafe.Pointer(&e.memory[gpu.Best].bytes()[4*(gpu.RankWords*i+backend.Ranked)])) {
+			unsafe.Pointer(&best[i].Tokens[0]) != unsafe.Pointer(&e.memory[gpu.Best].bytes()[4*(gpu.RankWords*i+backend.MaxCandidates)])) {
 			t.Errorf("%d rows of the device's memory", len(best))
 		}
 	}
@@ -90,7 +90,7 @@ func TestRankedPass(t *testing.T) {
 			t.Errorf("row %d of 2: %d values, %v", i, len(row), err)
 		}
 	}
-	long := backend.NewRecorder(backend.Verify+1, 1)
+	long := backend.NewRecorder(backend.MaxVerify+1, 1)
 	long.Logits(long.All(long.Embed(&backend.Tensor{Name: "table", Type: quant.F32, Rows: 8, Cols: 32, Buf: buf})), nil, &backend.Tensor{Name: "head", Type: quant.F32, Rows: 5, Cols: 32, Buf: buf})
 	other, err := b.Compile(long.Program())
 	if err != nil {

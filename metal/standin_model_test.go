@@ -78,7 +78,7 @@ func TestCommitEqualsInOrder(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			s, plain := session(t, newBackend(k), f, model.Options{Context: 512}), session(t, newBackend(k), f, model.Options{Context: 512})
 			for range 12 {
-				draft := make([]int32, 1+r.IntN(backend.Verify))
+				draft := make([]int32, 1+r.IntN(backend.MaxVerify))
 				for i := range draft {
 					draft[i] = int32(r.IntN(500))
 				}

@@ -117,5 +117,5 @@ func (m *GroupedMamba) record(b *builder, x, add backend.Value) backend.Value {
 func (b *builder) scan1(x, dt, bs, cs, z backend.Slice, states int) backend.Value {
 	return b.Scan1(&backend.Scan1{X: x, Dt: dt, B: bs, C: cs, Z: z, A: b.w("ssm_a"), D: b.w("ssm_d"), DtBias: b.w("ssm_dt.bias"), N: states,
 		H:   b.state("ssm", backend.StateRecurrent, 4*z.N*states),
-		Log: b.state("log", backend.StateLog, 4*backend.Verify*backend.Scan1LogWidth(z.N, x.N, bs.N))})
+		Log: b.state("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan1LogWidth(z.N, x.N, bs.N))})
 }

@@ -102,5 +102,5 @@ func (b *builder) scan2(m *Mamba2, x, bs, cs, dt, z backend.Slice) backend.Value
 		NormWeight: b.w("ssm_norm.weight"), NormGroups: m.Groups, NormEps: normEps,
 		Heads: m.Heads, P: m.Inner / m.Heads, N: m.State,
 		H:   b.state("ssm", backend.StateRecurrent, 4*m.Inner*m.State),
-		Log: b.state("log", backend.StateLog, 4*backend.Verify*backend.Scan2LogWidth(m.Heads, x.N, bs.N))})
+		Log: b.state("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan2LogWidth(m.Heads, x.N, bs.N))})
 }

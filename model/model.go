@@ -181,7 +181,7 @@ func (m *Model) Programs(o Options, promptTokens int) (step, prompt *backend.Pro
 		o.Context = min(m.Config.Context, DefaultContext)
 	}
 	states := map[string]*backend.State{}
-	return m.record(backend.Verify, backend.Verify, nil, states, o), m.record(promptTokens, 1, nil, states, o)
+	return m.record(backend.MaxVerify, backend.MaxVerify, nil, states, o), m.record(promptTokens, 1, nil, states, o)
 }
 
 // kvType is how a session keeps keys and values.
@@ -243,7 +243,7 @@ func (m *Model) Scratch(o Options) int64 {
 // attention layers and the recurrent state, which does not grow with the context.
 func (m *Model) Memory(o Options) (kv, recurrent int64) {
 	states := map[string]*backend.State{}
-	m.record(backend.Verify, 1, nil, states, o)
+	m.record(backend.MaxVerify, 1, nil, states, o)
 	for _, s := range states {
 		if s.Kind == backend.StateKV {
 			kv += int64(s.Bytes)

@@ -23,7 +23,7 @@ func TestCommitEqualsInOrder(t *testing.T) {
 			o := model.Options{Context: 512, KV: []quant.Type{quant.F16, quant.Q8_0}[i%2]}
 			s, plain := session(t, f, o), session(t, f, o)
 			for range 25 {
-				k := 1 + r.IntN(backend.Verify)
+				k := 1 + r.IntN(backend.MaxVerify)
 				draft := make([]int32, k)
 				for i := range draft {
 					draft[i] = int32(r.IntN(500))

@@ -110,7 +110,7 @@ func (m *Model) newSession(b backend.Backend, o Options) (*Session, error) {
 	if s.weights, err = b.Map(m.file.Mapping()); err != nil {
 		return nil, err
 	}
-	p := m.record(backend.Verify, backend.Verify, s.weights, s.states, o)
+	p := m.record(backend.MaxVerify, backend.MaxVerify, s.weights, s.states, o)
 	s.names = slices.Sorted(maps.Keys(s.states))
 	for _, name := range s.names {
 		st := s.states[name]
@@ -159,7 +159,7 @@ func (s *Session) Context() int { return s.o.Context }
 func (s *Session) Vocab() int { return s.m.Config.Vocab }
 
 // Feed appends tokens and returns the logits asked for, [rows][Vocab], valid
-// until the next Feed. After at most backend.Verify tokens, Commit may keep
+// until the next Feed. After at most backend.MaxVerify tokens, Commit may keep
 // only the first of them, but no fewer than were fed before a slide. Longer
 // feeds are committed whole.
 func (s *Session) Feed(tokens []int32, want Want) (logits []float32, err error) {
@@ -217,13 +217,13 @@ func (s *Session) Ranks() bool {
 	return ok
 }
 
-// FeedRanked is Feed of at most backend.Verify tokens whose rows of logits are
+// FeedRanked is Feed of at most backend.MaxVerify tokens whose rows of logits are
 // ranked (see [backend.Ranking], whose Recent it sets), if [Session.Ranks]. The
 // result is valid until the next feed. Rows for all tokens are returned only
 // for at most [Session.Left] of them.
 func (s *Session) FeedRanked(tokens []int32, want Want, r backend.Ranking) (best []backend.Best, err error) {
 	e, ok := s.step.(backend.Ranker)
-	if !ok || len(tokens) > backend.Verify {
+	if !ok || len(tokens) > backend.MaxVerify {
 		return nil, fmt.Errorf("%d tokens cannot be ranked on %s", len(tokens), s.b.Name())
 	}
 	if err := s.check(tokens); err != nil {
@@ -281,7 +281,7 @@ func (s *Session) Gauge() (g backend.Gauge, ok bool, err error) {
 // compile makes the program a feed of n tokens needs, at its first use.
 func (s *Session) compile(n int, want Want) (err error) {
 	switch {
-	case n <= backend.Verify:
+	case n <= backend.MaxVerify:
 	case want == WantAll && s.all == nil:
 		s.all, err = s.b.Compile(s.m.record(allTokens, allTokens, s.weights, s.states, s.o))
 	case want != WantAll && s.prompt == nil:
@@ -291,7 +291,7 @@ func (s *Session) compile(n int, want Want) (err error) {
 }
 
 func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
-	exec, most := s.step, backend.Verify
+	exec, most := s.step, backend.MaxVerify
 	short := len(tokens) <= most
 	switch {
 	case short:
@@ -384,7 +384,7 @@ func (s *Session) ran(tokens []int32, logs bool) {
 }
 
 // Commit keeps the first n tokens of the last feed, which held at most
-// backend.Verify; the state is then exactly what feeding n tokens gives.
+// backend.MaxVerify; the state is then exactly what feeding n tokens gives.
 func (s *Session) Commit(n int) error {
 	k := n - s.settled // of those that lie in the log
 	if k < 0 || k > s.logged {

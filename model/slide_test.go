@@ -174,7 +174,7 @@ func TestSlideDependsOnTheTimeline(t *testing.T) {
 			back, lost := 0, 0
 			for range 180 {
 				base := slices.Clone(s.Tokens())
-				k := 1 + r.IntN(backend.Verify)
+				k := 1 + r.IntN(backend.MaxVerify)
 				ids := make([]int32, k)
 				for i := range ids {
 					ids[i] = int32(r.IntN(500))

@@ -46,7 +46,7 @@ func (s *SSM) check() error {
 // conv records a convolution with the current layer's weights.
 func (b *builder) conv(in backend.Slice, taps int, channels []int32) backend.Value {
 	return b.Conv(&backend.Conv{In: in, Map: channels, W: b.w("ssm_conv1d.weight"), Bias: b.w("ssm_conv1d.bias"), Taps: taps,
-		Window: b.state("conv", backend.StateWindow, 4*(taps-1+backend.Verify)*in.N)})
+		Window: b.state("conv", backend.StateWindow, 4*(taps-1+backend.MaxVerify)*in.N)})
 }
 
 // appendRepeated appends the channels to read so that [off, off+from) is

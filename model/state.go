@@ -200,7 +200,7 @@ func (s *Session) Begin(tokens []int32, state [][]byte, logged, dropped int) err
 // fits says whether a state can be the session's.
 func (s *Session) fits(tokens []int32, state [][]byte, logged int) error {
 	list := s.recurrent()
-	if logged < 0 || logged > min(backend.Verify, len(tokens)) || len(state) != len(list) {
+	if logged < 0 || logged > min(backend.MaxVerify, len(tokens)) || len(state) != len(list) {
 		return errors.New("tokens and state do not fit the session")
 	}
 	for i, st := range list {

@@ -49,7 +49,7 @@ func stoppedFeed(t *testing.T, f *format.File, b backend.Backend, o model.Option
 	for range rounds {
 		// A few tokens, of which some are taken back, so that the next pass has a log
 		// to replay; then a prompt, or as few as have passes of their own.
-		few := random(r, 1+r.IntN(backend.Verify))
+		few := random(r, 1+r.IntN(backend.MaxVerify))
 		keep := len(few) / 2
 		if left := s.Left(); left < len(few) { // what is before a slide stays
 			keep = max(keep, left)
@@ -64,7 +64,7 @@ func stoppedFeed(t *testing.T, f *format.File, b backend.Backend, o model.Option
 		}
 		ids := random(r, []int{5, 40}[r.IntN(2)])
 		if o.Slide {
-			ids = ids[:min(len(ids), backend.Verify)] // bits are the same wherever a slide cuts them
+			ids = ids[:min(len(ids), backend.MaxVerify)] // bits are the same wherever a slide cuts them
 		}
 		all, before := ids, len(s.Tokens())
 		for after := int64(0); ; after = 2*after + 1 {

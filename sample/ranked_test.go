@@ -32,7 +32,7 @@ func TestRanked(t *testing.T) {
 			got, ok := New(o).Ranked(b.Tokens, b.Logits, b.Sum, false)
 			want := slices.Clone(New(o).Candidates(logits, recent))
 			if !ok {
-				if len(want) < backend.Ranked/2 && o.Bounds(backend.Ranked) {
+				if len(want) < backend.MaxCandidates/2 && o.Bounds(backend.MaxCandidates) {
 					t.Errorf("%+v: the whole row is wanted for %d candidates", o, len(want))
 				}
 				continue

@@ -110,7 +110,7 @@ func (e *entry) place(sec section, caches []model.Part, context int) bool {
 // stands says whether the entry is the state after ids.
 func (e *entry) stands(ids []int32, s *model.Session) bool {
 	rest := len(ids) / Page * Page
-	return slices.Equal(e.tokens, ids) && len(e.state) == len(s.Parts())-caches(s) && e.logged >= 0 && e.logged <= min(backend.Verify, len(ids)) &&
+	return slices.Equal(e.tokens, ids) && len(e.state) == len(s.Parts())-caches(s) && e.logged >= 0 && e.logged <= min(backend.MaxVerify, len(ids)) &&
 		(len(e.caches) == 0 && (rest == len(ids) || caches(s) == 0) || len(e.caches) > 0 && e.from == rest && e.to == roundUp(len(ids), backend.CacheUnit))
 }
 

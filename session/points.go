@@ -131,7 +131,7 @@ func (c *content) addPoints(list []section, in *info) error {
 	slices.SortStableFunc(places[1:], func(a, b place) int { return a.Tokens - b.Tokens })
 	for _, p := range append(places[1:], places[0]) {
 		switch {
-		case p.Tokens < 0 || p.Tokens > len(c.tokens) || p.Messages < 0 || p.Dropped < 0 || p.Dropped > p.Tokens || p.Logged < 0 || p.Logged > min(backend.Verify, p.Tokens):
+		case p.Tokens < 0 || p.Tokens > len(c.tokens) || p.Messages < 0 || p.Dropped < 0 || p.Dropped > p.Tokens || p.Logged < 0 || p.Logged > min(backend.MaxVerify, p.Tokens):
 			return errors.New("a point that cannot be")
 		case p.Tokens == 0:
 			continue

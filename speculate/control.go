@@ -46,7 +46,7 @@ func (r *ratioOf) shrink(most float64) {
 // so that they cost what is known of them now.
 type speed struct {
 	made, spent float64 // tokens; drafting, in passes of one token
-	passes      [backend.Verify + 1]float64
+	passes      [backend.MaxVerify + 1]float64
 }
 
 func (s *speed) add(made, spent float64, tokens int) {

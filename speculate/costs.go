@@ -12,15 +12,15 @@ import (
 // token. Machines change their speed from one second to the next, so only
 // passes that follow one another are compared.
 type costs struct {
-	curve           [backend.Verify + 1]float64 // by tokens
-	anchors, others ring                        // pairs with a pass of one token, which say most, and without
-	last            timed                       // the pass before
-	one             float64                     // seconds of a pass of one token, at present
-	most            int                         // tokens of the largest pass
-	alone           int                         // passes since one of a single token
-	gap             int                         // and after how many the next is due
+	curve           [backend.MaxVerify + 1]float64 // by tokens
+	anchors, others ring                           // pairs with a pass of one token, which say most, and without
+	last            timed                          // the pass before
+	one             float64                        // seconds of a pass of one token, at present
+	most            int                            // tokens of the largest pass
+	alone           int                            // passes since one of a single token
+	gap             int                            // and after how many the next is due
 
-	seconds [backend.Verify + 1]float64 // of passes, for reports
+	seconds [backend.MaxVerify + 1]float64 // of passes, for reports
 }
 
 // timed is a pass, pair two that followed one another.
@@ -62,7 +62,7 @@ func (c *costs) of(tokens int) float64 { return c.curve[tokens] }
 
 // reach is the largest pass to try: little more than twice the largest tried,
 // since small passes say little of far larger ones.
-func (c *costs) reach() int { return min(max(4, 2*c.most), backend.Verify) }
+func (c *costs) reach() int { return min(max(4, 2*c.most), backend.MaxVerify) }
 
 // fit makes the curve from the pairs. A further token costs nearly the same at
 // all sizes, so each size takes from the measurements of the others, most from
@@ -70,7 +70,7 @@ func (c *costs) reach() int { return min(max(4, 2*c.most), backend.Verify) }
 // say something only through the curve itself, and a few rounds settle it.
 func (c *costs) fit() {
 	weights := [...]int{anchoring, 1}
-	var slopes [backend.Verify + 1][]float64
+	var slopes [backend.MaxVerify + 1][]float64
 	for range 3 {
 		for n := range slopes {
 			slopes[n] = slopes[n][:0]
@@ -89,7 +89,7 @@ func (c *costs) fit() {
 				}
 			}
 		}
-		var median, count [backend.Verify + 1]float64
+		var median, count [backend.MaxVerify + 1]float64
 		for n, s := range slopes {
 			if len(s) > 0 {
 				slices.Sort(s)

@@ -26,7 +26,7 @@ type rows struct {
 func (r *rows) feed(tokens []int32, want model.Want) (err error) {
 	r.best, r.logits = nil, nil
 	o := r.sampler.Options()
-	if len(tokens) <= backend.Verify && r.s.Ranks() && o.Bounds(backend.Ranked) {
+	if len(tokens) <= backend.MaxVerify && r.s.Ranks() && o.Bounds(backend.MaxCandidates) {
 		temp := o.Temp
 		if temp == 0 && r.gauge {
 			temp = 1 // the best is the same, and how sure it is comes with it
@@ -34,7 +34,7 @@ func (r *rows) feed(tokens []int32, want model.Want) (err error) {
 		r.best, err = r.s.FeedRanked(tokens, want, backend.Ranking{Penalty: o.RepeatPenalty, Temp: temp})
 		return err
 	}
-	if r.watch != nil && len(tokens) > backend.Verify {
+	if r.watch != nil && len(tokens) > backend.MaxVerify {
 		r.logits, err = r.s.FeedWatched(tokens, want, r.watch)
 	} else {
 		r.logits, err = r.s.Feed(tokens, want)

@@ -81,7 +81,7 @@ func TestRows(t *testing.T) {
 			if got, want := text(b), text(cpu.New(1)); !slices.Equal(got, want) {
 				t.Errorf("%+v, K %d: %v, want %v", o, k, got, want)
 			}
-			if bounds := o.Bounds(backend.Ranked); bounds != (b.ranked > 0) || !bounds && b.whole > 0 {
+			if bounds := o.Bounds(backend.MaxCandidates); bounds != (b.ranked > 0) || !bounds && b.whole > 0 {
 				t.Errorf("%+v: %d passes were ranked, %d rows read whole", o, b.ranked, b.whole)
 			}
 		}

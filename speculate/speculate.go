@@ -20,7 +20,7 @@ import (
 
 // MaxDraft is the most tokens that may be proposed at a time. With the token
 // before them they fill a pass that can be taken back in part.
-const MaxDraft = backend.Verify - 1
+const MaxDraft = backend.MaxVerify - 1
 
 // Proposal is the tokens that a draft expects to follow.
 type Proposal struct {
@@ -53,7 +53,7 @@ type Decoder struct {
 	ends    map[int32]bool
 	control map[string]*control
 	costs   costs
-	passed  [backend.Verify + 1]bool // whether a pass of n tokens was made
+	passed  [backend.MaxVerify + 1]bool // whether a pass of n tokens was made
 	clock   func() time.Time
 	paces   map[string]*Pace // of the sources asked for the present pass
 	asking  *Pace            // the one asked now

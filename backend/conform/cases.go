@@ -77,7 +77,7 @@ func Cases() []Case {
 	conv := func(name string, in, channels, taps int, repeat []int32) {
 		add(name, in, mixed, false, func(b *builder) backend.Value {
 			return b.Conv(&backend.Conv{In: b.All(b.x), Map: repeat, Taps: taps, W: b.w.tensor(quant.F32, channels, taps, b.w.normal(0.5)),
-				Bias: b.vector(channels, b.w.normal(0.3)), Window: b.memory("window", backend.StateWindow, 4*(taps-1+backend.Verify)*in)})
+				Bias: b.vector(channels, b.w.normal(0.3)), Window: b.memory("window", backend.StateWindow, 4*(taps-1+backend.MaxVerify)*in)})
 		})
 	}
 	conv("convolution of 100", 100, 100, 4, nil)
@@ -102,7 +102,7 @@ func Cases() []Case {
 				D:      b.vector(s.channels, b.w.normal(1)),
 				DtBias: b.vector(s.channels, b.w.normal(1)),
 				H:      b.memory("h", backend.StateRecurrent, 4*s.channels*s.n),
-				Log:    b.memory("log", backend.StateLog, 4*backend.Verify*backend.Scan1LogWidth(s.channels, s.x, s.b))})
+				Log:    b.memory("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan1LogWidth(s.channels, s.x, s.b))})
 		})
 	}
 	for _, s := range []struct{ heads, p, n, x, b, c, groups int }{
@@ -119,7 +119,7 @@ func Cases() []Case {
 				DtBias:     b.vector(s.heads, b.w.normal(1)),
 				NormWeight: b.vector(inner, b.w.normal(1)),
 				H:          b.memory("h", backend.StateRecurrent, 4*inner*s.n),
-				Log:        b.memory("log", backend.StateLog, 4*backend.Verify*backend.Scan2LogWidth(s.heads, X, B))})
+				Log:        b.memory("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan2LogWidth(s.heads, X, B))})
 		})
 	}
 	// A convolution of x, B and C and the scan that reads them, which a backend may
@@ -140,10 +140,10 @@ func Cases() []Case {
 		}
 		add(fmt.Sprintf("convolution and Mamba-2 scan, %d taps, %d heads of %d x %d, x %d, B %d, C %d", s.taps, s.heads, s.p, s.n, s.x, s.b, s.c), in+s.heads+inner, mixed, false, func(b *builder) backend.Value {
 			conv := b.Conv(&backend.Conv{In: b.Cut(b.x, inner, in), Map: repeat, Taps: s.taps, W: b.w.tensor(quant.F32, channels, s.taps, b.w.normal(0.5)),
-				Bias: b.vector(channels, b.w.normal(0.3)), Window: b.memory("window", backend.StateWindow, 4*(s.taps-1+backend.Verify)*in)})
+				Bias: b.vector(channels, b.w.normal(0.3)), Window: b.memory("window", backend.StateWindow, 4*(s.taps-1+backend.MaxVerify)*in)})
 			return b.Scan2(&backend.Scan2{X: b.Cut(conv, 0, X), C: b.Cut(conv, X, C), B: b.Cut(conv, X+C, B), Z: b.Cut(b.x, 0, inner), Dt: b.Cut(b.x, inner+in, s.heads),
 				Heads: s.heads, P: s.p, N: s.n, NormGroups: 1, NormEps: 1e-5, A: b.vector(s.heads, b.decay()), D: b.vector(s.heads, b.w.normal(1)), DtBias: b.vector(s.heads, b.w.normal(1)),
-				NormWeight: b.vector(inner, b.w.normal(1)), H: b.memory("h", backend.StateRecurrent, 4*inner*s.n), Log: b.memory("log", backend.StateLog, 4*backend.Verify*backend.Scan2LogWidth(s.heads, X, B))})
+				NormWeight: b.vector(inner, b.w.normal(1)), H: b.memory("h", backend.StateRecurrent, 4*inner*s.n), Log: b.memory("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan2LogWidth(s.heads, X, B))})
 		})
 	}
 	// A norm over more than a block makes, which the next product takes as int8.
@@ -151,7 +151,7 @@ func Cases() []Case {
 	add("Mamba-2 scan and product", 2*inner+2*n+heads, mixed, true, func(b *builder) backend.Value {
 		y := b.Scan2(&backend.Scan2{X: b.Cut(b.x, 0, inner), B: b.Cut(b.x, inner, n), C: b.Cut(b.x, inner+n, n), Dt: b.Cut(b.x, inner+2*n, heads), Z: b.Cut(b.x, inner+2*n+heads, inner),
 			Heads: heads, P: p, N: n, NormGroups: 1, NormEps: 1e-5, A: b.vector(heads, b.decay()), D: b.vector(heads, b.w.normal(1)), DtBias: b.vector(heads, b.w.normal(1)),
-			NormWeight: b.vector(inner, b.w.normal(1)), H: b.memory("h", backend.StateRecurrent, 4*inner*n), Log: b.memory("log", backend.StateLog, 4*backend.Verify*backend.Scan2LogWidth(heads, inner, n))})
+			NormWeight: b.vector(inner, b.w.normal(1)), H: b.memory("h", backend.StateRecurrent, 4*inner*n), Log: b.memory("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan2LogWidth(heads, inner, n))})
 		return b.MatMul(b.All(y), nil, backend.None, b.matrix(quant.Q4_0, 40, inner))
 	})
 	return out

@@ -30,7 +30,7 @@ type Case struct {
 }
 
 // Pass is one run of Tokens tokens. Before it, Replay of the last logged ones
-// become part of the sequence. Passes of up to backend.Verify tokens are logged.
+// become part of the sequence. Passes of up to backend.MaxVerify tokens are logged.
 type Pass struct{ Tokens, Replay int }
 
 // builder records a case's nodes over tensors of random values.
@@ -197,7 +197,7 @@ func (c *Case) run(on backend.Backend) ([][]float32, error) {
 		most = max(most, p.Tokens)
 	}
 	// Recording makes the tensors; their memory is mapped once all are known.
-	few := c.program(w, backend.Verify)
+	few := c.program(w, backend.MaxVerify)
 	buf, err := on.Map(append(make([]byte, 0, len(w.data)), w.data...))
 	if err != nil {
 		return nil, err
@@ -218,7 +218,7 @@ func (c *Case) run(on backend.Backend) ([][]float32, error) {
 	}
 	defer logged.Close()
 	var whole backend.Exec
-	if most > backend.Verify {
+	if most > backend.MaxVerify {
 		if whole, err = on.Compile(c.program(w, most)); err != nil {
 			return nil, err
 		}
@@ -233,7 +233,7 @@ func (c *Case) run(on backend.Backend) ([][]float32, error) {
 			ids[i] = int32(r.IntN(inputs))
 		}
 		e := whole
-		if p.Tokens <= backend.Verify {
+		if p.Tokens <= backend.MaxVerify {
 			e = logged
 		}
 		pos += p.Replay
@@ -246,7 +246,7 @@ func (c *Case) run(on backend.Backend) ([][]float32, error) {
 			return nil, err
 		}
 		out = append(out, append([]float32(nil), l...))
-		if p.Tokens > backend.Verify {
+		if p.Tokens > backend.MaxVerify {
 			pos += p.Tokens
 		}
 	}

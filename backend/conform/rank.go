@@ -46,7 +46,7 @@ func RankCases() []RankCase {
 	}
 	return []RankCase{
 		{"few tokens", 40, sizes, normal(10)},
-		{"as many as are kept", backend.Ranked, sizes, normal(1)},
+		{"as many as are kept", backend.MaxCandidates, sizes, normal(1)},
 		{"some slices", 5000, []int{1, 16}, normal(100)},
 		{"many slices", 150001, []int{1}, normal(10)},
 		{"many equal logits", 9000, []int{5}, func(r *rand.Rand, _ int, row []float32) { halves(r, row) }},
@@ -164,7 +164,7 @@ func (c *RankCase) each(on backend.Backend, f func(e backend.Ranker, p *backend.
 	}
 	defer buf.Free()
 	table.Buf, head.Buf = buf, buf
-	program := backend.NewRecorder(backend.Verify, backend.Verify)
+	program := backend.NewRecorder(backend.MaxVerify, backend.MaxVerify)
 	program.Logits(program.All(program.Embed(table)), nil, head)
 	exec, err := on.Compile(program.Program())
 	if err != nil {

@@ -62,7 +62,7 @@ func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
 			t.rows = make([]kernel.Query, rows)
 		}
 	}
-	all := min(e.p.Tokens, backend.Verify) * n.Heads.Heads * ((n.Context + kernel.Block - 1) / kernel.Block)
+	all := min(e.p.Tokens, backend.MaxVerify) * n.Heads.Heads * ((n.Context + kernel.Block - 1) / kernel.Block)
 	grow(&e.partial.o, all*values.dims)
 	if len(e.partial.rows) < all {
 		e.partial.rows = make([]kernel.Query, all)
@@ -71,7 +71,7 @@ func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
 	return func(p *backend.Params) {
 		a.pos, a.tokens = p.Pos, len(p.Tokens)
 		a.parts = (p.Pos+a.tokens-1)/kernel.Block + 1
-		a.few = a.tokens <= backend.Verify
+		a.few = a.tokens <= backend.MaxVerify
 		if a.few {
 			e.pool.each(n.KVHeads*a.parts, 1, part)
 			if a.parts > 1 {

@@ -170,12 +170,12 @@ func attentionBits(t *testing.T, h backend.Heads) {
 				a := newAttentionTest(t, b, h, 100)
 				a.to(t, 0, pos, 100)
 				if want == nil {
-					want = a.feed(t, pos, backend.Verify)
+					want = a.feed(t, pos, backend.MaxVerify)
 				}
-				for n := 1; n <= backend.Verify; n++ {
+				for n := 1; n <= backend.MaxVerify; n++ {
 					var got []float32
-					for i := 0; i < backend.Verify; i += n {
-						got = append(got, a.feed(t, pos+i, min(n, backend.Verify-i))...)
+					for i := 0; i < backend.MaxVerify; i += n {
+						got = append(got, a.feed(t, pos+i, min(n, backend.MaxVerify-i))...)
 					}
 					if !slices.Equal(got, want) {
 						t.Errorf("%s, %v, %d threads: %d tokens a pass at %d give other bits", s.Name, h.KVType, threads, n, pos)

@@ -32,7 +32,7 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 	for i, v := range vs[0] {
 		c.w[i%n.Taps*channels+i/n.Taps] = v
 	}
-	if c.window, err = host.StateFloats(n.Window, (c.history+backend.Verify)*n.In.N); err != nil {
+	if c.window, err = host.StateFloats(n.Window, (c.history+backend.MaxVerify)*n.In.N); err != nil {
 		return nil, err
 	}
 	if !e.p.Logged {

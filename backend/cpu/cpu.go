@@ -1,7 +1,7 @@
 // Package cpu runs programs on the processor with kernels for its instruction
 // set (package kernel), over all cores. Products of quantized weights take
 // int8 activations, scaled for every 32 values. A row's bits do not depend on
-// how many tokens, up to backend.Verify, share its pass, nor on the number of
+// how many tokens, up to backend.MaxVerify, share its pass, nor on the number of
 // threads.
 package cpu
 
@@ -204,7 +204,7 @@ func (e *exec) compile(n backend.Node) (func(*backend.Params), error) {
 // a prompt it takes many: rows of few channels are read slower from token to
 // token, and data shared by neighbours is made once.
 func (e *exec) step(n, unit, tokens int) int {
-	if tokens <= backend.Verify {
+	if tokens <= backend.MaxVerify {
 		return unit
 	}
 	const times = 4 // a thread, so that a slow one delays nobody for long

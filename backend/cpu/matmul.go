@@ -70,7 +70,7 @@ func (e *exec) product(in backend.Slice, norm *backend.Norm, ts ...*backend.Tens
 
 // few says whether the tokens stream the rows as they lie. Those of an observed
 // pass never do: its quantized rows are unpacked.
-func (p *product) few() bool { return p.tokens <= backend.Verify && p.e.observe == nil }
+func (p *product) few() bool { return p.tokens <= backend.MaxVerify && p.e.observe == nil }
 
 // meets is the type of weights that a matrix is multiplied as.
 func (p *product) meets(m *matrix) quant.Type {

@@ -40,7 +40,7 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 	if s.h, err = host.StateFloats(n.H, channels*N); err != nil {
 		return nil, err
 	}
-	if s.log, err = host.StateFloats(n.Log, backend.Verify*s.width); err != nil {
+	if s.log, err = host.StateFloats(n.Log, backend.MaxVerify*s.width); err != nil {
 		return nil, err
 	}
 	s.cut(channels)

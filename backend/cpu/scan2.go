@@ -46,7 +46,7 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 	if s.state, err = host.StateFloats(n.H, heads*P*N); err != nil {
 		return nil, err
 	}
-	if s.log, err = host.StateFloats(n.Log, backend.Verify*s.width); err != nil {
+	if s.log, err = host.StateFloats(n.Log, backend.MaxVerify*s.width); err != nil {
 		return nil, err
 	}
 	for h := range heads {
@@ -54,14 +54,14 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 		s.bo = append(s.bo, h*(n.B.N/N)/heads*N)
 		s.co = append(s.co, h*(n.C.N/N)/heads*N)
 	}
-	rates := (backend.Verify + e.p.Tokens) * heads
+	rates := (backend.MaxVerify + e.p.Tokens) * heads
 	s.dt, s.decay = host.Floats(rates), host.Floats(rates)
 	for i := range s.threads {
 		th := &s.threads[i]
-		th.sums, th.c = host.Floats(backend.Verify*16), host.Floats(backend.Verify*N)
-		th.x, th.b = host.Floats(2*backend.Verify*P), host.Floats(2*backend.Verify*N)
+		th.sums, th.c = host.Floats(backend.MaxVerify*16), host.Floats(backend.MaxVerify*N)
+		th.x, th.b = host.Floats(2*backend.MaxVerify*P), host.Floats(2*backend.MaxVerify*N)
 	}
-	if e.p.Tokens > backend.Verify {
+	if e.p.Tokens > backend.MaxVerify {
 		s.chunks = newPlan2(e, n)
 		for _, sc := range e.scratch {
 			grow(&sc.acc, s.chunks.floats)
@@ -71,7 +71,7 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 	return func(p *backend.Params) {
 		s.tokens, s.replay = len(p.Tokens), p.Replay
 		s.rates()
-		if s.tokens <= backend.Verify {
+		if s.tokens <= backend.MaxVerify {
 			e.pool.each(heads*P, 16, advance)
 		} else {
 			e.pool.each(heads, e.step(heads, 1, s.tokens), chunked)
@@ -83,7 +83,7 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 				copy(l[n.X.N:], e.row(n.B, t))
 			}
 		}
-		if s.tokens <= backend.Verify || !s.within() {
+		if s.tokens <= backend.MaxVerify || !s.within() {
 			e.pool.each(s.tokens*n.NormGroups, 1, norm)
 		}
 	}, nil

@@ -102,7 +102,7 @@ func (x *mixer) compile(tb testing.TB, m *recording, tokens int, logits bool) ba
 	return e
 }
 
-// timeline runs passes; more than backend.Verify tokens are not logged.
+// timeline runs passes; more than backend.MaxVerify tokens are not logged.
 type timeline struct {
 	tb          testing.TB
 	logged, all backend.Exec
@@ -110,12 +110,12 @@ type timeline struct {
 
 func (x *mixer) start(tb testing.TB, on backend.Backend) *timeline {
 	m := &recording{r: rand.New(rand.NewPCG(3, uint64(x.width))), on: on, states: map[string]*backend.State{}}
-	return &timeline{tb, x.compile(tb, m, backend.Verify, true), x.compile(tb, m, 300, true)}
+	return &timeline{tb, x.compile(tb, m, backend.MaxVerify, true), x.compile(tb, m, 300, true)}
 }
 
 // run feeds a pass that is logged if it may be.
 func (l *timeline) run(replay int, tokens ...int32) []float32 {
-	if len(tokens) > backend.Verify {
+	if len(tokens) > backend.MaxVerify {
 		return l.pass(l.all, replay, tokens)
 	}
 	return l.pass(l.logged, replay, tokens)
@@ -142,7 +142,7 @@ func convolutionOf(in, dim, repeat, taps int) *mixer {
 	}
 	return &mixer{fmt.Sprintf("convolution of %d, heads of %d %d times, %d taps", in, dim, repeat, taps), in, channels, func(m *recording) {
 		m.Conv(&backend.Conv{In: m.cut(in), Map: to, Taps: taps, W: m.tensor(channels, taps, m.normal), Bias: m.tensor(1, channels, m.normal),
-			Window: m.state("window", backend.StateWindow, (taps-1+backend.Verify)*in)})
+			Window: m.state("window", backend.StateWindow, (taps-1+backend.MaxVerify)*in)})
 	}}
 }
 
@@ -150,7 +150,7 @@ func mamba1Of(channels, x, b, c, n int) *mixer {
 	return &mixer{fmt.Sprintf("Mamba-1 of %d channels, x %d, B %d, C %d, N %d", channels, x, b, c, n), x + 2*channels + b + c, channels, func(m *recording) {
 		m.Scan1(&backend.Scan1{X: m.cut(x), Dt: m.cut(channels), B: m.cut(b), C: m.cut(c), Z: m.cut(channels), N: n,
 			A: m.tensor(channels, n, m.decay), D: m.tensor(1, channels, m.normal), DtBias: m.tensor(1, channels, m.normal),
-			H: m.state("h", backend.StateRecurrent, channels*n), Log: m.state("log", backend.StateLog, backend.Verify*backend.Scan1LogWidth(channels, x, b))})
+			H: m.state("h", backend.StateRecurrent, channels*n), Log: m.state("log", backend.StateLog, backend.MaxVerify*backend.Scan1LogWidth(channels, x, b))})
 	}}
 }
 
@@ -160,7 +160,7 @@ func mamba2Of(heads, p, n, x, b, c, groups int) *mixer {
 		m.Scan2(&backend.Scan2{X: m.cut(X), B: m.cut(B), C: m.cut(C), Dt: m.cut(heads), Z: m.cut(inner), Heads: heads, P: p, N: n,
 			A: m.tensor(1, heads, m.decay), D: m.tensor(1, heads, m.normal), DtBias: m.tensor(1, heads, m.normal),
 			NormWeight: m.tensor(1, inner, m.normal), NormGroups: groups, NormEps: 1e-5,
-			H: m.state("h", backend.StateRecurrent, inner*n), Log: m.state("log", backend.StateLog, backend.Verify*backend.Scan2LogWidth(heads, X, B))})
+			H: m.state("h", backend.StateRecurrent, inner*n), Log: m.state("log", backend.StateLog, backend.MaxVerify*backend.Scan2LogWidth(heads, X, B))})
 	}}
 }
 
@@ -209,7 +209,7 @@ func TestMixers(t *testing.T) {
 				n, replay := pick(r, 1, 2, 5, 16, 17, 100, 300), r.IntN(logged+1)
 				tokens := tokensOf(r, n)
 				var g, w []float32
-				whole := n > backend.Verify || r.IntN(3) == 0 // a prompt's end is short too
+				whole := n > backend.MaxVerify || r.IntN(3) == 0 // a prompt's end is short too
 				if whole {
 					g, w = got.pass(got.all, replay, tokens), want.pass(want.all, replay, tokens)
 				} else {
@@ -281,9 +281,9 @@ func BenchmarkMixers(b *testing.B) {
 			for _, tokens := range []int{1, 16, 512} {
 				b.Run(fmt.Sprintf("%s/%s/%d", x.name, isa, tokens), func(b *testing.B) {
 					m := &recording{r: rand.New(rand.NewPCG(1, 1)), on: newSet(b, 2, isa), states: map[string]*backend.State{}}
-					e := x.compile(b, m, max(tokens, backend.Verify), false).(*exec)
+					e := x.compile(b, m, max(tokens, backend.MaxVerify), false).(*exec)
 					p := &backend.Params{Tokens: tokensOf(m.r, tokens)}
-					if tokens <= backend.Verify {
+					if tokens <= backend.MaxVerify {
 						p.Replay = 1
 					}
 					e.steps[0](p)

@@ -73,13 +73,13 @@ func program(tokens int) *backend.Program {
 	c := r.Conv(&backend.Conv{In: r.Cut(in, 0, 260), W: w(260, 4), Bias: w(1, 260), Taps: 4, Window: state(backend.StateWindow, 100)})
 	s := r.Scan2(&backend.Scan2{X: r.Cut(c, 0, 4), B: r.Cut(c, 4, 2), C: r.Cut(c, 6, 2), Dt: r.Cut(in, 300, 1), Z: r.Cut(in, 260, 4),
 		A: w(1, 1), D: w(1, 1), DtBias: w(1, 1), NormWeight: w(1, 4), NormGroups: 1, Heads: 1, P: 4, N: 2,
-		H: state(backend.StateRecurrent, 32), Log: state(backend.StateLog, 4*backend.Verify*7)})
+		H: state(backend.StateRecurrent, 32), Log: state(backend.StateLog, 4*backend.MaxVerify*7)})
 	r.Logits(r.All(s), nil, w(50, 4))
 	return r.Program()
 }
 
 func TestPlan(t *testing.T) {
-	p := program(backend.Verify)
+	p := program(backend.MaxVerify)
 	choose := func(pl *Planner) Kernels { return &one{Planner: pl} }
 	s, err := Plan(p, 3, Chip{}, choose)
 	if err != nil {
@@ -117,7 +117,7 @@ func TestPlan(t *testing.T) {
 	if c := s.Cost(p); c.Launches != 9 || c.Scratch != 30+Align || c.Kernels["rope"] != 2 {
 		t.Errorf("cost %+v", c)
 	}
-	if s, err := Plan(program(backend.Verify+1), 17, Chip{}, choose); err != nil || s.Ranking != 0 {
+	if s, err := Plan(program(backend.MaxVerify+1), 17, Chip{}, choose); err != nil || s.Ranking != 0 {
 		t.Errorf("a prompt's pass ranks: %v", err)
 	}
 }
@@ -125,7 +125,7 @@ func TestPlan(t *testing.T) {
 // Values lie where the program's layout has them, and a part of one ends with its
 // last token's channels.
 func TestSlice(t *testing.T) {
-	p := program(backend.Verify)
+	p := program(backend.MaxVerify)
 	pl := &Planner{P: p, Tokens: 3, layout: backend.PlanValues(p)}
 	v := p.Nodes[4].(*backend.MatMul).Out
 	r, stride := pl.Slice(backend.Slice{V: v, Off: 260, N: 4})
@@ -154,7 +154,7 @@ func TestWindow(t *testing.T) {
 }
 
 func TestPose(t *testing.T) {
-	p := program(backend.Verify)
+	p := program(backend.MaxVerify)
 	block := make([]int32, ParamWords(p))
 	recent := make([]int32, 100)
 	for i := range recent {
@@ -185,13 +185,13 @@ func TestRanking(t *testing.T) {
 	words := make([]int32, 2*RankWords)
 	row := words[RankWords:]
 	row[0], row[1] = int32(math.Float32bits(4)), int32(math.Float32bits(3))
-	row[backend.Ranked], row[backend.Ranked+1] = 40, 30
-	row[2*backend.Ranked] = int32(math.Float32bits(1.5))
+	row[backend.MaxCandidates], row[backend.MaxCandidates+1] = 40, 30
+	row[2*backend.MaxCandidates] = int32(math.Float32bits(1.5))
 	best := Ranking(nil, words, 2, 2, &backend.Ranking{Temp: 1})
 	if b := best[1]; len(best) != 2 || !slices.Equal(b.Tokens, []int32{40, 30}) || !slices.Equal(b.Logits, []float32{4, 3}) || b.Sum != 1.5 {
 		t.Errorf("%v", best)
 	}
-	if unsafe.Pointer(&best[1].Tokens[0]) != unsafe.Pointer(&row[backend.Ranked]) {
+	if unsafe.Pointer(&best[1].Tokens[0]) != unsafe.Pointer(&row[backend.MaxCandidates]) {
 		t.Error("the tokens were copied")
 	}
 	if b := Ranking(nil, words, 2, 2, &backend.Ranking{})[1]; !slices.Equal(b.Tokens, []int32{40}) || len(b.Logits) != 1 || b.Sum != 0 {

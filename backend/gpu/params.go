@@ -26,7 +26,7 @@ const (
 
 // ParamWords is the length of a program's parameter block.
 func ParamWords(p *backend.Program) int {
-	if p.Tokens > backend.Verify {
+	if p.Tokens > backend.MaxVerify {
 		return ParamTokens + p.Tokens
 	}
 	return ParamTokens + p.Tokens + backend.RankWindow
@@ -54,27 +54,27 @@ func SetParams(block []int32, g *backend.Program, p *backend.Params, r *backend.
 
 // Of the ranking of rows of logits.
 const (
-	RankSlice = 4096                 // logits that a block sorts
-	RankWords = 2*backend.Ranked + 1 // of a row's result: float32 logits, int32 tokens, the float32 sum
+	RankSlice = 4096                        // logits that a block sorts
+	RankWords = 2*backend.MaxCandidates + 1 // of a row's result: float32 logits, int32 tokens, the float32 sum
 )
 
 // Ranks reports whether rows of p's logits can be ranked.
 func Ranks(p *backend.Program) bool {
-	return p.LogitRows > 0 && p.Vocab > 0 && p.Tokens <= backend.Verify
+	return p.LogitRows > 0 && p.Vocab > 0 && p.Tokens <= backend.MaxVerify
 }
 
 // Ranking appends the results of so many rows to best, without a copy. words are
 // the area Best.
 func Ranking(best []backend.Best, words []int32, rows, vocab int, r *backend.Ranking) []backend.Best {
-	keep := min(backend.Ranked, vocab)
+	keep := min(backend.MaxCandidates, vocab)
 	if r.Temp == 0 {
 		keep = 1
 	}
 	for i := range rows {
 		row := words[RankWords*i:][:RankWords]
-		b := backend.Best{Tokens: row[backend.Ranked:][:keep], Logits: unsafe.Slice((*float32)(unsafe.Pointer(&row[0])), keep)}
+		b := backend.Best{Tokens: row[backend.MaxCandidates:][:keep], Logits: unsafe.Slice((*float32)(unsafe.Pointer(&row[0])), keep)}
 		if r.Temp != 0 {
-			b.Sum = float64(math.Float32frombits(uint32(row[2*backend.Ranked])))
+			b.Sum = float64(math.Float32frombits(uint32(row[2*backend.MaxCandidates])))
 		}
 		best = append(best, b)
 	}

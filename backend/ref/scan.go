@@ -15,7 +15,7 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 	}
 	w, bias := wb[0], wb[1]
 	history, width := n.Taps-1, n.In.N
-	window, err := host.StateFloats(n.Window, (history+backend.Verify)*width)
+	window, err := host.StateFloats(n.Window, (history+backend.MaxVerify)*width)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := host.StateFloats(n.Log, backend.Verify*width)
+	log, err := host.StateFloats(n.Log, backend.MaxVerify*width)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := host.StateFloats(n.Log, backend.Verify*width)
+	log, err := host.StateFloats(n.Log, backend.MaxVerify*width)
 	if err != nil {
 		return nil, err
 	}
