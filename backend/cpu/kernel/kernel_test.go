@@ -262,7 +262,7 @@ func TestPackEdges(t *testing.T) {
 // BenchmarkDot streams 64 MB of weights; MB/s is the rate they are read at.
 func BenchmarkDot(b *testing.B) {
 	for _, s := range needSets(b) {
-		for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_K, quant.Q6_K, quant.Q5_K, quant.Q4_0, quant.F16} {
+		for _, typ := range quant.Types() {
 			for _, tokens := range []int{1, 2, 5, 9} {
 				b.Run(fmt.Sprintf("%s/%s/%d", s.Name, names[typ], tokens), func(b *testing.B) {
 					const n = 2048
@@ -296,7 +296,7 @@ func BenchmarkDot(b *testing.B) {
 // multiply-adds.
 func BenchmarkGemm(b *testing.B) {
 	for _, s := range needSets(b) {
-		for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_K, quant.Q6_K, quant.F16} {
+		for _, typ := range quant.Types() {
 			b.Run(fmt.Sprintf("%s/%s", s.Name, names[typ]), func(b *testing.B) {
 				const n, rows, tokens = 2048, 1024, 512
 				r := rand.New(rand.NewPCG(1, 1))
