@@ -18,6 +18,7 @@ func TestSameBits(t *testing.T) {
 	for _, kinds := range [][2]quant.Type{
 		{quant.Q4_0, quant.Q4_0}, {quant.Q4_K, quant.Q6_K}, {quant.Q5_K, quant.Q4_K}, {quant.Q6_K, quant.Q8_0}, {quant.Q8_0, quant.Q5_K},
 		{quant.BF16, quant.BF16}, {quant.F16, quant.F32},
+		{quant.Q2_K, quant.Q3_K}, {quant.IQ4_XS, quant.Q5_0}, {quant.MXFP4, quant.Q4_1}, {quant.IQ4_NL, quant.Q5_1},
 	} {
 		t.Run(kinds[0].String()+" "+kinds[1].String(), func(t *testing.T) {
 			const d, ff, vocab = 1280, 2304, 2051

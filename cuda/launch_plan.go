@@ -1,6 +1,9 @@
 package cuda
 
 import (
+	"fmt"
+	"sync"
+
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/gpu"
 )
@@ -12,15 +15,35 @@ func plan(p *backend.Program, tokens int, chip gpu.Chip) (*gpu.Schedule, error) 
 	})
 }
 
-// Cost plans passes of the given number of tokens on a chip. The best of the rows
-// lie in the host's memory.
+// Cost plans passes of the given number of tokens on a chip, and fails where it
+// lacks a kernel. The best of the rows lie in the host's memory.
 func Cost(p *backend.Program, tokens int, chip gpu.Chip) (backend.Cost, error) {
 	s, err := plan(p, tokens, chip)
 	if err != nil {
 		return backend.Cost{}, err
 	}
-	return s.Cost(p), nil
+	c := s.Cost(p)
+	for name := range c.Kernels {
+		if oldest, ok := oldestChips()[name]; !ok || oldest > chip.Level {
+			return backend.Cost{}, fmt.Errorf("no kernel %s for compute capability %s", name, chip.Name)
+		}
+	}
+	return c, nil
 }
+
+// oldestChips is the oldest compute capability that each kernel is compiled for, 75
+// for 7.5.
+var oldestChips = sync.OnceValue(func() map[string]int {
+	out := map[string]int{}
+	for _, i := range listed(manifest) {
+		for name := range i.kernels {
+			if had, ok := out[name]; !ok || i.minCC < had {
+				out[name] = i.minCC
+			}
+		}
+	}
+	return out
+})
 
 // Areas of scratch memory. Inputs of products have two of each: what makes one
 // may read the other.

@@ -16,9 +16,19 @@ var texts embed.FS
 // for messages and as the key of a cache. ok is false where there is no such
 // kernel's file. A file NAME.metal holds the kernels NAME and NAME_...
 func module(kernel string) (name, source string, ok bool) {
+	name, text, ok := file(kernel)
+	if !ok {
+		return "", "", false
+	}
+	return name, expand(text, map[string]bool{}), true
+}
+
+// file is the file that holds a kernel: its name without .metal, and its text as it
+// is.
+func file(kernel string) (name, text string, ok bool) {
 	for name = kernel; ; {
-		if text, err := texts.ReadFile("kernels/" + name + ".metal"); err == nil {
-			return name, expand(string(text), map[string]bool{}), true
+		if b, err := texts.ReadFile("kernels/" + name + ".metal"); err == nil {
+			return name, string(b), true
 		}
 		i := strings.LastIndexByte(name, '_')
 		if i < 0 {

@@ -1,6 +1,8 @@
 package metal
 
 import (
+	"fmt"
+
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/gpu"
 )
@@ -21,14 +23,19 @@ func plan(p *backend.Program, tokens int, chip gpu.Chip) (*gpu.Schedule, error) 
 	return gpu.Plan(p, tokens, chip, func(pl *gpu.Planner) gpu.Kernels { return &planner{Planner: pl} })
 }
 
-// Cost plans passes of the given number of tokens on a chip. Weights are wrapped
-// where they lie.
+// Cost plans passes of the given number of tokens on a chip, and fails where there
+// is no kernel. Weights are wrapped where they lie.
 func Cost(p *backend.Program, tokens int, chip gpu.Chip) (backend.Cost, error) {
 	s, err := plan(p, tokens, chip)
 	if err != nil {
 		return backend.Cost{}, err
 	}
 	c := s.Cost(p)
+	for kernel := range c.Kernels {
+		if _, _, ok := file(kernel); !ok {
+			return backend.Cost{}, fmt.Errorf("no kernel %s", kernel)
+		}
+	}
 	if gpu.Ranks(p) {
 		c.Scratch += 4 * gpu.RankWords * int64(p.LogitRows)
 	}
