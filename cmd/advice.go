@@ -8,6 +8,7 @@ import (
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/eval"
 	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
@@ -63,6 +64,7 @@ func advice(err error) string {
 	var long *chat.LongError
 	var window *model.WindowError
 	var large *session.LargeError
+	var room *eval.RoomError
 	switch {
 	case errors.As(err, &name):
 		return " (mil list shows the models)"
@@ -82,7 +84,7 @@ func advice(err error) string {
 		return "; take a larger one with --ctx, or --on-full slide"
 	case errors.As(err, &window):
 		return fmt.Sprintf("; take --ctx %d or less", window.Window)
-	case errors.As(err, &large):
+	case errors.As(err, &large), errors.As(err, &room):
 		return "; take a larger one with --ctx"
 	case errors.Is(err, gpu.ErrMemory):
 		return "; use fewer --gpu-layers, a shorter --ctx or --backend cpu"

@@ -272,7 +272,7 @@ func TestNeedle(t *testing.T) {
 	if c := g.Total(); c.Asked != 10 || c.Correct < 9 {
 		t.Errorf("found %d of %d: %v", c.Correct, c.Asked, g.Found)
 	}
-	if _, err := Needle(context.Background(), e, s, []int{500}, 1, ignore); err == nil || !strings.Contains(err.Error(), "--ctx") {
+	if _, err := Needle(context.Background(), e, s, []int{500}, 1, ignore); !errors.Is(err, model.ErrContext) {
 		t.Errorf("a text longer than the context: %v", err)
 	}
 	var b strings.Builder

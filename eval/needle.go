@@ -47,6 +47,15 @@ func Lengths(context int) []int {
 	return list
 }
 
+// RoomError is the [model.ErrContext] about a text that is too long to ask about.
+type RoomError struct{ Text, Spare, Context int }
+
+func (e *RoomError) Error() string {
+	return fmt.Sprintf("a text of %d tokens and %d for question and reply do not fit the context of %d", e.Text, e.Spare, e.Context)
+}
+
+func (e *RoomError) Unwrap() error { return model.ErrContext }
+
 // Needle hides facts in texts of each length, asked times at each depth, and
 // asks for them. The texts are the same at every call. A reply that holds the
 // fact counts.
@@ -55,7 +64,7 @@ func Needle(ctx context.Context, e *chat.Engine, s *model.Session, lengths []int
 	done, total := 0, len(lengths)*len(Depths)*asked
 	for _, n := range lengths {
 		if n < 1 || n+promptSpare > s.Context() {
-			return nil, fmt.Errorf("a text of %d tokens and %d for question and reply do not fit the context of %d; take a larger one with --ctx", n, promptSpare, s.Context())
+			return nil, &RoomError{n, promptSpare, s.Context()}
 		}
 		row := make([]int, len(Depths))
 		for i, depth := range Depths {

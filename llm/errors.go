@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
@@ -18,6 +19,8 @@ var (
 	// ErrWindow is wrapped by the error about a context longer than the model's
 	// sliding window, a [model.WindowError].
 	ErrWindow = model.ErrWindow
+	// ErrGPUMemory is wrapped where a GPU's own memory does not suffice.
+	ErrGPUMemory = gpu.ErrMemory
 	// ErrKVType is wrapped where a backend cannot keep keys and values as asked.
 	ErrKVType = backend.ErrKVType
 	// ErrNoTemplate is the error of a chat with a model that was not made for one.
