@@ -39,8 +39,8 @@ func Fixtures(t testing.TB) []string {
 	return names
 }
 
-// Convert packs a checkpoint folder or a GGUF file into a temporary file of
-// the given mix, opens it and returns its path too.
+// Convert packs a checkpoint folder, a folder's model.bin or a GGUF file into a
+// temporary file of the given mix, opens it and returns its path too.
 func Convert(t testing.TB, from, mix string) (*format.File, string) {
 	t.Helper()
 	m, err := quant.ParseMix(mix)
@@ -49,7 +49,9 @@ func Convert(t testing.TB, from, mix string) (*format.File, string) {
 	}
 	path := filepath.Join(t.TempDir(), "model.bin")
 	o := convert.Options{Output: path, Type: m}
-	if _, err := os.Stat(filepath.Join(from, "tokenizer.json")); err != nil {
+	if whole := filepath.Join(from, "model.bin"); exists(whole) {
+		from = whole
+	} else if !exists(filepath.Join(from, "tokenizer.json")) {
 		o.Tokenizer = Data("fixtures", "llama")
 	}
 	if _, err := convert.Run(context.Background(), from, o); err != nil {
@@ -61,6 +63,11 @@ func Convert(t testing.TB, from, mix string) (*format.File, string) {
 	}
 	t.Cleanup(func() { f.Close() })
 	return f, path
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // Array is a tensor of a safetensors file.
