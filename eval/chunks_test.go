@@ -11,7 +11,6 @@ import (
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/model"
-	"github.com/mil-run/mil/quant"
 )
 
 // A long text is answered alike in whatever parts it is read, and however its
@@ -29,7 +28,7 @@ func TestTextReadInParts(t *testing.T) {
 	defer b.Close()
 	q, _ := hide(e.Tokenizer, rand.New(rand.NewPCG(1500, 3)), 1500, 0.4)
 	var prompt []int32
-	for _, kv := range []quant.Type{quant.F16, quant.Q8_0} {
+	for _, kv := range []model.KVType{model.KVF16, model.KVQ8_0} {
 		for _, part := range []int{512, 1, 16, 17, 100, 333} {
 			t.Run(fmt.Sprintf("%v, parts of %d", kv, part), func(t *testing.T) {
 				s, err := e.Model.NewSession(b, model.Options{Context: 2048, KV: kv})

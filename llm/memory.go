@@ -8,7 +8,6 @@ import (
 	"github.com/mil-run/mil/internal/memory"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/model"
-	"github.com/mil-run/mil/quant"
 )
 
 // ErrMemory is wrapped where a session would need more memory than is free.
@@ -103,7 +102,7 @@ func tooLarge(m *model.Model, o model.Options, before, limit int64) error {
 	kv, rest := need(m, o)
 	e := &MemoryError{Context: o.Context, Need: before + kv + rest, KV: kv, Usable: limit, Fits: fitting(m, o, limit-before)}
 	small := o
-	small.KV = quant.Q8_0
+	small.KV = model.KVQ8_0
 	if more := fitting(m, small, limit-before); e.Fits > 0 && more > e.Fits {
 		e.FitsQ8 = min(more, o.Context)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/model"
-	"github.com/mil-run/mil/quant"
 )
 
 // Message is one turn of a conversation.
@@ -69,7 +68,7 @@ type Options struct {
 }
 
 // KVTypes are the types of a KV cache that [Options] name.
-func KVTypes() []string { return []string{quant.F16.String(), quant.Q8_0.String()} }
+func KVTypes() []string { return []string{model.KVF16.String(), model.KVQ8_0.String()} }
 
 // ErrKV is wrapped by the error about a KV cache of an unknown type.
 var ErrKV = errors.New("not a type of the KV cache")
@@ -83,14 +82,11 @@ func (o *Options) session() (model.Options, error) {
 }
 
 // KVType is the type of a KV cache that [Options] name, as [model.Options] take it.
-func KVType(name string) (quant.Type, error) {
-	switch name {
-	case "":
-		return quant.F32, nil // the model's own
-	case quant.F16.String():
-		return quant.F16, nil
-	case quant.Q8_0.String():
-		return quant.Q8_0, nil
+func KVType(name string) (model.KVType, error) {
+	for t := model.KVAuto; t <= model.KVQ8_0; t++ {
+		if t.String() == name {
+			return t, nil
+		}
 	}
 	return 0, fmt.Errorf("%w: %q is none of %v", ErrKV, name, KVTypes())
 }

@@ -157,7 +157,7 @@ func (b *builder) state(name string, kind backend.StateKind, bytes int) *backend
 
 // record builds the program for passes of up to the given number of tokens.
 func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[string]*backend.State, o Options) *backend.Program {
-	b := &builder{Recorder: backend.NewRecorder(tokens, logitRows), m: m, buf: buf, states: states, o: o, kvType: m.kvType(o)}
+	b := &builder{Recorder: backend.NewRecorder(tokens, logitRows), m: m, buf: buf, states: states, o: o, kvType: m.kvType(o.KV)}
 	x := b.Embed(b.w("token_embd.weight"))
 	for i, l := range m.Config.Layers {
 		b.prefix = fmt.Sprintf("blk.%d.", i)
@@ -182,17 +182,6 @@ func (m *Model) Programs(o Options, promptTokens int) (step, prompt *backend.Pro
 	}
 	states := map[string]*backend.State{}
 	return m.record(backend.MaxVerify, backend.MaxVerify, nil, states, o), m.record(promptTokens, 1, nil, states, o)
-}
-
-// kvType is how a session keeps keys and values.
-func (m *Model) kvType(o Options) quant.Type {
-	switch {
-	case o.KV != quant.F32:
-		return o.KV
-	case m.float:
-		return quant.F32
-	}
-	return quant.F16
 }
 
 // Slot is the tensor of the file with the given name.

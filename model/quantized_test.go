@@ -70,7 +70,7 @@ func TestKVType(t *testing.T) {
 	tale := transcript(t)
 	for _, demo := range []string{"hybrid-mamba1", "hybrid-mamba2"} {
 		f, _ := testutil.Convert(t, testutil.Data("demo", demo), "q8_0")
-		half, o := model.Options{Context: 256}, model.Options{Context: 256, KV: quant.Q8_0}
+		half, o := model.Options{Context: 256}, model.Options{Context: 256, KV: model.KVQ8_0}
 		want := logits(t, plain(t, f, o), tale, false)
 		for _, step := range []bool{false, true} {
 			e := testutil.RelativeError(logits(t, session(t, f, o), tale, step), want)
@@ -90,8 +90,8 @@ func TestKVType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.NewSession(cpu.New(1), model.Options{KV: quant.Q4_0}); err == nil || !strings.Contains(err.Error(), "q4_0") {
-		t.Errorf("a cache of q4_0: %v", err)
+	if _, err := m.NewSession(cpu.New(1), model.Options{KV: model.KVQ8_0 + 1}); err == nil || !strings.Contains(err.Error(), "KVType(3)") {
+		t.Errorf("an unknown type of the cache: %v", err)
 	}
 }
 

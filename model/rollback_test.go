@@ -10,7 +10,6 @@ import (
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
-	"github.com/mil-run/mil/quant"
 )
 
 // Feeding, committing and going back in any order leaves exactly the state of
@@ -20,7 +19,7 @@ func TestCommitEqualsInOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
 			r := rand.New(rand.NewPCG(1, 2))
-			o := model.Options{Context: 512, KV: []quant.Type{quant.F16, quant.Q8_0}[i%2]}
+			o := model.Options{Context: 512, KV: []model.KVType{model.KVF16, model.KVQ8_0}[i%2]}
 			s, plain := session(t, f, o), session(t, f, o)
 			for range 25 {
 				k := 1 + r.IntN(backend.MaxVerify)
@@ -91,7 +90,7 @@ func TestSnapshots(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
 			r := rand.New(rand.NewPCG(3, 4))
-			kv := []quant.Type{quant.Q8_0, quant.F16}[i%2]
+			kv := []model.KVType{model.KVQ8_0, model.KVF16}[i%2]
 			s := session(t, f, model.Options{Context: 4096, KV: kv})
 			random := func(n int) []int32 {
 				out := make([]int32, n)

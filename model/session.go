@@ -8,7 +8,6 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/format"
-	"github.com/mil-run/mil/quant"
 )
 
 // Options of a session.
@@ -20,9 +19,7 @@ type Options struct {
 	// PlainRope leaves the positions unstretched, whatever the file says, as the
 	// authors' own inference script does.
 	PlainRope bool
-	// KV is how keys and values are kept: F16 or Q8_0. F32, the zero value, leaves
-	// it to the model: float32 beside float32 weights, float16 otherwise.
-	KV quant.Type
+	KV        KVType // of the KV cache
 }
 
 // DefaultContext is the longest context that is used unless a longer one is
@@ -99,7 +96,7 @@ func (m *Model) newSession(b backend.Backend, o Options) (*Session, error) {
 	if o.Context <= 0 {
 		o.Context = min(m.Config.Context, DefaultContext)
 	}
-	if o.KV != quant.F32 && o.KV != quant.F16 && o.KV != quant.Q8_0 {
+	if o.KV < KVAuto || o.KV > KVQ8_0 {
 		return nil, fmt.Errorf("keys and values are kept as f16 or q8_0, not as %v", o.KV)
 	}
 	if w := m.Config.Window; w > 0 && o.Context > w {

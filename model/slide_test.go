@@ -11,7 +11,6 @@ import (
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
-	"github.com/mil-run/mil/quant"
 )
 
 func someTokens(n int) []int32 {
@@ -151,7 +150,7 @@ func TestSlideDependsOnTheTimeline(t *testing.T) {
 	}{{"llama", 64, 0}, {"mamba2-half", 96, 0}, {"mamba1-half", 100, 40}, {"llama", 128, 70}, {"mamba2-half", 180, 100}, {"mamba2-noattn", 96, 0}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", c.name), "q8_0")
-			o := model.Options{Context: c.context, Slide: true, KV: []quant.Type{quant.F16, quant.Q8_0}[i%2]}
+			o := model.Options{Context: c.context, Slide: true, KV: []model.KVType{model.KVF16, model.KVQ8_0}[i%2]}
 			s, plain := session(t, f, o), session(t, f, o)
 			s.Pin(c.pinned)
 			plain.Pin(c.pinned)
@@ -243,7 +242,7 @@ func TestSlideDependsOnTheTimeline(t *testing.T) {
 func TestSlideOfLongCaches(t *testing.T) {
 	const unit, context, drop = backend.CacheUnit, 1500, 704
 	f, _ := testutil.Convert(t, testutil.Data("fixtures", "mamba2-half"), "q8_0")
-	for _, kv := range []quant.Type{quant.F16, quant.Q8_0} {
+	for _, kv := range []model.KVType{model.KVF16, model.KVQ8_0} {
 		s := session(t, f, model.Options{Context: context, Slide: true, KV: kv})
 		read := func(i, pos int) []byte {
 			rows, err := s.ReadCache(i, pos, pos+unit, nil)

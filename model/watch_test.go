@@ -13,7 +13,6 @@ import (
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
-	"github.com/mil-run/mil/quant"
 )
 
 // A feed stopped anywhere leaves the session as it was before the pass, to the
@@ -23,7 +22,7 @@ func TestStoppedFeed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
 			for _, b := range []backend.Backend{cpu.New(1), cpu.New(2), ref.New(2)} {
-				o := model.Options{Context: 512, KV: []quant.Type{quant.F16, quant.Q8_0}[i%2]}
+				o := model.Options{Context: 512, KV: []model.KVType{model.KVF16, model.KVQ8_0}[i%2]}
 				stoppedFeed(t, f, b, o)
 				if i < 3 { // also where the pass that is stopped slid before
 					stoppedFeed(t, f, b, model.Options{Context: 64, Slide: true, KV: o.KV})

@@ -124,7 +124,7 @@ func BenchmarkResume(b *testing.B) {
 	machine := cpu.New(0)
 	defer machine.Close()
 	begin := func() *model.Session {
-		s, err := m.NewSession(machine, model.Options{Context: context, KV: quant.F16})
+		s, err := m.NewSession(machine, model.Options{Context: context, KV: model.KVF16})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -168,7 +168,7 @@ func BenchmarkCacheFind(b *testing.B) {
 	machine := cpu.New(0)
 	defer machine.Close()
 	begin := func() *model.Session {
-		s, err := m.NewSession(machine, model.Options{Context: context, KV: quant.F16})
+		s, err := m.NewSession(machine, model.Options{Context: context, KV: model.KVF16})
 		if err != nil {
 			b.Fatal(err)
 		}

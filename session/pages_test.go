@@ -10,7 +10,6 @@ import (
 
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/model"
-	"github.com/mil-run/mil/quant"
 )
 
 // Where two megabytes are a few pages, they lie together, on a multiple of their
@@ -21,7 +20,7 @@ func TestLargePages(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s")
 	begin := func() *model.Session {
-		s, err := m.NewSession(cpu.New(2), model.Options{Context: 4096, KV: quant.F16})
+		s, err := m.NewSession(cpu.New(2), model.Options{Context: 4096, KV: model.KVF16})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -70,7 +70,7 @@ func TestCutAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := func(b backend.Backend, kv quant.Type) (out []float32) {
+	run := func(b backend.Backend, kv model.KVType) (out []float32) {
 		s, err := m.NewSession(b, model.Options{Context: 64, KV: kv})
 		if err != nil {
 			t.Fatal(err)
@@ -99,14 +99,14 @@ func TestCutAnywhere(t *testing.T) {
 		feed(model.WantAll, 11, 12)
 		return out
 	}
-	want := [2][]float32{run(ref.New(0), quant.F16), run(ref.New(0), quant.Q8_0)}
+	want := [2][]float32{run(ref.New(0), model.KVF16), run(ref.New(0), model.KVQ8_0)}
 	if slices.Equal(want[0], want[1]) {
 		t.Error("the type of the KV cache does not matter")
 	}
 	for layers := range m.Config.Depth + 1 {
 		told := -1
 		b := split.New(&device{Backend: ref.New(0)}, ref.New(0), layers, func(n, of int) { told = n })
-		if !slices.Equal(run(b, []quant.Type{quant.F16, quant.Q8_0}[layers%2]), want[layers%2]) || told != layers {
+		if !slices.Equal(run(b, []model.KVType{model.KVF16, model.KVQ8_0}[layers%2]), want[layers%2]) || told != layers {
 			t.Errorf("cut after %d layers (told %d): the logits differ", layers, told)
 		}
 		b.Close()
