@@ -11,27 +11,27 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/testutil"
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 )
 
 func open(t *testing.T, f *format.File, context int) (*chat.Engine, *model.Session) {
 	t.Helper()
-	e, err := chat.Open(f)
+	mc := llm.NewMachine(llm.Options{Backend: "cpu"})
+	m, err := mc.Load(f, llm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := cpu.New(0)
-	s, err := e.Model.NewSession(b, model.Options{Context: context})
+	s, err := mc.Timeline(m.Engine().Model, model.Options{Context: context})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close(); b.Close() })
-	return e, s
+	t.Cleanup(func() { s.Close(); mc.Close() })
+	return m.Engine(), s.Session
 }
 
 func openDemo(t *testing.T, context int) (*chat.Engine, *model.Session) {

@@ -10,24 +10,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/demo"
-	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/llm"
 )
 
 // piped runs a chat with the demo over what a pipe gives.
 func piped(t *testing.T, input string) (out string, err error) {
 	t.Helper()
-	f, err := demo.Open()
+	m, err := llm.Open("", llm.Options{Backend: "cpu", Context: 1024, Set: llm.Greedy})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := chat.Open(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := e.Model.NewSession(cpu.New(0), model.Options{Context: 1024})
+	defer m.Close()
+	s, err := m.NewSession()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +37,7 @@ func piped(t *testing.T, input string) (out string, err error) {
 		w.Close()
 	}()
 	var b bytes.Buffer
-	err = Run(e.Converse(s, chat.Settings{}), Options{In: in, Out: &b, Err: io.Discard})
+	err = Run(s.Conversation(), Options{In: in, Out: &b, Err: io.Discard})
 	return b.String(), err
 }
 
