@@ -11,7 +11,6 @@ import (
 	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
-	"github.com/mil-run/mil/quant"
 	sessions "github.com/mil-run/mil/session"
 )
 
@@ -24,10 +23,10 @@ func TestSessionFile(t *testing.T) {
 		o      model.Options
 	}{
 		"float16":      {split.All, model.Options{Context: 1500}},
-		"int8":         {split.All, model.Options{Context: 1500, KV: quant.Q8_0}},
+		"int8":         {split.All, model.Options{Context: 1500, KV: model.KVQ8_0}},
 		"split":        {1, model.Options{Context: 1500}},
 		"slid":         {split.All, model.Options{Context: 600, Slide: true}},
-		"int8 slid":    {split.All, model.Options{Context: 600, Slide: true, KV: quant.Q8_0}},
+		"int8 slid":    {split.All, model.Options{Context: 600, Slide: true, KV: model.KVQ8_0}},
 		"split, slide": {1, model.Options{Context: 600, Slide: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
