@@ -11,8 +11,8 @@ import (
 
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"

@@ -11,7 +11,7 @@ import (
 
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/speculate"
 )

@@ -9,7 +9,7 @@ import (
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/eval"
+	"github.com/mil-run/mil/internal/eval"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/session"

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/chat/repl"
-	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/demo"
+	"github.com/mil-run/mil/internal/repl"
 	"github.com/mil-run/mil/internal/show"
 )
 

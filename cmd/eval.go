@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/eval"
 	"github.com/mil-run/mil/internal/bounded"
+	"github.com/mil-run/mil/internal/eval"
 	"github.com/mil-run/mil/internal/whole"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/mil-run/mil/eval"
+	"github.com/mil-run/mil/internal/eval"
 	"github.com/mil-run/mil/internal/show"
 )
 

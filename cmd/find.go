@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/llm"
 )

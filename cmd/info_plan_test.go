@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 )

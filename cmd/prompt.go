@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/chat/repl"
 	"github.com/mil-run/mil/internal/bounded"
+	"github.com/mil-run/mil/internal/repl"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 )

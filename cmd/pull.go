@@ -15,11 +15,11 @@ import (
 
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/convert"
-	"github.com/mil-run/mil/convert/source"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/hub"
 	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/internal/show"
+	"github.com/mil-run/mil/internal/source"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/quant"
 )

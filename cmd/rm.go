@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/internal/nearest"
 	"github.com/mil-run/mil/internal/show"

@@ -8,7 +8,7 @@ import (
 	"iter"
 
 	"github.com/mil-run/mil/backend/conform"
-	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/llm"
 )
 

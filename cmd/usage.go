@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mil-run/mil/convert"
-	"github.com/mil-run/mil/eval"
+	"github.com/mil-run/mil/internal/eval"
 	"github.com/mil-run/mil/internal/nearest"
 )
 

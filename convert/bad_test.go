@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mil-run/mil/convert/source"
+	"github.com/mil-run/mil/internal/source"
 )
 
 // TestBadInput has one thing wrong with a checkpoint at a time. Each error

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/mil-run/mil/convert/source"
+	"github.com/mil-run/mil/internal/source"
 )
 
 // layouts are tried in order. Each says whether the checkpoint is its own.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mil-run/mil/convert/source"
+	"github.com/mil-run/mil/internal/source"
 )
 
 // ErrArchitecture is wrapped by errors about models mil does not run.

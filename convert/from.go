@@ -3,7 +3,7 @@ package convert
 import (
 	"math"
 
-	"github.com/mil-run/mil/convert/source"
+	"github.com/mil-run/mil/internal/source"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
 )

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/mil-run/mil/convert/source"
 	"github.com/mil-run/mil/internal/jsonscan"
 	"github.com/mil-run/mil/internal/pyjson"
+	"github.com/mil-run/mil/internal/source"
 )
 
 // members are a JSON object's keys and values.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mil-run/mil/convert/source"
+	"github.com/mil-run/mil/internal/source"
 )
 
 // weights reads a checkpoint's tensors one under another.

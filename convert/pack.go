@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/mil-run/mil/convert/source"
+	"github.com/mil-run/mil/internal/source"
 	"github.com/mil-run/mil/quant"
 )
 

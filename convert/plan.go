@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mil-run/mil/convert/source"
+	"github.com/mil-run/mil/internal/source"
 	"github.com/mil-run/mil/model"
 )
 

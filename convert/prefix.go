@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mil-run/mil/convert/source"
+	"github.com/mil-run/mil/internal/source"
 )
 
 // wrappers are parts of names that training frameworks put around a model's:

@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/mil-run/mil/convert/importance"
-	"github.com/mil-run/mil/convert/source"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/source"
 	"github.com/mil-run/mil/quant"
 )
 

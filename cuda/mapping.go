@@ -6,7 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/internal/host"
 )
 
 // mapping is host memory with the copies the device has of tensors in it.

@@ -10,7 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/internal/host"
 )
 
 // piece is a tensor on its way to the device: its bytes go to arena+off.

@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/quant"
 )
 

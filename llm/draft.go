@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/speculate"
 )

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/internal/nearest"
 )

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/internal/memory"
 	"github.com/mil-run/mil/model"
 )

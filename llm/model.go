@@ -145,7 +145,7 @@ func (m *Model) Config() *model.Config { return &m.e.Model.Config }
 // Tokenizer turns text into tokens and back.
 func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.e.Tokenizer }
 
-// Engine is the model as packages chat and eval take it.
+// Engine is the model as package chat takes it.
 func (m *Model) Engine() *chat.Engine { return m.e }
 
 // CanChat says why the model cannot chat, or is nil. It is [ErrNoTemplate] for a

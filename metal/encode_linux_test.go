@@ -6,7 +6,7 @@ import (
 	"github.com/ebitengine/purego"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/model"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/conform"
-	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/internal/host"
 	"github.com/mil-run/mil/quant"
 )
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/internal/host"
 )
 
 // mapping is host memory with what of it has been made readable to the machine:

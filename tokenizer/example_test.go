@@ -3,7 +3,7 @@ package tokenizer_test
 import (
 	"fmt"
 
-	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/tokenizer"
 )
 

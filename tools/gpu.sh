@@ -46,7 +46,7 @@ pack() {
 	python3 - "$PWD" "$work" >"$work/overlay.json" <<-'PYTHON'
 		import glob, gzip, json, os, sys
 		root, work = sys.argv[1:]
-		new = {"demo/model.bin": "none", "demo/draft.bin": "none", "cuda/main_test.go": "main_test.go"}
+		new = {"internal/demo/model.bin": "none", "internal/demo/draft.bin": "none", "cuda/main_test.go": "main_test.go"}
 		for path in glob.glob(root + "/cuda/kernels/*.gz"):
 		    name = os.path.basename(path)
 		    open(f"{work}/{name}", "wb").write(gzip.compress(gzip.open(path).read(), 0))

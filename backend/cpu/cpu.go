@@ -11,8 +11,8 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu/kernel"
-	"github.com/mil-run/mil/backend/host"
 	"github.com/mil-run/mil/backend/ref"
+	"github.com/mil-run/mil/internal/host"
 )
 
 // Backend implements [backend.Backend] on the host.

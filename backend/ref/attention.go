@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/internal/host"
 	"github.com/mil-run/mil/quant"
 )
 

@@ -9,7 +9,7 @@ import (
 	"runtime"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/internal/host"
 )
 
 // Backend implements [backend.Backend] on the host.

@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/host"
+	"github.com/mil-run/mil/internal/host"
 )
 
 // conv is backend.Conv.

@@ -12,7 +12,7 @@ import (
 )
 
 // Device is a backend that takes a program's head. Its Map gives the host's own
-// memory (package host), so that both backends read one mapping.
+// memory (internal/host), so that both backends read one mapping.
 type Device interface {
 	backend.Backend
 	// Free is how many bytes of memory are free.

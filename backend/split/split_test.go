@@ -5,10 +5,10 @@ import (
 	"testing"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/host"
 	"github.com/mil-run/mil/backend/ref"
 	"github.com/mil-run/mil/backend/split"
-	"github.com/mil-run/mil/demo"
+	"github.com/mil-run/mil/internal/demo"
+	"github.com/mil-run/mil/internal/host"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
 )

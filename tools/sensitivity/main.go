@@ -15,8 +15,8 @@ import (
 	"path"
 
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/eval"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/eval"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"

@@ -11,8 +11,8 @@ import (
 	"github.com/mil-run/mil/format"
 )
 
-//go:generate go run .. convert ../testdata/demo/hybrid-mamba2 -o model.bin --type q8_0 --force
-//go:generate go run .. convert ../testdata/demo/draft -o draft.bin --type q8_0 --force
+//go:generate go run ../.. convert ../../testdata/demo/hybrid-mamba2 -o model.bin --type q8_0 --force
+//go:generate go run ../.. convert ../../testdata/demo/draft -o draft.bin --type q8_0 --force
 
 //go:embed model.bin
 var model []byte

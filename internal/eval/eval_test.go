@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/mil-run/mil/chat"
-	"github.com/mil-run/mil/demo"
 	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
