@@ -12,6 +12,7 @@ import (
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/speculate"
+	"github.com/mil-run/mil/tokenizer"
 )
 
 // Settings say how replies are made.
@@ -95,38 +96,71 @@ func (s Stats) String() string {
 	return line
 }
 
+// telling is a reply while it is made.
+type telling struct {
+	c      *Conversation
+	r      Reply
+	out    strings.Builder
+	stream *tokenizer.Stream
+	stop   stopper
+	emit   func(string)
+}
+
+// show adds text to the reply.
+func (t *telling) show(text string) {
+	if text != "" {
+		t.out.WriteString(text)
+		t.c.e.yield(func() { t.emit(text) })
+	}
+}
+
+// take shows a token and says whether it ends the reply. last says that the
+// session has no other after it.
+func (t *telling) take(id int32, last bool) Reason {
+	s, most := t.c.s, t.c.set.MaxTokens
+	if t.c.e.ends[id] {
+		return EndOfTurn
+	}
+	text, stopped := t.stop.push(t.stream.Push(id))
+	t.show(text)
+	switch {
+	case stopped:
+		return StopString
+	case most > 0 && t.r.Stats.GeneratedTokens >= most:
+		return MaxTokens
+	case last && s.Room() <= 0:
+		return ContextFull
+	case s.Slides() && t.r.Stats.GeneratedTokens >= s.Context(): // a reply that slides on might never end
+		return ContextFull
+	}
+	return ""
+}
+
+// end shows the text that was held back, and completes the reply.
+func (t *telling) end() {
+	r := &t.r
+	if r.Why != StopString {
+		text, stopped := t.stop.push(t.stream.Flush())
+		if !stopped {
+			text += t.stop.flush()
+		}
+		t.show(text)
+	}
+	r.Text = t.out.String()
+	r.whole = r.Why != StopString
+	switch r.Why {
+	case MaxTokens:
+		r.Cut = fmt.Sprintf("the reply was cut at max-tokens %d", t.c.set.MaxTokens)
+	case ContextFull:
+		r.Cut = fmt.Sprintf("the reply was cut where the context of %d tokens is full", t.c.s.Context())
+	}
+}
+
 // generate goes on from the point that the decoder was begun with until the
 // reply ends. emit is given the text as it comes, in whole characters.
-func (c *Conversation) generate(ctx context.Context, emit func(string)) (r Reply, err error) {
-	e, s, d, set := c.e, c.s, c.decoder, c.set
-	var out strings.Builder
-	stream := e.Tokenizer.Stream(true)
-	stop := stopper{stops: set.Stop}
-	show := func(text string) {
-		if text != "" {
-			out.WriteString(text)
-			e.yield(func() { emit(text) })
-		}
-	}
-	// take shows a token and says whether it ends the reply.
-	take := func(id int32, last bool) Reason {
-		if e.ends[id] {
-			return EndOfTurn
-		}
-		text, stopped := stop.push(stream.Push(id))
-		show(text)
-		switch {
-		case stopped:
-			return StopString
-		case set.MaxTokens > 0 && r.Stats.GeneratedTokens >= set.MaxTokens:
-			return MaxTokens
-		case last && s.Room() <= 0:
-			return ContextFull
-		case s.Slides() && r.Stats.GeneratedTokens >= s.Context(): // a reply that slides on might never end
-			return ContextFull
-		}
-		return ""
-	}
+func (c *Conversation) generate(ctx context.Context, emit func(string)) (Reply, error) {
+	t := &telling{c: c, stream: c.e.Tokenizer.Stream(true), stop: stopper{stops: c.set.Stop}, emit: emit}
+	d, r := c.decoder, &t.r
 	start := time.Now()
 	first := start
 	before := d.Stats()
@@ -136,7 +170,8 @@ func (c *Conversation) generate(ctx context.Context, emit func(string)) (r Reply
 	}
 	for r.Why == "" {
 		var made []int32
-		if err = ctx.Err(); err == nil {
+		err := ctx.Err()
+		if err == nil {
 			made, err = d.Next()
 		}
 		if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, backend.ErrStopped)) {
@@ -147,14 +182,14 @@ func (c *Conversation) generate(ctx context.Context, emit func(string)) (r Reply
 			break
 		}
 		if err != nil {
-			return r, err
+			return *r, err
 		}
 		for i, id := range made {
 			if r.Stats.GeneratedTokens++; r.Stats.GeneratedTokens == 1 {
 				first = time.Now()
 			}
 			last := i == len(made)-1
-			if r.Why = take(id, last); r.Why == "" {
+			if r.Why = t.take(id, last); r.Why == "" {
 				continue
 			}
 			// The session ends before this token, as it does without a draft.
@@ -162,30 +197,17 @@ func (c *Conversation) generate(ctx context.Context, emit func(string)) (r Reply
 				r.unfed = []int32{id}
 			}
 			if err := d.Keep(i); err != nil {
-				return r, err
+				return *r, err
 			}
 			break
 		}
 	}
-	if r.Why != StopString {
-		text, stopped := stop.push(stream.Flush())
-		if !stopped {
-			text += stop.flush()
-		}
-		show(text)
-	}
-	r.Stats.GenerationTime, r.Stats.FirstToken = time.Since(first), first.Sub(start)
+	r.Stats.FirstToken = first.Sub(start)
 	if c.draft.Draft != nil {
 		did := d.Stats().Since(before)
 		r.Stats.Speculation = &did
 	}
-	r.Text = out.String()
-	r.whole = r.Why != StopString
-	switch r.Why {
-	case MaxTokens:
-		r.Cut = fmt.Sprintf("the reply was cut at max-tokens %d", set.MaxTokens)
-	case ContextFull:
-		r.Cut = fmt.Sprintf("the reply was cut where the context of %d tokens is full", s.Context())
-	}
-	return r, nil
+	t.end()
+	r.Stats.GenerationTime = time.Since(first)
+	return *r, nil
 }

@@ -73,11 +73,9 @@ An interrupted run leaves OUTPUT.part. The same command goes on from it.`,
 			g.machine = llm.NewMachine(llm.Options{Backend: devices.CPU, Threads: threads, ISA: isa, Warn: (&runFlags{warn: g.warn}).say})
 			defer g.machine.Close()
 			b, err := g.machine.Backend()
-			var unknown *llm.ISAError
-			if errors.As(err, &unknown) {
-				return fmt.Errorf("--isa: %w", unknown.Err)
-			}
-			if err != nil {
+			if isa := new(llm.ISAError); errors.As(err, &isa) {
+				return fmt.Errorf("--isa: %w", isa.Err)
+			} else if err != nil {
 				return err
 			}
 			if backendName != "auto" && backendName != b.Name() {

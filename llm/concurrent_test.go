@@ -74,21 +74,10 @@ func TestConcurrent(t *testing.T) {
 		}
 		return s.Close()
 	}
-	cancelled := func() error {
-		ctx, cancel := context.WithCancel(quiet)
-		defer cancel()
-		for _, err := range a.Chat(ctx, llm.User("Tell me a story.")) {
-			cancel()
-			if err != nil && !errors.Is(err, context.Canceled) {
-				return err
-			}
-		}
-		return nil
-	}
 	var wait sync.WaitGroup
 	for i := range 4 {
 		wait.Go(func() {
-			err := errors.Join(ask(a, texts[i]), ask(b, texts[3-i]), talk(i), cancelled(), ask(a, texts[3-i]))
+			err := errors.Join(ask(a, texts[i]), ask(b, texts[3-i]), talk(i), cancelled(a), ask(a, texts[3-i]))
 			if err != nil {
 				t.Errorf("goroutine %d: %v", i, err)
 			}
@@ -98,6 +87,19 @@ func TestConcurrent(t *testing.T) {
 	if err := errors.Join(a.Close(), b.Close(), mc.Close()); err != nil {
 		t.Error(err)
 	}
+}
+
+// cancelled ends a reply at its first piece.
+func cancelled(m *llm.Model) error {
+	ctx, cancel := context.WithCancel(quiet)
+	defer cancel()
+	for _, err := range m.Chat(ctx, llm.User("Tell me a story.")) {
+		cancel()
+		if err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+	}
+	return nil
 }
 
 // A model that is closed while it talks ends its replies, and makes no new ones.
