@@ -1,6 +1,9 @@
 package backend
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Norm is RMSNorm over all channels: x * Weight / sqrt(mean(x²) + Eps).
 type Norm struct {
@@ -90,13 +93,14 @@ func (n *GateUp) Weights() []*Tensor { return n.Norm.weights(n.Gate, n.Up) }
 // States implements [Node].
 func (n *GateUp) States() []*State { return nil }
 
-// RopeStore turns adjacent pairs of q and k by position*Freqs[pair], q in
-// place. It stores k and v in the cache as KVType. The cache's layout is the
+// RopeStore turns pairs of q and k by position*Freqs[pair], q in place: adjacent
+// channels, or with Halves the channels i and len(Freqs)+i of a head. It stores k and v in the cache as KVType. The cache's layout is the
 // backend's own, and only its Attend reads it.
 type RopeStore struct {
 	Heads
 	Q, K, V Slice     // of one value
 	Freqs   []float64 // [Dim/2], radians a position; fewer leave the last dims alone
+	Halves  bool
 	KCache  *State
 	VCache  *State
 }
@@ -113,12 +117,21 @@ func (n *RopeStore) Weights() []*Tensor { return nil }
 // States implements [Node].
 func (n *RopeStore) States() []*State { return []*State{n.KCache, n.VCache} }
 
-// Attend is causal softmax attention of Q over the cache, scale 1/sqrt(Dim).
+// Attend is causal softmax attention of Q over the cache.
 type Attend struct {
 	Heads
 	Out            Value
 	Q              Slice
 	KCache, VCache *State
+	Scale          float32 // of scores; 0: 1/sqrt(Dim)
+}
+
+// Factor is Scale as a number to multiply with.
+func (n *Attend) Factor() float32 {
+	if n.Scale == 0 {
+		return float32(1 / math.Sqrt(float64(n.Dim)))
+	}
+	return n.Scale
 }
 
 // Reads implements [Node].
@@ -203,6 +216,8 @@ func (n *Scan1) States() []*State { return []*State{n.H, n.Log} }
 //	y[h][p] = sum over n of S[h][p][n]*C[n] + D[h]*x[h][p]
 //	Out = RMSNorm in NormGroups groups of (y * silu(Z)), times NormWeight
 //
+// Without a NormWeight, Out is y * silu(Z).
+//
 // X has heads of P channels, B and C heads of N states; head h reads head
 // h*their/Heads of each.
 //
@@ -213,7 +228,7 @@ type Scan2 struct {
 	X, B, C      Slice
 	Dt, Z        Slice
 	A, D, DtBias *Tensor // [1][Heads], F32; A already -exp(A_log)
-	NormWeight   *Tensor // [1][Heads*P], F32
+	NormWeight   *Tensor // [1][Heads*P], F32, or nil
 	NormGroups   int
 	NormEps      float32
 	Heads, P, N  int
@@ -227,7 +242,13 @@ func (n *Scan2) Reads() []Value { return some(n.X.V, n.B.V, n.C.V, n.Dt.V, n.Z.V
 func (n *Scan2) Writes() Value { return n.Out }
 
 // Weights implements [Node].
-func (n *Scan2) Weights() []*Tensor { return []*Tensor{n.A, n.D, n.DtBias, n.NormWeight} }
+func (n *Scan2) Weights() []*Tensor {
+	w := []*Tensor{n.A, n.D, n.DtBias}
+	if n.NormWeight != nil {
+		w = append(w, n.NormWeight)
+	}
+	return w
+}
 
 // States implements [Node].
 func (n *Scan2) States() []*State { return []*State{n.H, n.Log} }

@@ -91,11 +91,24 @@ type ropeArgs struct {
 	q, k, v, keys, values, freqs, params               ref
 	stride                                             int32
 	heads, kvHeads, dim, pairs, width, positions, kind int32
+	halves                                             int32
 }
 
 type ropeManyArgs struct {
 	rope        ropeArgs
 	lanes, span int32
+}
+
+type finishPartArgs struct {
+	x, bias, weight, up       ref
+	stride, upStride          int32
+	channels, dim, activation int32
+	normed                    int32
+	eps, scale                float32
+}
+
+type finishArgs struct {
+	parts [4]finishPartArgs
 }
 
 type attendArgs struct {

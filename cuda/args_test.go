@@ -19,7 +19,7 @@ import (
 
 // argStructs are all argument structs, of which a test sees that none is missing.
 var argStructs = []any{loadArgs{}, embedArgs{}, quantizedArgs{}, prepareArgs{}, matVecArgs{}, spreadArgs{}, expandArgs{}, wgmmaArgs{}, productArgs{},
-	rankArgs{}, ropeArgs{}, ropeManyArgs{}, attendArgs{}, convArgs{}, scan1Args{}, scan2Args{}, convScan2Args{}, after1Args{}, after2Args{}}
+	rankArgs{}, ropeArgs{}, ropeManyArgs{}, finishPartArgs{}, finishArgs{}, attendArgs{}, convArgs{}, scan1Args{}, scan2Args{}, convScan2Args{}, after1Args{}, after2Args{}}
 
 func TestArgumentsAreAllListed(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "args.go", nil, 0)

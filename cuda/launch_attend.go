@@ -2,7 +2,6 @@ package cuda
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/gpu"
@@ -66,7 +65,7 @@ func (pl *planner) RopeStore(n *backend.RopeStore) error {
 	}
 	a := ropeArgs{
 		freqs: gpu.Constant(pl.Planner, n.Freqs), params: pl.Block(),
-		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), kind: cacheKinds[n.KVType],
+		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), kind: cacheKinds[n.KVType], halves: gpu.Bit(n.Halves),
 	}
 	a.q, a.stride = pl.Slice(n.Q)
 	a.k, _ = pl.Slice(n.K)
@@ -100,7 +99,7 @@ func (pl *planner) RopeStore(n *backend.RopeStore) error {
 func (pl *planner) Attend(n *backend.Attend) error {
 	a := attendArgs{
 		params: pl.Block(),
-		heads:  int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), scale: float32(1 / math.Sqrt(float64(n.Dim))),
+		heads:  int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), scale: n.Factor(),
 	}
 	a.q, a.qStride = pl.Slice(n.Q)
 	a.out, a.outStride = pl.Value(n.Out)

@@ -133,7 +133,10 @@ func (pl *planner) Scan2(n *backend.Scan2) error {
 		pl.Launch(fmt.Sprintf("%s_%d", kernel, states), grid, gpu.Scan2Rows*scan2Lanes, a)
 	}
 	size := n.Heads * n.P / n.NormGroups
-	after := after2Args{scan: a, weight: gpu.OfTensor(n.NormWeight), groups: int32(n.NormGroups), size: int32(size), parts: 1, eps: n.NormEps}
+	after := after2Args{scan: a, groups: int32(n.NormGroups), size: int32(size), parts: 1, eps: n.NormEps}
+	if n.NormWeight != nil {
+		after.weight = gpu.OfTensor(n.NormWeight)
+	}
 	if size%32 == 0 {
 		after.to, _ = pl.quantized(n.Out, false)
 	}
@@ -143,7 +146,7 @@ func (pl *planner) Scan2(n *backend.Scan2) error {
 	log, window := pl.LogBlocks(backend.Scan2LogWidth(n.Heads, n.X.N, n.B.N)), 0
 	after.conv, window = pl.window.Take()
 	after.logBlocks, after.windowBlocks = int32(log), int32(window)
-	if pl.long() && size <= promptGroup {
+	if pl.long() && size <= promptGroup && n.NormWeight != nil {
 		pl.Launch("prompt_after2", [3]int{gpu.Ceil(n.NormGroups*pl.Tokens, 8) + window, 1, 1}, 256, after)
 	} else {
 		pl.Launch("after2", [3]int{n.NormGroups*int(after.parts)*pl.Tokens + log + window, 1, 1}, 256, after)

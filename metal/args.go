@@ -37,6 +37,13 @@ type rankArgs struct {
 type ropeArgs struct {
 	stride                                             int32
 	heads, kvHeads, dim, pairs, width, positions, kind int32
+	halves                                             int32
+}
+
+type finishArgs struct {
+	stride, upStride, channels, dim, activation int32
+	biased, normed, weighted, gated             int32 // which of the memories there are
+	eps, scale                                  float32
 }
 
 type attendArgs struct {
@@ -72,7 +79,7 @@ type after1Args struct {
 type after2Args struct {
 	scan                    scan2Args
 	conv                    convArgs
-	groups, size            int32 // of the norm
+	groups, size, normed    int32 // of the norm
 	logBlocks, windowBlocks int32
 	eps                     float32
 }

@@ -2,7 +2,6 @@ package metal
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/gpu"
@@ -13,7 +12,7 @@ func (pl *planner) RopeStore(n *backend.RopeStore) error {
 	if err := gpu.OneValue(n); err != nil {
 		return err
 	}
-	a := ropeArgs{heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), kind: int32(n.KVType)}
+	a := ropeArgs{heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), kind: int32(n.KVType), halves: gpu.Bit(n.Halves)}
 	a.positions, a.width = gpu.CacheShape(&n.Heads)
 	keys, values, err := gpu.Caches(&n.Heads, n.KCache, n.VCache)
 	if err != nil {
@@ -33,7 +32,7 @@ func (pl *planner) RopeStore(n *backend.RopeStore) error {
 
 // Attend implements [gpu.Kernels].
 func (pl *planner) Attend(n *backend.Attend) error {
-	a := attendArgs{heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), scale: float32(1 / math.Sqrt(float64(n.Dim)))}
+	a := attendArgs{heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), scale: n.Factor()}
 	a.positions, a.width = gpu.CacheShape(&n.Heads)
 	keys, values, err := gpu.Caches(&n.Heads, n.KCache, n.VCache)
 	if err != nil {

@@ -93,7 +93,12 @@ func (pl *planner) Scan2(n *backend.Scan2) error {
 	w, windowBlocks := pl.window.Take()
 	after := after2Args{scan: a, conv: w.args, groups: int32(n.NormGroups), size: int32(n.Heads * n.P / n.NormGroups),
 		logBlocks: int32(logBlocks), windowBlocks: int32(windowBlocks), eps: n.NormEps}
+	var weight ref
+	if n.NormWeight != nil {
+		weight = gpu.OfTensor(n.NormWeight)
+		after.normed = 1
+	}
 	pl.Launch("scan2_after", [3]int{n.NormGroups*pl.Tokens + logBlocks + windowBlocks, 1, 1}, 256, after,
-		x, b, dt, bias, log, w.in, w.window, out, gpu.OfTensor(n.NormWeight))
+		x, b, dt, bias, log, w.in, w.window, out, weight)
 	return nil
 }

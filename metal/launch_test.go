@@ -24,7 +24,7 @@ type agreed struct {
 
 var argSizes = map[string]uintptr{
 	"embedArgs": unsafe.Sizeof(embedArgs{}), "copyArgs": unsafe.Sizeof(copyArgs{}), "matVecArgs": unsafe.Sizeof(matVecArgs{}),
-	"ropeArgs": unsafe.Sizeof(ropeArgs{}), "attendArgs": unsafe.Sizeof(attendArgs{}), "convArgs": unsafe.Sizeof(convArgs{}),
+	"ropeArgs": unsafe.Sizeof(ropeArgs{}), "finishArgs": unsafe.Sizeof(finishArgs{}), "attendArgs": unsafe.Sizeof(attendArgs{}), "convArgs": unsafe.Sizeof(convArgs{}),
 	"rankArgs": unsafe.Sizeof(rankArgs{}), "scan1Args": unsafe.Sizeof(scan1Args{}), "scan2Args": unsafe.Sizeof(scan2Args{}),
 	"after1Args": unsafe.Sizeof(after1Args{}), "after2Args": unsafe.Sizeof(after2Args{}),
 }

@@ -15,7 +15,7 @@ import (
 func TestArgumentsAreOne(t *testing.T) {
 	for file, structs := range map[string]map[string]any{
 		"embed": {"Embed": embedArgs{}}, "copy": {"Copy": copyArgs{}}, "matvec_f32": {"MatVec": matVecArgs{}}, "gemm_f32": {"MatVec": matVecArgs{}},
-		"rope": {"Rope": ropeArgs{}}, "attend_f16": {"Attend": attendArgs{}}, "conv": {"Conv": convArgs{}},
+		"rope": {"Rope": ropeArgs{}}, "finish": {"Finish": finishArgs{}}, "attend_f16": {"Attend": attendArgs{}}, "conv": {"Conv": convArgs{}},
 		"rank": {"Rank": rankArgs{}}, "scan1": {"Scan1": scan1Args{}, "After1": after1Args{}}, "scan2": {"Scan2": scan2Args{}, "After2": after2Args{}},
 	} {
 		_, text, _ := module(file)

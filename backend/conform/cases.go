@@ -71,7 +71,7 @@ func Cases() []Case {
 			h := h
 			h.KVType, h.Context = kv, 401
 			add(fmt.Sprintf("attention %d/%d heads of %d, %v", h.Heads, h.KVHeads, h.Dim, kv), (h.Heads+2*h.KVHeads)*h.Dim,
-				passes, false, func(b *builder) backend.Value { return attention(b, h) })
+				passes, false, func(b *builder) backend.Value { return attention(b, turned{Heads: h, dims: h.Dim}) })
 		}
 	}
 	conv := func(name string, in, channels, taps int, repeat []int32) {
@@ -146,6 +146,18 @@ func Cases() []Case {
 				NormWeight: b.vector(inner, b.w.normal(1)), H: b.memory("h", backend.StateRecurrent, 4*inner*s.n), Log: b.memory("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan2LogWidth(s.heads, X, B))})
 		})
 	}
+	// Mamba-2 without a norm.
+	for _, groups := range []int{1, 2} {
+		const heads, p, n, inner = 4, 24, 16, 4 * 24
+		add(fmt.Sprintf("Mamba-2 scan without a norm, %d groups of B and C", groups), 2*inner+2*groups*n+heads, mixed, false, func(b *builder) backend.Value {
+			at := 0
+			cut := func(n int) backend.Slice { at += n; return b.Cut(b.x, at-n, n) }
+			z, x, bs, cs, dt := cut(inner), cut(inner), cut(groups*n), cut(groups*n), cut(heads)
+			return b.Scan2(&backend.Scan2{X: x, B: bs, C: cs, Dt: dt, Z: z, Heads: heads, P: p, N: n, NormGroups: groups,
+				A: b.vector(heads, b.decay()), D: b.vector(heads, b.w.normal(1)), DtBias: b.vector(heads, b.w.normal(1)),
+				H: b.memory("h", backend.StateRecurrent, 4*inner*n), Log: b.memory("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan2LogWidth(heads, inner, groups*n))})
+		})
+	}
 	// A norm over more than a block makes, which the next product takes as int8.
 	const heads, p, n, inner = 9, 64, 16, 9 * 64
 	add("Mamba-2 scan and product", 2*inner+2*n+heads, mixed, true, func(b *builder) backend.Value {
@@ -154,7 +166,14 @@ func Cases() []Case {
 			NormWeight: b.vector(inner, b.w.normal(1)), H: b.memory("h", backend.StateRecurrent, 4*inner*n), Log: b.memory("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan2LogWidth(heads, inner, n))})
 		return b.MatMul(b.All(y), nil, backend.None, b.matrix(quant.Q4_0, 40, inner))
 	})
-	return out
+	add("Mamba-2 scan without a norm and product", 2*inner+2*n+heads, mixed, true, func(b *builder) backend.Value {
+		y := b.Scan2(&backend.Scan2{X: b.Cut(b.x, 0, inner), B: b.Cut(b.x, inner, n), C: b.Cut(b.x, inner+n, n), Dt: b.Cut(b.x, inner+2*n, heads), Z: b.Cut(b.x, inner+2*n+heads, inner),
+			Heads: heads, P: p, N: n, NormGroups: 1, A: b.vector(heads, b.decay()), D: b.vector(heads, b.w.normal(1)), DtBias: b.vector(heads, b.w.normal(1)),
+			H: b.memory("h", backend.StateRecurrent, 4*inner*n), Log: b.memory("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan2LogWidth(heads, inner, n))})
+		return b.MatMul(b.All(y), nil, backend.None, b.matrix(quant.Q4_0, 40, inner))
+	})
+	out = append(out, rotations()...)
+	return append(out, finishes()...)
 }
 
 // decay gives values of A: negative, some near zero.
@@ -162,13 +181,21 @@ func (b *builder) decay() func(int) float32 {
 	return func(int) float32 { return float32(-math.Exp(b.w.r.NormFloat64())) }
 }
 
+// turned is attention with a rotation.
+type turned struct {
+	backend.Heads
+	dims   int // of a head that are turned
+	halves bool
+	scale  float32
+}
+
 // attention is rotation, cache and attention over q|k|v.
-func attention(b *builder, h backend.Heads) backend.Value {
-	q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
+func attention(b *builder, h turned) backend.Value {
+	q, kv := h.Heads.Heads*h.Dim, h.KVHeads*h.Dim
 	k, v := b.memory("k", backend.StateKV, h.CacheBytes()), b.memory("v", backend.StateKV, h.CacheBytes())
-	freqs := make([]float64, h.Dim/2)
+	freqs := make([]float64, h.dims/2)
 	for i := range freqs {
-		freqs[i] = math.Pow(10000, -2*float64(i)/float64(h.Dim))
+		freqs[i] = math.Pow(10000, -2*float64(i)/float64(h.dims))
 	}
 	// Only values that nodes write may be rotated in place.
 	x := b.MatMul(b.All(b.x), nil, backend.None, b.w.tensor(quant.F32, q+2*kv, q+2*kv, func(i int) float32 {
@@ -177,6 +204,6 @@ func attention(b *builder, h backend.Heads) backend.Value {
 		}
 		return 0
 	}))
-	b.RopeStore(&backend.RopeStore{Heads: h, Q: b.Cut(x, 0, q), K: b.Cut(x, q, kv), V: b.Cut(x, q+kv, kv), Freqs: freqs, KCache: k, VCache: v})
-	return b.Attend(&backend.Attend{Heads: h, Q: b.Cut(x, 0, q), KCache: k, VCache: v})
+	b.RopeStore(&backend.RopeStore{Heads: h.Heads, Halves: h.halves, Q: b.Cut(x, 0, q), K: b.Cut(x, q, kv), V: b.Cut(x, q+kv, kv), Freqs: freqs, KCache: k, VCache: v})
+	return b.Attend(&backend.Attend{Heads: h.Heads, Q: b.Cut(x, 0, q), KCache: k, VCache: v, Scale: h.scale})
 }

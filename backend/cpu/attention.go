@@ -51,7 +51,7 @@ func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &attention{e: e, n: n, keys: keys, values: values, group: n.Heads.Heads / n.KVHeads, scale: float32(1 / math.Sqrt(float64(n.Dim)))}
+	a := &attention{e: e, n: n, keys: keys, values: values, group: n.Heads.Heads / n.KVHeads, scale: n.Factor()}
 	a.step = max(1, tileRows/a.group)
 	rows := a.step * a.group
 	for _, t := range e.tiles {

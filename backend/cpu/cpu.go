@@ -184,6 +184,8 @@ func (e *exec) compile(n backend.Node) (func(*backend.Params), error) {
 		return e.matMul(n)
 	case *backend.GateUp:
 		return e.gateUp(n)
+	case *backend.Finish:
+		return e.finish(n)
 	case *backend.RopeStore:
 		return e.ropeStore(n)
 	case *backend.Attend:

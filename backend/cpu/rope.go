@@ -75,8 +75,13 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 				cos, sin := a.row(t)
 				q := e.row(n.Q, t)[h*group*d : (h+1)*group*d]
 				k, v := e.row(n.K, t)[h*d:(h+1)*d], e.row(n.V, t)[h*d:(h+1)*d]
-				e.k.Rotate(wk, q, d, cos, sin)
-				e.k.Rotate(wk, k, d, cos, sin)
+				if n.Halves {
+					rotateHalves(q, d, cos, sin)
+					rotateHalves(k, d, cos, sin)
+				} else {
+					e.k.Rotate(wk, q, d, cos, sin)
+					e.k.Rotate(wk, k, d, cos, sin)
+				}
 				at := pos + t
 				keys.block(&s.keys, at/kernel.Block, h)
 				values.block(&s.values, at/kernel.Block, h)
@@ -89,4 +94,18 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 		pos, tokens = p.Pos, len(p.Tokens)
 		e.pool.each(n.KVHeads, 1, heads)
 	}, nil
+}
+
+// rotateHalves turns the channels i and n+i of each head of dim channels, of n
+// pairs. cos and sin have every pair's twice.
+func rotateHalves(x []float32, dim int, cos, sin []float32) {
+	n := len(cos) / 2
+	for ; len(x) > 0; x = x[dim:] {
+		low, high := x[:n], x[n:2*n]
+		for i, a := range low {
+			b, c, s := high[i], cos[2*i], sin[2*i+1]
+			low[i] = float32(a*c) - float32(b*s)
+			high[i] = float32(b*c) + float32(a*s)
+		}
+	}
 }

@@ -12,7 +12,7 @@ type recurrence2 struct {
 	e            *exec
 	n            *backend.Scan2
 	a, d         []float32
-	bias, weight []float32
+	bias, weight []float32 // weight nil: no norm
 	state, log   []float32
 	width        int       // of a token's log
 	dt, decay    []float32 // [tokens replayed, then of the pass][Heads]
@@ -36,13 +36,16 @@ type thread2 struct {
 }
 
 func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
-	vs, err := host.Vectors(n.A, n.D, n.DtBias, n.NormWeight)
+	vs, err := host.Vectors(n.Weights()...)
 	if err != nil {
 		return nil, err
 	}
 	heads, P, N := n.Heads, n.P, n.N
-	s := &recurrence2{e: e, n: n, a: vs[0], d: vs[1], bias: vs[2], weight: vs[3], width: backend.Scan2LogWidth(heads, n.X.N, n.B.N),
+	s := &recurrence2{e: e, n: n, a: vs[0], d: vs[1], bias: vs[2], width: backend.Scan2LogWidth(heads, n.X.N, n.B.N),
 		size: heads * P / n.NormGroups, threads: make([]thread2, e.pool.threads)}
+	if n.NormWeight != nil {
+		s.weight = vs[3]
+	}
 	if s.state, err = host.StateFloats(n.H, heads*P*N); err != nil {
 		return nil, err
 	}
@@ -161,9 +164,17 @@ func (s *recurrence2) norm(thread, lo, hi int) {
 	}
 }
 
-// gate gates and normalizes the group at channel at of some tokens.
+// gate gates and normalizes the group at channel at of some tokens, or gates it
+// alone.
 func (s *recurrence2) gate(thread, first, tokens, at int) {
 	e, n, a := s.e, s.n, &s.threads[thread].norm
+	if s.weight == nil {
+		for t := first; t < first+tokens; t++ {
+			y := e.out(n.Out, t)[at : at+s.size]
+			e.k.SiluMul(e.workers[thread], y, e.row(n.Z, t)[at:at+s.size], y)
+		}
+		return
+	}
 	*a = kernel.GateNorm{Z: &e.row(n.Z, first)[at], LdZ: e.p.Widths[n.Z.V], Y: &e.out(n.Out, first)[at], LdY: e.p.Widths[n.Out],
 		W: &s.weight[at], N: s.size, Rows: tokens, Eps: n.NormEps}
 	e.k.GateNorm(a)

@@ -67,6 +67,7 @@ type Kernels interface {
 	Embed(*backend.Embed) error
 	MatMul(*backend.MatMul) error
 	GateUp(*backend.GateUp) error
+	Finish(*backend.Finish) error
 	RopeStore(*backend.RopeStore) error
 	Attend(*backend.Attend) error
 	Conv(*backend.Conv) error
@@ -103,6 +104,8 @@ func launch(k Kernels, n backend.Node) error {
 		return k.MatMul(n)
 	case *backend.GateUp:
 		return k.GateUp(n)
+	case *backend.Finish:
+		return k.Finish(n)
 	case *backend.RopeStore:
 		return k.RopeStore(n)
 	case *backend.Attend:

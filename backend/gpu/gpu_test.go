@@ -31,6 +31,7 @@ func (k *one) Embed(n *backend.Embed) error {
 }
 func (k *one) MatMul(n *backend.MatMul) error { return k.add("product", k.Reserve(1, 10*k.Tokens)) }
 func (k *one) GateUp(n *backend.GateUp) error { return k.add("gate", k.Reserve(0, 4)) }
+func (k *one) Finish(n *backend.Finish) error { return k.add("finish") }
 func (k *one) RopeStore(n *backend.RopeStore) error {
 	return k.add("rope", Constant(k.Planner, n.Freqs))
 }

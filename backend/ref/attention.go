@@ -83,10 +83,10 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 				}
 				q, k, v := e.row(n.Q, t), e.row(n.K, t), e.row(n.V, t)
 				for h := range n.Heads.Heads {
-					rotate(q[h*n.Dim:(h+1)*n.Dim], cs)
+					rotate(q[h*n.Dim:(h+1)*n.Dim], cs, n.Halves)
 				}
 				for h := range n.KVHeads {
-					rotate(k[h*n.Dim:(h+1)*n.Dim], cs)
+					rotate(k[h*n.Dim:(h+1)*n.Dim], cs, n.Halves)
 					kc.store(pos, h, k[h*n.Dim:(h+1)*n.Dim], row)
 					vc.store(pos, h, v[h*n.Dim:(h+1)*n.Dim], row)
 				}
@@ -95,12 +95,17 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 	}, nil
 }
 
-// rotate turns adjacent pairs of x by the angles of cs, cosine and sine.
-func rotate(x, cs []float32) {
+// rotate turns pairs of x by the angles of cs, cosine and sine: adjacent ones,
+// or those of two halves.
+func rotate(x, cs []float32, halves bool) {
 	for i := 0; i+1 < len(cs); i += 2 {
-		a, b, c, s := x[i], x[i+1], cs[i], cs[i+1]
-		x[i] = float32(a*c) - float32(b*s)
-		x[i+1] = float32(b*c) + float32(a*s)
+		j, k := i, i+1
+		if halves {
+			j, k = i/2, (len(cs)+i)/2
+		}
+		a, b, c, s := x[j], x[k], cs[i], cs[i+1]
+		x[j] = float32(a*c) - float32(b*s)
+		x[k] = float32(b*c) + float32(a*s)
 	}
 }
 
@@ -123,8 +128,8 @@ func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
 	if err != nil {
 		return nil, err
 	}
-	d, group := n.Dim, n.Heads.Heads/n.KVHeads
-	scale := float32(1 / math.Sqrt(float64(d)))
+	group := n.Heads.Heads / n.KVHeads
+	scale := n.Factor()
 	return func(p *backend.Params) {
 		tokens := len(p.Tokens)
 		blocks := (tokens + queryBlock - 1) / queryBlock

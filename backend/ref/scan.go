@@ -134,11 +134,11 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 
 // scan2 is backend.Scan2, over all cores by heads.
 func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
-	vs, err := host.Vectors(n.A, n.D, n.DtBias, n.NormWeight)
+	vs, err := host.Vectors(n.Weights()...)
 	if err != nil {
 		return nil, err
 	}
-	a, d, bias, weight := vs[0], vs[1], vs[2], vs[3]
+	a, d, bias := vs[0], vs[1], vs[2]
 	heads, P, N := n.Heads, n.P, n.N
 	width := backend.Scan2LogWidth(heads, n.X.N, n.B.N)
 	state, err := host.StateFloats(n.H, heads*P*N)
@@ -186,7 +186,10 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 				copy(l[n.X.N:], e.row(n.B, t))
 			}
 		}
-		size := heads * P / n.NormGroups
+		if n.NormWeight == nil {
+			return
+		}
+		size, weight := heads*P/n.NormGroups, vs[3]
 		e.pool.each(tokens, 1, func(_, lo, hi int) {
 			for t := lo; t < hi; t++ {
 				out := e.out(n.Out, t)

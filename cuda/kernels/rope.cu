@@ -19,19 +19,21 @@ KERNEL BLOCK(64) rope(Rope a) {
 	x += (u64)t * a.stride;
 	u64 at = key ? ((u64)(head - a.heads) * a.positions + pos) * a.width : 0;
 	for (int i = thread(); i < (a.dim + 1) / 2; i += threads()) {
-		float u = x[2 * i], v = 2 * i + 1 < a.dim ? x[2 * i + 1] : 0;
+		int low, high;
+		channels(a, i, low, high);
+		float u = x[low], v = high < a.dim ? x[high] : 0;
 		if (i < a.pairs) {
 			float c, s;
 			turn((double)(pos + param(a.params, SHIFT)) * ((const double *)a.freqs)[i], c, s);
 			float w = u * c - v * s;
 			v = v * c + u * s;
 			u = w;
-			x[2 * i] = u;
-			x[2 * i + 1] = v;
+			x[low] = u;
+			x[high] = v;
 		}
 		if (key) {
-			store(a.keys, at + 2 * i, u, a.kind);
-			if (2 * i + 1 < a.dim) store(a.keys, at + 2 * i + 1, v, a.kind);
+			store(a.keys, at + low, u, a.kind);
+			if (high < a.dim) store(a.keys, at + high, v, a.kind);
 		}
 	}
 	if (!key) return;

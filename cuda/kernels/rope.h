@@ -6,9 +6,18 @@ struct Rope {
 	u64 q, k, v, keys, values, freqs, params; // freqs float64 [pairs]
 	i32 stride;                               // of q, k and v, one value's
 	i32 heads, kvHeads, dim, pairs, width, positions, kind; // kind 1: float32
+	i32 halves; // 1: pairs are the channels i and pairs+i
 };
 
 enum { SHIFT = 4 }; // of the parameter block: what the text's positions are more than the cache's
+
+// channels are those of pair i of a head. Behind the turned ones channels are
+// adjacent.
+DEVICE void channels(const Rope &a, int i, int &low, int &high) {
+	bool far = a.halves && i < a.pairs;
+	low = far ? i : 2 * i;
+	high = far ? a.pairs + i : 2 * i + 1;
+}
 
 // turn gives cosine and sine of an angle in float64: a quarter turn is taken
 // off in two parts, a series does the rest.

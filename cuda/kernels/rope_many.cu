@@ -17,8 +17,18 @@ DEVICE u16 scaleOf(float peak) {
 	return h < 0x400 && f16(h) < d ? h + 1 : h;
 }
 
-// rope_many turns queries and keys and stores keys and values: a thread has a
-// pair of dimensions of some heads of one token.
+// other is channel d's part of its pair's turn, where pairs are of halves: it reads
+// the pair's other channel.
+DEVICE float other(const Rope &a, const float *x, int d, float v, int position) {
+	int pair = d < a.pairs ? d : d - a.pairs;
+	if (pair >= a.pairs) return v;
+	float c, s;
+	turn((double)position * ((const double *)a.freqs)[pair], c, s);
+	return d < a.pairs ? v * c - x[d + a.pairs] * s : v * c + x[pair] * s;
+}
+
+// rope_many turns queries and keys and stores keys and values: a thread has
+// adjacent channels of some heads of one token.
 KERNEL BLOCK(128) rope_many(RopeMany m) {
 	overlap();
 	const Rope &a = m.rope;
@@ -26,14 +36,23 @@ KERNEL BLOCK(128) rope_many(RopeMany m) {
 	await();
 	int pos = param(a.params, POS) + t;
 	float c = 1, s = 0;
-	if (i < a.pairs) turn((double)(pos + param(a.params, SHIFT)) * ((const double *)a.freqs)[i], c, s);
+	if (i < a.pairs && !a.halves) turn((double)(pos + param(a.params, SHIFT)) * ((const double *)a.freqs)[i], c, s);
 	for (int n = 0; n < m.span; n++) {
 		int head = first + n, kv = head - a.heads, value = kv - a.kvHeads;
 		bool live = value < a.kvHeads && 2 * i < a.dim, pair = 2 * i + 1 < a.dim;
 		float *x = kv < 0 ? (float *)a.q + head * a.dim : value < 0 ? (float *)a.k + kv * a.dim : (float *)a.v + value * a.dim;
 		x += (u64)t * a.stride + 2 * i;
 		float u = live ? x[0] : 0, v = live && pair ? x[1] : 0;
-		if (live && value < 0 && i < a.pairs) {
+		if (a.halves) { // threads read what others write
+			bool turned = live && value < 0;
+			int position = pos + param(a.params, SHIFT);
+			const float *y = x - 2 * i;
+			float p = turned ? other(a, y, 2 * i, u, position) : u, q = turned && pair ? other(a, y, 2 * i + 1, v, position) : v;
+			sync();
+			u = p, v = q;
+			if (turned) x[0] = u;
+			if (turned && pair) x[1] = v;
+		} else if (live && value < 0 && i < a.pairs) {
 			float w = u * c - v * s;
 			v = v * c + u * s;
 			u = w;

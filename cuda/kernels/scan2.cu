@@ -54,12 +54,12 @@ KERNEL BLOCK(256) after2(After2 f) {
 		int part = block % f.parts, group = block / f.parts, t = group / f.groups, g = group % f.groups;
 		int share = (f.size / 32 + f.parts - 1) / f.parts * 32, from = part * share, end = f.parts > 1 ? least(f.size, from + share) : f.size;
 		float *x = (float *)a.out + (u64)t * a.outStride + g * f.size, s = 0;
-		const float *w = (const float *)f.weight + g * f.size;
+		const float *w = f.weight ? (const float *)f.weight + g * f.size : 0;
 		int mine = from + thread();
-		float first = mine < end ? w[mine] : 0;
+		float first = w && mine < end ? w[mine] : 1;
 		await();
 		float value = mine < end ? x[mine] : 0;
-		for (int i0 = 0; i0 < f.size; i0 += 256 * AHEAD) {
+		for (int i0 = 0; w && i0 < f.size; i0 += 256 * AHEAD) {
 			float v[AHEAD];
 			UNROLL for (int k = 0; k < AHEAD; k++) {
 				int i = i0 + 256 * k + thread();
@@ -69,9 +69,9 @@ KERNEL BLOCK(256) after2(After2 f) {
 				if (i0 + 256 * k < f.size) s = fma(v[k], v[k], s);
 		}
 		s = sumBlock(s, shared);
-		float scale = 1 / __builtin_sqrtf(s / (float)f.size + f.eps);
+		float scale = w ? 1 / __builtin_sqrtf(s / (float)f.size + f.eps) : 1;
 		for (int i = mine; i < end; i += 256) {
-			float v = i == mine ? value * scale * first : x[i] * scale * w[i];
+			float v = i == mine ? value * scale * first : w ? x[i] * scale * w[i] : x[i];
 			if (f.parts == 1) x[i] = v;
 			if (f.to.form != FLOAT) quantize(f.to, t, (g * f.size + i) / 32, v);
 		}

@@ -21,7 +21,7 @@ struct After2 {
 	Scan2 scan;
 	Conv conv;    // whose window moves on; width 0: none
 	Quantized to; // of the normalized outputs, where the form is not FLOAT
-	u64 weight;   // of the norm
+	u64 weight;   // of the norm; 0: none
 	i32 groups, size; // of the norm
 	i32 parts;        // blocks of a group, which add up the whole group each; of several none keeps its values but as int8
 	i32 logBlocks, windowBlocks; // blocks of 256 threads

@@ -6,6 +6,7 @@ struct Rope {
 	int stride; // of q, k and v, one value's
 	int heads, kvHeads, dim, pairs, width, positions;
 	int kind; // of the cache: F32, F16 or Q8_0
+	int halves; // 1: pairs are the channels i and pairs+i
 };
 
 // share is x/n as a float32 and what that leaves, of x and its rest; part and
@@ -69,18 +70,20 @@ kernel void rope(constant Rope &a [[buffer(0)]], device const int *params [[buff
 	device float *x = head >= 0 ? k + head * a.dim : q + int(group.x) * a.dim;
 	x += ulong(t) * a.stride;
 	for (int i = tid; i < (a.dim + 1) / 2; i += 64) {
-		float u = x[2 * i], w = 2 * i + 1 < a.dim ? x[2 * i + 1] : 0;
+		bool far = a.halves && i < a.pairs;
+		int low = far ? i : 2 * i, high = far ? a.pairs + i : 2 * i + 1;
+		float u = x[low], w = high < a.dim ? x[high] : 0;
 		if (i < a.pairs) {
 			float c, s;
 			turn(ulong(pos + params[SHIFT]) * freqs[i], c, s);
 			float turned = u * c - w * s;
 			w = w * c + u * s;
 			u = turned;
-			x[2 * i] = u;
-			x[2 * i + 1] = w;
+			x[low] = u;
+			x[high] = w;
 		}
-		key[2 * i] = u;
-		key[2 * i + 1] = w;
+		key[low] = u;
+		key[high] = w;
 	}
 	if (head < 0) return;
 	sync();

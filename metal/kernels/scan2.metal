@@ -70,7 +70,7 @@ kernel void scan2_256(SCAN2(GIVEN)) { scan<32>(WITH); }
 struct After2 {
 	Scan2 scan;
 	Conv conv;        // whose window moves on
-	int groups, size; // of the norm
+	int groups, size, normed; // of the norm; normed 0: there is none
 	int logBlocks, windowBlocks; // threadgroups of 256 threads
 	float eps;
 };
@@ -85,6 +85,7 @@ kernel void scan2_after(constant After2 &f [[buffer(0)]], device const int *para
 	SHARED float shared[8];
 	constant Scan2 &a = f.scan;
 	int block = group.x, normed = f.groups * a.tokens;
+	if (block < normed && !f.normed) return;
 	if (block < normed) {
 		int g = block % f.groups;
 		out += ulong(block / f.groups) * a.outStride + g * f.size;
