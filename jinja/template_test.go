@@ -60,8 +60,8 @@ func TestVariableErrors(t *testing.T) {
 	}
 	for want, v := range map[string]any{
 		"chat template: variable x: a template cannot use a Go jinja.Tokens": Tokens{},
-		"chat template: variable x: value nests deeper than 200":                deep,
-		"chat template: variable x: unexpected EOF":                             json.RawMessage(`{"a": [`),
+		"chat template: variable x: value nests deeper than 200":             deep,
+		"chat template: variable x: unexpected EOF":                          json.RawMessage(`{"a": [`),
 	} {
 		if _, err := tmpl.Render(nil, map[string]any{"x": v}); err == nil || err.Error() != want {
 			t.Errorf("%v, want %q", err, want)
