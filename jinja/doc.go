@@ -18,8 +18,9 @@
 //	1,558 renders of 41 public templates   1,558            1,351     707
 //	475 renders of ardanlabs/jinja's tests   475              450     221
 //
-// The first three are tests here, but for Llama's goldens, whose licence keeps them
-// out of the repository. The last two were compared once, in December 2026. The public templates are those in the repositories ardanlabs/jinja,
+// The first three are tests here, but for Llama's goldens, whose licence keeps
+// them out of the repository. The last two were compared once, in December 2026.
+// The public templates are those in the repositories ardanlabs/jinja,
 // chujiezheng/chat_templates and google/minja and the four of the goldens, each
 // with the 38 conversations of testdata/templates/cases.json. The last row is the
 // 25 requests and 19 templates that ardanlabs/jinja tests itself with.
@@ -59,11 +60,11 @@
 //
 // # What it leaves out
 //
-// An error where a template comes to it: arithmetic past 64 bits,
-// tuples as keys, formats inside formats; the filters striptags, xmlattr,
-// urlize, pprint, random and filesizeformat; encode, casefold and translate of
-// texts; and the methods that change a list or a dict, which the sandbox refuses
-// as well. An error when the template is read: include, import,
-// extends, block and autoescape. A range is a list. testdata/templates holds
+// These are errors where a template comes to them: arithmetic past 64 bits, tuples
+// as keys, formats inside formats; the filters striptags, xmlattr, urlize, pprint,
+// random and filesizeformat; encode, casefold and translate of texts; and the
+// methods that change a list or a dict, which the sandbox refuses as well. These
+// are errors when the template is read: include, import, extends, block and
+// autoescape. A range is a list. testdata/templates holds
 // the templates that were compared with Jinja2 itself.
 package jinja

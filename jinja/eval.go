@@ -26,20 +26,8 @@ func (m *machine) eval(x expr) (any, error) {
 		return m.evalList(x)
 	case *dictExpr:
 		return m.evalDict(x)
-	case *attrExpr:
-		v, err := m.eval(x.x)
-		if err != nil {
-			return nil, err
-		}
-		return m.attr(v, x.name)
-	case *indexExpr:
-		v, i, err := m.eval2(x.x, x.i)
-		if err != nil {
-			return nil, err
-		}
-		return m.item(v, i)
-	case *sliceExpr:
-		return m.evalSlice(x)
+	case *attrExpr, *indexExpr, *sliceExpr:
+		return m.evalPart(x)
 	case *unaryExpr:
 		v, err := m.eval(x.x)
 		if err == nil {
@@ -66,16 +54,50 @@ func (m *machine) eval(x expr) (any, error) {
 	case *compareExpr:
 		return m.evalCompare(x)
 	case *condExpr:
-		v, err := m.eval(x.cond)
-		switch {
-		case err != nil:
+		return m.evalCond(x)
+	case *filterExpr, *testExpr, *callExpr:
+		return m.evalApplied(x)
+	}
+	return nil, fmt.Errorf("unknown expression %T", x)
+}
+
+// evalPart is a part of a value.
+func (m *machine) evalPart(x expr) (any, error) {
+	switch x := x.(type) {
+	case *attrExpr:
+		v, err := m.eval(x.x)
+		if err != nil {
 			return nil, err
-		case truth(v):
-			return m.eval(x.then)
-		case x.orElse == nil:
-			return undef("the inline if-expression evaluated to false and no else section was defined."), nil
 		}
-		return m.eval(x.orElse)
+		return m.attr(v, x.name)
+	case *indexExpr:
+		v, i, err := m.eval2(x.x, x.i)
+		if err != nil {
+			return nil, err
+		}
+		return m.item(v, i)
+	case *sliceExpr:
+		return m.evalSlice(x)
+	}
+	return nil, fmt.Errorf("unknown expression %T", x)
+}
+
+func (m *machine) evalCond(x *condExpr) (any, error) {
+	v, err := m.eval(x.cond)
+	switch {
+	case err != nil:
+		return nil, err
+	case truth(v):
+		return m.eval(x.then)
+	case x.orElse == nil:
+		return undef("the inline if-expression evaluated to false and no else section was defined."), nil
+	}
+	return m.eval(x.orElse)
+}
+
+// evalApplied is a filter, a test or a function of a value and arguments.
+func (m *machine) evalApplied(x expr) (any, error) {
+	switch x := x.(type) {
 	case *filterExpr:
 		v, a, err := m.applied(x.x, x.args)
 		if err != nil {

@@ -15,22 +15,9 @@ import (
 var filters map[string]*builtin
 
 func init() {
-	length := def("", func(m *machine, x any, _ params) (any, error) {
-		n, err := m.length(x)
-		return int64(n), err
-	})
-	otherwise := def("default_value? boolean?", func(_ *machine, x any, p params) (any, error) {
-		if isUndefined(x) || (p.flag(1, false) && !truth(x)) {
-			return p.value(0, plain("")), nil
-		}
-		return x, nil
-	})
-	toString := def("", func(m *machine, x any, _ params) (any, error) { return m.str(x) })
+	length := def("", lengthFilter)
+	otherwise := def("default_value? boolean?", defaultFilter)
 	escape := def("", escapeHTML)
-	asMarkup := func(m *machine, x any, _ params) (any, error) {
-		s, err := m.str(x)
-		return s.as(true), err
-	}
 	filters = map[string]*builtin{
 		"abs":     def("", abs),
 		"attr":    def("name", attribute),
@@ -39,65 +26,94 @@ func init() {
 		"float":  def("default?", toFloat),
 		"int":    def("default? base?", toInt),
 		"round":  def("precision? method?", round),
-		"string": toString, "safe": def("", asMarkup),
+		"string": def("", toString), "safe": def("", safe),
 		"escape": escape, "e": escape,
-		"forceescape": def("", func(m *machine, x any, p params) (any, error) {
-			s, err := m.str(x)
-			if err != nil {
-				return nil, err
-			}
-			return escapeHTML(m, s.as(false), p)
-		}),
-		"tojson": def("ensure_ascii? indent? separators? sort_keys?", toJSON),
+		"forceescape": def("", forceEscape),
+		"tojson":      def("ensure_ascii? indent? separators? sort_keys?", toJSON),
 
 		"capitalize": textFunc(capitalize), "lower": textFunc(lower),
-		"upper": textFunc(upper),
-		"title": def("", func(m *machine, x any, _ params) (any, error) {
-			v, err := textFunc(titleFilter).apply(m, "title", x, arguments{})
-			s, _ := v.(str)
-			return s.as(false), err
-		}),
-		"trim": stripMethod(true, true),
-		"center": def("width?", func(m *machine, x any, p params) (any, error) {
-			width, err := p.number(0, 80)
-			if err != nil {
-				return nil, err
-			}
-			return strMethods["center"].apply(m, "center", x, arguments{pos: []any{width}})
-		}),
-		"format": def("*", formatFilter),
-		"indent": def("width? first? blank?", indent),
-		"replace": def("old new count?", func(m *machine, x any, p params) (any, error) {
-			for i, v := range []any{x, p.values[0], p.values[1]} {
-				s, err := m.str(v)
-				if err != nil {
-					return nil, err
-				}
-				if s = s.as(false); i == 0 {
-					x = s
-				} else {
-					p.values[i-1] = s
-				}
-			}
-			return m.replaceArgs(x.(str), p)
-		}),
-		"wordcount": def("", func(m *machine, x any, _ params) (any, error) {
-			s, err := m.str(x)
-			if err == nil {
-				err = m.spend(4 * len(s.s))
-			}
-			n, inside := int64(0), false
-			for _, r := range s.s {
-				was := inside
-				if inside = isWordChar(r); inside && !was {
-					n++
-				}
-			}
-			return n, err
-		}),
+		"upper":     textFunc(upper),
+		"title":     def("", title),
+		"trim":      stripMethod(true, true),
+		"center":    def("width?", center),
+		"format":    def("*", formatFilter),
+		"indent":    def("width? first? blank?", indent),
+		"replace":   def("old new count?", replaceFilter),
+		"wordcount": def("", wordCount),
 	}
 	addListFilters()
 	addTextFilters()
+}
+
+func lengthFilter(m *machine, x any, _ params) (any, error) {
+	n, err := m.length(x)
+	return int64(n), err
+}
+
+func defaultFilter(_ *machine, x any, p params) (any, error) {
+	if isUndefined(x) || (p.flag(1, false) && !truth(x)) {
+		return p.value(0, plain("")), nil
+	}
+	return x, nil
+}
+
+func toString(m *machine, x any, _ params) (any, error) { return m.str(x) }
+
+func safe(m *machine, x any, _ params) (any, error) {
+	s, err := m.str(x)
+	return s.as(true), err
+}
+
+func forceEscape(m *machine, x any, p params) (any, error) {
+	s, err := m.str(x)
+	if err != nil {
+		return nil, err
+	}
+	return escapeHTML(m, s.as(false), p)
+}
+
+func title(m *machine, x any, _ params) (any, error) {
+	v, err := textFunc(titleFilter).apply(m, "title", x, arguments{})
+	s, _ := v.(str)
+	return s.as(false), err
+}
+
+func center(m *machine, x any, p params) (any, error) {
+	width, err := p.number(0, 80)
+	if err != nil {
+		return nil, err
+	}
+	return strMethods["center"].apply(m, "center", x, arguments{pos: []any{width}})
+}
+
+func replaceFilter(m *machine, x any, p params) (any, error) {
+	for i, v := range []any{x, p.values[0], p.values[1]} {
+		s, err := m.str(v)
+		if err != nil {
+			return nil, err
+		}
+		if s = s.as(false); i == 0 {
+			x = s
+		} else {
+			p.values[i-1] = s
+		}
+	}
+	return m.replaceArgs(x.(str), p)
+}
+
+func wordCount(m *machine, x any, _ params) (any, error) {
+	s, err := m.str(x)
+	if err == nil {
+		err = m.spend(4 * len(s.s))
+	}
+	n, inside := int64(0), false
+	for _, r := range s.s {
+		was := inside
+		if inside = isWordChar(r); inside && !was {
+			n++
+		}
+	}
+	return n, err
 }
 
 // arithmetic on a value that is no number fails as Python's functions do.

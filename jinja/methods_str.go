@@ -34,34 +34,14 @@ func init() {
 		"rsplit": def("sep? maxsplit?", func(m *machine, x any, p params) (any, error) {
 			return m.split(x.(str), p, true)
 		}),
-		"splitlines": def("keepends?", func(m *machine, x any, p params) (any, error) {
-			s := x.(str)
-			if err := m.paySplit(s.s, countFunc(s.s, isLineBreak)+1); err != nil {
-				return nil, err
-			}
-			return newList(s.parts(splitLines(s.s, p.flag(0, false)))), nil
-		}),
+		"splitlines": def("keepends?", splitLinesMethod),
 		"partition":  partitionMethod(false),
 		"rpartition": partitionMethod(true),
 		"join":       def("iterable", joinStrings),
 
-		"startswith": affix(strings.HasPrefix),
-		"endswith":   affix(strings.HasSuffix),
-		"removeprefix": def("prefix", func(m *machine, x any, p params) (any, error) {
-			s, err := p.text(0, "")
-			if err == nil {
-				err = m.spend(len(s))
-			}
-			rest := strings.TrimPrefix(x.(str).s, s)
-			return x.(str).from(len(x.(str).s) - len(rest)), err
-		}),
-		"removesuffix": def("suffix", func(m *machine, x any, p params) (any, error) {
-			s, err := p.text(0, "")
-			if err == nil {
-				err = m.spend(len(s))
-			}
-			return x.(str).sub(0, len(strings.TrimSuffix(x.(str).s, s))), err
-		}),
+		"startswith":   affix(strings.HasPrefix),
+		"endswith":     affix(strings.HasSuffix),
+		"removeprefix": def("prefix", removePrefix), "removesuffix": def("suffix", removeSuffix),
 
 		"find":  search(strings.Index, false),
 		"rfind": search(strings.LastIndex, false),
@@ -78,18 +58,7 @@ func init() {
 		"center": pad(func(width, n int) int { return (width-n)/2 + (width-n)&width&1 }),
 		"ljust":  pad(func(width, n int) int { return 0 }),
 		"rjust":  pad(func(width, n int) int { return width - n }),
-		"zfill": def("width", func(m *machine, x any, p params) (any, error) {
-			s := x.(str)
-			sign := 0
-			if s.s != "" && (s.s[0] == '-' || s.s[0] == '+') {
-				sign = 1
-			}
-			width, err := p.number(0, 0)
-			if err != nil {
-				return nil, err
-			}
-			return m.padAfter(s, sign, width, plain("0"))
-		}),
+		"zfill":  def("width", zeroFill),
 		"format": def("*", func(m *machine, x any, p params) (any, error) {
 			return m.format(x.(str), p.rest)
 		}),
@@ -109,6 +78,45 @@ func init() {
 				allRunes(s, func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) })
 		}),
 	}
+}
+
+func splitLinesMethod(m *machine, x any, p params) (any, error) {
+	s := x.(str)
+	if err := m.paySplit(s.s, countFunc(s.s, isLineBreak)+1); err != nil {
+		return nil, err
+	}
+	return newList(s.parts(splitLines(s.s, p.flag(0, false)))), nil
+}
+
+func removePrefix(m *machine, x any, p params) (any, error) {
+	s, err := p.text(0, "")
+	if err == nil {
+		err = m.spend(len(s))
+	}
+	rest := strings.TrimPrefix(x.(str).s, s)
+	return x.(str).from(len(x.(str).s) - len(rest)), err
+}
+
+func removeSuffix(m *machine, x any, p params) (any, error) {
+	s, err := p.text(0, "")
+	if err == nil {
+		err = m.spend(len(s))
+	}
+	return x.(str).sub(0, len(strings.TrimSuffix(x.(str).s, s))), err
+}
+
+// zeroFill pads a number with zeros behind its sign.
+func zeroFill(m *machine, x any, p params) (any, error) {
+	s := x.(str)
+	sign := 0
+	if s.s != "" && (s.s[0] == '-' || s.s[0] == '+') {
+		sign = 1
+	}
+	width, err := p.number(0, 0)
+	if err != nil {
+		return nil, err
+	}
+	return m.padAfter(s, sign, width, plain("0"))
 }
 
 // textFunc makes a method or filter of a change of case.

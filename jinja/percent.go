@@ -58,6 +58,27 @@ func (m *machine) percent(text str, values any) (any, error) {
 	return w.done()
 }
 
+// flags reads a directive's flags, and tells whether one asks for zeros.
+func (f *spec) flags(text string) (zero bool, rest string) {
+	for ; text != ""; text = text[1:] {
+		switch text[0] {
+		case '-':
+			f.align = '<'
+		case '0':
+			zero = true
+		case '+', ' ':
+			if f.sign != '+' {
+				f.sign = text[0]
+			}
+		case '#':
+			f.alt = true
+		default:
+			return zero, text
+		}
+	}
+	return zero, text
+}
+
 // directive formats the one at the start of text, behind its percent sign.
 func (m *machine) directive(text string, named *Map, next func() (any, error)) (str, string, error) {
 	f := spec{fill: plain(" "), prec: -1}
@@ -86,24 +107,7 @@ func (m *machine) directive(text string, named *Map, next func() (any, error)) (
 			return v, nil
 		}
 	}
-	zero := false
-flags:
-	for ; text != ""; text = text[1:] {
-		switch text[0] {
-		case '-':
-			f.align = '<'
-		case '0':
-			zero = true
-		case '+', ' ':
-			if f.sign != '+' {
-				f.sign = text[0]
-			}
-		case '#':
-			f.alt = true
-		default:
-			break flags
-		}
-	}
+	zero, text := f.flags(text)
 	number := func() (n int64, err error) {
 		if strings.HasPrefix(text, "*") {
 			text = text[1:]
