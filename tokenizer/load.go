@@ -75,25 +75,51 @@ func readFile(path string, limit int64) ([]byte, error) {
 	if err := lfs.CheckReader(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	var r io.Reader = f
+	open := func() (io.Reader, error) { return f, nil }
+	size := st.Size()
 	if strings.HasSuffix(path, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("%s: not gzip: %w", path, err)
+		open = func() (io.Reader, error) {
+			if _, err := f.Seek(0, io.SeekStart); err != nil {
+				return nil, err
+			}
+			z, err := gzip.NewReader(f)
+			if err != nil {
+				return nil, fmt.Errorf("not gzip: %w", err)
+			}
+			return io.LimitReader(z, limit+1), nil
 		}
+		size, err = length(open) // what is too long takes no memory
+	}
+	if err == nil && size > limit {
+		err = fmt.Errorf("it is larger than %d MiB", limit>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	r, err := open()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	var b bytes.Buffer
-	if r == io.Reader(f) {
-		b.Grow(int(min(st.Size(), limit)) + bytes.MinRead)
-	}
+	b.Grow(int(size) + bytes.MinRead)
 	_, err = b.ReadFrom(io.LimitReader(r, limit+1))
 	data := b.Bytes()
-	if err == nil && int64(len(data)) > limit {
+	if err == nil && int64(len(data)) > limit { // it grew
 		err = fmt.Errorf("it is larger than %d MiB", limit>>20)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return data, nil
+}
+
+// length reads to the end.
+func length(open func() (io.Reader, error)) (int64, error) {
+	r, err := open()
+	if err != nil {
+		return 0, err
+	}
+	return io.Copy(io.Discard, r)
 }
 
 // parseTokenizer builds a tokenizer from tokenizer.json alone.

@@ -85,7 +85,7 @@ func (a *abuse) killedSaving() {
 	path := a.path("saved.json")
 	chat := func() call {
 		return call{args: []string{"chat", "--temp", "0"}, stdin: io.MultiReader(strings.NewReader("What is 2 plus 3?\n"),
-			strings.NewReader(strings.Repeat("/save "+path+"\n", 20000)))}
+			strings.NewReader(strings.Repeat("/save! "+path+"\n", 20000)))}
 	}
 	a.works(call{args: []string{"chat", "--temp", "0"}, stdin: strings.NewReader("What is 2 plus 3?\n/save " + path + "\n")})
 	for range a.some(4, 60) {
@@ -142,7 +142,7 @@ func interrupted(a *abuse) {
 				if wrong := o.sane(); wrong != "" {
 					a.fail("mil %.100q, %v: %s; %v", c.args, s, wrong, o)
 				}
-				a.leftovers("mil "+c.args[0]+", "+s.String(), dir, "m.bin", "m.imatrix")
+				a.leftovers("mil "+c.args[0]+", "+s.String(), dir, "m.bin", "m.imatrix", "m.imatrix.part")
 			}
 		}
 	}

@@ -118,7 +118,7 @@ func (a *abuse) oneSaved(n int) {
 	dir := a.path("saves")
 	must(0, os.RemoveAll(dir))
 	must(0, os.Mkdir(dir, 0o700))
-	save := strings.Repeat(fmt.Sprintf("/save %s/x.json\n/save %s/x.session\n", dir, dir), a.some(3, 20))
+	save := strings.Repeat(fmt.Sprintf("/save! %s/x.json\n/save! %s/x.session\n", dir, dir), a.some(3, 20))
 	a.together(n, func(i int) outcome {
 		return a.run(call{args: []string{"chat", "--temp", "0", "--max-tokens", "2"}, stdin: strings.NewReader(fmt.Sprintf("message %d\n%s", i, save))})
 	}, func(_ int, o outcome) {
@@ -180,7 +180,7 @@ func (a *abuse) takenAway() {
 	// Saved there once more it goes on.
 	t := a.talk("--max-tokens", "2", "--session", file)
 	t.say("one")
-	io.WriteString(t.in, "/save "+file+"\n") // all it says is written now
+	io.WriteString(t.in, "/save! "+file+"\n") // all it says is written now
 	t.say("two")
 	if o := t.close(); o.sane() != "" || o.code != 0 {
 		a.fail("a chat that saves to its own session: %v", o)
@@ -204,7 +204,7 @@ func (a *abuse) keptOver() {
 	file := a.path("kept.session")
 	t := a.talk("--session", file)
 	t.say("My name is Opal.")
-	a.fails("in use by another process", call{args: []string{"chat", "--max-tokens", "2"}, stdin: strings.NewReader("hi\n/save " + file + "\n")})
+	a.fails("in use by another process", call{args: []string{"chat", "--max-tokens", "2"}, stdin: strings.NewReader("hi\n/save! " + file + "\n")})
 	a.fails("in use by another process", call{args: []string{"convert", filepath.Join(a.data, "fixtures", "mamba2-merged"), "-o", file, "--force"}})
 	a.fails("in use by another process", call{args: []string{"logits", a.convertFixture("llama", "q8_0"), "--tokens", "1,2", "-o", file}})
 	if got := t.say("What is my name?"); got != "Your name is Opal." {
@@ -226,7 +226,7 @@ func (a *abuse) killedBeginning() {
 	file, saved := filepath.Join(dir, "b.session"), filepath.Join(dir, "c.session")
 	chat := func(saves int) call {
 		return call{args: []string{"chat", "--temp", "0", "--max-tokens", "2", "--session", file, "--prompt-cache", cache},
-			stdin: strings.NewReader("What is 2 plus 3?\n" + strings.Repeat("/save "+saved+"\n", saves))}
+			stdin: strings.NewReader("What is 2 plus 3?\n" + strings.Repeat("/save! "+saved+"\n", saves))}
 	}
 	for range 3 {
 		a.cutShort(chat(2000), 400*time.Millisecond, syscall.SIGKILL)

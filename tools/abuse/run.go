@@ -137,7 +137,9 @@ func (o outcome) sane() string {
 		return fmt.Sprintf("exit status %d", o.code)
 	}
 	lines := strings.Split(strings.TrimSuffix(o.err, "\n"), "\n")
-	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "" || strings.HasPrefix(l, "mil: warning: ") })
+	lines = slices.DeleteFunc(lines, func(l string) bool {
+		return l == "" || strings.HasPrefix(l, "mil: warning: ") || strings.HasPrefix(l, "mil: the reply was cut at ")
+	})
 	if o.code == 0 {
 		return ""
 	}

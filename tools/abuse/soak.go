@@ -119,7 +119,7 @@ func slidingSoak(a *abuse) {
 			counts[1]++
 		case what == 6 && now.said > 0:
 			saved = &length{now.said, min(now.back, reach)}
-			lines = []string{"/save %s"}
+			lines = []string{"/save! %s"}
 			counts[2]++
 		case what == 7 && saved != nil:
 			lines = []string{"/load %s"}
