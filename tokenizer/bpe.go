@@ -27,6 +27,9 @@ type scratch struct {
 	syms  []symbol
 	heap  mergeHeap
 	cache wordCache
+
+	out   []int32              // what the pre-tokenizer's words are encoded to
+	yield []func(string, bool) // what takes the text, and then each step's pieces
 }
 
 // encodeWord appends the tokens of one pre-token.

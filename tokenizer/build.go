@@ -24,10 +24,9 @@ func (d *definition) build() (*Tokenizer, error) {
 	if t.normal, err = newNormalizer(s.Normalizer, &grow); err != nil {
 		return nil, err
 	}
-	if t.pre, err = newPreTokenizer(s.PreTokenizer); err != nil {
+	if t.pre, err = newPreTokenizer(s.PreTokenizer, &grow); err != nil {
 		return nil, err
 	}
-	grow.prepend(t.pre.space)
 	if err := grow.check(); err != nil {
 		return nil, fmt.Errorf("normalizer: %w", err)
 	}
@@ -35,9 +34,6 @@ func (d *definition) build() (*Tokenizer, error) {
 		return nil, err
 	}
 	t.byteLevel = t.pre.bytes
-	if t.byteLevel != t.decoder.bytes {
-		return nil, errors.New("of pre_tokenizer and decoder only one is ByteLevel")
-	}
 	if err := d.addTokens(); err != nil {
 		return nil, err
 	}
@@ -60,10 +56,11 @@ func (d *definition) build() (*Tokenizer, error) {
 	if err := t.fillTemplate(s.PostProcessor); err != nil {
 		return nil, err
 	}
-	if _, whole := t.pre.split.(wholeSplit); whole && t.canSplitAtGaps() {
-		t.pre.split = gapSplit{spaceMark}
+	if t.pre.whole() && t.canSplitAtGaps() {
+		t.pre.steps = append(t.pre.steps, handStep{gapSplit{spaceMark}})
 	}
-	t.scratch.New = func() any { return &scratch{cache: newWordCache()} }
+	t.hand = t.pre.hand()
+	t.scratch.New = func() any { return t.newScratch() }
 	return t, nil
 }
 
@@ -154,72 +151,6 @@ func (t *Tokenizer) modelID(text string) int32 {
 		return id
 	}
 	return -1
-}
-
-// newPreTokenizer builds the pre-tokenizer tokenizer.json names.
-func newPreTokenizer(c *component) (preTokenizer, error) {
-	p := preTokenizer{split: wholeSplit{}}
-	if c == nil {
-		return p, nil
-	}
-	switch c.Type {
-	case "ByteLevel":
-		p.bytes = true
-		p.prefixSpace = isTrue(c.AddPrefixSpace)
-		if isTrue(c.UseRegex) {
-			p.split = gpt2Split{classes()}
-		}
-		return p, nil
-	case "Metaspace":
-		p.space, p.prepend = c.mark(), c.scheme()
-		switch p.prepend {
-		case "always", "first", "never":
-		default:
-			return p, fmt.Errorf("pre_tokenizer Metaspace: prepend_scheme %s is not known (known: always, first, never)", quote(p.prepend))
-		}
-		if isTrue(c.Split) {
-			p.split = markSplit{p.space}
-		}
-		return p, nil
-	case "Sequence":
-		return newSplitBytes(c.PreTokenizers)
-	}
-	return p, fmt.Errorf("pre_tokenizer %s is not known (known: ByteLevel, Metaspace, Sequence of Split and ByteLevel)", quote(c.Type))
-}
-
-// newSplitBytes builds Llama 3's sequence: Split by an expression, then ByteLevel.
-func newSplitBytes(steps []component) (preTokenizer, error) {
-	p := preTokenizer{split: wholeSplit{}}
-	if len(steps) == 1 {
-		if steps[0].Type == "Sequence" {
-			return p, errors.New("pre_tokenizer Sequence in a Sequence is not known")
-		}
-		return newPreTokenizer(&steps[0])
-	}
-	for i := range steps {
-		if want := []string{"Split", "ByteLevel"}; i >= len(want) || steps[i].Type != want[i] {
-			return p, fmt.Errorf("pre_tokenizer %s is not known at place %d of a Sequence (known: Split, then ByteLevel)", quote(steps[i].Type), i)
-		}
-	}
-	if len(steps) == 0 {
-		return p, errors.New("pre_tokenizer Sequence is empty")
-	}
-	split, level := &steps[0], &steps[1]
-	switch {
-	case split.Pattern.Regex == nil || *split.Pattern.Regex != llama3Pattern:
-		_, err := split.literal()
-		if err == nil {
-			err = errors.New("a plain string is not known")
-		}
-		return p, fmt.Errorf("pre_tokenizer Split: %w (known: the one of Llama 3)", err)
-	case split.Behavior != "Isolated" || split.Invert:
-		return p, fmt.Errorf("pre_tokenizer Split: behavior %s, invert %t is not known (known: Isolated, false)", quote(split.Behavior), split.Invert)
-	case isTrue(level.AddPrefixSpace) || isTrue(level.UseRegex):
-		return p, errors.New("pre_tokenizer ByteLevel behind Split is known only without add_prefix_space and use_regex")
-	}
-	p.bytes = true
-	p.split = llama3Split{classes()}
-	return p, nil
 }
 
 // maxAround bounds the tokens that a post-processor adds to a text; one or two are common.

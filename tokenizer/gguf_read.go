@@ -241,20 +241,15 @@ func (g *ggml) specify() (*specification, error) {
 	addBOS, addEOS := false, false
 	switch g.model {
 	case "gpt2":
-		level := object{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}
-		root["decoder"] = level
-		switch g.splitName() {
-		case "llama-bpe", "llama3", "llama-v3":
-			model["ignore_merges"], addBOS = true, g.bos >= 0
-			split := object{"type": "Split", "pattern": object{"Regex": llama3Pattern}, "behavior": "Isolated", "invert": false}
-			bare := object{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}
-			root["pre_tokenizer"] = object{"type": "Sequence", "pretokenizers": []object{split, bare}}
-		case "gpt-2":
-			root["pre_tokenizer"] = level
-		case "olmo", "mpt": // GPT-NeoX's, and what descends from it
-			root["pre_tokenizer"], root["normalizer"] = level, object{"type": "NFC"}
-		default:
-			return nil, fmt.Errorf("tokenizer.ggml.pre %s is not known (known: llama-bpe, llama3, llama-v3, gpt-2, olmo, mpt)", quote(g.pre))
+		root["decoder"] = object{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}
+		pre, err := preOf(g.splitName())
+		if err != nil {
+			return nil, err
+		}
+		root["pre_tokenizer"] = pre.preTokenizer()
+		model["ignore_merges"], addBOS = pre.ignoreMerges, pre.addBOS && g.bos >= 0
+		if pre.nfc {
+			root["normalizer"] = object{"type": "NFC"}
 		}
 	case "llama":
 		model["byte_fallback"], model["fuse_unk"] = true, true

@@ -195,7 +195,7 @@ func TestBadGGUF(t *testing.T) {
 		{"tokenizer.ggml.merges", []string{"a x"}, `needs token "x"`},
 		{"tokenizer.ggml.model", "bert", `tokenizer.ggml.model "bert" is not known`},
 		{"tokenizer.ggml.model", "llama", ""},
-		{"tokenizer.ggml.pre", "qwen2", `tokenizer.ggml.pre "qwen2" is not known`},
+		{"tokenizer.ggml.pre", "qwen9", `tokenizer.ggml.pre "qwen9" is not known`},
 		{"tokenizer.ggml.pre", uint32(1), "tokenizer.ggml.pre"},
 		{"tokenizer.ggml.eos_token_id", uint32(3), "eos_token_id is 3"},
 		{"tokenizer.ggml.eos_token_id", "2", "tokenizer.ggml.eos_token_id"},

@@ -41,7 +41,7 @@ func (t *Tokenizer) GGUF(rows int) (map[string]any, error) {
 		kv["tokenizer.ggml.model"] = "gpt2"
 	} else {
 		kv["tokenizer.ggml.scores"] = t.scores(rows)
-		kv["tokenizer.ggml.add_space_prefix"] = strings.HasPrefix(t.pre.prepare(t.normal.apply("a"), true), spaceMark)
+		kv["tokenizer.ggml.add_space_prefix"] = strings.HasPrefix(t.firstWord("a"), spaceMark)
 	}
 	for key, id := range map[string]int32{"bos": t.bos, "eos": t.eos, "unknown": t.unk} {
 		if id >= 0 {
@@ -100,15 +100,20 @@ func (t *Tokenizer) GGUF(rows int) (map[string]any, error) {
 // SortedKeys returns the keys of GGUF's metadata in the order to write them in.
 func SortedKeys(kv map[string]any) []string { return slices.Sorted(maps.Keys(kv)) }
 
-// preName is ggml's name of the way text is split into words.
-func (t *Tokenizer) preName() string {
-	switch t.pre.split.(type) {
-	case llama3Split:
-		return "llama-bpe"
-	case gpt2Split:
-		return "gpt-2"
+// firstWord is the first word that a text is split into.
+func (t *Tokenizer) firstWord(text string) string {
+	word := ""
+	yield := func(piece string, _ bool) {
+		if word == "" {
+			word = piece
+		}
 	}
-	return "default"
+	for i := len(t.pre.steps) - 1; i >= 0; i-- {
+		step, next := t.pre.steps[i], yield
+		yield = func(piece string, first bool) { step.split(piece, first, next) }
+	}
+	yield(t.normal.apply(text), true)
+	return word
 }
 
 func (t *Tokenizer) tokenType(id int32) int32 {

@@ -2,16 +2,23 @@ package tokenizer
 
 import (
 	"bufio"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/mil-run/mil/format"
 )
 
-// shared holds the Llama 3 files, whose licence keeps them out of the repository.
+// shared holds whole tokenizers: of those that are large or whose licence keeps them out
+// of the repository, testdata has none, or a part with the tokens of the goldens
+// (tools/tokenizers/prune.py).
 const shared = "../../shared/tokenizers"
 
 // family is a tokenizer under test: its file, and the folder of its goldens.
@@ -21,8 +28,16 @@ var families = []family{
 	{"mistral", "../testdata/tokenizers/mistral", "../testdata/tokenizers/mistral"},
 	{"gptneox", "../testdata/tokenizers/gptneox", "../testdata/tokenizers/gptneox"},
 	{"gptneox pairs", "../testdata/tokenizers/gptneox/tokenizer.pairs.json.gz", "../testdata/tokenizers/gptneox"},
+	{"qwen3 part", "../testdata/tokenizers/qwen3", "../testdata/tokenizers/qwen3"},
+	{"cl100k part", "../testdata/tokenizers/cl100k", "../testdata/tokenizers/cl100k"},
+	{"o200k part", "../testdata/tokenizers/o200k", "../testdata/tokenizers/o200k"},
+	{"deepseek part", "../testdata/tokenizers/deepseek", "../testdata/tokenizers/deepseek"},
 	{"llama3", shared + "/llama3", shared + "/llama3"},
 	{"llama3.1", shared + "/llama3.1", shared + "/llama3.1"},
+	{"qwen3", shared + "/qwen3", shared + "/qwen3"},
+	{"cl100k", shared + "/cl100k", shared + "/cl100k"},
+	{"o200k", shared + "/o200k", shared + "/o200k"},
+	{"deepseek", shared + "/deepseek", shared + "/deepseek"},
 }
 
 // eachFamily runs f with every family's tokenizer, as loaded from its files and again as
@@ -115,12 +130,22 @@ func writeMeta(tb testing.TB, kv map[string]any) *format.Meta {
 func readLines[T any](tb testing.TB, path string) []T {
 	tb.Helper()
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		path += ".gz"
+		f, err = os.Open(path)
+	}
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer f.Close()
+	var r io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			tb.Fatal(err)
+		}
+	}
 	var out []T
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
 		var v T

@@ -12,28 +12,44 @@ import (
 // combining grapheme joiner into the text ("stream-safe" text, 30 marks), less a margin.
 const maxMarks = 24
 
-// firstAlone is the first character of nfcAlone.
+// form is a form of normalization, as the native library knows it.
+type form struct {
+	norm  norm.Form
+	parts norm.Form // NFD or NFKD
+	// alone are characters that the native library's data, of about Unicode 9, do not
+	// have: they pass unchanged, and nothing moves over them.
+	alone []*unicode.RangeTable
+}
+
+var (
+	nfc  = form{norm.NFC, norm.NFD, []*unicode.RangeTable{nfcAlone}}
+	nfd  = form{norm.NFD, norm.NFD, []*unicode.RangeTable{nfcAlone, nfdAlone}}
+	nfkc = form{norm.NFKC, norm.NFKD, []*unicode.RangeTable{nfcAlone, nfkcAlone}}
+	nfkd = form{norm.NFKD, norm.NFKD, []*unicode.RangeTable{nfcAlone, nfdAlone, nfkcAlone}}
+)
+
+// firstAlone is the first character of the tables.
 const firstAlone = 0x7FD
 
-// nfc composes text canonically, as the native library does.
-func nfc(s string) string {
+// apply normalizes text.
+func (f form) apply(s string) string {
 	if isASCII(s) {
 		return s
 	}
 	var out []byte
 	start := 0 // of what follows the last character that stands alone
 	for i, r := range s {
-		if r < firstAlone || !unicode.Is(nfcAlone, r) {
+		if r < firstAlone || !unicode.In(r, f.alone...) {
 			continue
 		}
 		end := i + utf8.RuneLen(r)
-		out = append(append(out, compose(s[start:i])...), s[i:end]...)
+		out = append(append(out, f.compose(s[start:i])...), s[i:end]...)
 		start = end
 	}
 	if start == 0 {
-		return compose(s)
+		return f.compose(s)
 	}
-	return string(append(out, compose(s[start:])...))
+	return string(append(out, f.compose(s[start:])...))
 }
 
 func isASCII(s string) bool {
@@ -45,17 +61,17 @@ func isASCII(s string) bool {
 	return true
 }
 
-// compose composes text canonically.
-func compose(s string) string {
-	if hasMarkRun(s) {
-		return composeLong(s)
+// compose normalizes text without characters that stand alone.
+func (f form) compose(s string) string {
+	if f.hasMarkRun(s) {
+		return f.composeLong(s)
 	}
-	return norm.NFC.String(s)
+	return f.norm.String(s)
 }
 
 // hasMarkRun reports whether s has more combining marks in a row than x/text leaves alone.
 // What composes backwards without being a mark (Hangul vowels) counts there too.
-func hasMarkRun(s string) bool {
+func (f form) hasMarkRun(s string) bool {
 	run := 0
 	for i := 0; i < len(s); {
 		if s[i] < utf8.RuneSelf {
@@ -63,7 +79,7 @@ func hasMarkRun(s string) bool {
 			i++
 			continue
 		}
-		p := norm.NFC.PropertiesString(s[i:])
+		p := f.norm.PropertiesString(s[i:])
 		marks := utf8.RuneCount(p.Decomposition())
 		if p.BoundaryBefore() {
 			run = marks // a starter may end in marks when decomposed
@@ -80,7 +96,7 @@ func hasMarkRun(s string) bool {
 
 // composeLong is the algorithm of the Unicode standard (UAX 15) without a limit on the
 // number of marks: decompose, order marks by class, compose. x/text gives the data.
-func composeLong(s string) string {
+func (f form) composeLong(s string) string {
 	type char struct {
 		text string
 		ccc  uint8
@@ -92,7 +108,7 @@ func composeLong(s string) string {
 	for i := 0; i < len(s); {
 		_, size := utf8.DecodeRuneInString(s[i:])
 		// Only bytes that are no UTF-8 do not decode; they pass as they are.
-		full := norm.NFD.String(s[i : i+size])
+		full := f.parts.String(s[i : i+size])
 		for j := 0; j < len(full); {
 			_, n := utf8.DecodeRuneInString(full[j:])
 			appendChar(full[j : j+n])
@@ -127,7 +143,7 @@ func composeLong(s string) string {
 	starter, last := -1, uint8(0) // last is the class of the character before, behind the starter
 	for _, c := range chars {
 		blocked := starter >= 0 && starter < len(out)-1 && last >= c.ccc
-		if starter >= 0 && !blocked {
+		if starter >= 0 && !blocked && f.norm != f.parts {
 			if ab := join(out[starter].text, c.text); ab != "" {
 				out[starter].text = ab
 				continue

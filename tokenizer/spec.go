@@ -53,6 +53,13 @@ type component struct {
 	Start    int    `json:"start"`
 	Stop     int    `json:"stop"`
 
+	StripLeft  *bool `json:"strip_left"`
+	StripRight *bool `json:"strip_right"`
+
+	IndividualDigits bool   `json:"individual_digits"`
+	Delimiter        string `json:"delimiter"`
+	Length           *int   `json:"length"`
+
 	AddPrefixSpace *bool  `json:"add_prefix_space"`
 	UseRegex       *bool  `json:"use_regex"`
 	Replacement    string `json:"replacement"`

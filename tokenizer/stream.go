@@ -1,24 +1,48 @@
 package tokenizer
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // Stream decodes ids one by one. What its calls return, put together, is exactly what
 // Decode returns; no call returns a part of a character. Not for concurrent use.
 type Stream struct {
 	t           *Tokenizer
 	skipSpecial bool
-	pending     []byte // bytes of a character, or a run of byte tokens, not complete yet
-	tokens      int    // tokens so far
-	stripped    int
-	stripDone   bool
+	begun       bool
+	pending     []byte // of the bytes of a byte-level tokenizer: of a character not complete yet
+
+	// The decoder's stages, each with the one behind it: the last one adds to text.
+	stages []stage
+	outs   []func(string)
+	text   string
 }
 
 // Stream begins the decoding of one text.
 func (t *Tokenizer) Stream(skipSpecial bool) *Stream {
-	return &Stream{t: t, skipSpecial: skipSpecial}
+	s := &Stream{t: t, skipSpecial: skipSpecial}
+	s.begin()
+	return s
+}
+
+// begin makes new stages.
+func (s *Stream) begin() {
+	s.begun, s.pending = false, s.pending[:0]
+	n := len(s.t.decoder.stages)
+	s.stages, s.outs = make([]stage, n), make([]func(string), n)
+	for i := n - 1; i >= 0; i-- {
+		s.stages[i] = s.t.decoder.stages[i]()
+		s.outs[i] = func(text string) { s.text += text }
+		if i+1 < n {
+			next, out := s.stages[i+1], s.outs[i+1]
+			s.outs[i] = func(text string) { next.push(text, out) }
+		}
+	}
+}
+
+// take returns the text that has been completed.
+func (s *Stream) take() string {
+	text := s.text
+	s.text = ""
+	return text
 }
 
 // Push takes the next id and returns the text that is complete with it.
@@ -28,38 +52,40 @@ func (s *Stream) Push(id int32) string {
 		return ""
 	}
 	d := &t.decoder
-	first := s.tokens == 0
-	s.tokens++
-	if d.bytes {
+	switch {
+	case d.bytes && t.vocab.bytes:
 		return s.pushBytes(t.vocab.raw[id])
-	}
-	text := t.vocab.raw[id]
-	if first && d.dropMark {
-		text = strings.ReplaceAll(text, d.mark, "")
-	}
-	text = d.piece(text)
-	if d.byteFallback {
-		if b, ok := byteToken(text); ok {
-			s.pending = append(s.pending, b)
-			return ""
+	case d.bytes:
+		raw, ok := appendBytes(nil, t.vocab.text[id])
+		if !ok {
+			return s.pushBytes(t.vocab.text[id])
 		}
-		text = s.endRun() + text
+		return s.pushBytes(string(raw))
 	}
-	if !first {
+	text := t.vocab.text[id]
+	if s.begun {
 		text = d.separator + text
 	}
-	return s.strip(text)
+	s.begun = true
+	if len(s.stages) == 0 {
+		return text
+	}
+	s.stages[0].push(text, s.outs[0])
+	return s.take()
 }
 
 // Flush returns what was still held back; the stream then stands at its beginning.
 func (s *Stream) Flush() string {
-	var text string
 	if s.t.decoder.bytes {
-		text = string(appendUTF8(nil, &s.pending, true))
-	} else {
-		text = s.strip(s.endRun())
+		text := string(appendUTF8(nil, &s.pending, true))
+		s.begin()
+		return text
 	}
-	*s = Stream{t: s.t, skipSpecial: s.skipSpecial}
+	for i, stage := range s.stages {
+		stage.flush(s.outs[i])
+	}
+	text := s.take()
+	s.begin()
 	return text
 }
 
@@ -69,31 +95,6 @@ func (s *Stream) pushBytes(raw string) string {
 	}
 	s.pending = append(s.pending, raw...)
 	return string(appendUTF8(nil, &s.pending, false))
-}
-
-// endRun ends a run of byte tokens: it is taken as a whole, and if it is not UTF-8 every
-// one of its bytes becomes U+FFFD.
-func (s *Stream) endRun() string {
-	run := string(s.pending)
-	s.pending = s.pending[:0]
-	if !utf8.ValidString(run) {
-		return strings.Repeat("\uFFFD", len(run))
-	}
-	return run
-}
-
-// strip takes the decoder's character off the front of the text.
-func (s *Stream) strip(text string) string {
-	d := &s.t.decoder
-	for !s.stripDone && text != "" {
-		if s.stripped == d.stripMax || !strings.HasPrefix(text, d.strip) {
-			s.stripDone = true
-			break
-		}
-		text = text[len(d.strip):]
-		s.stripped++
-	}
-	return text
 }
 
 // appendUTF8 moves complete characters from pending to dst, all that is left when last.

@@ -1,6 +1,6 @@
 // Package tokenizer turns text into token ids and back, exactly as the Hugging Face
-// tokenizers library does for byte-level BPE (Llama 3, GPT-2, GPT-NeoX) and
-// SentencePiece-style BPE with byte fallback (Mistral).
+// tokenizers library does for tokenizers of kind BPE: byte-level ones (Llama 3, Qwen,
+// GPT-2) and SentencePiece's with byte fallback (Mistral).
 //
 // A Tokenizer comes from tokenizer.json (FromFiles) or from a GGUF file's metadata
 // (FromGGUF) and can be written into one (GGUF). It is safe for concurrent use.
@@ -29,6 +29,7 @@ type Tokenizer struct {
 	barred   idSet // what plain text never becomes
 	normal   normalizer
 	pre      preTokenizer
+	hand     splitter // in place of pre where that is its only step
 	template struct{ before, after []int32 }
 	decoder  decoder
 
@@ -107,13 +108,36 @@ func (t *Tokenizer) encodeSegment(ids []int32, text string, first, parse bool, s
 
 // encodeWords splits text into words (pre-tokens) and encodes each.
 func (t *Tokenizer) encodeWords(ids []int32, text string, first bool, s *scratch) []int32 {
-	text = t.pre.prepare(text, first)
-	for i := 0; i < len(text); {
-		end := t.pre.split.next(text, i)
-		ids = t.encodeWord(ids, text[i:end], s)
-		i = end
+	if t.hand != nil {
+		for i := 0; i < len(text); {
+			end := t.hand.next(text, i)
+			ids = t.encodeWord(ids, text[i:end], s)
+			i = end
+		}
+		return ids
 	}
+	s.out = ids
+	s.yield[0](text, first)
+	ids, s.out = s.out, nil
 	return ids
+}
+
+// newScratch makes what Encode works in. Each step's pieces go to the next, those of
+// the last are words.
+func (t *Tokenizer) newScratch() *scratch {
+	s := &scratch{cache: newWordCache()}
+	n := len(t.pre.steps)
+	s.yield = make([]func(string, bool), n+1)
+	s.yield[n] = func(word string, _ bool) {
+		if word != "" {
+			s.out = t.encodeWord(s.out, word, s)
+		}
+	}
+	for i := n - 1; i >= 0; i-- {
+		step, next := t.pre.steps[i], s.yield[i+1]
+		s.yield[i] = func(piece string, first bool) { step.split(piece, first, next) }
+	}
+	return s
 }
 
 // Size is the highest id plus one.

@@ -2,50 +2,6 @@ package tokenizer
 
 import "unicode"
 
-// newLetters are the letters of Unicode 16, which the native library's expressions go by,
-// that Unicode 15, which Go's tables go by, does not have.
-var newLetters = &unicode.RangeTable{
-	R16: []unicode.Range16{
-		{0x1c89, 0x1c8a, 1},
-		{0xa7cb, 0xa7cd, 1},
-		{0xa7da, 0xa7dc, 1},
-	},
-	R32: []unicode.Range32{
-		{0x105c0, 0x105f3, 1},
-		{0x10d4a, 0x10d65, 1},
-		{0x10d6f, 0x10d85, 1},
-		{0x10ec2, 0x10ec4, 1},
-		{0x11380, 0x11389, 1},
-		{0x1138b, 0x1138b, 1},
-		{0x1138e, 0x1138e, 1},
-		{0x11390, 0x113b5, 1},
-		{0x113b7, 0x113b7, 1},
-		{0x113d1, 0x113d1, 1},
-		{0x113d3, 0x113d3, 1},
-		{0x11bc0, 0x11be0, 1},
-		{0x13460, 0x143fa, 1},
-		{0x16100, 0x1611d, 1},
-		{0x16d40, 0x16d6c, 1},
-		{0x18cff, 0x18cff, 1},
-		{0x1e5d0, 0x1e5ed, 1},
-		{0x1e5f0, 0x1e5f0, 1},
-		{0x2ebf0, 0x2ee5d, 1},
-	},
-}
-
-// newNumbers are the numbers of Unicode 16 that Unicode 15 does not have.
-var newNumbers = &unicode.RangeTable{
-	R32: []unicode.Range32{
-		{0x10d40, 0x10d49, 1},
-		{0x116d0, 0x116e3, 1},
-		{0x11bf0, 0x11bf9, 1},
-		{0x16130, 0x16139, 1},
-		{0x16d70, 0x16d79, 1},
-		{0x1ccf0, 0x1ccf9, 1},
-		{0x1e5f1, 0x1e5fa, 1},
-	},
-}
-
 // nfcAlone are the characters that the native library's NFC, of about Unicode 9, does not
 // know: it neither composes nor reorders them, as later versions do. They are marks,
 // and composites with the characters these begin with.
@@ -116,5 +72,29 @@ var nfcAlone = &unicode.RangeTable{
 		{0x1e6e6, 0x1e6e6, 1},
 		{0x1e6ee, 0x1e6ef, 1},
 		{0x1e6f5, 0x1e6f5, 1},
+	},
+}
+
+// nfdAlone is what the native library's NFD does not take apart.
+var nfdAlone = &unicode.RangeTable{
+	R32: []unicode.Range32{
+		{0x11938, 0x11938, 1},
+	},
+}
+
+// nfkcAlone are compatibility characters that the native library does not know.
+var nfkcAlone = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{0x32ff, 0x32ff, 1},
+		{0xa7f2, 0xa7f4, 1},
+		{0xab69, 0xab69, 1},
+	},
+	R32: []unicode.Range32{
+		{0x10781, 0x10785, 1},
+		{0x10787, 0x107b0, 1},
+		{0x107b2, 0x107ba, 1},
+		{0x1e030, 0x1e06d, 1},
+		{0x1f16c, 0x1f16c, 1},
+		{0x1fbf0, 0x1fbf9, 1},
 	},
 }
