@@ -208,8 +208,13 @@ func TestLlamaAsGGML(t *testing.T) {
 			t.Errorf("%s does not hold %s", to, from)
 		}
 	}
-	// llama.cpp's converter permutes q and k: weights.reshape(heads, 2, dim/2,
-	// columns).swapaxes(1, 2), so that rotated pairs stand side by side.
+	checkRotated(t, g, in)
+}
+
+// checkRotated compares what rotation needs with llama.cpp's converter. It permutes
+// q and k, weights.reshape(heads, 2, dim/2, columns).swapaxes(1, 2), so that rotated
+// pairs stand side by side.
+func checkRotated(t *testing.T, g *gguf, in map[string]*stored) {
 	for to, from := range map[string]string{"blk.2.attn_q.weight": "model.layers.2.self_attn.q_proj.weight", "blk.2.attn_k.weight": "model.layers.2.self_attn.k_proj.weight"} {
 		w := bf16s(t, in, from)
 		var permuted []float32

@@ -84,7 +84,6 @@ func TestHostPath(t *testing.T) {
 		{what: "synchronize, idle", run: within(nothing)},
 		{what: "do, of nothing", run: whole(func() error { return b.do(nothing) })},
 	}
-
 	for n := range warm + runs {
 		for _, p := range parts {
 			submitted, ended, err := p.run()
@@ -97,16 +96,18 @@ func TestHostPath(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	us := func(d time.Duration) string {
-		if d == 0 {
-			return fmt.Sprintf("%10s", "")
-		}
-		return fmt.Sprintf("%10.1f", float64(d.Nanoseconds())/1e3)
-	}
 	for _, p := range parts {
 		slices.Sort(p.submitted)
 		slices.Sort(p.ended)
 		fmt.Fprintf(&out, "\n%s%s%s  %s", us(p.submitted[runs/2]), us(p.ended[runs/2]), us(p.cadence), p.what)
 	}
 	t.Logf("us, medians of %d in turn; %d launches\n submitted     ended   cadence%s", runs, len(e.replay.launches), out.String())
+}
+
+// us is a column of microseconds, empty where none were measured.
+func us(d time.Duration) string {
+	if d == 0 {
+		return fmt.Sprintf("%10s", "")
+	}
+	return fmt.Sprintf("%10.1f", float64(d.Nanoseconds())/1e3)
 }

@@ -3,6 +3,7 @@ package cuda
 import (
 	"cmp"
 	flags "flag"
+	"maps"
 	"os"
 	"slices"
 	"testing"
@@ -114,13 +115,23 @@ func TestProfile(t *testing.T) {
 	e.b.d = serial{e.b.d}
 	t.Logf("with launches one after the other: pass %v", pass(1))
 	launches := planned(t, e, n)
-	type cost struct {
-		name  string
-		count int
-		each  time.Duration
+	list, sum := apart(t, e, launches)
+	t.Logf("%d tokens at depth %d: pass %v, with a row of logits %v; %d launches, alone %v", n, *profileDepth, silent, whole, len(launches), sum)
+	for _, c := range list {
+		t.Logf("%5.1f%% %4d x %8v = %8v  %s", 100*float64(c.count)*float64(c.each)/float64(sum), c.count, c.each, time.Duration(c.count)*c.each, c.name)
 	}
+}
+
+// cost is the time that launches of one kind take.
+type cost struct {
+	name  string
+	count int
+	each  time.Duration
+}
+
+// apart times each kind of launch alone: the costliest first, and their sum.
+func apart(t *testing.T, e *exec, launches []launch) (list []*cost, sum time.Duration) {
 	costs := map[string]*cost{}
-	var sum time.Duration
 	for i := range launches {
 		l := &launches[i]
 		name := l.String()
@@ -132,15 +143,9 @@ func TestProfile(t *testing.T) {
 		c.count++
 		sum += c.each
 	}
-	list := make([]*cost, 0, len(costs))
-	for _, c := range costs {
-		list = append(list, c)
-	}
+	list = slices.Collect(maps.Values(costs))
 	slices.SortFunc(list, func(a, b *cost) int { return cmp.Compare(time.Duration(b.count)*b.each, time.Duration(a.count)*a.each) })
-	t.Logf("%d tokens at depth %d: pass %v, with a row of logits %v; %d launches, alone %v", n, *profileDepth, silent, whole, len(launches), sum)
-	for _, c := range list {
-		t.Logf("%5.1f%% %4d x %8v = %8v  %s", 100*float64(c.count)*float64(c.each)/float64(sum), c.count, c.each, time.Duration(c.count)*c.each, c.name)
-	}
+	return list, sum
 }
 
 // decoding is the exec of a session of the profiled model that makes tokens.

@@ -46,7 +46,7 @@ func TestMistakesAreSeen(t *testing.T) {
 		"dispatch before the pipeline": {drop("setComputePipelineState:"), "dispatch without a pipeline"},
 		"commit before the end":        {drop("endEncoding"), "commit before endEncoding"},
 		"an encoder never ended":       {drop("endEncoding"), "an encoder went without endEncoding"},
-		"wait without commit":          {drop("commit"), "waits for what was not committed"},
+		"wait without commit":          {drop("commit"), "waits for commands that were not committed"},
 		"commit twice":                 {instead("waitUntilCompleted", "commit"), "committed twice"},
 		"status too early":             {drop("waitUntilCompleted"), "status before completion"},
 		"use after the end":            {instead("setBytes:length:atIndex:", "endEncoding"), "after endEncoding"},

@@ -14,7 +14,7 @@ type encoding struct {
 	used      []*object           // buffers the command buffer reads when it runs
 }
 
-// gone checks what may not go yet.
+// gone checks that an object may go already.
 func (e *encoding) gone(r *recorder, o *object) {
 	if o.class == "MTLComputeCommandEncoder" && !e.ended {
 		r.complain("an encoder went without endEncoding")
@@ -67,6 +67,46 @@ func (r *recorder) metal(o *object, m message) (answer uintptr, ok bool) {
 		at, _ := made("MTLComputeCommandEncoder", false, object{metal: encoding{commands: o, bound: map[uintptr]*object{}}})
 		e.encoder = r.objects[id(at)]
 		return at, true
+	case "commit":
+		switch {
+		case e.encoder != nil:
+			r.complain("commit before endEncoding")
+		case e.committed:
+			r.complain("committed twice")
+		}
+		e.committed = true
+	case "waitUntilCompleted":
+		r.completed(e)
+	case "status":
+		if !e.completed {
+			r.complain("status before completion")
+		}
+		return r.status, true
+	case "error":
+		return made("NSError", false, object{text: "GPU Hang"})
+	default:
+		return 0, r.encode(e, m)
+	}
+	return 0, true
+}
+
+// completed makes a command buffer's work done.
+func (r *recorder) completed(e *encoding) {
+	if !e.committed {
+		r.complain("waits for commands that were not committed")
+	}
+	for _, b := range e.used {
+		if b.retains <= 0 {
+			r.complain("a buffer went before the commands that use it were done")
+		}
+	}
+	e.completed = true
+}
+
+// encode takes an encoder's messages, which answer nothing.
+func (r *recorder) encode(e *encoding, m message) (ok bool) {
+	word := func(i int) uintptr { return m.args[i].word }
+	switch m.name {
 	case "setComputePipelineState:":
 		e.pipeline = r.objects[id(word(0))]
 	case "setBuffer:offset:atIndex:":
@@ -76,7 +116,7 @@ func (r *recorder) metal(o *object, m message) (answer uintptr, ok bool) {
 		b := e.bound[word(1)]
 		if b == nil {
 			r.complain("an offset at index %d, where no buffer is bound", word(1))
-			return 0, true
+			return true
 		}
 		r.bind(e, b, word(0), word(1))
 	case "setBytes:length:atIndex:":
@@ -88,35 +128,10 @@ func (r *recorder) metal(o *object, m message) (answer uintptr, ok bool) {
 		r.dispatched(e, m.args[0].size, m.args[1].size)
 	case "endEncoding":
 		e.ended, e.commands.metal.encoder = true, nil
-	case "commit":
-		switch {
-		case e.encoder != nil:
-			r.complain("commit before endEncoding")
-		case e.committed:
-			r.complain("committed twice")
-		}
-		e.committed = true
-	case "waitUntilCompleted":
-		if !e.committed {
-			r.complain("waits for what was not committed")
-		}
-		for _, b := range e.used {
-			if b.retains <= 0 {
-				r.complain("a buffer went before the commands that use it were done")
-			}
-		}
-		e.completed = true
-	case "status":
-		if !e.completed {
-			r.complain("status before completion")
-		}
-		return r.status, true
-	case "error":
-		return made("NSError", false, object{text: "GPU Hang"})
 	default:
-		return 0, false
+		return false
 	}
-	return 0, true
+	return true
 }
 
 func (r *recorder) bind(e *encoding, b *object, off, index uintptr) {

@@ -170,7 +170,7 @@ func TestSlideDependsOnTheTimeline(t *testing.T) {
 			}
 			r := rand.New(rand.NewPCG(uint64(i), 7))
 			var marks []*model.Snapshot
-			back, lost := 0, 0
+			back := 0
 			for range 180 {
 				base := slices.Clone(s.Tokens())
 				k := 1 + r.IntN(backend.MaxVerify)
@@ -184,16 +184,7 @@ func TestSlideDependsOnTheTimeline(t *testing.T) {
 					t.Fatal(err)
 				}
 				rows = slices.Clone(rows)
-				keep := r.IntN(k + 1)
-				err = s.Commit(keep)
-				if over := k > left && keep < left; over != (err != nil) {
-					t.Fatalf("%d of %d tokens kept, %d before a slide: %v", keep, k, left, err)
-				} else if over { // what is fed before a slide stays
-					keep = left
-					if err := s.Commit(keep); err != nil {
-						t.Fatal(err)
-					}
-				}
+				keep := keepSome(t, s, r.IntN(k+1), k, left)
 				timeline := append(base, ids[:keep]...)
 				if !slices.Equal(s.Tokens(), timeline) {
 					t.Fatal("another timeline")
@@ -214,27 +205,48 @@ func TestSlideDependsOnTheTimeline(t *testing.T) {
 					}
 					marks = append(marks, m)
 				case 5:
-					for n := 1 + r.IntN(6); n > 0 && len(marks) > 0; n-- {
-						m := marks[len(marks)-1]
-						marks = marks[:len(marks)-1]
-						before := s.Dropped()
-						switch err := s.Restore(m); {
-						case errors.Is(err, model.ErrSnapshot) && before > m.Dropped():
-							lost++
-						case err != nil || s.Dropped() != m.Dropped() || len(s.Tokens()) != m.Len():
-							t.Fatal("back:", err)
-						case before > m.Dropped():
-							back++
-						}
-					}
+					n := min(1+r.IntN(6), len(marks))
+					back += goBack(t, s, marks[len(marks)-n:])
+					marks = marks[:len(marks)-n]
 				}
 			}
-			t.Log(back, "slides taken back,", lost, "no longer kept,", s.Dropped(), "dropped")
+			t.Log(back, "slides taken back,", s.Dropped(), "dropped")
 			if back == 0 || s.Dropped() == 0 {
 				t.Error("no slide was taken back")
 			}
 		})
 	}
+}
+
+// goBack goes back to each of the marks, the last one first, and counts those that
+// took a slide back. Marks that the session no longer keeps are passed by.
+func goBack(t *testing.T, s *model.Session, marks []*model.Snapshot) (back int) {
+	for _, m := range slices.Backward(marks) {
+		before := s.Dropped()
+		switch err := s.Restore(m); {
+		case errors.Is(err, model.ErrSnapshot) && before > m.Dropped():
+		case err != nil || s.Dropped() != m.Dropped() || len(s.Tokens()) != m.Len():
+			t.Fatal("back:", err)
+		case before > m.Dropped():
+			back++
+		}
+	}
+	return back
+}
+
+// keepSome keeps some of a feed's k tokens, of which left lie before a slide: those
+// stay.
+func keepSome(t *testing.T, s *model.Session, keep, k, left int) int {
+	err := s.Commit(keep)
+	if over := k > left && keep < left; over != (err != nil) {
+		t.Fatalf("%d of %d tokens kept, %d before a slide: %v", keep, k, left, err)
+	} else if over {
+		keep = left
+		if err := s.Commit(keep); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return keep
 }
 
 // Where a context is longer than a backend's blocks every unit of its caches moves

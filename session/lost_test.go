@@ -75,23 +75,7 @@ func TestGoingBackBehindSlides(t *testing.T) {
 					if p.Snap.Dropped() < s.Dropped() {
 						back++
 					}
-					ids := random(r, 16)
-					var want []float32
-					for j, g := range []struct {
-						s *model.Session
-						p *model.Snapshot
-					}{{s, p.Snap}, {again, found.Points[n].Snap}, {other, foundSaved.Points[n].Snap}} {
-						if err := g.s.Restore(g.p); err != nil {
-							t.Fatalf("turn %d, session %d, to %d tokens: %v", i, j, g.p.Len(), err)
-						}
-						got := feed(t, g.s, ids)
-						if want == nil {
-							want = got
-						}
-						if g.s.Dropped() != s.Dropped() || !slices.Equal(got, want) {
-							t.Fatalf("turn %d, session %d: other logits after going back to %d tokens", i, j, g.p.Len())
-						}
-					}
+					sameBehind(t, i, random(r, 16), []kept{{s, p.Snap}, {again, found.Points[n].Snap}, {other, foundSaved.Points[n].Snap}})
 					points = append(slices.Clone(points[:len(points)-4]), found.Points[:n+1]...)
 					s = again
 				}
@@ -105,6 +89,30 @@ func TestGoingBackBehindSlides(t *testing.T) {
 				t.Errorf("only %d times back behind a slide", back)
 			}
 		})
+	}
+}
+
+// kept is a session and a point that it goes back to.
+type kept struct {
+	s *model.Session
+	p *model.Snapshot
+}
+
+// sameBehind goes back in all sessions and feeds ids: all give the logits of the
+// first.
+func sameBehind(t *testing.T, turn int, ids []int32, all []kept) {
+	var want []float32
+	for j, g := range all {
+		if err := g.s.Restore(g.p); err != nil {
+			t.Fatalf("turn %d, session %d, to %d tokens: %v", turn, j, g.p.Len(), err)
+		}
+		got := feed(t, g.s, ids)
+		if want == nil {
+			want = got
+		}
+		if g.s.Dropped() != all[0].s.Dropped() || !slices.Equal(got, want) {
+			t.Fatalf("turn %d, session %d: other logits after going back to %d tokens", turn, j, g.p.Len())
+		}
 	}
 }
 

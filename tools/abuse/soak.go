@@ -80,6 +80,50 @@ var drafts = [][]string{
 	{"--draft", "demo", "--draft-k", "4"}, {"--draft", "demo"}, {"--draft", "lookup"}, {"--draft", "demo", "--draft-k", "15"}, {"--draft", "auto"}, {},
 }
 
+// reach is how many turns a file brings back: further back a chat taken up reads
+// anew what one sitting still has, and long passes round otherwise.
+const reach = 4
+
+// soak chooses the lines that are said.
+type soak struct {
+	now   length
+	saved *length
+	// Counts of replies, and of the other commands.
+	replies, undone, anew, saves, loads, restarts int
+}
+
+// length is the number of a chat's turns, and of those that can be taken back.
+type length struct{ said, back int }
+
+// next are the lines to say next.
+func (s *soak) next(a *abuse) (lines []string) {
+	switch what := a.rand.IntN(24); {
+	case what < 3 && s.now.back > 0:
+		for range 1 + a.rand.IntN(min(s.now.back, 3)) {
+			lines = append(lines, "/undo")
+			s.now = length{s.now.said - 1, s.now.back - 1}
+		}
+		s.undone++
+	case what < 6 && s.now.back > 0:
+		lines = []string{"/regen"}
+		s.replies++
+		s.anew++
+	case what == 6 && s.now.said > 0:
+		s.saved = &length{s.now.said, min(s.now.back, reach)}
+		lines = []string{"/save! %s"}
+		s.saves++
+	case what == 7 && s.saved != nil:
+		lines = []string{"/load %s"}
+		s.now = *s.saved
+		s.loads++
+	default:
+		lines = []string{sayings[a.rand.IntN(len(sayings))]}
+		s.now = length{s.now.said + 1, s.now.back + 1}
+		s.replies++
+	}
+	return lines
+}
+
 // slidingSoak has one chat go on in a context that slides, with drafts, and
 // beside it another without: both take back, make anew, save and load alike, and
 // the first is also left and taken up from its file. Each says what the other says.
@@ -95,42 +139,11 @@ func slidingSoak(a *abuse) {
 		leave = a.some(5, 20) + a.rand.IntN(a.some(5, 60))
 	}
 	begin()
-	// A file brings back the ends of four turns: further back a chat taken up reads
-	// anew what one sitting still has, and long passes round otherwise.
-	const reach = 4
-	type length struct{ said, back int } // turns in a chat, and how many of them can be taken back
-	var now length
-	var saved *length
-	var trail []string     // what was done last
+	var s soak
+	var trail []string     // the last lines
 	var memory, open []int // of the chat in its stretches
-	var counts [5]int
-	for replies := 0; replies < turns; {
-		var lines []string
-		switch what := a.rand.IntN(24); {
-		case what < 3 && now.back > 0:
-			for range 1 + a.rand.IntN(min(now.back, 3)) {
-				lines = append(lines, "/undo")
-				now = length{now.said - 1, now.back - 1}
-			}
-			counts[0]++
-		case what < 6 && now.back > 0:
-			lines = []string{"/regen"}
-			replies++
-			counts[1]++
-		case what == 6 && now.said > 0:
-			saved = &length{now.said, min(now.back, reach)}
-			lines = []string{"/save! %s"}
-			counts[2]++
-		case what == 7 && saved != nil:
-			lines = []string{"/load %s"}
-			now = *saved
-			counts[3]++
-		default:
-			lines = []string{sayings[a.rand.IntN(len(sayings))]}
-			now = length{now.said + 1, now.back + 1}
-			replies++
-		}
-		for _, line := range lines {
+	for s.replies < turns {
+		for _, line := range s.next(a) {
 			a.count++
 			trail = append(trail[max(0, len(trail)-30):], line)
 			var got [2]string
@@ -141,12 +154,12 @@ func slidingSoak(a *abuse) {
 				}
 				var err error
 				if got[i], err = p.do(l); err != nil {
-					a.fail("reply %d of %d, %q: %v; %.300q", replies, turns, line, err, p.errs.String())
+					a.fail("reply %d of %d, %q: %v; %.300q", s.replies, turns, line, err, p.errs.String())
 					return
 				}
 			}
 			if got[0] != got[1] {
-				a.fail("reply %d of %d, start %d with %q, %q: it says %q, without a draft and in one sitting %q; before it %q", replies, turns, starts, drafts[(starts-1)%len(drafts)], line, got[1], got[0], trail)
+				a.fail("reply %d of %d, start %d with %q, %q: it says %q, without a draft and in one sitting %q; before it %q", s.replies, turns, starts, drafts[(starts-1)%len(drafts)], line, got[1], got[0], trail)
 				return
 			}
 		}
@@ -158,8 +171,8 @@ func slidingSoak(a *abuse) {
 			}
 			begin()
 			trail = append(trail, "left and taken up")
-			now.back = min(now.back, reach)
-			counts[4]++
+			s.now.back = min(s.now.back, reach)
+			s.restarts++
 		}
 	}
 	m, d := plain.held()
@@ -175,5 +188,5 @@ func slidingSoak(a *abuse) {
 		a.fail("descriptors: %v", open)
 	}
 	fmt.Printf("  %d replies, %d left: %d times back, %d replies anew, %d saved, %d loaded, %d restarts; %d to %d MiB, %d descriptors; in one sitting %d MiB, %d descriptors\n",
-		turns, now.said, counts[0], counts[1], counts[2], counts[3], counts[4], slices.Min(memory)>>10, slices.Max(memory)>>10, slices.Max(open), m>>10, d)
+		turns, s.now.said, s.undone, s.anew, s.saves, s.loads, s.restarts, slices.Min(memory)>>10, slices.Max(memory)>>10, slices.Max(open), m>>10, d)
 }
