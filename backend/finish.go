@@ -13,11 +13,12 @@ type Finish struct{ Parts []Part }
 //	X *= Scale
 type Part struct {
 	X     Slice
-	Bias  *Tensor // [1][X.N], F32
+	Bias  *Tensor // [1][X.N], F32; not added where F is Floor
 	Norm  *HeadNorm
 	F     Activation
 	Up    Slice   // as wide as X, or of no channels
 	Scale float32 // 0: 1
+	Least float32 // of X + Bias, where F is Floor
 }
 
 // HeadNorm is RMSNorm over each Dim channels.
@@ -35,6 +36,7 @@ const (
 	Identity Activation = iota
 	SiLU                // x / (1 + exp(-x))
 	ReLU2               // max(x, 0)²
+	Floor               // max(x, Least - Bias): what adds Bias to it has Least or more
 )
 
 // Factor is Scale as a number to multiply with.
@@ -80,6 +82,7 @@ func (n *Finish) States() []*State { return nil }
 func (r *Recorder) Finish(parts ...Part) {
 	for _, p := range parts {
 		must(p.Bias == nil || p.Bias.Cols == p.X.N, "a bias does not fit its channels")
+		must(p.F != Floor || p.Bias != nil && p.Norm == nil, "a floor has a bias and no norm")
 		must(p.Up.N == 0 || p.Up.N == p.X.N, "%d channels and %d to multiply them with", p.X.N, p.Up.N)
 		if n := p.Norm; n != nil {
 			must(n.Dim > 0 && p.X.N%n.Dim == 0 && (n.Weight == nil || n.Weight.Cols == n.Dim), "norm of %d channels in %d", n.Dim, p.X.N)

@@ -138,7 +138,7 @@ func TestPullGGUF(t *testing.T) {
 func TestPullRefused(t *testing.T) {
 	s, models := hubServer(t)
 	for family, want := range map[string]string{
-		"qwen3": `unknown architecture "qwen3" (Qwen3`, "granite-h": `unknown architecture "granitemoehybrid" (Granite`, "llama-bias": "attention_bias is true",
+		"qwen3-next": `unknown architecture "qwen3_next" (Qwen3`, "granite-h-moe": `unknown architecture "granitemoehybrid" (Granite`, "qwen3.5": `unknown architecture "qwen3_5`,
 	} {
 		config, err := os.ReadFile(testutil.Data("families", family, "config.json"))
 		if err != nil {

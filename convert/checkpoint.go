@@ -12,7 +12,7 @@ import (
 )
 
 // layouts are tried in order. Each says whether the checkpoint is its own.
-var layouts = []func(*input) (*plan, bool, error){mambaLayout, hybridLayout, llamaLayout}
+var layouts = []func(*input) (*plan, bool, error){graniteLayout, falconLayout, nemotronLayout, aprielLayout, mambaLayout, hybridLayout, llamaLayout}
 
 // input is an opened checkpoint folder.
 type input struct {
@@ -59,6 +59,9 @@ func planCheckpoint(dir string, ck *source.Checkpoint, o Options) (*plan, error)
 	}
 	var err error
 	if in.hasMamba, err = optional(dir, "mamba_config.json", in.mamba); err != nil {
+		return nil, err
+	}
+	if err := in.qwerky(); err != nil {
 		return nil, err
 	}
 	if err := unwrap(ck); err != nil {
@@ -128,6 +131,9 @@ func CheckConfig(dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := in.qwerky(); err != nil {
+		return err
+	}
 	if err := in.checkWeights(); err != nil {
 		return inFolder(dir, err)
 	}
@@ -140,9 +146,23 @@ func CheckConfig(dir string) error {
 // checkConfig checks the layouts' demands on the configs, without the tensors.
 func (in *input) checkConfig() error {
 	c := in.config
-	kind := strings.ToLower(c.kind())
-	if !in.hasMamba && (strings.HasPrefix(kind, "mamba") || kind == "" && c.DModel > 0) {
-		if err := in.checkType("mamba", "mamba2"); err != nil {
+	kind := strings.ToLower(c.model())
+	check := map[string]func() ([]string, error){
+		"granitemoehybrid": c.checkGranite, "bamba": c.checkGranite, "falcon_h1": c.checkFalcon, "nemotron_h": c.checkNemotron,
+		"apriel_hybrid_ssm": c.checkApriel, "apriel_ssm_hybrid": c.checkApriel,
+	}[kind]
+	if check != nil {
+		_, err := check()
+		if err == nil && kind != "nemotron_h" {
+			_, err = c.readRope()
+		}
+		return err
+	}
+	if kind == qwerky && !in.hasMamba {
+		return errNoMambaConfig
+	}
+	if !in.hasMamba && (kind == "falcon_mamba" || strings.HasPrefix(kind, "mamba") || kind == "" && c.DModel > 0) {
+		if err := in.checkType("mamba", "mamba2", "falcon_mamba"); err != nil {
 			return err
 		}
 		s := &pure{second: strings.HasPrefix(kind, "mamba2") || c.SSM.Layer == "Mamba2"}
@@ -155,7 +175,11 @@ func (in *input) checkConfig() error {
 		}
 		return s.check()
 	}
-	if err := in.checkType("llama", "mistral"); err != nil {
+	types := llamaTypes
+	if in.hasMamba {
+		types = hybridTypes
+	}
+	if err := in.checkType(types...); err != nil {
 		return err
 	}
 	var err error

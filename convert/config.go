@@ -25,6 +25,8 @@ type config struct {
 	Multiplier    *float64        `json:"attention_multiplier"`
 	QueryScalar   *float64        `json:"query_pre_attn_scalar"`
 	MaxPositions  int             `json:"max_position_embeddings"`
+	AttentionBias bool            `json:"attention_bias"`
+	MLPBias       bool            `json:"mlp_bias"`
 	EOS           json.RawMessage `json:"eos_token_id"`
 	License       string          `json:"license"`
 
@@ -45,7 +47,54 @@ type config struct {
 	Groups     int             `json:"n_groups"`
 	TieWords   *bool           `json:"tie_word_embeddings"`
 
+	// Apriel-H1.
+	Layout []string `json:"hybrid_block_layout"`
+
+	mamba2Config
+
 	members members // all of config.json
+	places  []int   // the checkpoint's number of each layer; nil: the same
+}
+
+// mamba2Config is a transformers model of which some layers have Mamba-2 mixers.
+type mamba2Config struct {
+	MambaConv     int             `json:"mamba_d_conv"`
+	MambaHead     json.RawMessage `json:"mamba_d_head"` // a number, or "auto"
+	MambaInner    int             `json:"mamba_d_ssm"`
+	MambaState    int             `json:"mamba_d_state"`
+	MambaExpand   *float64        `json:"mamba_expand"`
+	MambaGroups   int             `json:"mamba_n_groups"`
+	MambaHeads    int             `json:"mamba_n_heads"`
+	MambaNorm     bool            `json:"mamba_rms_norm"`
+	NormFirst     *bool           `json:"mamba_norm_before_gate"`
+	AttnIndices   []int           `json:"attn_layer_indices"`
+	LayerTypes    []string        `json:"layer_types"`
+	PositionKind  string          `json:"position_embedding_type"`
+	Rotary        *float64        `json:"partial_rotary_factor"`
+	SharedInner   int             `json:"shared_intermediate_size"`
+	EmbeddingMul  *float64        `json:"embedding_multiplier"`
+	ResidualMul   *float64        `json:"residual_multiplier"`
+	LogitsScaling *float64        `json:"logits_scaling"`
+	LMHeadMul     *float64        `json:"lm_head_multiplier"`
+	KeyMul        *float64        `json:"key_multiplier"`
+	AttnInMul     *float64        `json:"attention_in_multiplier"`
+	AttnOutMul    *float64        `json:"attention_out_multiplier"`
+	SSMInMul      *float64        `json:"ssm_in_multiplier"`
+	SSMOutMul     *float64        `json:"ssm_out_multiplier"`
+	SSMMuls       []float64       `json:"ssm_multipliers"`
+	MLPMuls       []float64       `json:"mlp_multipliers"`
+
+	// Nemotron-H.
+	Blocks       []string `json:"layers_block_type"`
+	Pattern      string   `json:"hybrid_override_pattern"`
+	AttnHeadDim  int      `json:"attention_head_dim"`
+	SSMState     int      `json:"ssm_state_size"`
+	MambaNumHead int      `json:"mamba_num_heads"`
+	MambaHeadDim int      `json:"mamba_head_dim"`
+	MinStep      *float64 `json:"time_step_min"`
+
+	// Falcon-Mamba.
+	MixerEps *float64 `json:"mixer_rms_eps"`
 }
 
 // ssm is ssm_cfg, of mamba_config.json or of a pure Mamba's config.json.
@@ -58,6 +107,8 @@ type ssm struct {
 	HeadDim          int             `json:"headdim"`
 	Groups           int             `json:"ngroups"`
 	RepeatBeforeConv *bool           `json:"repeat_kv_before_conv"`
+	DInner           int             `json:"d_inner"` // these two in Apriel-H1
+	DXB              int             `json:"d_xb"`
 
 	members members // all of it
 }
@@ -66,6 +117,7 @@ type ssm struct {
 type mambaConfig struct {
 	DModel     int      `json:"d_model"`
 	SSM        ssm      `json:"ssm_cfg"`
+	Qwerky     *ssm     `json:"ssm_config"` // the same, by Qwerky's name
 	Eps        *float64 `json:"rms_norm_eps"`
 	DInner     int      `json:"d_inner"`
 	DXB        int      `json:"d_xb"`

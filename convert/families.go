@@ -14,29 +14,27 @@ import (
 var ErrArchitecture = errors.New("unknown architecture")
 
 // known lists the models that the layouts recognise, for messages.
-const known = "known: llama, mistral, hybrids of them with mamba or mamba2 layers (mamba_config.json), mamba, mamba2"
+const known = "known: llama, mistral, qwen2, qwen3, hybrids of llama and mistral with mamba or mamba2 layers (mamba_config.json), apriel_hybrid_ssm, granitemoehybrid, bamba, falcon_h1, nemotron_h, mamba, mamba2, falcon_mamba"
 
 // families describe models that mil does not run, by the beginning of their
 // model_type. The longest that fits counts.
 var families = []struct{ model, what string }{
-	{"apriel", "Apriel-H1: Mistral layers and Mamba layers in one list, hybrid_block_layout"},
-	{"bamba", "Bamba: Mamba-2 and attention layers that rotate half of each head"},
 	{"bert", "BERT: it reads text and writes none"},
 	{"bloom", "BLOOM: attention with ALiBi"},
 	{"cohere", "Command R: parallel blocks and scaled logits"},
 	{"deepseek", "DeepSeek: latent attention and a mixture of experts"},
 	{"dbrx", "DBRX: a mixture of experts"},
 	{"falcon", "Falcon: parallel blocks"},
-	{"falcon_h1", "Falcon-H1: Mamba-2 and attention side by side in each layer, with multipliers"},
-	{"falcon_mamba", "Falcon-Mamba: Mamba with norms of dt, B and C"},
 	{"gemma", "Gemma: scaled embeddings, norms with an offset, GELU"},
 	{"glm", "GLM: biases and partial rotation"},
+	{"qwen2_moe", "Qwen2-MoE: a mixture of experts"},
+	{"qwen2_vl", "Qwen2-VL: it sees images"},
+	{"qwen3_moe", "Qwen3-MoE: a mixture of experts"},
 	{"gpt2", "GPT-2: learned positions and biases"},
 	{"gpt_neox", "GPT-NeoX: parallel blocks and biases"},
 	{"gpt_oss", "gpt-oss: a mixture of experts with attention sinks"},
 	{"gptj", "GPT-J: parallel blocks"},
 	{"granite", "Granite: embedding, attention, residual and logits multipliers"},
-	{"granitemoehybrid", "Granite 4.0-H: Mamba-2 and attention layers with multipliers"},
 	{"internlm", "InternLM: merged q, k and v"},
 	{"jamba", "Jamba: Mamba and attention layers with norms of dt, B and C, and experts"},
 	{"jetnemotron", "Jet-Nemotron: gated delta nets"},
@@ -45,7 +43,6 @@ var families = []struct{ model, what string }{
 	{"llama4", "Llama 4: a mixture of experts, layers without rotation"},
 	{"llamba", "Llamba: discrete Mamba-2"},
 	{"llava", "LLaVA: it sees images"},
-	{"mambainllama", "MambaInLlama as Qwerky writes it, with ssm_config in the place of ssm_cfg"},
 	{"minicpm", "MiniCPM: scaled embeddings and residuals"},
 	{"minimax", "MiniMax: linear attention and a mixture of experts"},
 	{"ministral", "Ministral: windows that differ between layers"},
@@ -53,14 +50,11 @@ var families = []struct{ model, what string }{
 	{"mixtral", "Mixtral: a mixture of experts"},
 	{"mllama", "Llama 3.2 Vision: it sees images"},
 	{"mpt", "MPT: attention with ALiBi"},
-	{"nemotron_h", "Nemotron-H: layers of Mamba-2, attention or feed-forward alone, with squared ReLU"},
 	{"nemotron", "Nemotron: LayerNorm and squared ReLU"},
 	{"olmo", "OLMo: norms in other places"},
 	{"opt", "OPT: learned positions and biases"},
 	{"phi", "Phi: merged or biased projections and partial rotation"},
 	{"plamo", "PLaMo: Mamba-2 and attention with norms in other places"},
-	{"qwen2", "Qwen2: q, k and v with biases"},
-	{"qwen3", "Qwen3: norms of queries and keys"},
 	{"qwen3_5", "Qwen3.5: gated delta nets and gated attention"},
 	{"qwen3_next", "Qwen3-Next: gated delta nets and a mixture of experts"},
 	{"recurrent_gemma", "RecurrentGemma: linear recurrent units"},
@@ -96,13 +90,29 @@ func (c *config) kind() string {
 // classes are the classes of models that a config without model_type may name.
 var classes = []string{"", "LlamaForCausalLM", "MistralForCausalLM", "MambaForCausalLM", "Mamba2ForCausalLM", "MambaLMHeadModel", "MistralMambaForCausalLM", "LlamaMambaForCausalLM"}
 
+// typeOf is the model_type of classes whose layouts go by it.
+var typeOf = map[string]string{
+	"Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3", "GraniteMoeHybridForCausalLM": "granitemoehybrid", "BambaForCausalLM": "bamba",
+	"FalconH1ForCausalLM": "falcon_h1", "FalconMambaForCausalLM": "falcon_mamba", "NemotronHForCausalLM": "nemotron_h",
+	"AprielHybridSSMForCausalLM": "apriel_hybrid_ssm",
+}
+
+// model is the model_type, which may follow from the class.
+func (c *config) model() string {
+	if t := typeOf[c.kind()]; t != "" {
+		return t
+	}
+	return c.kind()
+}
+
 // runs are the values of model_type that some layout takes.
-var runs = []string{"llama", "mistral", "mamba", "mamba2"}
+var runs = []string{"llama", "mistral", "mamba", "mamba2", "falcon_mamba", "qwen2", "qwen3", "granitemoehybrid", "bamba", "falcon_h1", "nemotron_h",
+	"apriel_hybrid_ssm", "apriel_ssm_hybrid", qwerky}
 
 // checkType refuses a model of another kind than those of a layout.
 func (in *input) checkType(types ...string) error {
 	c := in.config
-	if slices.Contains(types, c.ModelType) || c.ModelType == "" && slices.Contains(classes, c.kind()) {
+	if slices.Contains(types, c.model()) || c.ModelType == "" && slices.Contains(classes, c.kind()) {
 		return nil
 	}
 	return in.refuse("")

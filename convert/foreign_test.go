@@ -126,7 +126,7 @@ func TestForeignLlama(t *testing.T) {
 	copy(norm, good)
 	g.keys["general.architecture"] = "gpt2"
 	g.foreign(t, path, keys...)
-	fails(t, path, false, `unknown architecture "gpt2"`, "known: llama, mamba, mamba2, mambainllama")
+	fails(t, path, false, `unknown architecture "gpt2"`, "known: falcon-h1, granitehybrid, llama, mamba, mamba2, mambainllama, nemotron_h, qwen2, qwen3")
 	g.keys["general.architecture"] = "llama"
 	g.foreign(t, path, slices.DeleteFunc(keys, func(k string) bool { return strings.HasSuffix(k, "block_count") })...)
 	fails(t, path, false, "llama.block_count is missing")

@@ -12,7 +12,9 @@ import (
 // them by the slots' names. The slots tell the shapes.
 type from struct {
 	tensor string
-	under  []string  // instead: a tensor for each of the slot's parts, under each other
+	// under are instead a tensor for each of the slot's parts, under each other.
+	// An empty one goes on with the tensor before it.
+	under  []string
 	values []float32 // instead: what was computed
 	// order gives the tensor's row for each of the slot's. The tensor has rows
 	// rows, where these are more than the slot's.
@@ -20,6 +22,8 @@ type from struct {
 	rows  int
 	// value is done to each value.
 	value func(v float32) float32
+	// factor is what a row of the slot is multiplied with.
+	factor func(row int) float32
 	// depthwise tensors are [channels][1][taps].
 	depthwise bool
 }
@@ -49,7 +53,7 @@ func (p *plan) fill(t *lookup, names func(layer int) (prefix string, table map[s
 				return nil
 			})
 		case s.Role == quant.Elementwise:
-			p.elementwise(t, s, t.take(prefix+f.tensor, f.shape(s)...), f.value)
+			p.elementwise(t, s, t.take(prefix+f.tensor, f.shape(s)...), f.order, f.value)
 		default:
 			p.matrix(t, s, f.parts(t, prefix, s)...)
 		}
@@ -62,7 +66,7 @@ func (f *from) shape(s model.Slot) []int {
 	case f.depthwise:
 		return []int{s.Rows, 1, s.Cols}
 	case s.Rows == 1 && s.Role == quant.Elementwise:
-		return []int{s.Cols}
+		return []int{max(s.Cols, f.rows)}
 	}
 	return []int{max(s.Rows, f.rows), s.Cols}
 }
@@ -70,11 +74,15 @@ func (f *from) shape(s model.Slot) []int {
 // parts are the tensors under each other that make a matrix.
 func (f *from) parts(t *lookup, prefix string, s model.Slot) []part {
 	if f.under == nil {
-		return []part{{t.take(prefix+f.tensor, f.shape(s)...), s.Rows, f.order}}
+		return []part{{t.take(prefix+f.tensor, f.shape(s)...), s.Rows, f.order, f.factor}}
 	}
 	var list []part
-	for i, p := range s.Parts {
-		list = append(list, part{t.take(prefix+f.under[i], p.N, s.Cols), p.N, nil})
+	for i := 0; i < len(s.Parts); {
+		name, rows := f.under[i], 0
+		for first := i; i == first || i < len(s.Parts) && f.under[i] == ""; i++ {
+			rows += s.Parts[i].N
+		}
+		list = append(list, part{t: t.take(prefix+name, rows, s.Cols), rows: rows})
 	}
 	return list
 }
@@ -84,6 +92,8 @@ type part struct {
 	t    *source.Tensor
 	rows int
 	from func(row int) int // the row to read for each; nil: as they are
+	// factor is what a row is multiplied with; nil: 1.
+	factor func(row int) float32
 }
 
 // matrix adds a tensor made of parts under each other.
@@ -110,11 +120,19 @@ func (p *plan) matrix(t *lookup, s model.Slot, parts ...part) {
 
 func (q part) read(c *source.Checkpoint, row, n, cols int, dst []float32) error {
 	if q.from == nil {
-		return c.ReadRows(q.t, row, n, dst)
-	}
-	for i := range n {
-		if err := c.ReadRows(q.t, q.from(row+i), 1, dst[i*cols:(i+1)*cols]); err != nil {
+		if err := c.ReadRows(q.t, row, n, dst); err != nil {
 			return err
+		}
+	} else {
+		for i := range n {
+			if err := c.ReadRows(q.t, q.from(row+i), 1, dst[i*cols:(i+1)*cols]); err != nil {
+				return err
+			}
+		}
+	}
+	if q.factor != nil {
+		for i := range dst[:n*cols] {
+			dst[i] *= q.factor(row + i/cols)
 		}
 	}
 	return nil
@@ -126,11 +144,20 @@ func (p *plan) values(s model.Slot, sources []*source.Tensor, read func(first in
 	p.add(s, sources, func(row, n int, dst []float32) error { return read(row*cols, dst[:n*cols]) })
 }
 
-// elementwise adds a checkpoint tensor whose values pass through f (nil: as they are).
-func (p *plan) elementwise(t *lookup, s model.Slot, from *source.Tensor, f func(float32) float32) {
+// elementwise adds a checkpoint tensor whose values are taken in an order and pass
+// through f (nil: as they are).
+func (p *plan) elementwise(t *lookup, s model.Slot, from *source.Tensor, order func(int) int, f func(float32) float32) {
 	p.values(s, []*source.Tensor{from}, func(first int, dst []float32) error {
-		if err := t.c.ReadValues(from, first, dst); err != nil {
-			return err
+		if order == nil {
+			if err := t.c.ReadValues(from, first, dst); err != nil {
+				return err
+			}
+		} else {
+			for i := range dst {
+				if err := t.c.ReadValues(from, order(first+i), dst[i:i+1]); err != nil {
+					return err
+				}
+			}
 		}
 		if f != nil {
 			for i := range dst {

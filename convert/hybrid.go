@@ -1,12 +1,66 @@
 package convert
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/model"
 )
+
+// qwerky is the model_type of Qwerky's files. They hold the same model under
+// other names of the config, and their authors run them with rope_scaling.
+const qwerky = "mambainllama_mamba"
+
+// errNoMambaConfig is the error for a hybrid without a mamba config anywhere.
+var errNoMambaConfig = errors.New("mamba_config.json is missing: its tensors say this is a hybrid; copy the file from the checkpoint's repository")
+
+// hybridTypes are the models that hybrids were made of.
+var hybridTypes = []string{"llama", "mistral", qwerky}
+
+// qwerky brings Qwerky's names to those of mamba_config.json: ssm_config, in
+// mamba_config.json or in config.json itself.
+func (in *input) qwerky() error {
+	m := in.mamba
+	if in.config.model() == qwerky && !in.hasMamba {
+		raw := in.config.members["mamba_config"]
+		if len(raw) == 0 || isEmpty(raw) {
+			raw = []byte("{}")
+			if _, ok := in.config.members["ssm_config"]; ok {
+				return in.qwerkyInside()
+			}
+		}
+		if err := json.Unmarshal(raw, m); err != nil {
+			return fmt.Errorf("config.json: mamba_config is %s", show(raw))
+		}
+		in.hasMamba = len(m.members) > 0
+	}
+	if m.Qwerky != nil {
+		m.SSM = *m.Qwerky
+	}
+	return nil
+}
+
+// qwerkyInside takes the mamba config from config.json's own keys.
+func (in *input) qwerkyInside() error {
+	mine := members{}
+	for _, key := range []string{"d_model", "ssm_config", "rms_norm_eps", "d_inner", "d_xb", "n_layer", "attn_layers"} {
+		if v, ok := in.config.members[key]; ok {
+			mine[key] = v
+		}
+	}
+	raw, err := json.Marshal(mine)
+	if err == nil {
+		err = json.Unmarshal(raw, in.mamba)
+	}
+	if err != nil {
+		return fmt.Errorf("config.json: ssm_config: %w", err)
+	}
+	in.mamba.SSM, in.hasMamba = *in.mamba.Qwerky, true
+	return nil
+}
 
 // hybridLayout recognises the distilled hybrids and plans them. They have
 // Mamba-1 or Mamba-2 layers, in the merged or the unmerged naming.
@@ -15,11 +69,11 @@ func hybridLayout(in *input) (*plan, bool, error) {
 	if !t.has("model.embed_tokens.weight") || !in.any(".mamba.") {
 		return nil, false, nil
 	}
-	if err := in.checkType("llama", "mistral"); err != nil {
+	if err := in.checkType(hybridTypes...); err != nil {
 		return nil, true, err
 	}
 	if !in.hasMamba {
-		return nil, true, fmt.Errorf("mamba_config.json is missing: its tensors say this is a hybrid; copy the file from the checkpoint's repository")
+		return nil, true, errNoMambaConfig
 	}
 	c, mc := in.config, in.mamba
 	warnings, err := in.checkHybrid()
@@ -52,7 +106,7 @@ func hybridLayout(in *input) (*plan, bool, error) {
 	if err != nil {
 		return nil, true, err
 	}
-	plain := in.any(".mha.in_proj.weight") && !in.ropeScaling
+	plain := in.any(".mha.in_proj.weight") && !in.ropeScaling && c.model() != qwerky
 	if r, err := c.readRope(); err == nil && plain && r.Type != "" {
 		warnings = append(warnings, fmt.Sprintf("config.json: rope_scaling %q is left out, since models with mha.in_proj are trained and run without it; --rope-scaling applies it", r.Type))
 	}
@@ -66,8 +120,9 @@ func hybridLayout(in *input) (*plan, bool, error) {
 			m.KVHeads[i] = 0
 		}
 	}
-	p, err := c.llamaLike(m, t, factors, func(prefix string) map[string]from {
-		return hybridNames(ssm.Version, t.has(prefix+"mamba.in_proj.weight"))
+	p, err := c.llamaLike(m, t, factors, nil, func(prefix string) map[string]from {
+		return merge(llamaNames, c.attentionNames(t, prefix, "self_attn.", c.HeadDim), c.feedForwardBiases(),
+			hybridNames(ssm.Version, t.has(prefix+"mamba.in_proj.weight")))
 	})
 	if err != nil {
 		return nil, true, err

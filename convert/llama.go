@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/mil-run/mil/model"
 )
@@ -23,30 +24,75 @@ var llamaNames = map[string]from{
 	"ffn_down.weight":  is("mlp.down_proj.weight"),
 }
 
-// attentionNames are q, k, v and o, in either naming. The rows of q and k are
-// permuted so that each rotated pair is adjacent, as ggml's llama has them.
-func (c *config) attentionNames(merged bool) map[string]from {
-	q, kv, d := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, c.HeadDim
-	pairs := func(off int) func(int) int {
-		return func(r int) int { return off + r/d*d + r%d/2 + r%2*(d/2) }
+// pairs puts the channels of each rotated pair side by side, as ggml's llama has
+// them. In checkpoints they lie in two halves of the first dims channels of a head
+// of d. The tensor's rows begin at off.
+func pairs(off, d, dims int) func(int) int {
+	return func(r int) int {
+		i := r % d
+		if i < dims {
+			i = i/2 + i%2*(dims/2)
+		}
+		return off + r/d*d + i
 	}
-	if !merged {
-		return map[string]from{
-			"attn_q.weight":      {tensor: "self_attn.q_proj.weight", order: pairs(0)},
-			"attn_k.weight":      {tensor: "self_attn.k_proj.weight", order: pairs(0)},
-			"attn_v.weight":      is("self_attn.v_proj.weight"),
-			"attn_output.weight": is("self_attn.o_proj.weight"),
+}
+
+// attentionNames are q, k, v and o, in either naming, and their biases: those that
+// the config demands, or of merged names those that are there. base is the beginning of the names that are not merged.
+// dims of a head's channels are permuted, see [pairs]: those that are rotated, or
+// none where the architecture takes halves.
+func (c *config) attentionNames(t *lookup, prefix, base string, dims int) map[string]from {
+	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	all := map[string]from{}
+	merged := t.has(prefix + "mha.in_proj.weight")
+	add := func(slot, name string, order func(int) int) {
+		f := from{tensor: base + name, order: order}
+		if merged && name == "o_proj" {
+			f.tensor = "mha.out_proj"
+		} else if merged {
+			f.tensor, f.rows = "mha.in_proj", q+2*kv
+		}
+		for _, kind := range []string{".weight", ".bias"} {
+			g := f
+			if g.tensor += kind; kind == ".weight" || merged && t.has(prefix+g.tensor) || !merged && c.biased(name) {
+				all[slot+kind] = g
+			}
 		}
 	}
-	in := func(order func(int) int) from {
-		return from{tensor: "mha.in_proj.weight", rows: q + 2*kv, order: order}
+	order := func(off int) func(int) int { return pairs(off, c.HeadDim, dims) }
+	if merged {
+		add("attn_q", "q_proj", order(0))
+		add("attn_k", "k_proj", order(q))
+		add("attn_v", "v_proj", func(r int) int { return q + kv + r })
+	} else {
+		if dims == 0 {
+			order = func(int) func(int) int { return nil }
+		}
+		add("attn_q", "q_proj", order(0))
+		add("attn_k", "k_proj", order(0))
+		add("attn_v", "v_proj", nil)
 	}
-	return map[string]from{
-		"attn_q.weight":      in(pairs(0)),
-		"attn_k.weight":      in(pairs(q)),
-		"attn_v.weight":      in(func(r int) int { return q + kv + r }),
-		"attn_output.weight": is("mha.out_proj.weight"),
+	add("attn_output", "o_proj", nil)
+	return all
+}
+
+// biased says whether one of attention's matrices has a bias.
+func (c *config) biased(name string) bool {
+	return c.AttentionBias || c.qwen() == "qwen2" && name != "o_proj"
+}
+
+// feedForwardBiases are those of SwiGLU's matrices, if the config has any.
+func (c *config) feedForwardBiases() map[string]from {
+	all := map[string]from{}
+	if !c.MLPBias {
+		return all
 	}
+	for slot, f := range llamaNames {
+		if bias, ok := strings.CutSuffix(f.tensor, "_proj.weight"); ok {
+			all[strings.TrimSuffix(slot, "weight")+"bias"] = is(bias + "_proj.bias")
+		}
+	}
+	return all
 }
 
 // modelConfig is the part of a model's config that Llama, Mistral and the
@@ -85,31 +131,34 @@ func (c *config) modelConfig(arch string, t *lookup, plainRope bool) (m *model.C
 }
 
 // llamaLike plans a Llama, some of whose layers may have a mixer in the place of
-// attention. mixer gives the names of its tensors in the layer that begins with
-// prefix.
-func (c *config) llamaLike(m *model.Config, t *lookup, factors []float32, mixer func(prefix string) map[string]from) (*plan, error) {
+// attention. outer are names outside of the layers that differ from Llama's, layer
+// all those of the one that begins with prefix.
+func (c *config) llamaLike(m *model.Config, t *lookup, factors []float32, outer map[string]from, layer func(prefix string) map[string]from) (*plan, error) {
 	p, err := newPlan(m, c.tied(false))
 	if err != nil {
 		return nil, err
 	}
-	outer := map[string]from{
+	outer = merge(map[string]from{
 		"token_embd.weight":  is("model.embed_tokens.weight"),
 		"output_norm.weight": is("model.norm.weight"),
-	}
+	}, outer)
 	if factors != nil {
 		outer["rope_freqs.weight"] = from{values: factors}
 	}
-	if p.tied {
-		t.ignore("lm_head.weight")
-	} else {
+	if _, own := outer["output.weight"]; own {
+		p.tied = false
+	} else if !p.tied {
 		outer["output.weight"] = is("lm_head.weight")
 	}
-	p.fill(t, func(layer int) (string, map[string]from) {
-		if layer < 0 {
+	if c.tied(false) {
+		t.ignore("lm_head.weight")
+	}
+	p.fill(t, func(i int) (string, map[string]from) {
+		if i < 0 {
 			return "", outer
 		}
-		prefix := fmt.Sprintf("model.layers.%d.", layer)
-		return prefix, merge(llamaNames, c.attentionNames(t.has(prefix+"mha.in_proj.weight")), mixer(prefix))
+		prefix := fmt.Sprintf("model.layers.%d.", c.place(i))
+		return prefix, layer(prefix)
 	})
 	t.rest()
 	return p, t.err
@@ -127,6 +176,9 @@ func (c *config) checkLlama() error {
 		return fmt.Errorf("config.json: %d heads do not share %d key-value heads", c.Heads, c.KVHeads)
 	case c.HeadDim == 0 && c.HiddenSize%c.Heads != 0:
 		return fmt.Errorf("config.json: hidden_size %d is no multiple of %d heads", c.HiddenSize, c.Heads)
+	}
+	if c.qwen() == "qwen3" {
+		c.HeadDim = or(c.HeadDim, 128) // transformers' default
 	}
 	c.HeadDim = or(c.HeadDim, c.HiddenSize/c.Heads)
 	c.MaxPositions = or(c.MaxPositions, 2048)
@@ -148,6 +200,9 @@ func (c *config) checkLlama() error {
 
 // checkScale refuses scores that are scaled by another number than 1/sqrt(head_dim).
 func (c *config) checkScale() error {
+	if c.model() == "granitemoehybrid" {
+		return nil // whose multiplier is a number in the file
+	}
 	want := 1 / math.Sqrt(float64(c.HeadDim))
 	if m := c.Multiplier; m != nil && math.Abs(*m-want) > 1e-6*want {
 		return fmt.Errorf("config.json: attention_multiplier is %g, which mil does not compute (it takes 1/sqrt(head_dim), here %g)", *m, want)
@@ -161,6 +216,9 @@ func (c *config) checkScale() error {
 // window is how many positions each token attends to, 0 for all before it.
 // transformers takes 4096 for a Mistral whose config does not say.
 func (c *config) window() (int, error) {
+	if c.qwen() != "" { // whose use_sliding_window must be false
+		return 0, nil
+	}
 	if c.ModelType != "mistral" && c.Window == nil {
 		return 0, nil
 	}
@@ -187,12 +245,32 @@ func (c *config) tied(fallback bool) bool {
 
 func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
 
-// llamaLayout recognises Llama and Mistral checkpoints, and plans them.
+// llamaTypes are the models without recurrences.
+var llamaTypes = []string{"llama", "mistral", "qwen2", "qwen3"}
+
+// qwen is qwen2 or qwen3, or "" for other models.
+func (c *config) qwen() string {
+	switch c.model() {
+	case "qwen2", "qwen3":
+		return c.model()
+	}
+	return ""
+}
+
+// place is the checkpoint's number of layer i.
+func (c *config) place(i int) int {
+	if c.places == nil {
+		return i
+	}
+	return c.places[i]
+}
+
+// llamaLayout recognises Llama, Mistral and Qwen checkpoints, and plans them.
 func llamaLayout(in *input) (*plan, bool, error) {
 	if !in.lookup.has("model.embed_tokens.weight") || in.any(".mamba.") {
 		return nil, false, nil
 	}
-	if err := in.checkType("llama", "mistral"); err != nil {
+	if err := in.checkType(llamaTypes...); err != nil {
 		return nil, true, err
 	}
 	unknown, err := in.config.members.check("config.json", llamaKeys)
@@ -203,14 +281,29 @@ func llamaLayout(in *input) (*plan, bool, error) {
 	if err != nil {
 		return nil, true, err
 	}
-	m, factors, err := in.config.modelConfig("llama", in.lookup, false)
+	c, t, qwen := in.config, in.lookup, in.config.qwen()
+	arch := "llama"
+	if qwen != "" {
+		arch = qwen
+	}
+	m, factors, err := c.modelConfig(arch, t, false)
 	if err != nil {
 		return nil, true, err
+	}
+	dims := c.HeadDim
+	if qwen != "" {
+		dims = 0 // which takes halves
 	}
 	if window < in.config.MaxPositions {
 		m.Window = window
 	}
-	p, err := in.config.llamaLike(m, in.lookup, factors, func(string) map[string]from { return nil })
+	p, err := c.llamaLike(m, t, factors, nil, func(prefix string) map[string]from {
+		names := merge(llamaNames, c.attentionNames(t, prefix, "self_attn.", dims), c.feedForwardBiases())
+		if qwen == "qwen3" {
+			names["attn_q_norm.weight"], names["attn_k_norm.weight"] = is("self_attn.q_norm.weight"), is("self_attn.k_norm.weight")
+		}
+		return names
+	})
 	if err != nil {
 		return nil, true, err
 	}

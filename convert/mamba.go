@@ -14,6 +14,8 @@ type pure struct {
 	state, rank, head   int // rank: dt_rank, or heads
 	eps                 float64
 	tied                bool
+	normed              bool // dt, B and C are
+	normEps             float64
 	vocab, pad          int // from the config; 0: from the weights
 	embedding           string
 	warnings            []string
@@ -31,7 +33,7 @@ func mambaLayout(in *input) (*plan, bool, error) {
 	if !t.has(s.embedding) {
 		return nil, false, nil
 	}
-	if err := in.checkType("mamba", "mamba2"); err != nil {
+	if err := in.checkType("mamba", "mamba2", "falcon_mamba"); err != nil {
 		return nil, true, err
 	}
 	err := read(in.config)
@@ -97,10 +99,6 @@ func (s *pure) readTransformers(c *config) error {
 	if s.second {
 		s.state, s.groups, s.head = or(c.StateSize, 128), or(c.Groups, 8), or(c.HeadDim, 64)
 		switch {
-		case s.groups != 1:
-			return fmt.Errorf("config.json: n_groups is %d: transformers' Mamba-2 normalizes over all groups at once and its authors' group by group, so that mil takes 1; convert the authors' checkpoint", s.groups)
-		case s.eps != 1e-5:
-			return fmt.Errorf("config.json: layer_norm_epsilon is %g, which mil does not compute (it takes 1e-05)", s.eps)
 		case c.NumHeads != 0 && c.NumHeads*s.head != s.inner:
 			return fmt.Errorf("config.json: %d heads of %d are not %d channels", c.NumHeads, s.head, s.inner)
 		}
@@ -108,6 +106,13 @@ func (s *pure) readTransformers(c *config) error {
 	}
 	s.state = or(c.StateSize, 16)
 	s.inner = or(c.Intermediate, s.inner)
+	if s.normed = c.model() == "falcon_mamba"; s.normed {
+		s.normEps = 1e-6 // transformers' default
+		if c.MixerEps != nil {
+			s.normEps = *c.MixerEps
+		}
+		s.normEps = float64(float32(s.normEps)) // as the file holds it
+	}
 	rank := ssm{DtRank: c.StepRank}
 	s.rank, err = rank.rank(s.d)
 	return err
@@ -122,6 +127,8 @@ func (s *pure) check() error {
 		return fmt.Errorf("config.json: %d channels and d_conv %d are not a model", s.inner, s.conv)
 	case s.vocab < 0 || s.vocab > maxVocab || s.pad < 1 || s.pad > maxVocab:
 		return fmt.Errorf("config.json: vocab_size %d and pad_vocab_size_multiple %d are not a model", s.vocab, s.pad)
+	case s.normed && !(s.normEps > 0 && s.normEps < 1):
+		return fmt.Errorf("config.json: mixer_rms_eps is %g", s.normEps)
 	case !(s.eps > 0 && s.eps < 1):
 		return fmt.Errorf("config.json: layer_norm_epsilon is %g", s.eps)
 	}
@@ -171,7 +178,7 @@ func (s *pure) plan(t *lookup) (*plan, error) {
 func (s *pure) modelConfig(vocab int) *model.Config {
 	c := &model.Config{Arch: "mamba", Depth: s.layers, DModel: s.d, Vocab: vocab, Eps: float32(s.eps),
 		Context: 1 << 20, // the recurrence declares none; ggml writes this
-		SSM:     model.SSM{Version: 1, Conv: s.conv, Inner: s.inner, State: s.state, Rank: s.rank, Groups: s.groups, XB: s.inner}}
+		SSM:     model.SSM{Version: 1, Conv: s.conv, Inner: s.inner, State: s.state, Rank: s.rank, Groups: s.groups, XB: s.inner, Normed: s.normed, NormEps: s.normEps}}
 	if s.second {
 		c.Arch, c.SSM.Version = "mamba2", 2
 	}

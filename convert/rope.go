@@ -33,7 +33,11 @@ func (c *config) readRope() (*rope, error) {
 		if err := json.Unmarshal(place.raw, &m); err != nil {
 			return nil, fmt.Errorf("config.json: %s is %s, not an object", place.key, show(place.raw))
 		}
-		unknown, err := m.check("config.json: "+place.key, ropeKeys)
+		keys := ropeKeys
+		if c.model() == "bamba" {
+			keys = merge(keys, table(free, "partial_rotary_factor"))
+		}
+		unknown, err := m.check("config.json: "+place.key, keys)
 		if err != nil {
 			return nil, err
 		}

@@ -47,16 +47,44 @@ var neutral = merge(
 var llamaKeys = merge(neutral, harmless, table(free, `hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads
 	head_dim rms_norm_eps rope_theta rope_scaling rope_parameters max_position_embeddings tie_word_embeddings sliding_window
 	attention_multiplier query_pre_attn_scalar original_max_position_embeddings`),
+	table(free, `attention_bias mlp_bias`),
 	map[string]rule{"rope_type": text("default")},
 	// Keys that the hybrids' authors put beside it; mamba_config.json says it too.
 	table(free, `ssm_cfg ssm_config attn_layers d_model d_inner d_xb n_layer mamba_config`))
+
+// mixerKeys are those of Mamba-2 mixers within transformers' models.
+var mixerKeys = merge(table(free, `mamba_d_conv mamba_d_head mamba_d_state mamba_expand mamba_n_groups mamba_n_heads mamba_chunk_size
+	num_logits_to_keep time_step_min time_step_max time_step_floor time_step_rank partial_rotary_factor attn_rotary_emb`),
+	table(yes, `mamba_conv_bias`), table(none, `mamba_proj_bias sliding_window`), map[string]rule{"time_step_limit": unlimited})
+
+var (
+	bambaKeys   = merge(llamaKeys, mixerKeys, table(free, `attn_layer_indices layer_types layers_block_type`), table(none, `mlp_bias`))
+	graniteKeys = merge(llamaKeys, mixerKeys, table(free, `layer_types layers_block_type shared_intermediate_size embedding_multiplier residual_multiplier
+		logits_scaling init_method`), table(none, `mlp_bias`), map[string]rule{
+		"position_embedding_type": text("nope", "rope"), "normalization_function": text("rmsnorm"), "partial_rotary_factor": one,
+	})
+	falconKeys = merge(llamaKeys, mixerKeys, table(free, `mamba_d_ssm mamba_rms_norm mamba_norm_before_gate mlp_expansion_factor embedding_multiplier
+		lm_head_multiplier key_multiplier attention_in_multiplier attention_out_multiplier ssm_in_multiplier ssm_out_multiplier ssm_multipliers
+		mlp_multipliers`), table(yes, `mamba_use_mlp`), table(none, `projectors_bias attn_layer_indices mlp_bias`), map[string]rule{"partial_rotary_factor": one})
+	// nemotronKeys allow those of experts, which configs carry though no layer has
+	// any, and those of a rotation, which no layer does.
+	nemotronKeys = merge(llamaKeys, mixerKeys, table(free, `layers_block_type hybrid_override_pattern attention_head_dim ssm_state_size mamba_num_heads
+		mamba_head_dim expand conv_kernel chunk_size n_groups layer_norm_epsilon use_mamba_kernels mamba_ssm_cache_dtype residual_in_fp32
+		n_group topk_group n_routed_experts n_shared_experts num_experts_per_tok moe_intermediate_size moe_latent_size
+		moe_shared_expert_intermediate_size moe_shared_expert_overlap norm_topk_prob routed_scaling_factor mtp_layers_block_type
+		mtp_hybrid_override_pattern router_aux_loss_coef`), table(yes, `use_conv_bias`), table(silu, `mamba_hidden_act`), table(none, `use_bias`),
+		map[string]rule{"mlp_hidden_act": text("relu2")})
+	aprielKeys = merge(llamaKeys, table(free, `hybrid_block_layout`), table(none, `sliding_window`))
+	// aprielSSMKeys have those of its other mixer too, discrete Mamba-2.
+	aprielSSMKeys = merge(ssmKeys, table(free, `n_qk_heads n_v_heads activation`))
+)
 
 // ropeKeys are those of rope_scaling and rope_parameters; the layout reads them.
 var ropeKeys = merge(table(one, `partial_rotary_factor mscale mscale_all_dim attention_factor`),
 	table(free, `type rope_type rope_theta factor low_freq_factor high_freq_factor original_max_position_embeddings finetuned`))
 
 // mambaConfigKeys are those of mamba_config.json.
-var mambaConfigKeys = merge(table(free, `d_model ssm_cfg rms_norm_eps vocab_size d_inner d_xb intermediate_size n_layer attn_layers
+var mambaConfigKeys = merge(table(free, `d_model ssm_cfg ssm_config rms_norm_eps vocab_size d_inner d_xb intermediate_size n_layer attn_layers
 	residual_in_fp32 fused_add_norm initializer_cfg dtype device`), table(silu, `hidden_act`), table(yes, `rms_norm`))
 
 // ssmKeys are those of ssm_cfg, in either file. Keys that set initial values
@@ -74,7 +102,7 @@ var pureKeys = merge(neutral, harmless, table(free, `d_model n_layer ssm_cfg tie
 var hfMambaKeys = merge(pureKeys, table(free, `hidden_size num_hidden_layers d_inner state_size conv_kernel expand intermediate_size time_step_rank
 	layer_norm_epsilon tie_word_embeddings num_heads head_dim n_groups chunk_size use_mambapy use_associative_scan use_mamba_kernels
 	time_step_scale time_step_min time_step_max time_step_init_scheme time_step_floor`),
-	table(yes, `use_conv_bias rms_norm`), table(none, `norm_before_gate`), map[string]rule{"time_step_limit": unlimited})
+	table(yes, `use_conv_bias rms_norm`), table(none, `norm_before_gate`), map[string]rule{"time_step_limit": unlimited}, table(free, `mixer_rms_eps`))
 
 // table gives each of the keys, separated by spaces, one rule.
 func table(r rule, keys string) map[string]rule {

@@ -104,7 +104,7 @@ type finishPartArgs struct {
 	stride, upStride          int32
 	channels, dim, activation int32
 	normed                    int32
-	eps, scale                float32
+	eps, scale, least         float32
 }
 
 type finishArgs struct {

@@ -27,7 +27,7 @@ func (pl *planner) Finish(n *backend.Finish) error {
 }
 
 func (pl *planner) part(p *backend.Part) finishPartArgs {
-	a := finishPartArgs{channels: int32(p.X.N), dim: finishRun, activation: int32(p.F), scale: p.Factor()}
+	a := finishPartArgs{channels: int32(p.X.N), dim: finishRun, activation: int32(p.F), scale: p.Factor(), least: p.Least}
 	a.x, a.stride = pl.Slice(p.X)
 	if p.Bias != nil {
 		a.bias = gpu.OfTensor(p.Bias)

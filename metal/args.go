@@ -43,7 +43,7 @@ type ropeArgs struct {
 type finishArgs struct {
 	stride, upStride, channels, dim, activation int32
 	biased, normed, weighted, gated             int32 // which of the memories there are
-	eps, scale                                  float32
+	eps, scale, least                           float32
 }
 
 type attendArgs struct {

@@ -13,7 +13,7 @@ const (
 // Finish implements [gpu.Kernels]: a launch for each part.
 func (pl *planner) Finish(n *backend.Finish) error {
 	for _, p := range n.Parts {
-		a := finishArgs{channels: int32(p.X.N), dim: finishRun, activation: int32(p.F), scale: p.Factor()}
+		a := finishArgs{channels: int32(p.X.N), dim: finishRun, activation: int32(p.F), scale: p.Factor(), least: p.Least}
 		var x, bias, weight, up ref
 		x, a.stride = pl.Slice(p.X)
 		if p.Bias != nil {

@@ -3,17 +3,22 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/quant"
 )
 
 // Attention is grouped-query attention over every token before, with rotated
-// queries and keys.
+// queries and keys. Each of its matrices may have a bias.
 type Attention struct {
 	stream
 	Heads, KVHeads, Dim int
 	Rope                Rope
+	Halves              bool    // pairs that are turned lie in two halves, not side by side
+	Normed              bool    // queries and keys are normalized, head by head
+	Scale               float64 // of scores; 0: 1/sqrt(Dim)
+	NormEps             float32 // of queries and keys
 }
 
 // Rope is how positions turn queries and keys.
@@ -65,18 +70,26 @@ func ropeKeys(c *Config, k *keys) {
 
 // attention is a layer's attention with the given key-value heads.
 func (c *Config) attention(kv int) *Attention {
-	return &Attention{c.stream(), c.Heads, kv, c.HeadDim, c.Rope}
+	return &Attention{stream: c.stream(), Heads: c.Heads, KVHeads: kv, Dim: c.HeadDim, Rope: c.Rope, Scale: c.Scales.Attention, NormEps: c.Eps}
 }
 
 func (a *Attention) Slots() []Slot {
 	q, kv := a.Heads*a.Dim, a.KVHeads*a.Dim
-	return []Slot{
+	list := []Slot{
 		vector("attn_norm.weight", a.Channels),
 		table("attn_q.weight", q, a.Channels, quant.Matrix),
+		bias("attn_q.bias", q),
 		table("attn_k.weight", kv, a.Channels, quant.Matrix),
+		bias("attn_k.bias", kv),
 		table("attn_v.weight", kv, a.Channels, quant.Sensitive),
+		bias("attn_v.bias", kv),
 		table("attn_output.weight", a.Channels, q, quant.Matrix),
+		bias("attn_output.bias", a.Channels),
 	}
+	if a.Normed {
+		list = append(list, vector("attn_q_norm.weight", a.Dim), vector("attn_k_norm.weight", a.Dim))
+	}
+	return list
 }
 
 func (a *Attention) check() error {
@@ -87,7 +100,9 @@ func (a *Attention) check() error {
 		return fmt.Errorf("heads of %d channels", a.Dim)
 	case r.Dims < 0 || r.Dims > a.Dim || r.Dims%2 != 0:
 		return fmt.Errorf("rotation of %d channels in heads of %d", r.Dims, a.Dim)
-	case !(r.Base > 0) || !(r.Scale >= 0):
+	case !(a.Scale >= 0) || math.IsInf(a.Scale, 1):
+		return fmt.Errorf("scores are scaled by %g", a.Scale)
+	case r.Dims > 0 && !(r.Base > 0) || !(r.Scale >= 0):
 		return fmt.Errorf("rotation base %g, scale %g", r.Base, r.Scale)
 	}
 	return nil
@@ -96,17 +111,46 @@ func (a *Attention) check() error {
 func (a *Attention) width() int { return a.Heads * a.Dim }
 func (a *Attention) state() int { return 0 }
 
-// record appends norm, q|k|v, rotation and cache, attention, output and
-// residual.
+// record appends norm, q|k|v with their biases and norms, rotation and cache,
+// attention, output and residual.
 func (a *Attention) record(b *builder, x, add backend.Value) backend.Value {
 	h := backend.Heads{Heads: a.Heads, KVHeads: a.KVHeads, Dim: a.Dim, Context: b.o.Context, KVType: b.kvType}
 	q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
 	keys, values := b.state("cache_k", backend.StateKV, h.CacheBytes()), b.state("cache_v", backend.StateKV, h.CacheBytes())
 	qkv := b.MatMul(b.All(x), b.norm("attn_norm.weight", a.Eps), backend.None, b.w("attn_q.weight"), b.w("attn_k.weight"), b.w("attn_v.weight"))
-	b.RopeStore(&backend.RopeStore{Heads: h, Q: b.Cut(qkv, 0, q), K: b.Cut(qkv, q, kv), V: b.Cut(qkv, q+kv, kv),
+	a.finish(b, b.Cut(qkv, 0, q), b.Cut(qkv, q, kv), b.Cut(qkv, q+kv, kv))
+	b.RopeStore(&backend.RopeStore{Heads: h, Halves: a.Halves, Q: b.Cut(qkv, 0, q), K: b.Cut(qkv, q, kv), V: b.Cut(qkv, q+kv, kv),
 		Freqs: b.m.frequencies(a.Rope, b.o.PlainRope), KCache: keys, VCache: values})
-	y := b.Attend(&backend.Attend{Heads: h, Q: b.Cut(qkv, 0, q), KCache: keys, VCache: values})
-	return b.MatMul(b.All(y), nil, add, b.w("attn_output.weight"))
+	y := b.Attend(&backend.Attend{Heads: h, Q: b.Cut(qkv, 0, q), KCache: keys, VCache: values, Scale: float32(a.Scale)})
+	return b.addTo(add, b.All(y), "attn_output")
+}
+
+// finish adds biases to queries, keys and values, and normalizes the first two.
+func (a *Attention) finish(b *builder, q, k, v backend.Slice) {
+	parts := []backend.Part{{X: q, Bias: b.w("attn_q.bias")}, {X: k, Bias: b.w("attn_k.bias")}, {X: v, Bias: b.w("attn_v.bias")}}
+	if a.Normed {
+		parts[0].Norm = &backend.HeadNorm{Weight: b.w("attn_q_norm.weight"), Dim: a.Dim, Eps: a.NormEps}
+		parts[1].Norm = &backend.HeadNorm{Weight: b.w("attn_k_norm.weight"), Dim: a.Dim, Eps: a.NormEps}
+	}
+	b.finish(parts...)
+}
+
+// finish records the parts that do something.
+func (b *builder) finish(parts ...backend.Part) {
+	parts = slices.DeleteFunc(parts, func(p backend.Part) bool {
+		return p.Bias == nil && p.Norm == nil && p.F == backend.Identity && p.Up.N == 0 && p.Factor() == 1
+	})
+	if len(parts) > 0 {
+		b.Finish(parts...)
+	}
+}
+
+// addTo is the product of y and a matrix of the layer, and its bias where it has
+// one, added to add.
+func (b *builder) addTo(add backend.Value, y backend.Slice, name string) backend.Value {
+	out := b.MatMul(y, nil, add, b.w(name+".weight"))
+	b.finish(backend.Part{X: b.All(out), Bias: b.w(name + ".bias")})
+	return out
 }
 
 // frequencies are the rotation's radians for each position: base^(-2i/dims).

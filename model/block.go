@@ -37,11 +37,62 @@ func (l Layer) record(b *builder, x backend.Value) backend.Value {
 // Attention is the layer's attention, or nil.
 func (l Layer) Attention() *Attention {
 	for _, b := range l {
-		if a, ok := b.(*Attention); ok {
-			return a
+		switch b := b.(type) {
+		case *Attention:
+			return b
+		case Parallel:
+			if a := Layer(b).Attention(); a != nil {
+				return a
+			}
 		}
 	}
 	return nil
+}
+
+// Parallel is blocks that read the same channels. They share the slots that
+// have one name: their norm.
+type Parallel []Block
+
+func (p Parallel) Slots() []Slot {
+	var list []Slot
+	for _, b := range p {
+		for _, s := range b.Slots() {
+			if !slices.ContainsFunc(list, func(o Slot) bool { return o.Name == s.Name }) {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
+}
+
+func (p Parallel) check() error {
+	for _, b := range p {
+		if err := b.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p Parallel) width() (most int) {
+	for _, b := range p {
+		most = max(most, b.width())
+	}
+	return most
+}
+
+func (p Parallel) state() (sum int) {
+	for _, b := range p {
+		sum += b.state()
+	}
+	return sum
+}
+
+func (p Parallel) record(b *builder, x, add backend.Value) backend.Value {
+	for _, block := range p {
+		add = block.record(b, x, add)
+	}
+	return add
 }
 
 // AttentionLayers lists the layers that have attention.
@@ -61,7 +112,15 @@ type stream struct {
 	Eps      float32 // of the block's norm
 }
 
-func (c *Config) stream() stream { return stream{c.DModel, c.Eps} }
+// stream is that of channels which hold what the model's would divided by the
+// residual scale. So blocks add their outputs as they are. A norm takes the scale
+// out again, if its epsilon is divided too.
+func (c *Config) stream() stream { return stream{c.DModel, c.eps()} }
+
+func (c *Config) eps() float32 {
+	r := c.residual()
+	return float32(float64(c.Eps) / (r * r))
+}
 
 // Build makes Layers of the other fields, as the architecture has them, and
 // refuses what is no model.

@@ -27,8 +27,26 @@ type Config struct {
 	KVHeads        []int // of each layer, as the file tells; Layers say what a layer is
 	Rope           Rope
 	SSM            SSM
+	Inner          []int // channels within each layer's feed-forward, where layers differ; 0: the layer has none
+	Scales         Scales
 
 	Layers []Layer
+}
+
+// Scales are numbers that models multiply with; 0 is none.
+type Scales struct {
+	Embedding float64 // of the tokens' vectors
+	Residual  float64 // of what a block adds
+	Attention float64 // of scores, instead of 1/sqrt(HeadDim)
+	Logits    float64 // that logits are divided by
+}
+
+// residual is what blocks' outputs are multiplied with.
+func (c *Config) residual() float64 {
+	if c.Scales.Residual == 0 {
+		return 1
+	}
+	return c.Scales.Residual
 }
 
 // ErrArchitecture is wrapped by errors about architectures mil does not run.

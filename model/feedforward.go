@@ -7,7 +7,7 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// FeedForward is SwiGLU.
+// FeedForward is SwiGLU. Each of its matrices may have a bias.
 type FeedForward struct {
 	stream
 	Inner int
@@ -22,14 +22,19 @@ func (f *FeedForward) Slots() []Slot {
 	return []Slot{
 		vector("ffn_norm.weight", f.Channels),
 		table("ffn_gate.weight", f.Inner, f.Channels, quant.Matrix),
+		bias("ffn_gate.bias", f.Inner),
 		table("ffn_up.weight", f.Inner, f.Channels, quant.Matrix),
+		bias("ffn_up.bias", f.Inner),
 		table("ffn_down.weight", f.Channels, f.Inner, quant.Sensitive),
+		bias("ffn_down.bias", f.Channels),
 	}
 }
 
-func (f *FeedForward) check() error {
-	if f.Inner < 1 || f.Inner > maxWidth {
-		return fmt.Errorf("feed-forward of %d channels", f.Inner)
+func (f *FeedForward) check() error { return checkInner(f.Inner) }
+
+func checkInner(n int) error {
+	if n < 1 || n > maxWidth {
+		return fmt.Errorf("feed-forward of %d channels", n)
 	}
 	return nil
 }
@@ -38,6 +43,40 @@ func (f *FeedForward) width() int { return f.Inner }
 func (f *FeedForward) state() int { return 0 }
 
 func (f *FeedForward) record(b *builder, x, add backend.Value) backend.Value {
-	h := b.GateUp(b.All(x), b.norm("ffn_norm.weight", f.Eps), b.w("ffn_gate.weight"), b.w("ffn_up.weight"))
-	return b.MatMul(b.All(h), nil, add, b.w("ffn_down.weight"))
+	norm, gate, up := b.norm("ffn_norm.weight", f.Eps), b.w("ffn_gate.weight"), b.w("ffn_up.weight")
+	gateBias, upBias := b.w("ffn_gate.bias"), b.w("ffn_up.bias")
+	if gateBias == nil && upBias == nil {
+		return b.addTo(add, b.All(b.GateUp(b.All(x), norm, gate, up)), "ffn_down")
+	}
+	both := b.MatMul(b.All(x), norm, backend.None, gate, up)
+	g, u := b.Cut(both, 0, f.Inner), b.Cut(both, f.Inner, f.Inner)
+	b.finish(backend.Part{X: g, Bias: gateBias}, backend.Part{X: u, Bias: upBias})
+	b.finish(backend.Part{X: g, F: backend.SiLU, Up: u})
+	return b.addTo(add, g, "ffn_down")
+}
+
+// SquaredReLU is a feed-forward without gates, in a layer of its own.
+type SquaredReLU struct {
+	stream
+	Inner int
+}
+
+func (f *SquaredReLU) Slots() []Slot {
+	return []Slot{
+		vector("attn_norm.weight", f.Channels), // ggml's name of the norm of any layer's first block
+		table("ffn_up.weight", f.Inner, f.Channels, quant.Matrix),
+		bias("ffn_up.bias", f.Inner),
+		table("ffn_down.weight", f.Channels, f.Inner, quant.Sensitive),
+		bias("ffn_down.bias", f.Channels),
+	}
+}
+
+func (f *SquaredReLU) check() error { return checkInner(f.Inner) }
+func (f *SquaredReLU) width() int   { return f.Inner }
+func (f *SquaredReLU) state() int   { return 0 }
+
+func (f *SquaredReLU) record(b *builder, x, add backend.Value) backend.Value {
+	h := b.MatMul(b.All(x), b.norm("attn_norm.weight", f.Eps), backend.None, b.w("ffn_up.weight"))
+	b.finish(backend.Part{X: b.All(h), Bias: b.w("ffn_up.bias"), F: backend.ReLU2})
+	return b.addTo(add, b.All(h), "ffn_down")
 }

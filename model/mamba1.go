@@ -11,11 +11,13 @@ import (
 type Mamba struct {
 	stream
 	Conv, Inner, State, Rank int
+	Normed                   bool // dt, B and C are normalized
+	NormEps                  float32
 }
 
 func (c *Config) mamba() *Mamba {
 	s := c.SSM
-	return &Mamba{c.stream(), s.Conv, s.Inner, s.State, s.Rank}
+	return &Mamba{c.stream(), s.Conv, s.Inner, s.State, s.Rank, s.Normed, float32(s.NormEps)}
 }
 
 func (m *Mamba) in() []Rows       { return []Rows{{"x", m.Inner}, {"z", m.Inner}} }
@@ -44,6 +46,13 @@ func (m *Mamba) record(b *builder, x, add backend.Value) backend.Value {
 	in := b.MatMul(b.All(x), b.norm("attn_norm.weight", m.Eps), backend.None, b.w("ssm_in.weight"))
 	conv := b.conv(b.rows(in, m.in(), "x"), m.Conv, nil)
 	p := b.MatMul(b.All(conv), nil, backend.None, b.w("ssm_x.weight"))
+	if m.Normed {
+		var parts []backend.Part
+		for _, r := range m.selected() {
+			parts = append(parts, backend.Part{X: b.rows(p, m.selected(), r.Name), Norm: &backend.HeadNorm{Dim: r.N, Eps: m.NormEps}})
+		}
+		b.finish(parts...)
+	}
 	dt := b.MatMul(b.rows(p, m.selected(), "dt"), nil, backend.None, b.w("ssm_dt.weight"))
 	y := b.scan1(b.All(conv), b.All(dt), b.rows(p, m.selected(), "B"), b.rows(p, m.selected(), "C"), b.rows(in, m.in(), "z"), m.State)
 	return b.MatMul(b.All(y), nil, add, b.w("ssm_out.weight"))

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/quant"
@@ -15,19 +16,22 @@ type Mamba2 struct {
 	Groups                    int  // of the gated norm
 	X, B, C                   int  // channels of each
 	Repeat                    bool // x and B are repeated before the convolution
+	NormEps                   float32
+	MinStep                   float64 // of dt, or 0
+	Bare                      bool    // files may lack the gated norm: then outputs are gated alone
 }
 
 // mamba2 is the mixer of Mamba-2's authors.
 func (c *Config) mamba2() *Mamba2 {
 	s := c.SSM
-	return &Mamba2{c.stream(), s.Conv, s.Inner, s.State, s.Rank, s.Groups, s.Inner, s.Groups * s.State, s.Groups * s.State, false}
+	return &Mamba2{c.stream(), s.Conv, s.Inner, s.State, s.Rank, s.Groups, s.Inner, s.Groups * s.State, s.Groups * s.State, false, c.Eps, s.MinStep, false}
 }
 
 // groupedMamba2 is the mixer that took the place of grouped-query attention: x,
 // B and C stand where v, k and q did.
 func (c *Config) groupedMamba2() *Mamba2 {
 	s := c.SSM
-	return &Mamba2{c.stream(), s.Conv, s.Inner, s.State, s.Rank, s.Groups, s.XB, s.XB, s.Inner, s.RepeatBeforeConv}
+	return &Mamba2{c.stream(), s.Conv, s.Inner, s.State, s.Rank, s.Groups, s.XB, s.XB, s.Inner, s.RepeatBeforeConv, normEps, 0, false}
 }
 
 func (m *Mamba2) in() []Rows {
@@ -44,6 +48,8 @@ func (m *Mamba2) convolved() []Rows {
 
 func (m *Mamba2) Slots() []Slot {
 	conv := matrix("ssm_conv1d.weight", m.Conv, quant.Elementwise, m.convolved()...)
+	norm := grouped("ssm_norm.weight", m.Inner, m.Groups)
+	norm.Optional = m.Bare
 	return []Slot{
 		vector("attn_norm.weight", m.Channels),
 		matrix("ssm_in.weight", m.Channels, quant.Projection, m.in()...),
@@ -52,7 +58,7 @@ func (m *Mamba2) Slots() []Slot {
 		vector("ssm_dt.bias", m.Heads),
 		grouped("ssm_a", m.Heads, m.Heads),
 		grouped("ssm_d", m.Heads, m.Heads),
-		grouped("ssm_norm.weight", m.Inner, m.Groups),
+		norm,
 		table("ssm_out.weight", m.Channels, m.Inner, quant.Sensitive),
 	}
 }
@@ -64,6 +70,8 @@ func (m *Mamba2) check() error {
 	dim := m.Inner / m.Heads
 	shares := func(channels, dim int) bool { return channels%dim == 0 && channels > 0 && m.Heads%(channels/dim) == 0 }
 	switch {
+	case !(m.MinStep >= 0 && m.MinStep < 10):
+		return fmt.Errorf("dt of at least %g", m.MinStep)
 	case m.Heads%m.Groups != 0:
 		return fmt.Errorf("%d heads in %d groups", m.Heads, m.Groups)
 	case !shares(m.X, dim) || !shares(m.B, m.State) || !shares(m.C, m.State):
@@ -79,6 +87,10 @@ func (m *Mamba2) state() int { return 4 * m.Inner * m.State }
 
 func (m *Mamba2) record(b *builder, x, add backend.Value) backend.Value {
 	in := b.MatMul(b.All(x), b.norm("attn_norm.weight", m.Eps), backend.None, b.w("ssm_in.weight"))
+	if m.MinStep > 0 { // softplus of dt and its bias is to have it
+		least := math.Log(math.Expm1(m.MinStep))
+		b.finish(backend.Part{X: b.rows(in, m.in(), "dt"), Bias: b.w("ssm_dt.bias"), F: backend.Floor, Least: float32(least)})
+	}
 	var repeat []int32
 	if m.Repeat {
 		repeat = appendRepeated(nil, 0, m.X, m.Inner, m.State)
@@ -93,13 +105,14 @@ func (m *Mamba2) record(b *builder, x, add backend.Value) backend.Value {
 	return b.MatMul(b.All(y), nil, add, b.w("ssm_out.weight"))
 }
 
-// normEps is the gated norm's epsilon, whatever the model's own is.
+// normEps is the gated norm's epsilon of the distilled hybrids, whatever the
+// model's own is.
 const normEps = 1e-5
 
 // scan2 records a Mamba-2 recurrence with the current layer's parameters.
 func (b *builder) scan2(m *Mamba2, x, bs, cs, dt, z backend.Slice) backend.Value {
 	return b.Scan2(&backend.Scan2{X: x, B: bs, C: cs, Dt: dt, Z: z, A: b.w("ssm_a"), D: b.w("ssm_d"), DtBias: b.w("ssm_dt.bias"),
-		NormWeight: b.w("ssm_norm.weight"), NormGroups: m.Groups, NormEps: normEps,
+		NormWeight: b.w("ssm_norm.weight"), NormGroups: m.Groups, NormEps: m.NormEps,
 		Heads: m.Heads, P: m.Inner / m.Heads, N: m.State,
 		H:   b.state("ssm", backend.StateRecurrent, 4*m.Inner*m.State),
 		Log: b.state("log", backend.StateLog, 4*backend.MaxVerify*backend.Scan2LogWidth(m.Heads, x.N, bs.N))})

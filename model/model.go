@@ -21,10 +21,15 @@ type architecture interface {
 }
 
 var architectures = map[string]architecture{
-	"llama":     llama{},
-	format.Arch: hybrid{},
-	"mamba":     pure{version: 1},
-	"mamba2":    pure{version: 2},
+	"llama":         llama{},
+	"qwen2":         qwen{},
+	"qwen3":         qwen{normed: true},
+	format.Arch:     hybrid{},
+	"mamba":         pure{version: 1},
+	"mamba2":        pure{version: 2},
+	"granitehybrid": granite{},
+	"falcon-h1":     falcon{},
+	"nemotron_h":    nemotron{},
 }
 
 // Model is an opened model file.
@@ -158,7 +163,7 @@ func (b *builder) state(name string, kind backend.StateKind, bytes int) *backend
 // record builds the program for passes of up to the given number of tokens.
 func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[string]*backend.State, o Options) *backend.Program {
 	b := &builder{Recorder: backend.NewRecorder(tokens, logitRows), m: m, buf: buf, states: states, o: o, kvType: m.kvType(o.KV)}
-	x := b.Embed(b.w("token_embd.weight"))
+	x := b.embed()
 	for i, l := range m.Config.Layers {
 		b.prefix = fmt.Sprintf("blk.%d.", i)
 		b.Layer()
@@ -169,8 +174,32 @@ func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[str
 	if head == nil {
 		head = b.w("token_embd.weight")
 	}
-	b.Logits(b.All(x), b.norm("output_norm.weight", m.Config.Eps), head)
+	b.logits(x, head)
 	return b.Program()
+}
+
+// embed looks tokens up and brings their vectors to the scale of the stream.
+func (b *builder) embed() backend.Value {
+	x := b.Embed(b.w("token_embd.weight"))
+	scale := b.m.Config.Scales.Embedding
+	if scale == 0 {
+		scale = 1
+	}
+	if scale /= b.m.Config.residual(); scale != 1 {
+		b.Finish(backend.Part{X: b.All(x), Scale: float32(scale)})
+	}
+	return x
+}
+
+// logits is the head behind the last norm, and the scale of logits.
+func (b *builder) logits(x backend.Value, head *backend.Tensor) {
+	c := &b.m.Config
+	norm := b.norm("output_norm.weight", c.eps())
+	if s := c.Scales.Logits; s != 0 && s != 1 {
+		b.Finish(backend.Part{X: b.All(x), Norm: &backend.HeadNorm{Weight: norm.Weight, Dim: c.DModel, Eps: norm.Eps}, Scale: float32(1 / s)})
+		norm = nil
+	}
+	b.Logits(b.All(x), norm, head)
 }
 
 // Programs are those that a session records for short passes and for prompts of

@@ -13,12 +13,14 @@ func (a pure) keys(c *Config, k *keys) {
 	c.SSM.Version = a.version
 	c.SSM.keys(k, 1)
 	c.SSM.XB = c.SSM.Inner
-	var normed bool
-	if !k.writing() {
-		k.bool("ssm.dt_b_c_rms", &normed)
+	if !k.writing() || c.SSM.Normed {
+		k.bool("ssm.dt_b_c_rms", &c.SSM.Normed)
 	}
-	if normed {
+	if c.SSM.Normed && a.version == 2 {
 		k.fail("key %s.ssm.dt_b_c_rms is set: normalized dt, B and C are not known here", k.arch)
+	}
+	if c.SSM.Normed { // ggml takes the model's own epsilon
+		k.float("ssm.dt_b_c_rms_epsilon", &c.SSM.NormEps, float64(c.Eps))
 	}
 }
 

@@ -54,6 +54,13 @@ func vector(name string, n int) Slot {
 	return Slot{Name: name, Rows: 1, Cols: n, Dims: []uint64{uint64(n)}, Role: quant.Elementwise}
 }
 
+// bias is a vector that files may lack.
+func bias(name string, n int) Slot {
+	s := vector(name, n)
+	s.Optional = true
+	return s
+}
+
 // grouped is a vector that files hold in rows, one for each of its groups.
 func grouped(name string, n, groups int) Slot {
 	s := vector(name, n)

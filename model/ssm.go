@@ -16,6 +16,9 @@ type SSM struct {
 	Groups           int // normalization groups (Mamba-2)
 	XB               int // d_xb, the width of x and B before they are repeated
 	RepeatBeforeConv bool
+	Normed           bool    // dt, B and C are normalized (pure Mamba)
+	NormEps          float64 // of that
+	MinStep          float64 // dt is at least this (Nemotron-H); 0: softplus alone bounds it
 }
 
 // keys are those of every recurrence. groups are for files made elsewhere that

@@ -51,6 +51,9 @@ func finishes() (out []Case) {
 	add("a norm of all channels, scaled", 1000, func(b *builder) {
 		b.Finish(backend.Part{X: b.All(b.x), Norm: &backend.HeadNorm{Weight: weight(b, 1000), Dim: 1000, Eps: 1e-5}, Scale: 0.125})
 	})
+	add("a floor under what a bias is added to", 70, func(b *builder) {
+		b.Finish(backend.Part{X: b.Cut(b.x, 3, 60), Bias: b.vector(60, b.w.normal(1)), F: backend.Floor, Least: -0.2})
+	})
 	add("squared ReLU", 600, func(b *builder) { b.Finish(backend.Part{X: b.All(b.x), F: backend.ReLU2}) })
 	add("SiLU, times others", 1100, func(b *builder) {
 		b.Finish(backend.Part{X: b.All(b.x), Bias: b.vector(1100, b.w.normal(1))})

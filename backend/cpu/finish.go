@@ -45,7 +45,11 @@ func (e *exec) finish(n *backend.Finish) (func(*backend.Params), error) {
 // part completes a part of one token.
 func (e *exec) part(thread int, p *part, t int) {
 	x := e.row(p.X, t)
-	if p.bias != nil {
+	if p.F == backend.Floor {
+		for i, b := range p.bias[:len(x)] {
+			x[i] = max(x[i], p.Least-b)
+		}
+	} else if p.bias != nil {
 		for i, b := range p.bias[:len(x)] {
 			x[i] += b
 		}

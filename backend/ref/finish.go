@@ -46,7 +46,11 @@ func (e *exec) part(p backend.Part) (func(t int), error) {
 	return func(t int) {
 		x := e.row(p.X, t)
 		for i, b := range bias {
-			x[i] += b
+			if p.F == backend.Floor {
+				x[i] = max(x[i], p.Least-b)
+			} else {
+				x[i] += b
+			}
 		}
 		if p.Norm != nil {
 			for i := 0; i < len(x); i += p.Norm.Dim {

@@ -6,14 +6,14 @@ struct FinishPart {
 	i32 stride, upStride;
 	i32 channels, dim, activation; // a block takes dim channels, with a norm of their own
 	i32 normed;
-	float eps, scale;
+	float eps, scale, least;
 };
 
 struct Finish {
 	FinishPart parts[4];
 };
 
-enum { SILU = 1, RELU2 = 2 };
+enum { SILU = 1, RELU2 = 2, FLOOR = 3 };
 
 DEVICE void finishPart(const FinishPart &a, float *shared) {
 	int first = blockX() * a.dim, n = least(a.dim, a.channels - first), t = blockY();
@@ -32,7 +32,8 @@ DEVICE void finishPart(const FinishPart &a, float *shared) {
 	}
 	for (int i = thread(); i < n; i += 128) {
 		float v = x[i];
-		if (bias) v += bias[i];
+		if (a.activation == FLOOR) v = higher(v, a.least - bias[i]);
+		else if (bias) v += bias[i];
 		if (a.normed) v *= scale;
 		if (w) v *= w[i];
 		if (a.activation == SILU) v = silu(v);

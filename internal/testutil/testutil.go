@@ -39,6 +39,34 @@ func Fixtures(t testing.TB) []string {
 	return names
 }
 
+// Families names the small checkpoints that transformers wrote, with its logits:
+// one of every family that mil runs.
+func Families(t testing.TB) []string {
+	t.Helper()
+	paths, err := filepath.Glob(Data("families", "*", "expected.safetensors"))
+	if err != nil || len(paths) < 14 {
+		t.Fatalf("only %d families (%v)", len(paths), err)
+	}
+	var names []string
+	for _, p := range paths {
+		names = append(names, filepath.Base(filepath.Dir(p)))
+	}
+	return names
+}
+
+// Checkpoints are the folders of all fixtures and families.
+func Checkpoints(t testing.TB) []string {
+	t.Helper()
+	var dirs []string
+	for _, name := range Fixtures(t) {
+		dirs = append(dirs, Data("fixtures", name))
+	}
+	for _, name := range Families(t) {
+		dirs = append(dirs, Data("families", name))
+	}
+	return dirs
+}
+
 // Convert packs a checkpoint folder, a folder's model.bin or a GGUF file into a
 // temporary file of the given mix, opens it and returns its path too.
 func Convert(t testing.TB, from, mix string) (*format.File, string) {

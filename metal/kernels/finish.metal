@@ -4,10 +4,10 @@
 struct Finish {
 	int stride, upStride, channels, dim, activation; // a threadgroup takes dim channels, with a norm of their own
 	int biased, normed, weighted, gated; // which of the memories there are
-	float eps, scale;
+	float eps, scale, least;
 };
 
-enum { SILU = 1, RELU2 = 2 };
+enum { SILU = 1, RELU2 = 2, FLOOR = 3 };
 
 // finish is a threadgroup a token and run of channels.
 kernel void finish(constant Finish &a [[buffer(0)]], device const int *params [[buffer(1)]], device float *x [[buffer(2)]],
@@ -29,7 +29,8 @@ kernel void finish(constant Finish &a [[buffer(0)]], device const int *params [[
 	}
 	for (int i = tid; i < n; i += 128) {
 		float v = x[i];
-		if (a.biased) v += bias[i];
+		if (a.activation == FLOOR) v = max(v, a.least - bias[i]);
+		else if (a.biased) v += bias[i];
 		if (a.normed) v *= scale;
 		if (a.weighted) v *= w[i];
 		if (a.activation == SILU) v = silu(v);

@@ -1,0 +1,22 @@
+package model
+
+import "fmt"
+
+// falcon is Falcon-H1: Mamba-2 and attention side by side in every layer, and
+// SwiGLU. Its multipliers lie in the weights, as ggml has them.
+type falcon struct{}
+
+func (falcon) keys(c *Config, k *keys) {
+	llamaKeys(c, k)
+	c.mamba2Keys(k)
+	checkKeys(c, k)
+}
+
+func (falcon) layer(c *Config, i int) (Layer, error) {
+	if c.KVHeads[i] == 0 {
+		return nil, fmt.Errorf("0 key-value heads")
+	}
+	m, a := c.mamba2(), c.attention(c.KVHeads[i])
+	m.Bare, a.Halves = true, true
+	return Layer{Parallel{m, a}, c.feedForward()}, nil
+}
