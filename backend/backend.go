@@ -22,7 +22,7 @@ var ErrKVType = errors.New("keys and values cannot be kept so here")
 // Backend owns memory and turns programs into something that runs.
 // A Backend is not safe for two goroutines at once.
 type Backend interface {
-	// Name is what --backend calls it.
+	// Name is its name for --backend.
 	Name() string
 	// Map makes host memory readable to programs, without a copy where the
 	// backend can. The memory must stay as it is until the buffer is freed.

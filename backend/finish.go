@@ -78,7 +78,7 @@ func (n *Finish) Weights() []*Tensor {
 // States implements [Node].
 func (n *Finish) States() []*State { return nil }
 
-// Finish records what is done to values in place.
+// Finish records work on values in place.
 func (r *Recorder) Finish(parts ...Part) {
 	for _, p := range parts {
 		must(p.Bias == nil || p.Bias.Cols == p.X.N, "a bias does not fit its channels")

@@ -13,7 +13,7 @@ func NewRecorder(tokens, logitRows int) *Recorder {
 	return &Recorder{Program{Tokens: tokens, LogitRows: logitRows, Logged: tokens <= MaxVerify}}
 }
 
-// Program returns what was recorded.
+// Program returns the recorded program.
 func (r *Recorder) Program() *Program { return &r.p }
 
 // Layer marks the start of a layer.

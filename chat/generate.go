@@ -48,7 +48,7 @@ func (r Reason) Finish() string {
 	return FinishStop
 }
 
-// Reply is what one generation gave.
+// Reply is the result of one generation.
 type Reply struct {
 	Text string
 	Why  Reason

@@ -169,7 +169,7 @@ func TestUploadOnce(t *testing.T) {
 	if want := [][2]int64{{1024, 1024}}; !slices.Equal(told, want) {
 		t.Errorf("progress %v, want %v", told, want)
 	}
-	// What the memory holds may be something else once it was given back.
+	// The memory may hold other bytes once it was given back.
 	free := f.free
 	if err := p.Nodes[0].(*backend.Embed).Table.Buf.Free(); err != nil || f.free != free+1024 {
 		t.Errorf("%d bytes of weights were freed: %v", f.free-free, err)
@@ -379,7 +379,7 @@ func TestModules(t *testing.T) {
 }
 
 // Products of float types prefer a large first cache, which nothing depends on;
-// what is planned for a chip's own form has no other.
+// a plan for a chip's own form has no other.
 func TestImages(t *testing.T) {
 	f := newFake()
 	f.fail["FuncSetAttribute"] = 1

@@ -16,7 +16,7 @@ type launch struct {
 	shared      uint32         // bytes of dynamic shared memory
 	args        unsafe.Pointer // to a struct passed by value as the kernel's only parameter
 	size        int            // of that struct
-	what        string         // more of what it does than its name says, for people
+	what        string         // says more than its name, for people
 }
 
 // binding gives the addresses of a schedule's memory.
@@ -26,7 +26,7 @@ type binding struct {
 	owned []uint64 // allocated for the schedule
 }
 
-// bind allocates what a schedule's launches hand on to each other and gives every
+// bind allocates the memory that a schedule's launches share and gives every
 // launch its addresses. owned is to be freed, also after an error.
 func (e *exec) bind(s *gpu.Schedule) (launches []launch, owned []uint64, err error) {
 	m := &binding{b: e.b, areas: map[gpu.Area]uint64{gpu.Params: e.block, gpu.Values: e.arena, gpu.Logits: e.rows, gpu.Best: e.ranks}}

@@ -16,10 +16,10 @@ var (
 
 const (
 	minVersion = 11040 // the first whose entry points are all there
-	minCC      = 75    // what the kernels are compiled for
+	minCC      = 75    // the oldest chip that kernels are compiled for
 )
 
-// Devices is what `mil info --devices` tells.
+// Devices are the facts that `mil info --devices` tells.
 type Devices struct {
 	Driver  string   `json:"cuda_driver,omitempty"` // CUDA version the driver is for, "" without a driver
 	Devices []Device `json:"devices"`
@@ -41,7 +41,7 @@ type Device struct {
 	shared     int // bytes of shared memory a block may ask for
 }
 
-// List tells what the driver sees. It holds a context of each device for as
+// List tells which devices the driver sees. It holds a context of each device for as
 // long as reading its free memory takes.
 func List() Devices {
 	d, err := library()

@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// driver is what is used of the CUDA driver API, a method for each function
+// driver is the part of the CUDA driver API that is used, a method for each function
 // without its cu prefix. Handles are the driver's own and opaque; device
 // addresses are uint64, sizes in bytes. Errors are of type [*Error].
 type driver interface {

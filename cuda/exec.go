@@ -21,7 +21,7 @@ type exec struct {
 	hostParams uint64    // where kernels find params
 	rows       uint64    // logits
 	ranks      uint64    // where kernels find ranked
-	params     []int32   // pinned, what block is to hold
+	params     []int32   // pinned, the next contents of block
 	logits     []float32 // pinned, as many rows as were asked for at once
 	ranked     []int32   // pinned, [rows][gpu.RankWords]: kernels write the best of the logits there
 	best       []backend.Best

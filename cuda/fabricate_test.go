@@ -63,7 +63,7 @@ func (f *fabric) tensor(s model.Slot, layers int) {
 		for _, d := range s.Dims[1:] {
 			rows *= int(d)
 		}
-		// A few rows over and over: that costs what different ones do.
+		// A few rows over and over: they cost as much as different ones.
 		few := min(rows, max(1, 1<<20/cols))
 		key := fmt.Sprint(kind, few, cols, mean, spread)
 		data := f.packed[key]

@@ -7,7 +7,7 @@ import (
 )
 
 // fakeDriver keeps device memory in Go slices, executes copies, and writes down
-// every call. A captured graph is the list of what was captured.
+// every call. A captured graph is the list of the captured calls.
 type fakeDriver struct {
 	log     []string
 	version int
@@ -88,7 +88,7 @@ func (f *fakeDriver) at(p uint64, n int) []byte {
 	panic(fmt.Sprintf("device address %#x+%d is not allocated", p, n))
 }
 
-// leaks is what was not given back.
+// leaks lists the memory that was not given back.
 func (f *fakeDriver) leaks() string {
 	return fmt.Sprint(len(f.memory), len(f.pinned), f.live)
 }
@@ -148,7 +148,7 @@ func (f *fakeDriver) MemAlloc(n int) (uint64, error) {
 	}
 	m := make([]byte, n)
 	for i := range m {
-		m[i] = 0xa5 // what is not cleared shows
+		m[i] = 0xa5 // bytes that are not cleared show
 	}
 	f.free -= uint64(n)
 	p := f.take(n)

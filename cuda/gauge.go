@@ -10,7 +10,7 @@ import (
 	"github.com/mil-run/mil/backend"
 )
 
-// What is timed in a gauge.
+// Counts of a gauge's passes.
 const (
 	gaugePasses = 20
 	gaugeCopies = 50      // of a launch that follows itself

@@ -38,7 +38,7 @@ type entry struct {
 // images lists the modules inside the binary. They are unpacked when they are
 // loaded.
 func images() []image {
-	var out, adapted []image // the latter come after what was compiled for the chip
+	var out, adapted []image // the latter come after those compiled for the chip
 	for _, i := range listed(manifest) {
 		out = append(out, i)
 		if i.minCC < overlapping && i.mayWait() {

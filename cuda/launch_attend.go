@@ -143,7 +143,7 @@ func (pl *planner) parts(a *attendArgs, split, splits int) {
 }
 
 // flashDecode is attention of a few tokens on tensor cores. Parts grow with a
-// token's position, so that its blocks are at most what runs at once. A block has
+// token's position, so that no more blocks are made than run at once. A block has
 // as many tokens as its queries allow, and blocks of the same part follow each
 // other: they read the same rows.
 func (pl *planner) flashDecode(n *backend.Attend, a *attendArgs, lanes int) {

@@ -257,7 +257,7 @@ const (
 )
 
 // product launches a kernel over rows of w's type; up is set where w is a gate,
-// out is what the launch makes the whole of, or None.
+// out is the value that the launch makes the whole of, or None.
 func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int, a matVecArgs, out backend.Value) {
 	vector, tiled, each := "matvec", "gemm", tileRows
 	if up != nil {

@@ -19,7 +19,7 @@ const (
 	// pitch is above longRows bytes. The copies are lonePitch bytes apart.
 	longRows, lonePitch = 200, 288
 
-	// tileShared is what the largest of these launches takes with its own. Chips
+	// tileShared is the memory that the largest of these launches takes with its own. Chips
 	// that give a block less (compute capability 8.6, 8.9, 12.0) multiply without tensor cores.
 	tileShared = 156 << 10
 )

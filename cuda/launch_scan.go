@@ -7,7 +7,7 @@ import (
 	"github.com/mil-run/mil/backend/gpu"
 )
 
-// What kernels for prompts take.
+// Shapes that kernels for prompts take.
 const (
 	promptTaps   = 4    // scan2_conv too
 	promptRun    = 16   // tokens of a thread of prompt_conv
@@ -45,7 +45,7 @@ func (pl *planner) Conv(n *backend.Conv) error {
 }
 
 // scanConvolves reports whether the node is a convolution that the next node,
-// the one reader of what it makes, takes into its launch.
+// the one reader of its output, takes into its launch.
 func (pl *planner) scanConvolves(at int) bool {
 	if at < 0 || at+1 == len(pl.P.Nodes) || !pl.P.Logged || pl.Tokens > backend.MaxVerify {
 		return false

@@ -15,7 +15,7 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// paper is a backend that only plans, and checks what it planned.
+// paper is a backend that only plans, and checks its plans.
 type paper struct {
 	backend.Backend
 	t     *testing.T

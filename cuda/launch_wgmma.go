@@ -12,7 +12,7 @@ import (
 // bfloat16 in scratch memory, then multiplied as they lie.
 const (
 	hopper        = 90
-	hopperVersion = 12000 // the oldest driver that compiles what is made for it
+	hopperVersion = 12000 // the oldest driver that compiles the modules made for it
 	tileSide      = 128   // rows of a tile
 	tileCols      = 64
 	tileBytes     = 2 * tileSide * tileCols
@@ -45,7 +45,7 @@ func bf16Parts(t quant.Type) int {
 	return 1
 }
 
-// bf16Form is what activations become beside w: quantized weights take one
+// bf16Form is the form that activations take beside w: quantized weights take one
 // bfloat16, float ones as many as keep float32's precision.
 func bf16Form(w *backend.Tensor) int32 {
 	if spec, _ := w.Type.Spec(); spec.Block > 1 {

@@ -27,7 +27,7 @@ type mapped struct {
 }
 
 // Map implements [backend.Backend]. Nothing is copied before a program needs it,
-// and what was copied stays until the last buffer of the same memory is freed.
+// and a copy stays until the last buffer of the same memory is freed.
 func (b *Backend) Map(memory []byte) (backend.Buffer, error) {
 	key := unsafe.SliceData(memory)
 	m := b.weights[key]

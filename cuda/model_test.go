@@ -63,7 +63,7 @@ func logits(t testing.TB, s *model.Session, tokens []int32, n int) (out []float3
 }
 
 // Every published layout, converted at float32, gives the specification's
-// logits; quantized, what the naive backend gives.
+// logits; quantized, those of the naive backend.
 func TestFixtures(t *testing.T) {
 	b := device(t)
 	for _, name := range testutil.Fixtures(t) {

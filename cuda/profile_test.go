@@ -56,7 +56,7 @@ func profiled(t *testing.T) *spy {
 }
 
 // Where a pass's time goes: every kernel alone, fifty times in a graph, beside
-// the whole pass. What the kernels do not account for are the gaps between them.
+// the whole pass. The rest of the pass is the gaps between the kernels.
 func TestProfile(t *testing.T) {
 	if *profileModel == "" {
 		t.Skip("no -profile MODEL")

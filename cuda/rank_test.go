@@ -6,7 +6,7 @@ import (
 	"github.com/mil-run/mil/backend/conform"
 )
 
-// Rows ranked on the device are what the definition says of the rows themselves.
+// Rows ranked on the device are as the definition ranks the rows themselves.
 func TestRank(t *testing.T) {
 	b := device(t)
 	for _, c := range conform.RankCases() {

@@ -12,7 +12,7 @@ import (
 // replay is a captured graph with the memory it alone uses.
 type replay struct {
 	graph    uintptr
-	launches []launch // what the graph is made of
+	launches []launch // the graph's
 	owned    []uint64
 	last     int // pass that used it
 }

@@ -45,7 +45,7 @@ type quiet struct{ driver }
 
 func (quiet) CtxSetCurrent(uintptr) error { return nil }
 
-// What a call of the driver costs besides itself, in a row and after pauses as
+// The cost of a call of the driver besides itself, in a row and after pauses as
 // long as a pass takes.
 func BenchmarkDo(b *testing.B) {
 	on := &Backend{d: quiet{}, context: 1}

@@ -134,7 +134,7 @@ func (b *Backend) copyPieces(arena uint64, size int, pieces []piece) (err error)
 	return nil
 }
 
-// fill makes to what the arena holds from offset lo, over several cores: one
+// fill copies the arena from offset lo into to, over several cores: one
 // alone does not keep up with the bus. A fault while reading the mapping (a file
 // that shrank) is raised on the calling goroutine.
 func fill(to []byte, lo int, pieces []piece) {

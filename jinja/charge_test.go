@@ -58,7 +58,7 @@ var work = map[string]map[string]string{
 	},
 }
 
-// values are what the table's expressions work on, of size n.
+// values are those that the table's expressions work on, of size n.
 func values(t *testing.T, n int) *scope {
 	t.Helper()
 	l, d, g := make([]any, n), map[string]any{}, make([]any, n)
@@ -84,7 +84,7 @@ func values(t *testing.T, n int) *scope {
 	return root
 }
 
-// spent is what evaluating an expression costs, in steps and bytes together.
+// spent is the cost of evaluating an expression, in steps and bytes together.
 func spent(t *testing.T, expression string, root *scope) int {
 	t.Helper()
 	tmpl, err := Parse("{% set x = "+expression+" %}", Tokens{})
@@ -125,7 +125,7 @@ func TestChargesGrowWithWork(t *testing.T) {
 	}
 }
 
-// What a render may allocate is bounded by its limits, whatever it calls.
+// The memory of a render is bounded by its limits, whatever it calls.
 func TestAllocationsAreCharged(t *testing.T) {
 	limits := Limits{Steps: 1 << 15, Bytes: 1 << 20, Output: 1 << 20}
 	most := uint64(4*limits.Bytes + 128*limits.Steps)

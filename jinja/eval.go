@@ -2,7 +2,7 @@ package jinja
 
 import "fmt"
 
-// keyBytes is about what one more key of a dict costs.
+// keyBytes is about the memory of one more key of a dict.
 const keyBytes = 96
 
 // eval computes an expression in the current scope.

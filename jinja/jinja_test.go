@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// outcome is what Python's Jinja2 made of a template.
+// outcome is the result of a template in Python's Jinja2.
 type outcome struct {
 	Text   *string // nil: it failed
 	Raised *string // with raise_exception
 	Error  string
 }
 
-// casesFile is what testdata/templates/make.py writes.
+// casesFile is the file that testdata/templates/make.py writes.
 type casesFile struct {
 	Vars        Map
 	Unsupported []string // templates that fail here, though not in Python
@@ -46,7 +46,7 @@ func readCases(t testing.TB) *casesFile {
 	return c
 }
 
-// vars are what the snippets may use.
+// vars are the variables that the snippets may use.
 func (c *casesFile) vars() map[string]any {
 	vars := map[string]any{}
 	for i, k := range c.Vars.keys {

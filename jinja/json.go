@@ -43,7 +43,7 @@ func DecodeConversation(data []byte) ([]Message, map[string]any, error) {
 	return messages, vars, nil
 }
 
-// jsonName is what JSON calls a decoded value.
+// jsonName is JSON's name for a decoded value.
 func jsonName(v any) string {
 	switch v.(type) {
 	case nil:

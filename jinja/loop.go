@@ -15,7 +15,7 @@ type loop struct {
 	ahead     []any                   // taken, but not yet the current item
 	index0    int
 	prev, cur any
-	seen      *list // what changed was called with last
+	seen      *list // the last arguments of changed
 	node      *forNode
 	scope     *scope // around the loop
 	depth0    int    // how many calls of itself it is inside of

@@ -10,7 +10,7 @@ type machine struct {
 	budget
 	scope    *scope
 	out      *output
-	captured str // what capturedExpr stands for
+	captured str // the value of capturedExpr
 }
 
 // scope holds the variables of a block. A name that is not in it is looked up
@@ -186,7 +186,7 @@ func (m *machine) printValue(v any) error {
 	return m.write(s)
 }
 
-// capture runs statements and returns what they print.
+// capture runs statements and returns the text that they print.
 func (m *machine) capture(s *scope, body []node) (str, error) {
 	outer := m.out
 	m.out = &output{capture: true}

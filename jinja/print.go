@@ -49,7 +49,7 @@ func (w *writer) done() (str, error) {
 	return w.builder.str(w.markup), nil
 }
 
-// entities are what Markup writes for the characters that HTML has a use for.
+// entities are Markup's spellings of the characters that HTML has a use for.
 var entities = map[byte]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '"': "&#34;", '\'': "&#39;"}
 
 func (w *writer) escape(x str) {

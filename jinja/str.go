@@ -18,7 +18,7 @@ type str struct {
 type mark struct {
 	all    bool   // every byte came from outside, or else
 	spans  []span // those that did, in order, with something between them
-	shift  int32  // what spans count from
+	shift  int32  // the origin of spans
 	markup bool
 }
 

@@ -118,7 +118,7 @@ func jsonScalar(v any) string {
 	return "null"
 }
 
-// separate writes what stands before the i-th item.
+// separate writes the text before the i-th item.
 func (w *jsonWriter) separate(i, depth int) {
 	if i > 0 {
 		w.write(w.comma)

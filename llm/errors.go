@@ -27,7 +27,7 @@ var (
 	ErrNoTemplate = chat.ErrNoTemplate
 	// ErrParam is wrapped by errors about values that a parameter does not take.
 	ErrParam = sample.ErrParam
-	// ErrLogits is wrapped where a model computes what are no numbers.
+	// ErrLogits is wrapped where a model's logits are not numbers.
 	ErrLogits = sample.ErrLogits
 	// ErrModel and ErrDamaged are wrapped by errors about session files: of another
 	// model, and damaged.

@@ -342,7 +342,7 @@ func TestShortName(t *testing.T) {
 	}
 }
 
-// What goes on other than asked is a warning.
+// A session that goes on otherwise than asked is a warning.
 func TestWarnings(t *testing.T) {
 	var said []error
 	open(t, "", llm.Options{Context: 9000, Warn: func(err error) { said = append(said, err) }})

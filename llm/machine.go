@@ -15,7 +15,7 @@ import (
 	"github.com/mil-run/mil/model"
 )
 
-// Machine is what computes: the processor or a GPU, and the memory that sessions
+// Machine is the processor or a GPU, and the memory that sessions
 // may take. Several models may share one. It may be used by several goroutines.
 //
 // A Machine is a [sync.Locker]: it is locked while it computes. Code that uses
@@ -43,7 +43,7 @@ func ISAs() []string {
 	return names
 }
 
-// Errors about what computes.
+// Errors about machines.
 var (
 	// ErrBackend is wrapped by the error about a backend that cannot be used here,
 	// a [BackendError], and by that about an unknown name.
@@ -60,7 +60,7 @@ type BackendError struct {
 	Backend string
 	Err     error
 	Absent  bool   // this machine merely has no such device
-	Advice  string // what helps, or ""
+	Advice  string // a remedy, or ""
 }
 
 func (e *BackendError) Error() string   { return e.Backend + ": " + e.Err.Error() }

@@ -23,7 +23,7 @@ func Greedy(s *Settings) { s.Sampling.Temp = 0 }
 
 // Options of a model. The zero value is right for most programs.
 type Options struct {
-	// Backend is what computes: "cpu", "cuda", "metal", or "auto" or "", which
+	// Backend is the name of the backend: "cpu", "cuda", "metal", or "auto" or "", which
 	// takes a GPU where it can use one. [Backends] lists them.
 	Backend string
 	// GPULayers is how many layers a GPU takes; the processor computes the rest.

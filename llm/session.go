@@ -209,7 +209,7 @@ func (s *Session) Load(path string) (found *Found, err error) {
 	return found, err
 }
 
-// Tokens are what the session has read and written.
+// Tokens are those that the session has read and written.
 func (s *Session) Tokens() []int32 { return slices.Clone(s.t.Tokens()) }
 
 // Feed adds tokens behind those that the session has, and returns the logits of

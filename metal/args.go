@@ -14,7 +14,7 @@ type copyArgs struct {
 	tokens, head             int32
 }
 
-// What a product's head field says.
+// Values of a product's head field.
 const (
 	headNone    = iota
 	headCompact // rows are logits, x begins with them

@@ -68,7 +68,7 @@ func (b *Backend) Free() (int64, error) {
 	return max(0, l.working-l.allocated), nil
 }
 
-// Close frees what was wrapped and gives the GPU back. Execs and buffers must have
+// Close frees the wrapped memory and gives the GPU back. Execs and buffers must have
 // been closed before.
 func (b *Backend) Close() error {
 	var errs []error

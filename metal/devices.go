@@ -1,6 +1,6 @@
 package metal
 
-// Devices is what `mil info --devices` tells.
+// Devices are the facts that `mil info --devices` tells.
 type Devices struct {
 	Device *Device `json:"device,omitempty"`
 	Why    string  `json:"why,omitempty"` // there is none, or it cannot be used
@@ -10,11 +10,11 @@ type Devices struct {
 type Device struct {
 	Name      string `json:"name"`
 	Free      int64  `json:"memory_free"`  // bytes of the following that are not in use
-	Total     int64  `json:"memory_total"` // that may be in use without pushing out what else runs
+	Total     int64  `json:"memory_total"` // that may be in use without pushing out other programs
 	MaxBuffer int64  `json:"max_buffer"`
 }
 
-// List tells what Metal sees.
+// List tells which devices Metal sees.
 func List() Devices {
 	o, err := openSystem()
 	if err != nil {

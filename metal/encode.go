@@ -10,7 +10,7 @@ import (
 // one of them for the argument struct.
 const mostBuffers = 30
 
-// encoder is what the compute command encoder has been told, so that nothing is
+// encoder is the state of the compute command encoder, so that nothing is
 // said twice.
 type encoder struct {
 	id       id
@@ -20,7 +20,7 @@ type encoder struct {
 }
 
 // run implements [machine]: one command buffer with one encoder, whose dispatches
-// are serial, so that each sees what those before it wrote. The buffers are ours
+// are serial, so that each sees the data that those before it wrote. The buffers are ours
 // and outlive the wait, so the command buffer need not retain them.
 func (g *hardware) run(dispatches []dispatch) error {
 	for i := range dispatches {
@@ -51,7 +51,7 @@ func (g *hardware) run(dispatches []dispatch) error {
 	return nil
 }
 
-// check refuses what Metal would end the process for.
+// check refuses launches for which Metal would end the process.
 func (g *hardware) check(d *dispatch) error {
 	if int(d.function) >= len(g.pipelines) {
 		return fmt.Errorf("kernel %s was not looked up", d.kernel)

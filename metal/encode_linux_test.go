@@ -45,7 +45,7 @@ func TestMessagesOfAToken(t *testing.T) {
 	r.check(t)
 }
 
-// BenchmarkMessage is what a message costs beside what Metal does for it: a call
+// BenchmarkMessage is the cost of a message beside Metal's own work: a call
 // through purego, to a function of the C library that does nothing worth naming.
 func BenchmarkMessage(b *testing.B) {
 	libc, err := purego.Dlopen("libc.so.6", purego.RTLD_NOW|purego.RTLD_LOCAL)

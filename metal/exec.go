@@ -22,7 +22,7 @@ type exec struct {
 	best    []backend.Best
 }
 
-// pass is what runs; its last dispatches, as many as ranking says, rank rows.
+// pass is the dispatches that run; the last ones, as many as ranking says, rank rows.
 type pass struct {
 	dispatches []dispatch
 	ranking    int

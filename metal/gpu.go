@@ -107,7 +107,7 @@ func (g *hardware) limits() limits {
 	return g.limit
 }
 
-// failure is an NSError's text behind what failed.
+// failure is an NSError's text behind the name of the failed step.
 func (g *hardware) failure(what string, e id) error {
 	if e == 0 {
 		return fmt.Errorf("%s: Metal gives no reason", what)
@@ -134,7 +134,7 @@ func (b *sharedBuffer) free() error {
 	return nil
 }
 
-// allocate implements [machine]; newBufferWithLength clears what it gives.
+// allocate implements [machine]; newBufferWithLength clears its memory.
 func (g *hardware) allocate(n int) (memory, error) {
 	if n > g.limit.buffer {
 		return nil, g.memoryError(n)
@@ -153,7 +153,7 @@ func (g *hardware) allocate(n int) (memory, error) {
 	return b, nil
 }
 
-// wrap implements [machine]. What does not begin on a page, as the model inside
+// wrap implements [machine]. Memory that does not begin on a page, as the model inside
 // the binary may, is copied. The last page is wrapped whole: a mapping ends there
 // too.
 func (g *hardware) wrap(data []byte) (memory, error) {

@@ -166,7 +166,7 @@ func (p *parts) run(d []dispatch) error {
 	return p.paper.run(d)
 }
 
-// What fails says what Metal says, and leaves nothing behind.
+// A failure says Metal's own words, and leaves nothing behind.
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(r *recorder)

@@ -12,7 +12,7 @@ const (
 	mostTokens   = 8 // of one threadgroup of a matrix-vector product
 )
 
-// product is what a node multiplies and where to.
+// product is a node's inputs, weights and output.
 type product struct {
 	in   backend.Slice
 	norm *backend.Norm

@@ -10,7 +10,7 @@ import (
 // ref names a kernel's memory. One that is not needed is none.
 type ref = gpu.Ref
 
-// Indices of what every kernel takes (CONTRACT.md): its argument struct, the
+// Indices of the arguments that every kernel takes (CONTRACT.md): its argument struct, the
 // parameter block, its memories.
 const (
 	indexArgs = iota

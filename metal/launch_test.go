@@ -66,7 +66,7 @@ func contract(t *testing.T) (rows []agreed) {
 	return rows
 }
 
-// paper is a machine that runs nothing and checks what it is to run.
+// paper is a machine that runs nothing and checks its dispatches.
 type paper struct {
 	kernels []agreed
 	names   []string // of functions
@@ -147,7 +147,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// Passes of all sizes find what they need, in whatever order they come.
+// Passes of all sizes find the memory that they need, in any order.
 func TestSizesOfPasses(t *testing.T) {
 	b := newBackend(&paper{kernels: contract(t), buffer: 1 << 30})
 	e, err := b.Compile(testProgram(t, b, 300))

@@ -6,7 +6,7 @@ import "fmt"
 type modules func(kernel string) (name, source string, ok bool)
 
 // function implements [machine]: a module is compiled when the first of its
-// kernels is wanted, a kernel when it is. Metal keeps what it compiled of kernels
+// kernels is wanted, a kernel when it is. Metal keeps the compiled form of kernels
 // for the next process by itself.
 func (g *hardware) function(name string) (function, error) {
 	if f, ok := g.functions[name]; ok {

@@ -16,7 +16,7 @@ type machine interface {
 	// wrap makes host memory readable to kernels, without a copy where it begins
 	// on a page; data must stay as it is until the memory is freed.
 	wrap(data []byte) (memory, error)
-	// run executes dispatches one after the other, each seeing what those before
+	// run executes dispatches one after the other, each seeing the data that those before
 	// it wrote, and waits for the last.
 	run(dispatches []dispatch) error
 	close() error
@@ -59,5 +59,5 @@ type binding struct {
 	bytes  int // from off on that the kernel may touch
 }
 
-// maxArgs is what Metal copies of an argument at most.
+// maxArgs is the most bytes of an argument that Metal copies.
 const maxArgs = 4096

@@ -9,7 +9,7 @@ import (
 	"github.com/mil-run/mil/internal/host"
 )
 
-// mapping is host memory with what of it has been made readable to the machine:
+// mapping is host memory and the parts of it that are readable to the machine:
 // all at once where one piece of the machine's memory may be that long, else as
 // many windows as the tensors that are read need.
 type mapping struct {

@@ -8,7 +8,7 @@ type (
 	selector uintptr
 )
 
-// objc is what is used of the Objective-C runtime and of Metal's own functions.
+// objc is the functions of the Objective-C runtime and of Metal that are used.
 // Objects named new..., alloc... or ...Copy... belong to the caller, who releases
 // them; all others to the innermost pool.
 type objc interface {
@@ -17,7 +17,7 @@ type objc interface {
 	// send sends a message. Results are the register's: an id, an NSUInteger, a
 	// pointer, or a BOOL in its lowest byte.
 	send(to id, s selector, args []arg) uintptr
-	// pushPool and popPool enclose what needs an autorelease pool, on one thread.
+	// pushPool and popPool enclose calls that need an autorelease pool, on one thread.
 	pushPool() uintptr
 	popPool(pool uintptr)
 	// defaultDevice is MTLCreateSystemDefaultDevice: the caller's, or 0.
@@ -40,7 +40,7 @@ const (
 type arg struct {
 	kind    kind
 	word    uintptr
-	pointer unsafe.Pointer // keeps what it points to alive
+	pointer unsafe.Pointer // keeps its target alive
 	size    mtlSize
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// calling is a system whose entry points lead to a recorder: what it sends goes
+// calling is a system whose entry points lead to a recorder: its messages go
 // through the processor's registers, as to the system's own functions, and is
 // read there as Apple declares it.
 func calling(t *testing.T, r *recorder) *system {

@@ -47,7 +47,7 @@ func TestStrings(t *testing.T) {
 	}
 }
 
-// silent answers everything with what completes a pass.
+// silent answers everything so that a pass completes.
 type silent struct{ sent int }
 
 func (s *silent) class(string) id                  { return 4 }

@@ -32,7 +32,7 @@ func TestRankingMessages(t *testing.T) {
 }
 
 // A ranking is two more launches at the end of the pass's command buffer, waited
-// for once, and only where it is asked for; what it found is not copied.
+// for once, and only where it is asked for; its result is not copied.
 func TestRankedPass(t *testing.T) {
 	r := newRecorder()
 	b, _ := recorded(t, r)

@@ -12,7 +12,7 @@ import (
 
 // recorder stands in for the Objective-C runtime and Metal. It computes nothing:
 // it keeps objects, their owners and pools, checks every message against Apple's
-// declarations and Metal's rules of order, and writes down what is wrong.
+// declarations and Metal's rules of order, and writes down the mistakes.
 type recorder struct {
 	methods   map[string]map[string]signature
 	selectors []string // selector i+1
@@ -21,9 +21,9 @@ type recorder struct {
 	wrong     []string
 	log       []string // messages, in order
 
-	// What a test wants otherwise.
+	// Answers that a test changes.
 	tamper   func(m *message) (drop bool) // changes messages as a mistake of ours would
-	fails    map[string]string            // selector -> what the NSError says; it answers nil
+	fails    map[string]string            // selector -> the NSError's text; it answers nil
 	device   string                       // "" for none
 	family   uintptr
 	status   uintptr // of completed command buffers
@@ -125,7 +125,7 @@ func (r *recorder) defaultDevice() id {
 	return r.put(object{class: "MTLDevice"}, true)
 }
 
-// left is what has not been given back.
+// left lists the objects that have not been given back.
 func (r *recorder) left() (out []string) {
 	for _, o := range r.objects {
 		if o.retains > 0 && !strings.HasPrefix(o.class, "class ") {
@@ -186,7 +186,7 @@ func (o *object) declaredBy() (class, sign string) {
 	return o.class, "-"
 }
 
-// method is the declaration of what an object would be sent.
+// method is the declaration of a message that an object would be sent.
 func (r *recorder) method(o *object, name string) signature {
 	class, sign := o.declaredBy()
 	return r.methods[class][sign+name]

@@ -111,7 +111,7 @@ var flags = []string{"-x", "c++", "-std=c++17", "-Wall", "-Werror", "-Wno-unknow
 var hooked = []string{"-DUNROLL=", "-O2", "-fno-math-errno", "-fPIC", "-fsanitize=thread", "-mllvm", "-tsan-instrument-func-entry-exit=0",
 	"-fno-vectorize", "-fno-slp-vectorize"}
 
-// objects are what was compiled, by text: mutants of one kernel share the rest.
+// objects are the compiled files, by text: mutants of one kernel share the rest.
 var objects = struct {
 	dir  string
 	path map[string]string
@@ -266,7 +266,7 @@ var (
 	}
 )
 
-// calls writes what calls a text's kernels and says what their parameters are,
+// calls writes the calls of a text's kernels and a list of their parameters,
 // from their declarations as the preprocessor leaves them.
 func calls(cc, text string) (string, error) {
 	c := osexec.Command(cc, "-E", "-P", "-x", "c++", "-DUNROLL=", "-DSHARED=", "-")
@@ -323,7 +323,7 @@ __attribute__((constructor)) static void register_%[1]s() { standin_register(&ke
 	return glue.String(), nil
 }
 
-// enclosed splits what stands before the closing bracket at commas.
+// enclosed splits the text before the closing bracket at commas.
 func enclosed(s string) (list []string, err error) {
 	depth, from := 0, 0
 	for i, c := range s {

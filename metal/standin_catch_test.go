@@ -88,7 +88,7 @@ func caseOf(t *testing.T, name string, tokens ...int) *conform.Case {
 	return nil
 }
 
-// What a launch binds is held against what its kernel declares.
+// A launch's bindings are held against its kernel's declarations.
 func TestStandinChecksBindings(t *testing.T) {
 	s := kernelsHere(t)
 	f, err := s.function("copy")
@@ -129,7 +129,7 @@ func TestStandinChecksBindings(t *testing.T) {
 	}
 }
 
-// Address spaces are parts of types: what Metal refuses does not compile here.
+// Address spaces are parts of types: text that Metal refuses does not compile here.
 func TestStandinChecksAddressSpaces(t *testing.T) {
 	const head = "\nkernel void planted(device float *x [[buffer(0)]], constant int &n [[buffer(1)]]) {\n\tSHARED float s[4];\n\t"
 	for _, c := range []struct{ body, want string }{

@@ -44,7 +44,7 @@ func logits(t testing.TB, s *model.Session, tokens []int32, n int) (out []float3
 	return out
 }
 
-// Every published layout gives the specification's logits; quantized, what the
+// Every published layout gives the specification's logits; quantized, those that the
 // naive backend gives.
 func TestFixtures(t *testing.T) {
 	s := kernelsHere(t)

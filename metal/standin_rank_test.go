@@ -9,7 +9,7 @@ import (
 	"github.com/mil-run/mil/backend/conform"
 )
 
-// Rows ranked by the kernels' own text are what the definition says.
+// Rows ranked by the kernels' own text are as the definition ranks them.
 func TestRank(t *testing.T) {
 	s := kernelsHere(t)
 	for _, c := range conform.RankCases() {

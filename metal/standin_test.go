@@ -93,7 +93,7 @@ func (s *standin) function(name string) (function, error) {
 	return s.functions[name], nil
 }
 
-// run implements [machine]. A kernel must get what it declares: memory for every
+// run implements [machine]. A kernel must get the arguments that it declares: memory for every
 // index it names and no other, of an address its type may have, arguments of the
 // size of its struct.
 func (s *standin) run(dispatches []dispatch) error {

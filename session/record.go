@@ -51,7 +51,7 @@ var (
 	ErrModel      = errors.New("the session is of another model")
 )
 
-// header is what binds a file to its model.
+// header binds a file to its model.
 type header struct {
 	Model string       `json:"model"` // model.Session.Identity
 	Name  string       `json:"name"`  // of the model, for messages

@@ -45,7 +45,7 @@ func Caches(h *backend.Heads, k, v *backend.State) (keys, values Ref, err error)
 	return OfState(k), OfState(v), nil
 }
 
-// OneValue checks that what a rotation turns and stores are parts of one value.
+// OneValue checks that a rotation turns and stores parts of one value.
 func OneValue(n *backend.RopeStore) error {
 	if n.Q.V != n.K.V || n.K.V != n.V.V {
 		return fmt.Errorf("queries, keys and values to rotate are parts of several values")

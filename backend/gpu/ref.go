@@ -25,7 +25,7 @@ const (
 	Scratch
 )
 
-// Align is what areas and constants begin at a multiple of.
+// Align divides the addresses of areas and constants.
 const Align = 256
 
 // Ref names memory: a tensor's, a state's, or from Off on in an area. The zero

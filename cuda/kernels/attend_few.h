@@ -1,4 +1,4 @@
-// Attention of a few tokens: what one block does. See attend.cu.
+// Attention of a few tokens: the work of one block. See attend.cu.
 #pragma once
 #include "attend.h"
 

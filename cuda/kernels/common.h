@@ -1,4 +1,4 @@
-// What every kernel uses. There are no CUDA headers: thread numbers, shuffles
+// Definitions for every kernel. There are no CUDA headers: thread numbers, shuffles
 // and conversions are builtins of the compiler or PTX. Compiled without
 // contraction of a*b+c, so that a sum has one order and one rounding wherever
 // it is made; where fusing is wanted fma() says so.
@@ -30,19 +30,19 @@ DEVICE u32 blockZ() { return __nvvm_read_ptx_sreg_ctaid_z(); }
 DEVICE u32 blocksX() { return __nvvm_read_ptx_sreg_nctaid_x(); }
 DEVICE void sync() { __syncthreads(); }
 
-// trap ends the launch with an error: what a kernel does where a number means
+// trap ends the launch with an error: a kernel does so where a number means
 // nothing to it.
 DEVICE void trap() { __builtin_trap(); }
 
 // From chips of 9.0 on launches overlap: a kernel lets the next one start as
 // soon as all its own blocks run, and waits for the one before only where it
-// needs what that wrote, its weights already on their way. These are comments,
+// needs the data that it wrote, its weights already on their way. These are comments,
 // which the host turns into instructions for such chips; elsewhere one launch
 // follows the other. Every block awaits before it writes and before it ends.
 DEVICE void overlap() { asm volatile("// griddepcontrol.launch_dependents;" ::: "memory"); }
 DEVICE void await() { asm volatile("// griddepcontrol.wait;" ::: "memory"); }
 
-// The parameter block: what changes from pass to pass.
+// The parameter block: the numbers that change from pass to pass.
 enum { POS, REPLAY, LOGITS, TOKENS, IDS = 16 };
 DEVICE i32 param(u64 params, int i) { return ((const volatile i32 *)params)[i]; }
 
@@ -99,7 +99,7 @@ DEVICE u16 toBF16(float v) { // to nearest, ties to even; no NaN comes here
 	return (u16)((b + 0x7fff + (b >> 16 & 1)) >> 16);
 }
 
-// Loads of what no launch writes: weights.
+// Loads of data that no launch writes: weights.
 DEVICE Quad quad(const void *p) {
 	Quad r;
 	asm volatile("ld.global.nc.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(p));
@@ -116,7 +116,7 @@ DEVICE u32 half(const void *p) {
 	return r;
 }
 
-// Loads of what earlier launches wrote.
+// Loads of data that earlier launches wrote.
 DEVICE Quad fresh(const void *p) {
 	Quad r;
 	asm volatile("ld.global.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(p) : "memory");

@@ -9,7 +9,7 @@ KERNEL BLOCK(256) conv(Conv a) {
 	if (c >= a.channels) return await();
 	int replay = param(a.params, REPLAY), from = a.map ? ((const i32 *)a.map)[c] : c;
 	const float *w = (const float *)a.w + (u64)c * a.taps;
-	float s = ((const float *)a.bias)[c], taps[FEW], old[FEW]; // what is of earlier passes
+	float s = ((const float *)a.bias)[c], taps[FEW], old[FEW]; // inputs of earlier passes
 	UNROLL for (int k = 0; k < FEW; k++) {
 		taps[k] = k < a.taps ? w[k] : 0;
 		old[k] = k < a.taps && first + k < 0 ? at(a, replay, first + k, from) : 0;

@@ -1,4 +1,4 @@
-// What is done to values in place: biases, norms of heads, activations, factors.
+// Work on values in place: biases, norms of heads, activations, factors.
 #include "common.h"
 
 struct FinishPart {

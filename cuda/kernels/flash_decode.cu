@@ -5,7 +5,7 @@
 // through a ring of its own in shared memory, with a running maximum and sum.
 //
 // A product's 16 rows are 8 queries in two float16 parts, the high ones and
-// below them what they leave, so that one product has float32's precision to
+// below them their rests, so that one product has float32's precision to
 // 2^-22 and both parts of a sum lie in one lane.
 #include "attend.h"
 #include "tensor.h"
@@ -20,7 +20,7 @@ DEVICE void copyOrZero(u32 to, const void *from, int bytes, bool wanted) {
 }
 
 // fill sets rows from up to to of a tile on their way; rows from n on and
-// dimensions from width on become zeros, lest what lies there be not a number.
+// dimensions from width on become zeros, lest the values there be not numbers.
 template <int D> DEVICE void fill(int lane, u32 tile, const u16 *rows, int width, int n, int from = 0, int to = ROWS) {
 	const int EACH = 256 / D; // rows a warp copies at once
 	int r = lane / (D / 8), d = lane % (D / 8) * 8, left = d < width ? n - r : 0;
@@ -35,7 +35,7 @@ DEVICE float value(const float *p) {
 }
 
 // queriesOf makes lane/4's query, or zeros, a product's row, scaled by a power of
-// two that brings its peak to 2^12, and gives what undoes that.
+// two that brings its peak to 2^12, and gives the factor that undoes it.
 template <int D> DEVICE float queriesOf(int lane, u32 (&q)[D / 16][4], const float *from, int dim, float scale, bool there) {
 	float x[D / 16][4], peak = 0;
 	UNROLL for (int k = 0; k < D / 16; k++) UNROLL for (int c = 0; c < 4; c++) {
@@ -85,7 +85,7 @@ template <int D, int WARPS, int STAGES> DEVICE void share(const Attend &a, u8 *s
 	}
 	u32 q[D / 16][4];
 	float scale = queriesOf<D>(lane, q, (const float *)a.q + (there ? (u64)token * a.qStride + (head + query) * a.dim : 0), a.dim, a.scale, there);
-	float o[D / 8][4], peak = -1e29f, total = 0; // more than what is not seen has
+	float o[D / 8][4], peak = -1e29f, total = 0; // more than the score of a position that is not seen
 	UNROLL for (int i = 0; i < D / 8; i++) UNROLL for (int c = 0; c < 4; c++) o[i][c] = 0;
 	if (old < n) copied();
 	int slot = 0;

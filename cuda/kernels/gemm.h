@@ -12,7 +12,7 @@ enum { DEEP = 64, PITCH = DEEP + 8 }; // columns of a stage; of a row in shared 
 // float are the integer.
 DEVICE float number(u32 w, int i) { return bits(0x4b000000 | (w >> (8 * i) & 255)) - 8388608.0f; }
 
-// A type gives: Raw, what one thread reads of 64 columns of a row, half of them;
+// A type gives: Raw, the part that one thread reads of 64 columns of a row, half of them;
 // load; and unpack to 16 pairs. Nibbles of neighbours lie 32 columns apart in
 // types with mixed, 16 values of each half's; else halves are 32 columns.
 

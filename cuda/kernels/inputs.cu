@@ -1,4 +1,4 @@
-// What stands before products: the parameter block, the table's rows, normalized
+// The work before products: the parameter block, the table's rows, normalized
 // and quantized activations.
 #include "types.h"
 

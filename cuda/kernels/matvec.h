@@ -65,7 +65,7 @@ template <int T> DEVICE int liveTokens(const MatVec &a, int first) {
 }
 
 // matvec is Out = W·x (+ Add); where several tokens share a pass, a type's rows
-// of them share what is read of the activations.
+// of them share each read of the activations.
 template <class Type, int T> DEVICE void matvec(const MatVec &a) {
 	const int R = T > 1 ? Type::rows : 1;
 	int row0 = (blockX() * WARPS + thread() / 32) * R, first = blockY() * T, n = liveTokens<T>(a, first);
@@ -108,7 +108,7 @@ template <class Type, int T> DEVICE void gateup(const MatVec &a) {
 	KERNEL BLOCKS(WARPS * 32, T > 4 ? 3 : T > 1 ? 4 : 6) matvec_##TYPE##_##T(MatVec a) { matvec<STRUCT, T>(a); } \
 	KERNEL BLOCKS(WARPS * 32, T > 4 ? 3 : 4) gateup_    ##TYPE##_##T(MatVec a) { gateup<STRUCT, T>(a); }
 
-// One token has a module of its own: it is what generating loads.
+// One token has a module of its own, the only one that generating loads.
 #ifdef FEW
 #define SIZES(TYPE, STRUCT) SIZE(TYPE, STRUCT, 2) SIZE(TYPE, STRUCT, 4) SIZE(TYPE, STRUCT, 8)
 #else

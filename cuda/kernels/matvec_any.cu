@@ -1,6 +1,6 @@
 // Every type at every number of columns, element by element with float32
 // activations: the slow way beside the fast ones, and the only one where rows
-// are no multiple of what those take.
+// are no multiple of their steps.
 #include "matvec.h"
 #include "types.h"
 

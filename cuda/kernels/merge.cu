@@ -1,4 +1,4 @@
-// What follows attention in parts; a module of its own, since it is used with both
+// The merge behind attention in parts; a module of its own, since it is used with both
 // kinds of them.
 #include "attend.h"
 

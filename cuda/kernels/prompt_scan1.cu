@@ -5,7 +5,7 @@
 
 enum { SIDE = 4 };
 
-// power is 2^x; what is below the normal floats is zero.
+// power is 2^x; results below the normal floats are zero.
 DEVICE float power(float x) {
 	float r;
 	asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));

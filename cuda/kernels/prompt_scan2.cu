@@ -48,7 +48,7 @@ template <int K> DEVICE void promptScan(const Scan2 &a) {
 		int k = placed<K>(lane, j);
 		s[r][j] = k < N && rows[r] < a.p ? h[(u64)rows[r] * N + k] : 0;
 	}
-	// What nothing is copied to stays zero: states past N, rows past P.
+	// Places that nothing is copied to stay zero: states past N, rows past P.
 	for (int i = thread(); i < 2 * STAGE * WIDTH; i += BLOCK_SIZE) bs[0][0][i] = cs[0][0][i] = 0;
 	for (int i = thread(); i < 2 * STAGE * HELD; i += BLOCK_SIZE) xs[0][0][i] = 0;
 	sync();

@@ -1,7 +1,7 @@
 // The best logits of every row, so that the rows themselves stay on the device.
 //
 // A block sorts a slice of a row and keeps its best; then a block a row sorts
-// what the slices kept. The repeat penalty comes first, and the sum of the row's
+// the results of the slices. The repeat penalty comes first, and the sum of the row's
 // exponentials is left beside, for filters that want probabilities.
 #include "common.h"
 
@@ -44,7 +44,7 @@ DEVICE void sortRuns(u64 *keys) {
 }
 
 // mergeRuns leaves the largest KEEP of such runs, the largest first: of two runs
-// it takes the larger of what lies at one place, which are the largest of both,
+// it takes the larger of the two values at one place, which are the largest of both,
 // and puts them in order.
 DEVICE void mergeRuns(u64 *keys) {
 	for (int n = SLICE / 2; n >= KEEP; n /= 2) {
@@ -149,7 +149,7 @@ KERNEL BLOCK(SORTERS) best(Rank a) {
 		if (thread() == 0) out[0] = logitOf(key), ((u32 *)out)[KEEP] = ~(u32)key;
 		return;
 	}
-	for (int at = 0; at == 0 || at < all;) { // what slices kept is in order
+	for (int at = 0; at == 0 || at < all;) { // the slices' results are in order
 		int kept = at ? KEEP : 0;            // of those before
 		for (int i = kept + thread(); i < SLICE; i += SORTERS) {
 			int k = at - kept + (i / KEEP % 2 ? i / KEEP * KEEP + KEEP - 1 - i % KEEP : i);

@@ -9,7 +9,7 @@ struct Rope {
 	i32 halves; // 1: pairs are the channels i and pairs+i
 };
 
-enum { SHIFT = 4 }; // of the parameter block: what the text's positions are more than the cache's
+enum { SHIFT = 4 }; // of the parameter block: how far the text's positions are ahead of the cache's
 
 // channels are those of pair i of a head. Behind the turned ones channels are
 // adjacent.

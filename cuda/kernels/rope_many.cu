@@ -43,7 +43,7 @@ KERNEL BLOCK(128) rope_many(RopeMany m) {
 		float *x = kv < 0 ? (float *)a.q + head * a.dim : value < 0 ? (float *)a.k + kv * a.dim : (float *)a.v + value * a.dim;
 		x += (u64)t * a.stride + 2 * i;
 		float u = live ? x[0] : 0, v = live && pair ? x[1] : 0;
-		if (a.halves) { // threads read what others write
+		if (a.halves) { // threads read values that others write
 			bool turned = live && value < 0;
 			int position = pos + param(a.params, SHIFT);
 			const float *y = x - 2 * i;

@@ -49,7 +49,7 @@ DEVICE void mmaHalf16(i32 (&c)[4], u32 a0, u32 a1, u32 b0) {
 }
 
 // copyRow sets bytes, a multiple of 16, on their way; a barrier that expects them
-// counts what has come.
+// counts the copies that have come.
 DEVICE void copyRow(u32 to, const u8 *from, u32 bytes, u32 barrier) {
 	asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(from), "r"(bytes), "r"(barrier) : "memory");
 }
@@ -72,7 +72,7 @@ DEVICE u32 loose32(const u8 *p) { return load16(p) | load16(p + 2) << 16; }
 // A type gives: size, the bytes of 256 columns; pitch, of a row of a step in
 // shared memory, pair, of two steps by HOPPER's copies; chunks, of 16 bytes that are copied of a
 // step; and of a row of a step
-//   words   what lane%4 = t multiplies of the sub-blocks 4q to 4q+3: a word of
+//   words   the part that lane%4 = t multiplies of the sub-blocks 4q to 4q+3: a word of
 //           each half, or of wide types the neighbouring words 2t and 2t+1;
 //           positive types' are bytes without a sign
 //   factor  of sub-block s: scale and minimum; factors, of 2t and 2t+1
@@ -122,7 +122,7 @@ struct RowsQ4 : RowsPlain {
 	DEVICE void factors(Factor &a, Factor &b, const u8 *row, int t) { a = factor(row, 2 * t), b = factor(row, 2 * t + 1); }
 };
 
-// highs is what factors of odd sub-blocks are divided by.
+// highs is the divisor of the factors of odd sub-blocks.
 template <int highs> struct RowsK {
 	static const bool wide = true, halves = false, positive = true;
 	// two gives sub-blocks 2t and 2t+1, whose scales and minimums are the bytes of s and m.
@@ -176,7 +176,7 @@ struct RowsQ5K : RowsK<1> {
 	}
 };
 
-// Q6_K's blocks lie at even addresses: what is copied begins at the multiple of
+// Q6_K's blocks lie at even addresses: a copy begins at the multiple of
 // 16 before.
 struct RowsQ6K {
 	static const int size = 210, pitch = 240, pair = 464, chunks = 14;
@@ -203,13 +203,13 @@ struct RowsQ6K {
 
 struct Product {
 	MatVec a;
-	Quantized to;       // of what is made, where the form is not FLOAT; its norm's
+	Quantized to;       // of the output, where the form is not FLOAT; its norm's
 	u64 next, squares;  // weights, or 0, and where its sums of squares go
 	u64 norm;           // sums of squares of the input, [tokens][cols/32], or 0
 	float eps;
 };
 
-// normScale is what a norm multiplies token t's products by; a warp computes it.
+// normScale is a norm's factor of token t's products; a warp computes it.
 DEVICE float normScale(const Product &f, int t) {
 	if (!f.norm) return 1;
 	const int blocks = f.a.cols / 32;
@@ -223,7 +223,7 @@ DEVICE float normScale(const Product &f, int t) {
 	return 1 / __builtin_sqrtf(sum<32>(s) / (float)f.a.cols + f.eps);
 }
 
-// made stores what a block of 32 rows made of token t, a lane a row, and
+// made stores a block's 32 rows of token t, a lane a row, and
 // prepares it for the next product, whose norm's weight is next.
 DEVICE void made(const Product &f, int t, int row, float v, float next) {
 	((float *)f.a.out)[(u64)t * f.a.outStride + row] = v;
@@ -241,7 +241,7 @@ DEVICE void made(const Product &f, int t, int row, float v, float next) {
 template <int R> DEVICE int firstRow(int tile, int rows) { return least(tile * R * TALL, rows - R * TALL); }
 
 // Tile is where a tile's rows lie: of a gate and its up, or of one of several
-// matrices whose rows follow each other in what is made.
+// matrices whose rows follow each other in the output.
 template <int M> struct Tile {
 	const u8 *w[M];
 	int to; // first row of the output
@@ -291,7 +291,7 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 		}
 	}
 	// copyStep does the same of one, a row's neighbouring bytes by neighbouring
-	// lanes, then what is left of the rows by two lanes each.
+	// lanes, then the rest of the rows by two lanes each.
 	DEVICE void copyStep(u32 to, const u8 *const (&w)[M], u32 rowBytes, int step) {
 		const int lane = thread() % 32, P = Type::chunks < 16 ? 8 : 16, rows = 32 / P;
 		UNROLL for (int m = 0; m < M; m++) {
@@ -369,7 +369,7 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 			}
 		}
 	}
-	// input is what lane%4 = t multiplies words with.
+	// input is the activations that lane%4 = t multiplies words with.
 	DEVICE void input(u32 (&b)[2], const u8 *p, int t) {
 		if (Type::wide) {
 			u64 w = *(const u64 *)(p + 8 * t);
@@ -414,7 +414,7 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 			if (i < mine) copyInput(at + inputsAt + i * inputs, a, begin + i);
 			commit();
 		}
-		// Of a single token's output the block's first warp reads what is added while
+		// Of a single token's output the block's first warp reads the addend while
 		// the products are made: it is a long way to memory.
 		if (N == 1 && a.add && thread() < R * TALL) add = ((const float *)a.add)[tile.to + thread()];
 		for (int k = warp; k < n; k += R * W) {
@@ -433,7 +433,7 @@ template <class Type, int M, int N, int W, int R> struct Rows {
 				waitFor(barrier, phase);
 				phase ^= 1;
 			}
-			u32 skews[M][2]; // of the rows a lane multiplies, in what was copied from the multiple of 16 before
+			u32 skews[M][2]; // of the rows a lane multiplies, in the copy from the multiple of 16 before
 			UNROLL for (int m = 0; m < M; m++) UNROLL for (int h = 0; h < 2; h++)
 				skews[m][h] = Type::size % 16 ? ((u32)(u64)tile.w[m] + (g + 8 * h) * rowBytes + (begin + i - late) * Type::size) & 15 : 0;
 			const u8 *x = mem + inputsAt + s * inputs;

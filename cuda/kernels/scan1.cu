@@ -55,7 +55,7 @@ struct After1 {
 	i32 logBlocks, windowBlocks; // blocks of 256 threads
 };
 
-// after1 is what must wait until the scan has read its log and the convolution
+// after1 is the work that must wait until the scan has read its log and the convolution
 // its window: it logs the pass's inputs, moves the window on, and quantizes the
 // outputs. A block does a part of one of them.
 KERNEL BLOCK(256) after1(After1 f) {

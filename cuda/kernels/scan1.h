@@ -1,4 +1,4 @@
-// What the Mamba-1 recurrence takes.
+// Arguments of the Mamba-1 recurrence.
 #pragma once
 #include "conv.h"
 

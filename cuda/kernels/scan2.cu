@@ -41,7 +41,7 @@ SCAN2(64)
 SCAN2(128)
 SCAN2(256)
 
-// after2 is what must wait for the scan: it normalizes the outputs in place,
+// after2 is the work that must wait for the scan: it normalizes the outputs in place,
 // group by group, and quantizes them; it logs the pass's inputs and moves the
 // convolution's window on. A block does a part of one of them.
 KERNEL BLOCK(256) after2(After2 f) {

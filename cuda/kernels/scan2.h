@@ -1,4 +1,4 @@
-// What the Mamba-2 recurrence takes.
+// Arguments of the Mamba-2 recurrence.
 #pragma once
 #include "conv.h"
 

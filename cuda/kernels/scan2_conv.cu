@@ -6,7 +6,7 @@ enum { THREADS = ROWS * LANES, TAPS = 4, AHEAD = 4 };
 // leads reports whether a head is the first that reads its head of n.
 DEVICE bool leads(int head, int n, int heads) { return head == 0 || (head - 1) * n / heads != head * n / heads; }
 
-// times is what a block's last warp makes: dt and decay of every token.
+// times makes dt and decay of every token, in a block's last warp.
 DEVICE void times(const Scan2 &a, float *dts, float *decays) {
 	int head = blockY(), t = thread() - THREADS;
 	float A = ((const float *)a.a)[head], bias = ((const float *)a.bias)[head];
@@ -17,7 +17,7 @@ DEVICE void times(const Scan2 &a, float *dts, float *decays) {
 	decays[t] = exp(dt * A);
 }
 
-// convScan is scan for rows of N states. A block convolves what it reads, for all
+// convScan is scan for rows of N states. A block convolves its inputs, for all
 // tokens, into shared memory: B and C of its head, and its rows of x. Several
 // blocks make the same values; the first of them leaves x and B for the log.
 template <int K> DEVICE void convScan(const ConvScan2 &f) {

@@ -1,4 +1,4 @@
-// Tensor cores, and what feeds them.
+// Tensor cores, and the loads that feed them.
 #pragma once
 #include "common.h"
 
@@ -55,7 +55,7 @@ DEVICE u32 pairHalf(float a, float b) {
 	asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(b), "f"(a));
 	return r;
 }
-// split gives a pair of float16 and the pair of what they leave.
+// split gives a pair of float16 and the pair of the rests that they leave.
 DEVICE void split(float a, float b, u32 &high, u32 &low) {
 	high = pairHalf(a, b);
 	low = pairHalf(a - f16((u16)high), b - f16((u16)(high >> 16)));

@@ -83,7 +83,7 @@ struct FloatBF16 {
 };
 
 // putParts writes 8 values of a row as sums of so many bfloat16, of which each
-// takes what those before it leave.
+// takes the rest that those before it leave.
 DEVICE void putParts(u64 tiles, int row, int parts, int cols, int i, float (&v)[8]) {
 	for (int p = 0; p < parts; p++) {
 		u32 w[4];

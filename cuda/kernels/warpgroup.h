@@ -1,4 +1,4 @@
-// What a Hopper chip's warpgroups multiply with: barriers in shared memory, copies
+// Parts of products by a Hopper chip's warpgroups: barriers in shared memory, copies
 // that end at one, and products of 64 rows by N columns, 16 deep.
 #pragma once
 #include "tensor.h"

@@ -1,4 +1,4 @@
-// Package alloc measures what code allocates, for tests: a bound on it holds
+// Package alloc measures the bytes that code allocates, for tests: a bound on it holds
 // on any machine, as one on time does not.
 package alloc
 

@@ -1,4 +1,4 @@
-// Package bounded reads what somebody gave, which may have no end, up to a limit.
+// Package bounded reads input, which may have no end, up to a limit.
 package bounded
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/mil-run/mil/internal/units"
 )
 
-// ErrLong is wrapped by errors about what is longer than its limit, which they name.
+// ErrLong is wrapped by errors about input longer than its limit, which they name.
 var ErrLong = errors.New("too long")
 
 // ErrNotText is wrapped by errors about texts with zero bytes in them.
@@ -32,7 +32,7 @@ func tooLong(limit int64) error {
 // Read reads all of in, which is at most limit bytes long.
 func Read(in io.Reader, limit int64) ([]byte, error) { return io.ReadAll(Reader(in, limit)) }
 
-// Reader gives what in has, and an error in place of what comes behind limit bytes.
+// Reader gives the bytes of in, and an error in place of those behind limit bytes.
 func Reader(in io.Reader, limit int64) io.Reader { return &reader{in, limit, limit} }
 
 type reader struct {
@@ -79,8 +79,8 @@ func fits(f *os.File, limit int64) error {
 	return nil
 }
 
-// Text reads a text file of at most MaxText bytes, or what a pipe or a device
-// gives, at most MaxStream. What has zero bytes is no text. Errors name the file.
+// Text reads a text file of at most MaxText bytes, or the text that a pipe or a device
+// gives, at most MaxStream. Input with zero bytes is no text. Errors name the file.
 func Text(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

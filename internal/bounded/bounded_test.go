@@ -46,7 +46,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What has no end takes memory for its limit.
+// Input without an end takes memory for its limit.
 func TestEndless(t *testing.T) {
 	const limit = 4 << 20
 	used := allocated(func() {

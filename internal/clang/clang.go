@@ -24,7 +24,7 @@ float sum(half4 a, float4 b) { return float(twice(a).x * _Float16(2)) + b.xy.y; 
 uint32_t add(uint32_t *p) { return __atomic_fetch_add(p, 1u, __ATOMIC_RELAXED); }
 `
 
-// Find returns the newest clang here that compiles what is needed. The error
+// Find returns the newest clang here that compiles the kernels. The error
 // names every compiler that was tried and why it will not do.
 func Find() (string, error) {
 	dir, err := os.MkdirTemp("", "clang")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A compiler that is there and lacks what is needed is passed over for an older
+// A compiler that is there and lacks a needed feature is passed over for an older
 // name that has it, and named where none has.
 func TestFind(t *testing.T) {
 	dir := t.TempDir()

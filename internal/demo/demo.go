@@ -20,7 +20,7 @@ var model []byte
 //go:embed draft.bin
 var draft []byte
 
-// What the models are called in messages.
+// The models' names in messages.
 const (
 	Name      = "demo"
 	DraftName = "demo draft"

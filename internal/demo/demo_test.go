@@ -9,7 +9,7 @@ import (
 	"github.com/mil-run/mil/internal/testutil"
 )
 
-// The embedded files are what `go generate ./demo` makes of the checkpoints.
+// The embedded files are those that `go generate ./internal/demo` makes of the checkpoints.
 func TestCurrent(t *testing.T) {
 	for _, c := range []struct {
 		from string

@@ -83,7 +83,7 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// One window, and several, give what feeding token by token and textbook
+// One window, and several, give the results that feeding token by token and textbook
 // formulas give.
 func TestMeasure(t *testing.T) {
 	second, _ := testutil.Convert(t, testutil.Data("demo", "hybrid-mamba2"), "f32")
@@ -262,7 +262,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// The demo finds what is hidden in a few hundred tokens, wherever.
+// The demo finds a fact that is hidden anywhere in a few hundred tokens.
 func TestNeedle(t *testing.T) {
 	e, s := openDemo(t, 512)
 	g, err := Needle(context.Background(), e, s, []int{128, 256}, 1, ignore)

@@ -65,10 +65,10 @@ func (s *summing) read(text Text, from int64) error {
 	return Read(ctx, text, session, from, func(fed int64) { s.fed = fed }, ignore)
 }
 
-// The kernels sum what plain Go sums, of float and of quantized weights, which
+// The kernels sum as plain Go does, of float and of quantized weights, which
 // both multiply with float32 activations.
 func TestSums(t *testing.T) {
-	// What float32 loses in eight layers, and float16, which keeps keys and values
+	// The loss of float32 in eight layers, and of float16, which keeps keys and values
 	// beside q4_k.
 	near := map[string]float64{"f32": 2e-4, "q4_k": 1e-3}
 	for typ := range near {

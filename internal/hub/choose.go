@@ -132,7 +132,7 @@ func (s *Snapshot) noGGUF(name string) error {
 	return fmt.Errorf("%s: %w: there is no %s, and no other GGUF file", s.Repo, ErrMissing, show(name))
 }
 
-// noCheckpoint says what a repository without a checkpoint holds.
+// noCheckpoint names the files of a repository without a checkpoint.
 func (s *Snapshot) noCheckpoint(why string) error {
 	if list := s.ggufs(); list != "" {
 		return fmt.Errorf("%s: %w: %s; it has GGUF files; name one as %s:FILE.gguf (%s)", s.Repo, ErrMissing, why, s.Repo, list)

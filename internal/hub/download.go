@@ -193,7 +193,7 @@ func (d *download) try(ctx context.Context) (err error) {
 	return d.root.Rename(part, d.name)
 }
 
-// resume reads what is here of the file into the sum.
+// resume reads the part of the file that is here into the sum.
 func (d *download) resume(ctx context.Context, file *os.File, h hash.Hash) (int64, error) {
 	st, err := file.Stat()
 	if err != nil {
@@ -296,7 +296,7 @@ func stalled(ctx context.Context, err error) error {
 	return err
 }
 
-// watched counts what is read, stops when the context does, and tells reading's
+// watched counts the bytes read, stops when the context does, and tells reading's
 // errors from writing's.
 type watched struct {
 	r      io.Reader

@@ -25,7 +25,7 @@ type Folder struct {
 	lock *os.File
 }
 
-// OpenFolder makes the folder of a repository, or finds what an earlier download
+// OpenFolder makes the folder of a repository, or finds the one that an earlier download
 // left. Where another process has it, it tells notice and waits.
 func OpenFolder(ctx context.Context, base, repo string, notice func(string)) (*Folder, error) {
 	dir := filepath.Join(base, filepath.FromSlash(repo))
@@ -73,7 +73,7 @@ func openLocked(dir string) (*Folder, error) {
 	return f, nil
 }
 
-// Close leaves the folder to others, with what is in it; an empty one goes.
+// Close leaves the folder to others, with its files; an empty one goes.
 func (f *Folder) Close() error {
 	if f.lock == nil {
 		return nil

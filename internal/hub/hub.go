@@ -22,7 +22,7 @@ import (
 // Default is the hub's address.
 const Default = "https://huggingface.co"
 
-// What can be wrong; errors of this package wrap one of these, or a network's.
+// Errors of this package wrap one of these, or a network's.
 var (
 	ErrRef     = errors.New("not OWNER/REPO, OWNER/REPO@REVISION or OWNER/REPO:FILE.gguf")
 	ErrDenied  = errors.New("the server lets nobody in without permission")
@@ -163,7 +163,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 type File struct {
 	Path   string // in the repository
 	Size   int64  // -1: unknown
-	SHA256 string // of what lies in LFS, else ""
+	SHA256 string // of a file in LFS, else ""
 	Blob   string // git's id of a small file, else ""
 }
 
@@ -182,7 +182,7 @@ func (s *Snapshot) File(path string) (File, bool) {
 	return s.Files[i], true
 }
 
-// Limits on what a server may list.
+// Limits on a server's list.
 const (
 	maxListing = 16 << 20 // bytes a page
 	maxPages   = 200

@@ -117,7 +117,7 @@ func TestDownload(t *testing.T) {
 			t.Errorf("the token went to %s%s: %v", r.Host, r.Path, there)
 		}
 	}
-	// What changed on the disk is brought again.
+	// A file that changed on the disk is brought again.
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("[]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestKilled goes on with what a killed process left, and begins anew where that
+// TestKilled goes on with the files that a killed process left, and begins anew where that
 // is of another version, or too long.
 func TestKilled(t *testing.T) {
 	sum := sha256.Sum256(big)
@@ -361,7 +361,7 @@ func TestRecovers(t *testing.T) {
 	}
 }
 
-// TestHostileListing has a server that lists what it should not.
+// TestHostileListing has a server that lists names it should not.
 func TestHostileListing(t *testing.T) {
 	for _, name := range []string{"../x", "/etc/passwd", `..\x`, "a/../../x", "c:x", "CON.safetensors", "nul", ".lock", "x\x00y", "x\ny", "a//b", "x.", strings.Repeat("x", 300)} {
 		s, c, _ := start(t)
@@ -463,7 +463,7 @@ func TestStall(t *testing.T) {
 	holds(t, dir, map[string]string{"model.safetensors": string(big)})
 }
 
-// TestCancelled keeps what has come.
+// TestCancelled keeps the bytes that have come.
 func TestCancelled(t *testing.T) {
 	s, c, _ := start(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -12,7 +12,7 @@ import (
 var devices = []string{"con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
 	"lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9"}
 
-// checkName refuses what is no plain file name on some system.
+// checkName refuses a name that is no plain file name on some system.
 func checkName(name string) error {
 	base, _, _ := strings.Cut(strings.ToLower(name), ".")
 	switch {

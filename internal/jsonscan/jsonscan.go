@@ -1,5 +1,5 @@
 // Package jsonscan looks at JSON before it is decoded: how much it holds, and
-// where its parts lie. What decodes into many times its bytes can so be refused
+// where its parts lie. Text that decodes into many times its bytes can so be refused
 // first, and large parts are not copied. All is linear in the bytes.
 package jsonscan
 
@@ -96,7 +96,7 @@ func value(data []byte, i int) int {
 			level++
 		case '}', ']':
 			if level--; level < 0 {
-				return i // of what the value stands in
+				return i // of the value's container
 			} else if level == 0 {
 				return i + 1
 			}

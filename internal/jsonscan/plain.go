@@ -7,8 +7,8 @@ import (
 	"reflect"
 )
 
-// Plain says in plain words why a JSON text could not be decoded: its place, what
-// stands there and what belongs there, and no type of Go's. Other errors stay.
+// Plain says in plain words why a JSON text could not be decoded: its place, the
+// text there and the type that belongs there, and no type of Go's. Other errors stay.
 func Plain(err error) error {
 	var kind *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
@@ -25,7 +25,7 @@ func Plain(err error) error {
 	return err
 }
 
-// found is what stands there, in json's word with its article.
+// found is the kind of value there, in json's word with its article.
 func found(word string) string {
 	switch word {
 	case "string":

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// ErrPointer is what a file that is a pointer gets.
+// ErrPointer is the error about a file that is a pointer.
 var ErrPointer = errors.New("a git-lfs pointer, not the file itself: fetch it with git lfs pull")
 
 const magic = "version https://git-lfs"
@@ -24,6 +24,6 @@ func Check(head []byte) error {
 // CheckReader is Check for a file that is not in memory.
 func CheckReader(r io.ReaderAt) error {
 	head := make([]byte, len(magic))
-	n, _ := r.ReadAt(head, 0) // what cannot be read is no pointer
+	n, _ := r.ReadAt(head, 0) // a file that cannot be read is no pointer
 	return Check(head[:n])
 }

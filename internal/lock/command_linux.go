@@ -11,7 +11,7 @@ import (
 // longest is how much of a command's line is shown.
 const longest = 60
 
-// command is what a process was started with, "" where that cannot be known.
+// command is the command that started a process, "" where that cannot be known.
 func command(pid int) string {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What Own and Hold may say.
+// Errors of Own and Hold.
 var (
 	// ErrBusy says that another has the file. Errors that wrap it say who, where the system tells.
 	ErrBusy = errors.New("it is in use by another process")

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// take locks a byte far behind the end, so that what is there can be read.
+// take locks a byte far behind the end, so that the file can be read.
 func take(f *os.File, alone bool) error {
 	how := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if alone {

@@ -2,7 +2,7 @@
 // cannot fit is refused before it is allocated.
 package memory
 
-// Free is how many bytes may still be taken: what the machine has available,
+// Free is how many bytes may still be taken: those that the machine has available,
 // less where a limit of a container or of the process is closer. ok is false
 // where the system does not say.
 func Free() (bytes int64, ok bool) { return free() }
@@ -15,7 +15,7 @@ func Pretend(bytes int64, ok bool) (undo func()) {
 	return func() { free = measure }
 }
 
-// least is the smaller of what is known.
+// least is the smaller of the known numbers.
 func least(known ...int64) (bytes int64, ok bool) {
 	for _, v := range known {
 		if v >= 0 && (!ok || v < bytes) {

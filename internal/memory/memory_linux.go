@@ -44,7 +44,7 @@ func (s system) available() int64 {
 	return unknown
 }
 
-// groups is what each cgroup above the process leaves, of version 2 and 1.
+// groups is the memory that each cgroup above the process leaves, of version 2 and 1.
 func (s system) groups() (left []int64) {
 	for _, line := range strings.Split(s.read("proc/self/cgroup"), "\n") {
 		part := strings.SplitN(line, ":", 3)

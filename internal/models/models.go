@@ -50,7 +50,7 @@ func dataFolder() (string, error) {
 	return filepath.Join(home, ".local", "share"), err
 }
 
-// Suffixes are what names of model files end in, the one that is written first.
+// Suffixes are the ends of names of model files, the one that is written first.
 var Suffixes = []string{".bin", ".gguf"}
 
 // Demo is the name of the model inside mil, which no file in the folder takes.
@@ -62,10 +62,10 @@ var ErrName = errors.New("not a model's name")
 // ErrNone is wrapped by errors about names that no file has.
 var ErrNone = errors.New("no model of that name")
 
-// longestName keeps names below what file systems take.
+// longestName keeps names below the limit of file systems.
 const longestName = 128
 
-// Check refuses what is no name: a name is never a path, and reads the same
+// Check refuses text that is no name: a name is never a path, and reads the same
 // everywhere.
 func Check(name string) error {
 	switch {
@@ -172,7 +172,7 @@ type Entry struct {
 // part is the name of a file of a model in several: NAME-00001-of-00003 is the first.
 var part = regexp.MustCompile(`^(.+)-(\d{5})-of-(\d{5})$`)
 
-// List lists what has a name, sorted by it: files, and links whether or not they
+// List lists the models with a name, sorted by it: files, and links whether or not they
 // lead anywhere. A model in several files is its first. A folder that does not exist
 // holds nothing.
 func (f Folder) List() ([]Entry, error) {

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// catch makes faults of this goroutine panics and returns what keeps one for
+// catch makes faults of this goroutine panics and returns a function that keeps one for
 // the goroutine that waits.
 func catch(fault *atomic.Pointer[any]) func() {
 	debug.SetPanicOnFault(true)

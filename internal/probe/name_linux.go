@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ProcessorName is what the processor calls itself, "" where it does not say.
+// ProcessorName is the processor's own name, "" where it does not say.
 func ProcessorName() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {

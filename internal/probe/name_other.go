@@ -4,5 +4,5 @@ package probe
 
 import "os"
 
-// ProcessorName is what the processor calls itself, "" where it does not say.
+// ProcessorName is the processor's own name, "" where it does not say.
 func ProcessorName() string { return os.Getenv("PROCESSOR_IDENTIFIER") }

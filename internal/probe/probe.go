@@ -1,4 +1,4 @@
-// Package probe measures what a machine can do at most: how fast it reads
+// Package probe measures a machine's limits: how fast it reads
 // memory and how fast it multiplies bytes. Other figures are held against these,
 // so they are the best of several ways, each as good as it can be made.
 package probe

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// What stands in for the numbers that JSON lacks: numbers that are valid JSON
+// Substitutes for the numbers that JSON lacks: numbers that are valid JSON
 // and fit no float, so that a reader that wants one still gets an error.
 const (
 	infinite = "1e999"
@@ -77,8 +77,8 @@ func Number(raw json.RawMessage) (v float64, ok bool) {
 	return v, text != "null" && json.Unmarshal(raw, &v) == nil
 }
 
-// Spell gives an error's text with Python's words in the places of what stands
-// in for them.
+// Spell gives an error's text with Python's words in the places of their
+// substitutes.
 func Spell(text string) string {
 	return strings.NewReplacer(infinite, "Infinity", notANum, "NaN").Replace(text)
 }

@@ -17,7 +17,7 @@ import (
 type command struct {
 	name, args, help string
 	others           []string // further names
-	more             string   // what /help NAME says besides
+	more             string   // that /help NAME says besides
 	run              func(r *repl, arg string) error
 }
 
@@ -106,7 +106,7 @@ func (r *repl) help(name string) error {
 	return nil
 }
 
-// entry prints a name and what it means, below each other where there is no room
+// entry prints a name and its meaning, below each other where there is no room
 // side by side.
 func (r *repl) entry(name, meaning string) {
 	const side, room = 22, 60

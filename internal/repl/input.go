@@ -24,7 +24,7 @@ var (
 // quotes begin and end a message of several lines.
 const quotes = `"""`
 
-// input is what somebody said.
+// input is a text that somebody entered.
 type input struct {
 	text    string
 	command bool // begins with a slash

@@ -18,9 +18,9 @@ const (
 
 // keyReader passes input on to readline. Terminals send one key in several
 // sequences, of which readline knows some: each becomes the control character that
-// does the same, and what means nothing here is dropped. Line ends of pasted text
+// does the same, and sequences without a meaning here are dropped. Line ends of pasted text
 // (which the terminal marks, see pasteOn) do not end the line that is edited, nor
-// does a line end behind an escape, which is what Alt-Enter sends.
+// does a line end behind an escape, as Alt-Enter sends it.
 type keyReader struct {
 	in     io.ReadCloser
 	long   *pastes
@@ -100,7 +100,7 @@ func (k *keyReader) paste() int {
 	return 0
 }
 
-// pass is for what belongs to no sequence.
+// pass is for bytes that belong to no sequence.
 func (k *keyReader) pass(b []byte) {
 	if !k.inside {
 		// A NUL is Ctrl-Space, or a Ctrl-D typed before raw mode. Readline takes
@@ -156,7 +156,7 @@ func (k *keyReader) key() int {
 	return len(m[0])
 }
 
-// meaning is what stands for a sequence in readline: "" for one that has none.
+// meaning is readline's key for a sequence: "" for one that has none.
 // Of a modified key the modifier is the second number: 2 is Shift, 3 Alt, 5
 // Control.
 func meaning(arg, kind string, ss3 bool) string {

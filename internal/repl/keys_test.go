@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Every sequence that terminals send for a key becomes what readline knows, also
+// Every sequence that terminals send for a key becomes one that readline knows, also
 // where it comes in pieces, and pasted text stays together.
 func TestKeys(t *testing.T) {
 	nl, del := string(newline), string(deleteKey)
@@ -30,7 +30,7 @@ func TestKeys(t *testing.T) {
 		"\033b\033\x7f\033\033b":                              "\033b\033\x7f\033b",
 		"\033[13;2u\033[27;2;13~":                             nl + nl,
 		"\033OM\033Op\033Oy\033Oj":                            "\r09*",
-		// What means nothing here is dropped whole.
+		// Sequences without a meaning here are dropped whole.
 		"a\033[2~\033[5~\033[15~\033[[A\033OP\033[I\033[O\033[Z\033[?1;2cb": "ab",
 		"\033[27;5;9~\033[97;5u": "",
 	} {

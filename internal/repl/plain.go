@@ -6,7 +6,7 @@ import (
 )
 
 // drawPlain draws the part of the line around the cursor as one row, with spaces
-// over what stood there.
+// over the old text.
 func (s *screen) drawPlain(columns int) {
 	list := clusters(s.head() + string(paint(s.line)))
 	cursor := len(s.head()) + len(string(paint(s.line[:s.pos])))
@@ -21,7 +21,7 @@ func (s *screen) drawPlain(columns int) {
 	if s.left = min(s.left, ahead); sums[ahead] <= room {
 		s.left = 0
 	}
-	for s.left > 0 && sums[ahead]-sums[s.left] < room/3 { // some of what stands before is seen
+	for s.left > 0 && sums[ahead]-sums[s.left] < room/3 { // some of the text before is seen
 		s.left--
 	}
 	for sums[ahead]-sums[s.left] > room {

@@ -14,7 +14,7 @@ import (
 	"github.com/mil-run/mil/llm"
 )
 
-// piped runs a chat with the demo over what a pipe gives.
+// piped runs a chat with the demo over the text of a pipe.
 func piped(t *testing.T, input string) (out string, err error) {
 	t.Helper()
 	m, err := llm.Open("", llm.Options{Backend: "cpu", Context: 1024, Set: llm.Greedy})
@@ -70,7 +70,7 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// What stands between quotes is said and not run.
+// Text between quotes is said and not run.
 func TestQuotedIsNoCommand(t *testing.T) {
 	out, err := piped(t, "\"\"\"/quit\"\"\"\n/reset\nWhat is 2 plus 3?\n")
 	if err != nil || strings.Count(out, "\n") != 2 || !strings.HasSuffix(out, "\n2 + 3 = 5.\n") {
@@ -134,7 +134,7 @@ func TestLongPaste(t *testing.T) {
 	}
 }
 
-// What an error quotes cannot move the cursor or begin another line.
+// Text that an error quotes cannot move the cursor or begin another line.
 func TestLine(t *testing.T) {
 	if got := Line(errors.New("open \x1b[2J\n\ta\xff: no")); got != "open \uFFFD[2J;  a\uFFFD: no" {
 		t.Errorf("%q", got)

@@ -43,7 +43,7 @@ type screen struct {
 	until time.Time // no drawing before
 }
 
-// search is what is looked for in the history.
+// search is the text that is looked for in the history.
 type search struct {
 	text  []rune
 	ahead bool
@@ -91,7 +91,7 @@ func (s *screen) End(text string) {
 	s.active = false
 }
 
-// Again draws the line below what others wrote.
+// Again draws the line below the text of others.
 func (s *screen) Again() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,7 +165,7 @@ func (s *screen) changed(line []rune, pos int, key rune, searching bool) (newLin
 	return line, pos, ok
 }
 
-// look follows Ctrl-R and what is typed behind it.
+// look follows Ctrl-R and the keys behind it.
 func (s *screen) look(key rune, searching bool) {
 	if !searching {
 		s.search = nil
@@ -243,7 +243,7 @@ type row struct {
 	cells int
 }
 
-// head is what stands before the line.
+// head is the text before the line.
 func (s *screen) head() string {
 	if s.search == nil {
 		return s.prompt

@@ -57,7 +57,7 @@ func TestScreen(t *testing.T) {
 	}
 }
 
-// What is drawn as one character is passed and deleted as one.
+// Text that is drawn as one character is passed and deleted as one.
 func TestWholeClusters(t *testing.T) {
 	const family = "\U0001F468\u200D\U0001F469\u200D\U0001F467"
 	line := []rune("a" + family + "e\u0301")

@@ -17,7 +17,7 @@ type terminal struct {
 	*console
 	rl     *readline.Instance
 	screen *screen
-	text   *wrapper // what is printed between lines
+	text   *wrapper // for text that is printed between lines
 	long   *pastes
 	// history says that there is a file of it; deleting that Delete was pressed.
 	history, deleting bool
@@ -137,7 +137,7 @@ func (t *terminal) Line(continued bool) (string, error) {
 	return strings.ReplaceAll(text, string(newline), "\n"), nil
 }
 
-// read edits a line behind what stands in front of it.
+// read edits a line behind its prompt.
 func (t *terminal) read(front string) (string, error) {
 	if t.text.Begun() {
 		t.text.Write("\n")
@@ -202,7 +202,7 @@ func (t *terminal) Close() error {
 	return errors.Join(t.rl.Close(), t.console.Close())
 }
 
-// completions offers what begins as the line does. Where nothing more is common to
+// completions offers the words that begin as the line does. Where nothing more is common to
 // all of it, it is listed under the line.
 type completions struct {
 	known readline.AutoCompleter

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// mode is what a terminal does with keys.
+// mode is a terminal's way with keys.
 type mode int
 
 const (
@@ -17,7 +17,7 @@ const (
 	working             // keys wait and are not shown; Ctrl-C and Ctrl-Z are signals
 )
 
-// pasteOn and pasteOff ask the terminal to mark what is pasted.
+// pasteOn and pasteOff ask the terminal to mark pasted text.
 const pasteOn, pasteOff = "\033[?2004h", "\033[?2004l"
 
 // console is a terminal's modes, size and signals.
@@ -89,7 +89,7 @@ func (c *console) apply(m mode) error {
 	switch {
 	case !c.escapes:
 	case m == editing:
-		io.WriteString(c.out, pasteOn) // and on while a reply is made: what is pasted waits whole
+		io.WriteString(c.out, pasteOn) // and on while a reply is made: pasted text waits whole
 	case m == found:
 		io.WriteString(c.out, pasteOff)
 	}

@@ -21,7 +21,7 @@ func stateOf(f *os.File) (*state, error) {
 	return &state{*t}, nil
 }
 
-// set puts the terminal into a mode. What was typed before stays.
+// set puts the terminal into a mode. Keys typed before stay.
 func (s *state) set(f *os.File, m mode) error {
 	t := s.Termios
 	if m != found {

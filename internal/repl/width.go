@@ -7,8 +7,8 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// cluster is what is drawn as one character: a letter with its accents, an emoji
-// with what is joined to it.
+// cluster is text that is drawn as one character: a letter with its accents, an emoji
+// with the parts joined to it.
 type cluster struct {
 	text  string
 	cells int // the most that a terminal gives it
@@ -19,7 +19,7 @@ type cluster struct {
 // Terminals do not agree about emoji that are joined of several: some draw the
 // one picture, others its parts. So a cluster counts as wide as its widest
 // drawing, a row never overflows, and no column is ever reached by counting: it
-// is reached by writing what stands before it once more.
+// is reached by writing the text before it once more.
 func widest(text string, width int) int {
 	if len(text) == 1 {
 		return width
@@ -33,7 +33,7 @@ func widest(text string, width int) int {
 
 // clusters cuts text. A row may end behind spaces, and around wide characters
 // where Unicode's line breaking allows it; not within words at hyphens and
-// slashes, so that what is copied is whole.
+// slashes, so that copied text is whole.
 func clusters(text string) (out []cluster) {
 	for state := -1; text != ""; {
 		var c string
@@ -106,7 +106,7 @@ func around(line []rune, i int) (from, to int) {
 	for from = min(i, len(line)); from > max(0, i-most) && line[from-1] >= utf8.RuneSelf; {
 		from--
 	}
-	if from > 0 { // what is before may belong to it, as a keycap's digit does
+	if from > 0 { // the text before may belong to it, as a keycap's digit does
 		from--
 	}
 	end := min(i+1, len(line))

@@ -18,7 +18,7 @@ const (
 )
 
 // control tells whether a terminal may do something else with a character than
-// draw it: C0, DEL, C1, and what turns the direction of the text behind it.
+// draw it: C0, DEL, C1, and marks that turn the direction of the text behind them.
 func control(c rune) bool {
 	return c < ' ' || c >= 0x7f && c < 0xa0 || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069
 }
@@ -90,7 +90,7 @@ func Fprintf(w io.Writer, format string, args ...any) (int, error) {
 	return fmt.Fprintf(w, format, gated(args)...)
 }
 
-// Sprintf is what Fprintf prints.
+// Sprintf is the text that Fprintf prints.
 func Sprintf(format string, args ...any) string { return fmt.Sprintf(format, gated(args)...) }
 
 // Fprintln prints arguments shown as Fprintf shows them.

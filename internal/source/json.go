@@ -80,7 +80,7 @@ func jsonError(err error) error {
 	return err
 }
 
-// jsonType is what JSON calls a Go type.
+// jsonType is JSON's name of a Go type.
 func jsonType(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:

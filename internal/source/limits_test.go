@@ -38,7 +38,7 @@ func entries(t *testing.T, n int) string {
 	return b.String()
 }
 
-// What only nonsense holds is refused, at a cost its bytes bound.
+// Sizes that only nonsense has are refused, at a cost its bytes bound.
 func TestTooMany(t *testing.T) {
 	for name, c := range map[string]struct {
 		file, text, want string

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// What is no regular file is written to and stays what it is.
+// A file that is not regular is written to and keeps its kind.
 func TestWritePipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

@@ -19,7 +19,7 @@ const mark = ".tmp-"
 // take that too.
 const longest = 180
 
-// prefix is what the temporary files for a name begin with.
+// prefix is the beginning of the temporary files' names for a name.
 func prefix(base string) string {
 	if len(base) > longest {
 		base = strings.ToValidUTF8(base[:longest], "")

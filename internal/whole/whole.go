@@ -26,7 +26,7 @@ type Options struct {
 	// that somebody owns is left alone, and the error is lock.ErrBusy.
 	Over *os.File
 	// Loose files need not outlive a power failure, replace a link, and leave
-	// what killed writers left to SweepDir.
+	// the files of killed writers to SweepDir.
 	Loose bool
 }
 
@@ -39,7 +39,7 @@ type File struct {
 	done bool
 }
 
-// Write makes or replaces the file at path with what write gives. The file
+// Write makes or replaces the file at path with the bytes that write gives. The file
 // gets its name when all of it is on disk; perm is subject to the umask. A link
 // is followed, and a device or a pipe, which no file may take the place of, is
 // written to as it is. Errors name the path.
@@ -47,7 +47,7 @@ func Write(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	return WriteFile(path, perm, func(f *os.File) error { return write(f) })
 }
 
-// WriteFile is Write for what is not written from front to end.
+// WriteFile is Write for files that are not written from front to end.
 func WriteFile(path string, perm fs.FileMode, write func(*os.File) error) error {
 	f, err := Create(path, Options{Perm: perm})
 	if err == nil {
@@ -76,7 +76,7 @@ func Unpath(err error) error {
 	return err
 }
 
-// Create begins a file for the place at path, and removes what killed writers
+// Create begins a file for the place at path, and removes the files of killed writers
 // left of it. Who calls it calls Commit or Keep, and Abort, which does nothing
 // after them.
 func Create(path string, o Options) (*File, error) {
@@ -116,7 +116,7 @@ func behind(path string) string {
 }
 
 // Commit brings the file to the disk, gives it its name and closes it. After an
-// error the file is gone, and what had the name has it still.
+// error the file is gone, and an old file of that name is still there.
 func (f *File) Commit() error {
 	if err := f.publish(); err != nil {
 		return err
@@ -232,7 +232,7 @@ func release(f *os.File) {
 	f.Close()
 }
 
-// hold keeps owners away from what has a name until it is closed, and says
+// hold keeps owners away from a file until it is closed, and says
 // whether somebody owns it. Where files cannot be locked, none is owned.
 func hold(path string) (*os.File, error) {
 	f, err := open(path, os.O_RDONLY, 0)

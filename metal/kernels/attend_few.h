@@ -5,8 +5,8 @@
 
 enum { QUERIES = 4, LIMIT = 128, SIMDS = 4 }; // queries of a threadgroup; positions scored together
 
-// What a threadgroup shares: scores, parts of sums, and of each query the peak,
-// the sum and the factor of what was summed before.
+// A threadgroup's shared memory: scores, parts of sums, and of each query the peak,
+// the sum and the factor of the sums before.
 enum { GATHER = QUERIES * SIMDS * 256, FEW = QUERIES * LIMIT + GATHER + 3 * QUERIES };
 
 // eight takes 8 dimensions of a row of a cache, from d on.

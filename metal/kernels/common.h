@@ -1,4 +1,4 @@
-// What every kernel uses. Compiled without contraction of a*b+c, so that a sum
+// Definitions for every kernel. Compiled without contraction of a*b+c, so that a sum
 // has one order and one rounding wherever it is made; where fusing is wanted
 // fma() says so. common.h comes first in every text that Metal compiles.
 #include <metal_stdlib>
@@ -17,14 +17,14 @@ using namespace metal;
 #define SHARED threadgroup
 #endif
 
-// TRAP is what a type of weights that a kernel does not know decodes as: a GPU
-// cannot stop, so what it is part of becomes NaN. The stand-in stops.
+// TRAP is the value of weights of a type that a kernel does not know: a GPU
+// cannot stop, so every sum with it becomes NaN. The stand-in stops.
 #ifndef TRAP
 #define TRAP NAN
 #endif
 
 // Lists of parameters are written once: GIVEN to kernels, with attributes that
-// say what is bound where, and PASSED on to functions.
+// say which buffer is bound where, and PASSED on to functions.
 #define GIVEN(...) [[__VA_ARGS__]]
 #define PASSED(...)
 
@@ -35,7 +35,7 @@ using namespace metal;
 		uint lane AS(thread_index_in_simdgroup),      \
 		uint simd AS(simdgroup_index_in_threadgroup)
 
-// The parameter block: what changes from pass to pass.
+// The parameter block: the numbers that change from pass to pass.
 enum { POS, REPLAY, LOGITS, TOKENS, SHIFT, IDS = 16 };
 
 FN void sync() { threadgroup_barrier(mem_flags::mem_threadgroup); }

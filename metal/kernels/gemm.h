@@ -5,7 +5,7 @@
 
 enum { ROWS = 64, BATCH = 32, DEEP = 32 };
 
-// What a threadgroup shares: weights [ROWS][DEEP] and activations [BATCH][DEEP]
+// A threadgroup's shared memory: weights [ROWS][DEEP] and activations [BATCH][DEEP]
 // of a step, then products [BATCH][ROWS] and, of tokens that are normalized, a
 // factor each.
 enum { TILES = (ROWS + BATCH) * DEEP };

@@ -5,7 +5,7 @@
 
 enum { KEEP = 128, SIMDS = 8, THREADS = SIMDS * 32, LOWEST = 0x007fffff }; // LOWEST: of minus infinity
 
-// ordered is a number that sorts as a logit does. What is no number counts as
+// ordered is a number that sorts as a logit does. Not a number counts as
 // minus infinity, -0 as 0. Bits are looked at, since arithmetic may take what is
 // smaller than float32's normal numbers for 0.
 FN uint ordered(float v) {
@@ -30,7 +30,7 @@ FN void order(thread ulong &a, thread ulong &b, bool down) {
 
 FN ulong across(ulong v, int mask) { return as_type<ulong>(simd_shuffle_xor(as_type<uint2>(v), ushort(mask))); }
 
-// arrange puts in order what rises and then falls, or falls and then rises, over
+// arrange orders a sequence that rises and then falls, or the other way, over
 // the given number of lanes.
 FN void arrange(thread ulong (&v)[4], int lanes, bool down, uint lane) {
 	for (int far = lanes / 2; far > 0; far /= 2)

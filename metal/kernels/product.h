@@ -3,7 +3,7 @@
 // A step is 512 columns, of which a lane takes four times four that lie together:
 // column() says where each four begins. A type gives Weights, a lane's part of a
 // step in registers; load; tile, half of 32 columns for products of many tokens;
-// and, by what it is derived from, dot with one token's part.
+// and, by its base, dot with one token's part.
 #include "types.h"
 
 struct MatVec {

@@ -5,7 +5,7 @@
 
 enum { KEYS = 32, BATCH = 32 };
 
-// What a threadgroup shares: keys, then values, of a step [KEYS][D] (before, its
+// A threadgroup's shared memory: keys, then values, of a step [KEYS][D] (before, its
 // queries), and of each simdgroup scores [8][KEYS] and a matrix of factors.
 #define PROMPT(D) (KEYS * D + 4 * (8 * KEYS + 64))
 

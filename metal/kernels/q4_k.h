@@ -1,6 +1,6 @@
 #include "product.h"
 
-// K is what Q4_K and Q5_K share: two blocks of 256 a step, a lane takes eight
+// K is the part that Q4_K and Q5_K share: two blocks of 256 a step, a lane takes eight
 // bytes of nibbles, which are 32 values, a sub-block, apart.
 struct K : Scaled {
 	FN int column(int s, int lane, int i) { return s * 512 + lane / 16 * 256 + lane % 16 / 4 * 64 + lane % 4 * 8 + i / 2 * 32 + i % 2 * 4; }

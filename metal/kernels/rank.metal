@@ -1,7 +1,7 @@
 // The best logits of every row, so that the host need not look at the rest.
 //
 // A threadgroup finds the best of a slice of a row; then a threadgroup a row
-// merges what the slices kept. The repeat penalty comes first, and the sum of the
+// merges the slices' results. The repeat penalty comes first, and the sum of the
 // row's exponentials is left beside, for filters that want probabilities.
 #include "keys.h"
 

@@ -9,7 +9,7 @@ struct Rope {
 	int halves; // 1: pairs are the channels i and pairs+i
 };
 
-// share is x/n as a float32 and what that leaves, of x and its rest; part and
+// share is x/n as a float32 and the rest that it leaves, of x and its rest; part and
 // partRest are 1/n.
 FN float share(float x, float rest, float part, float partRest, thread float &left) {
 	float v = x * part;

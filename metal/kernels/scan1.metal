@@ -61,7 +61,7 @@ struct After1 {
 	int logBlocks, windowBlocks; // threadgroups of 256 threads
 };
 
-// scan1_after is what must wait until the scan has read its log and the
+// scan1_after is the work that must wait until the scan has read its log and the
 // convolution its window: it logs the pass's inputs and moves the window on. A
 // threadgroup does a part of one of them.
 kernel void scan1_after(constant After1 &f [[buffer(0)]], device const int *params [[buffer(1)]], device const float *x [[buffer(2)]],

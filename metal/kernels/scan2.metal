@@ -75,7 +75,7 @@ struct After2 {
 	float eps;
 };
 
-// scan2_after is what must wait for the scan: it normalizes the outputs in
+// scan2_after is the work that must wait for the scan: it normalizes the outputs in
 // place, group by group, logs the pass's inputs and moves the convolution's
 // window on. A threadgroup does a part of one of them.
 kernel void scan2_after(constant After2 &f [[buffer(0)]], device const int *params [[buffer(1)]], device const float *x [[buffer(2)]],

@@ -11,7 +11,7 @@
 
 enum { CHUNK = 32, WIDE = 32, PITCH = 32 }; // tokens; rows of the state; states of a slice
 
-// What a threadgroup shares: a slice of b and c [CHUNK][PITCH] each, the pairs
+// A threadgroup's shared memory: a slice of b and c [CHUNK][PITCH] each, the pairs
 // [CHUNK][CHUNK], x [CHUNK][WIDE], as it is and weighted for the state, outputs
 // [CHUNK][WIDE]; and of each token dt, a, E(t,-1) and E(last,t); two diagonal
 // matrices.
@@ -29,7 +29,7 @@ template <int N> FN void chunked(threadgroup float *shared, SCAN2(PASSED)) {
 	float decay = as[head], d = ds[head], bias = biases[head];
 	h += (ulong(head) * a.p + p0) * n;
 
-	// The state after what is replayed, a slice at a time through bs: [states][WIDE].
+	// The state behind the replayed tokens, a slice at a time through bs: [states][WIDE].
 	simdgroup_float8x8 state[N / 8];
 	int width = a.heads + a.xs + a.bs, replay = params[REPLAY];
 	UNROLL for (int k0 = 0; k0 < N; k0 += PITCH) {
@@ -73,7 +73,7 @@ template <int N> FN void chunked(threadgroup float *shared, SCAN2(PASSED)) {
 		}
 		sync();
 		if (tid < 8) diagonals[4 * 64 + tid * 9] = decays[CHUNK - 1];
-		for (int i = tid; i < TILE; i += 128) ys[i] = xs[i] * rests[i / WIDE]; // what x adds to the state
+		for (int i = tid; i < TILE; i += 128) ys[i] = xs[i] * rests[i / WIDE]; // the part that x adds to the state
 
 		// Slices of states: pairs c·b of this simdgroup's tokens, outputs of its rows
 		// of the state, the state after the chunk.

@@ -43,7 +43,7 @@ struct Range {
 	int index;
 };
 
-// Cell is what happened to 4 bytes of threadgroup memory: the last write, and
+// Cell is the history of 4 bytes of threadgroup memory: the last write, and
 // the last reads since.
 struct Cell {
 	uint32_t writeEpoch, writeStep, readEpoch, readStep;
@@ -136,7 +136,7 @@ static void access(const void *p, unsigned long size, bool write) {
 	for (int i = 0; i < rangeCount; i++) {
 		Range r = ranges[i];
 		if (at < r.from || at + size > r.to || (write && !r.writable)) continue;
-		if (i > 0) { // what is used most comes first
+		if (i > 0) { // the one used most comes first
 			ranges[i] = ranges[i - 1];
 			ranges[i - 1] = r;
 		}
@@ -301,7 +301,7 @@ void *__tsan_memset(void *to, int v, unsigned long n) {
 	return memset(to, v, n);
 }
 
-// entry is what every fiber runs: the kernel for its place, again and again.
+// entry is run by every fiber: the kernel for its place, again and again.
 static void entry() {
 	for (;;) {
 		running->call(buffers, now->place);
@@ -336,7 +336,7 @@ struct Launch {
 	char *error;
 };
 
-// standin_run executes a launch and returns 0, or writes what went wrong.
+// standin_run executes a launch and returns 0, or writes the mistake.
 int standin_run(Launch *l) {
 	running = kernels;
 	while (running && strcmp(running->name, l->name)) running = running->next;

@@ -81,7 +81,7 @@ func (p *Program) Resize(w, h int) {
 	})
 }
 
-// Type sends what somebody types.
+// Type sends keys.
 func (p *Program) Type(keys string) { p.master.WriteString(keys) }
 
 // patience is how long a screen may take on a busy machine. Nothing is measured
@@ -103,7 +103,7 @@ func (p *Program) Shows(text string, times int) error {
 	return p.Until(fmt.Sprintf("showed %q %d times", text, times), func() bool { return strings.Count(p.Text(), text) >= times })
 }
 
-// Echo says whether the terminal writes what is typed by itself.
+// Echo says whether the terminal writes typed keys by itself.
 func (p *Program) Echo() (on bool) {
 	p.control(func(fd int) error {
 		t, err := unix.IoctlGetTermios(fd, unix.TCGETS)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Screen is a terminal's screen and what has left it at the top.
+// Screen is a terminal's screen and the rows that have left it at the top.
 type Screen struct {
 	mu      sync.Mutex
 	w, h    int
