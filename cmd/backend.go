@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
-	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	"github.com/mil-run/mil/internal/devices"
 	"github.com/mil-run/mil/internal/show"
@@ -41,19 +38,18 @@ func uploadProgress(out io.Writer) func(done, total int64) {
 	if !isTerminal(out) {
 		return nil
 	}
-	var bar *progressbar.ProgressBar
+	var p *progress
 	return func(done, total int64) {
 		if total < 1<<30 {
 			return
 		}
-		if bar == nil {
-			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("copying the weights to the GPU"),
-				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+		if p == nil {
+			p = newProgress(out, "copying the weights to the GPU")
 		}
-		bar.Set64(done)
+		p.step(done, total)
 		if done == total {
-			bar.Clear()
-			bar = nil
+			p.end()
+			p = nil
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (f *benchFlags) draftModel(c *cobra.Command, path string) (*draftBenchmark,
 	}
 	defer session.Close()
 	b := &draftBenchmark{Model: m.File().Name(), Draft: f.draft, K: f.k, PassCost: map[int]float64{}, KCounts: map[int]int{}}
-	progress := isTerminal(errs)
+	note := noter(errs)
 	var total struct{ plain, draft time.Duration }
 	var all speculate.Stats
 	tokens := 0
@@ -117,9 +117,7 @@ func (f *benchFlags) draftModel(c *cobra.Command, path string) (*draftBenchmark,
 		if err != nil {
 			return nil, err
 		}
-		if progress {
-			show.Fprintf(errs, "\rreply %d of %d\033[K", i, len(prompts))
-		}
+		note(fmt.Sprintf("reply %d of %d", i, len(prompts)))
 		if i == 0 {
 			continue // warm-up
 		}
@@ -139,9 +137,7 @@ func (f *benchFlags) draftModel(c *cobra.Command, path string) (*draftBenchmark,
 			b.KCounts[k] += n
 		}
 	}
-	if progress {
-		fmt.Fprint(errs, "\r\033[K")
-	}
+	note("")
 	b.Speedup = total.plain.Seconds() / total.draft.Seconds()
 	b.PlainTokS, b.DraftTokS = float64(tokens)/total.plain.Seconds(), float64(tokens)/total.draft.Seconds()
 	b.Acceptance, b.TokensPerPass = all.Rate(), all.PerPass()

@@ -55,7 +55,7 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 		return benchmark{}, err
 	}
 	defer file.Close()
-	b := &bench{benchFlags: f, note: func(string) {}}
+	b := &bench{benchFlags: f, note: noter(errs)}
 	if b.m, err = model.Open(file); err != nil {
 		return benchmark{}, err
 	}
@@ -64,10 +64,7 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 	}
 	b.b = benchmark{Model: path, Architecture: b.m.Config.Arch, FileBytes: int64(len(file.Mapping()))}
 	b.b.BytesPerToken, b.b.MACsPerToken = b.m.PerToken()
-	if isTerminal(errs) {
-		b.note = func(s string) { show.Fprintf(errs, "\r\x1b[K%s", s) }
-		defer b.note("")
-	}
+	defer b.note("")
 	f.depths = slices.Compact(slices.Sorted(slices.Values(f.depths)))
 	if err := b.start(file, errs); err != nil {
 		return benchmark{}, file.Named(err)

@@ -7,9 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/backend/cpu/kernel"
@@ -79,10 +77,10 @@ name gets the new type behind it. mil list shows the names.`,
 			ctx, stop := interruptible()
 			defer stop()
 			out := c.OutOrStdout()
-			report, done := progress(out)
-			o.Progress = report
+			p := convertProgress(out)
+			o.Progress = p.steps
 			sum, err := convert.Run(ctx, from, o)
-			done()
+			p.end()
 			if err != nil {
 				return err
 			}
@@ -136,31 +134,11 @@ func newModel(c *cobra.Command, arg, from string, t quant.Mix) (name, path strin
 	return name, path, nil
 }
 
-// progress is the function that a conversion reports to, and the one that ends
-// the report. It shows a bar on a terminal, otherwise a line every tenth.
-func progress(out io.Writer) (report func(tensor string, done, total int64), end func()) {
-	if isTerminal(out) {
-		var bar *progressbar.ProgressBar
-		report = func(_ string, done, total int64) {
-			if bar == nil {
-				bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("converting"),
-					progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-			}
-			bar.Set64(done)
-		}
-		return report, func() {
-			if bar != nil {
-				bar.Clear()
-			}
-		}
-	}
-	tenth := int64(0)
-	return func(tensor string, done, total int64) {
-		if now := 10 * done / total; now > tenth {
-			tenth = now
-			show.Fprintf(out, "%3d%% %s\n", 10*now, tensor)
-		}
-	}, func() {}
+// convertProgress shows how far a conversion is.
+func convertProgress(out io.Writer) *progress {
+	p := newProgress(out, "converting")
+	p.line = func(percent int64, tensor string, _ int64) string { return fmt.Sprintf("%3d%% %s", percent, tensor) }
+	return p
 }
 
 // printSummary prints the result of a conversion. name is the model's in the

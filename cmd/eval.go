@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -149,9 +148,9 @@ func (f *evalFlags) run(ctx context.Context, path string, errs io.Writer) (*eval
 	defer session.Close()
 	s := session.Timeline().Session
 	if f.questions != "" {
-		report, end := tokenProgress(errs, "questions")
-		r.answers, err = eval.Ask(ctx, e, s, list, report)
-		if end(); err != nil {
+		p := counted(errs, "questions")
+		r.answers, err = eval.Ask(ctx, e, s, list, p.count)
+		if p.end(); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.questions, err)
 		}
 	}
@@ -162,9 +161,9 @@ func (f *evalFlags) run(ctx context.Context, path string, errs io.Writer) (*eval
 		if len(f.lengths) == 0 {
 			return nil, fmt.Errorf("a context of %d tokens is too short for --needle", s.Context())
 		}
-		report, end := tokenProgress(errs, "needles")
-		r.Needle, err = eval.Needle(ctx, e, s, f.lengths, f.asked, report)
-		if end(); err != nil {
+		p := counted(errs, "needles")
+		r.Needle, err = eval.Needle(ctx, e, s, f.lengths, f.asked, p.count)
+		if p.end(); err != nil {
 			return nil, err
 		}
 	}
@@ -208,9 +207,9 @@ func (f *evalFlags) score(ctx context.Context, m *llm.Model, errs io.Writer) (*e
 		defer second.Close()
 		base = second.Session
 	}
-	report, end := tokenProgress(errs, "tokens")
-	score, err := eval.Measure(ctx, t, s.Session, base, report)
-	if end(); err != nil {
+	p := counted(errs, "tokens")
+	score, err := eval.Measure(ctx, t, s.Session, base, p.count)
+	if p.end(); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.text, err)
 	}
 	return score, nil
@@ -225,22 +224,7 @@ func readText(e *chat.Engine, path string, special bool) (eval.Text, error) {
 	return eval.NewText(e.Tokenizer, text, special), nil
 }
 
-// tokenProgress is a bar on a terminal, otherwise nothing. end removes it.
-func tokenProgress(out io.Writer, what string) (report func(done, total int), end func()) {
-	if !isTerminal(out) {
-		return func(int, int) {}, func() {}
-	}
-	var bar *progressbar.ProgressBar
-	report = func(done, total int) {
-		if bar == nil {
-			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what),
-				progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-		}
-		_ = bar.Set(done) // a bar that cannot be drawn is no reason to stop
-	}
-	return report, func() {
-		if bar != nil {
-			_ = bar.Clear()
-		}
-	}
+// counted shows how many tokens or questions are done, on a terminal.
+func counted(out io.Writer, what string) *progress {
+	return newProgress(out, what, progressbar.OptionShowCount())
 }

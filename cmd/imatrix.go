@@ -138,8 +138,8 @@ func (g *gather) run(ctx context.Context, file *format.File, e *chat.Engine, b b
 		show.Fprintf(g.warn, "mil: starting anew: %v\n", err)
 	}
 	o := model.Options{Context: g.window}
-	report, end := tokenProgress(g.warn, "reading")
-	defer end()
+	p := counted(g.warn, "reading")
+	defer p.end()
 	b.Observe(func(ws []*backend.Tensor, p *backend.Params) (*quant.Moments, int) {
 		names := make([]string, len(ws))
 		for i, w := range ws {
@@ -157,7 +157,7 @@ func (g *gather) run(ctx context.Context, file *format.File, e *chat.Engine, b b
 	read := 0
 	err = eval.Read(ctx, g.text, s.Session, g.stats.Seen(), g.next, func(done, total int) {
 		read = done
-		report(done, total)
+		p.count(done, total)
 	})
 	if errors.Is(err, eval.ErrInterrupted) {
 		return nil, g.interrupted(err, read)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/chat"
@@ -252,10 +253,12 @@ func (p *pull) space(folder *hub.Folder, download, model int64) error {
 
 // download fetches the large files and shows its progress.
 func (p *pull) download(folder *hub.Folder, snap *hub.Snapshot, files []hub.File) error {
-	report, end := downloadProgress(p.out)
-	err := p.client.Download(p.ctx, folder.Root, snap, files, report)
-	end()
-	return err
+	far := newProgress(p.out, "", progressbar.OptionShowBytes(true), progressbar.OptionShowCount())
+	far.line = func(percent int64, file string, total int64) string {
+		return fmt.Sprintf("%3d%% of %s downloaded, %s", percent, units.Bytes(total), file)
+	}
+	defer far.end()
+	return p.client.Download(p.ctx, folder.Root, snap, files, far.steps)
 }
 
 // convert makes the model, and opens and verifies it.
@@ -265,10 +268,10 @@ func (p *pull) convert(from, tokenizer string) error {
 		return err
 	}
 	o := convert.Options{Output: output, Type: p.mix, Tokenizer: tokenizer, Force: p.force}
-	report, done := progress(p.out)
-	o.Progress = report
+	far := convertProgress(p.out)
+	o.Progress = far.steps
 	sum, err := convert.Run(p.ctx, from, o)
-	done()
+	far.end()
 	if err != nil {
 		return err
 	}

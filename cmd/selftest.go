@@ -69,10 +69,7 @@ CPU is checked on every instruction set it has.`,
 		Args:    atMost(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.warn = io.Discard
-			f.note = func(string) {}
-			if errs := c.ErrOrStderr(); isTerminal(errs) {
-				f.note = func(s string) { show.Fprintf(errs, "\r\x1b[K%s", s) }
-			}
+			f.note = noter(c.ErrOrStderr())
 			targets, err := f.targets()
 			if err != nil {
 				return err

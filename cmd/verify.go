@@ -55,9 +55,9 @@ func verifyModel(c *cobra.Command, arg string) error {
 	}
 	defer f.Close()
 	out := c.OutOrStdout()
-	report, end := verifyProgress(out)
-	err = f.Verify(report)
-	end()
+	p := verifyProgress(out)
+	err = f.Verify(p.step)
+	p.end()
 	state := "all as written"
 	switch {
 	case errors.Is(err, format.ErrNoChecksums):
@@ -82,29 +82,10 @@ func intact(f *format.File) error {
 	return err
 }
 
-// verifyProgress is a bar on a terminal for checks of over a second, otherwise
-// nothing. end removes it.
-func verifyProgress(out io.Writer) (report func(done, total int64), end func()) {
-	if !isTerminal(out) {
-		return nil, func() {}
-	}
-	start := time.Now()
-	var bar *progressbar.ProgressBar
-	report = func(done, total int64) {
-		if bar == nil {
-			if time.Since(start) < time.Second {
-				return
-			}
-			// Without rates, which would count from now and not from the start.
-			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("verifying"),
-				progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
-				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-		}
-		_ = bar.Set64(done) // a bar that cannot be drawn is no reason to stop
-	}
-	return report, func() {
-		if bar != nil {
-			_ = bar.Clear()
-		}
-	}
+// verifyProgress shows checks of over a second on a terminal. It shows no rates,
+// which would count from the bar's begin and not from the work's.
+func verifyProgress(out io.Writer) *progress {
+	p := newProgress(out, "verifying", progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
+	p.wait = time.Second
+	return p
 }
