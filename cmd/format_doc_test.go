@@ -26,7 +26,7 @@ func TestFormatDocument(t *testing.T) {
 	named := func(name string) bool {
 		return strings.Contains(doc, "`"+name+"`") || strings.Contains(doc, "`"+name[max(0, strings.LastIndexByte(name, '.')):]+"`")
 	}
-	for _, fixture := range append(testutil.Fixtures(t), "../demo/hybrid-mamba2") {
+	for _, fixture := range append(testutil.Checkpoints(t), "../demo/hybrid-mamba2") {
 		f, _ := testutil.Convert(t, testutil.Data("fixtures", fixture), "q4_k_m")
 		arch, _, _ := f.KV().String("general.architecture")
 		for _, k := range f.KV().Keys() {

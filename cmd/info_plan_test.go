@@ -22,7 +22,7 @@ func TestMetalPlansLikeCUDA(t *testing.T) {
 	if engines["demo"], err = chat.Open(file); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range testutil.Fixtures(t) {
+	for _, name := range testutil.Checkpoints(t) {
 		for _, mix := range []string{"q4_k_m", "f16"} {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), mix)
 			if engines[name+" "+mix], err = chat.Open(f); err != nil {

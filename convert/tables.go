@@ -102,7 +102,8 @@ var pureKeys = merge(neutral, harmless, table(free, `d_model n_layer ssm_cfg tie
 var hfMambaKeys = merge(pureKeys, table(free, `hidden_size num_hidden_layers d_inner state_size conv_kernel expand intermediate_size time_step_rank
 	layer_norm_epsilon tie_word_embeddings num_heads head_dim n_groups chunk_size use_mambapy use_associative_scan use_mamba_kernels
 	time_step_scale time_step_min time_step_max time_step_init_scheme time_step_floor`),
-	table(yes, `use_conv_bias rms_norm`), table(none, `norm_before_gate`), map[string]rule{"time_step_limit": unlimited}, table(free, `mixer_rms_eps`))
+	table(yes, `use_conv_bias rms_norm`), map[string]rule{"time_step_limit": unlimited},
+	table(free, `mixer_rms_eps norm_before_gate`)) // the latter stands in Codestral's config, and transformers gates first all the same
 
 // table gives each of the keys, separated by spaces, one rule.
 func table(r rule, keys string) map[string]rule {

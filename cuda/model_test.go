@@ -66,7 +66,7 @@ func logits(t testing.TB, s *model.Session, tokens []int32, n int) (out []float3
 // logits; quantized, those of the naive backend.
 func TestFixtures(t *testing.T) {
 	b := device(t)
-	for _, name := range testutil.Fixtures(t) {
+	for _, name := range testutil.Checkpoints(t) {
 		t.Run(name, func(t *testing.T) {
 			want := testutil.Safetensors(t, testutil.Data("fixtures", name, "expected.safetensors"))
 			tokens := want["tokens"].I32
@@ -100,7 +100,7 @@ func TestFixtures(t *testing.T) {
 // having fed the kept tokens one at a time: the next logits agree to the bit.
 func TestCommitEqualsInOrder(t *testing.T) {
 	b := device(t)
-	for _, name := range testutil.Fixtures(t) {
+	for _, name := range testutil.Checkpoints(t) {
 		t.Run(name, func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
 			r := rand.New(rand.NewPCG(1, 2))

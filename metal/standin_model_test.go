@@ -48,7 +48,7 @@ func logits(t testing.TB, s *model.Session, tokens []int32, n int) (out []float3
 // naive backend gives.
 func TestFixtures(t *testing.T) {
 	s := kernelsHere(t)
-	for _, name := range testutil.Fixtures(t) {
+	for _, name := range testutil.Checkpoints(t) {
 		t.Run(name, func(t *testing.T) {
 			want := testutil.Safetensors(t, testutil.Data("fixtures", name, "expected.safetensors"))
 			tokens := want["tokens"].I32

@@ -1,4 +1,4 @@
-// Package model runs hybrid, Llama and pure Mamba models: an architecture
+// Package model runs hybrids, Transformers and pure Mamba models: an architecture
 // lists the blocks of its layers, blocks record themselves once, and a [Session]
 // runs the recorded programs.
 package model

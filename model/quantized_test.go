@@ -3,6 +3,7 @@ package model_test
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,6 +59,35 @@ func TestQuantizedArithmetic(t *testing.T) {
 				}
 				if !(e < bound) {
 					t.Errorf("%s at %s, step %t: the fast path is %.2g from the plain one", dir, mix, step, e)
+				}
+			}
+		}
+	}
+}
+
+// Every family gives at q8_0 nearly what it gives unquantized, and its own
+// float32's logits where activations stay float; so does q4_k_m.
+func TestQuantizedFamilies(t *testing.T) {
+	for _, name := range testutil.Families(t) {
+		dir := testutil.Data("families", name)
+		want := testutil.Safetensors(t, filepath.Join(dir, "expected.safetensors"))
+		tokens, rows := want["tokens"].I32, want["logits"].F32
+		if name == "mistral-window" {
+			rows = rows[:len(rows)/len(tokens)*16]
+			tokens = tokens[:16]
+		}
+		for _, mix := range []string{"q8_0", "q4_k_m"} {
+			f, path := testutil.Convert(t, dir, mix)
+			back, _ := testutil.Convert(t, path, "f32")
+			got := logits(t, plain(t, f, model.Options{}), tokens, false)
+			if e := testutil.RelativeError(got, logits(t, plain(t, back, model.Options{}), tokens, false)); !(e < 2e-3) {
+				t.Errorf("%s at %s: %.2g from the same file at f32", name, mix, e)
+			}
+			for _, step := range []bool{false, true} {
+				fast := logits(t, session(t, f, model.Options{}), tokens, step)
+				t.Logf("%s at %s, step %t: %.2g, fast from plain %.2g", name, mix, step, testutil.RelativeError(fast, rows), testutil.RelativeError(fast, got))
+				if e := testutil.RelativeError(fast, rows); mix == "q8_0" && !(e < 8e-2) {
+					t.Errorf("%s, step %t: q8_0 is %.2g from transformers", name, step, e)
 				}
 			}
 		}

@@ -15,7 +15,7 @@ import (
 // Feeding, committing and going back in any order leaves exactly the state of
 // having fed the kept tokens one at a time: the next logits agree to the bit.
 func TestCommitEqualsInOrder(t *testing.T) {
-	for i, name := range testutil.Fixtures(t) {
+	for i, name := range testutil.Checkpoints(t) {
 		t.Run(name, func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
 			r := rand.New(rand.NewPCG(1, 2))
@@ -55,7 +55,7 @@ func TestCommitEqualsInOrder(t *testing.T) {
 
 // The number of threads does not change a bit.
 func TestThreadsDoNotMatter(t *testing.T) {
-	for _, name := range []string{"mamba1-half", "mamba2-half"} {
+	for _, name := range testutil.Checkpoints(t) {
 		f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q4_k_m")
 		m, err := model.Open(f)
 		if err != nil {
@@ -86,7 +86,7 @@ func TestThreadsDoNotMatter(t *testing.T) {
 // on the bits of a session that is fed the surviving timeline anew in the same
 // passes.
 func TestSnapshots(t *testing.T) {
-	for i, name := range []string{"mamba1-convfirst", "mamba2-repeatfirst", "pure-mamba1", "pure-mamba2", "zephyr"} {
+	for i, name := range testutil.Checkpoints(t) {
 		t.Run(name, func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
 			r := rand.New(rand.NewPCG(3, 4))

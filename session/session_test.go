@@ -95,7 +95,7 @@ func walk(t testing.TB, s *model.Session, after func(turn int)) {
 // been, to the bit: all mixers, on both backends of the host, in a context of
 // another length.
 func TestResume(t *testing.T) {
-	names := testutil.Fixtures(t)
+	names := testutil.Checkpoints(t)
 	if testing.Short() {
 		names = []string{"mamba1-half", "mamba2-half"}
 	}

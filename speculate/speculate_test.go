@@ -82,7 +82,7 @@ func generate(t testing.TB, s *model.Session, o sample.Options, so speculate.Opt
 // Greedy tokens are the same with every kind of draft and every K.
 func TestGreedyIsTheSame(t *testing.T) {
 	prompt := []int32{7, 11, 250, 3, 9, 7, 11, 250}
-	for _, name := range []string{"mamba1-half", "mamba2-half", "pure-mamba1", "pure-mamba2", "llama"} {
+	for _, name := range testutil.Checkpoints(t) {
 		target := session(t, fixture(t, name), 512)
 		want, _ := generate(t, target, sample.Options{RepeatPenalty: 1.1}, speculate.Options{}, prompt, 150)
 		for _, k := range []int{-1, 1, 3, 8, 15} {
