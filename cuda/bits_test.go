@@ -15,64 +15,66 @@ import (
 // prepare each other's inputs, of sizes that divide no block evenly.
 func TestSameBits(t *testing.T) {
 	b := device(t)
-	for _, kinds := range [][2]quant.Type{
-		{quant.Q4_0, quant.Q4_0}, {quant.Q4_K, quant.Q6_K}, {quant.Q5_K, quant.Q4_K}, {quant.Q6_K, quant.Q8_0}, {quant.Q8_0, quant.Q5_K},
-		{quant.BF16, quant.BF16}, {quant.F16, quant.F32},
-		{quant.Q2_K, quant.Q3_K}, {quant.IQ4_XS, quant.Q5_0}, {quant.MXFP4, quant.Q4_1}, {quant.IQ4_NL, quant.Q5_1},
-	} {
-		t.Run(kinds[0].String()+" "+kinds[1].String(), func(t *testing.T) {
-			const d, ff, vocab = 1280, 2304, 2051
-			r := rand.New(rand.NewPCG(3, 4))
-			var m testTensors
-			tensor := func(kind quant.Type, rows, cols int) *backend.Tensor {
-				return m.tensor(kind, rows, cols, func() float64 { return r.NormFloat64() / math.Sqrt(float64(cols)) })
+	types := quant.Types()
+	for i, kind := range types { // alone, and beside another
+		for _, other := range []quant.Type{kind, types[(i+1)%len(types)]} {
+			t.Run(kind.String()+" "+other.String(), func(t *testing.T) { sameBits(t, b, [2]quant.Type{kind, other}) })
+		}
+	}
+}
+
+// sameBits runs products of two types of weights.
+func sameBits(t *testing.T, b *Backend, kinds [2]quant.Type) {
+	const d, ff, vocab = 1280, 2304, 2051
+	r := rand.New(rand.NewPCG(3, 4))
+	var m testTensors
+	tensor := func(kind quant.Type, rows, cols int) *backend.Tensor {
+		return m.tensor(kind, rows, cols, func() float64 { return r.NormFloat64() / math.Sqrt(float64(cols)) })
+	}
+	norm := func() *backend.Norm { return &backend.Norm{Weight: tensor(quant.F32, 1, d), Eps: 1e-5} }
+	c := backend.NewRecorder(backend.MaxVerify, backend.MaxVerify)
+	x := c.Embed(tensor(quant.F32, 50, d))
+	for range 2 {
+		qkv := c.MatMul(c.All(x), norm(), backend.None, tensor(kinds[0], 1700, d), tensor(kinds[0], 160, d), tensor(kinds[1], 164, d))
+		x = c.MatMul(c.Cut(qkv, 32, d), nil, x, tensor(kinds[1], d, d))
+		h := c.GateUp(c.All(x), norm(), tensor(kinds[0], ff, d), tensor(kinds[0], ff, d))
+		x = c.MatMul(c.All(h), nil, x, tensor(kinds[1], d, ff))
+	}
+	c.Logits(c.All(x), norm(), tensor(kinds[0], vocab, d))
+	m.onto(t, b)
+	e, err := b.Compile(c.Program())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	run := func(ids []int32, rows int) []float32 {
+		l, err := e.Run(&backend.Params{Tokens: ids, Logits: rows})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(l)
+	}
+	ids := make([]int32, backend.MaxVerify)
+	var single []float32
+	for i := range ids {
+		ids[i] = int32(r.IntN(50))
+		run(ids[i:i+1], 0) // without a row: the head is skipped
+		single = append(single, run(ids[i:i+1], 1)...)
+	}
+	for _, n := range []int{2, 5, 8, 16} {
+		got := run(ids[:n], n)
+		for i, v := range got {
+			if v != single[i] || v != v {
+				t.Fatalf("%d tokens: logit %d of row %d is %x, alone %x", n, i%vocab, i/vocab, math.Float32bits(v), math.Float32bits(single[i]))
 			}
-			norm := func() *backend.Norm { return &backend.Norm{Weight: tensor(quant.F32, 1, d), Eps: 1e-5} }
-			c := backend.NewRecorder(backend.MaxVerify, backend.MaxVerify)
-			x := c.Embed(tensor(quant.F32, 50, d))
-			for range 2 {
-				qkv := c.MatMul(c.All(x), norm(), backend.None, tensor(kinds[0], 1700, d), tensor(kinds[0], 160, d), tensor(kinds[1], 164, d))
-				x = c.MatMul(c.Cut(qkv, 32, d), nil, x, tensor(kinds[1], d, d))
-				h := c.GateUp(c.All(x), norm(), tensor(kinds[0], ff, d), tensor(kinds[0], ff, d))
-				x = c.MatMul(c.All(h), nil, x, tensor(kinds[1], d, ff))
-			}
-			c.Logits(c.All(x), norm(), tensor(kinds[0], vocab, d))
-			m.onto(t, b)
-			e, err := b.Compile(c.Program())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer e.Close()
-			run := func(ids []int32, rows int) []float32 {
-				l, err := e.Run(&backend.Params{Tokens: ids, Logits: rows})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return slices.Clone(l)
-			}
-			ids := make([]int32, backend.MaxVerify)
-			var single []float32
-			for i := range ids {
-				ids[i] = int32(r.IntN(50))
-				run(ids[i:i+1], 0) // without a row: the head is skipped
-				single = append(single, run(ids[i:i+1], 1)...)
-			}
-			for _, n := range []int{2, 5, 8, 16} {
-				got := run(ids[:n], n)
-				for i, v := range got {
-					if v != single[i] || v != v {
-						t.Fatalf("%d tokens: logit %d of row %d is %x, alone %x", n, i%vocab, i/vocab, math.Float32bits(v), math.Float32bits(single[i]))
-					}
-				}
-			}
-			sum := 0.0
-			for _, v := range single {
-				sum += math.Abs(float64(v))
-			}
-			if sum == 0 {
-				t.Error("all logits are 0")
-			}
-		})
+		}
+	}
+	sum := 0.0
+	for _, v := range single {
+		sum += math.Abs(float64(v))
+	}
+	if sum == 0 {
+		t.Error("all logits are 0")
 	}
 }
 

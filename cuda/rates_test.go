@@ -83,7 +83,7 @@ func rate(t *testing.T, b *Backend, kind quant.Type, rows, cols, tokens int, way
 // Rates of products with a few tokens on the device; -v shows them.
 func TestProductRates(t *testing.T) {
 	b := device(t)
-	for _, kind := range []quant.Type{quant.BF16, quant.Q8_0, quant.Q6_K, quant.Q5_K, quant.Q4_K, quant.Q4_0} {
+	for _, kind := range quant.Types() {
 		for _, s := range [][2]int{{4096, 4096}, {28672, 4096}, {4096, 14336}} {
 			for _, tokens := range []int{1, 5, 16} {
 				rate(t, b, kind, s[0], s[1], tokens, "")
@@ -95,7 +95,7 @@ func TestProductRates(t *testing.T) {
 // The same with many tokens, both ways where the chip has two.
 func TestPromptProductRates(t *testing.T) {
 	b := device(t)
-	for _, kind := range []quant.Type{quant.BF16, quant.Q8_0, quant.Q6_K, quant.Q5_K, quant.Q4_K, quant.Q4_0} {
+	for _, kind := range quant.Types() {
 		spec, _ := kind.Spec()
 		for _, tokens := range []int{128, 512, 2048} {
 			if spec.Block > 1 && tokens < 2048 {
