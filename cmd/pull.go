@@ -205,7 +205,8 @@ func (p *pull) checkpoint(folder *hub.Folder, snap *hub.Snapshot) error {
 // tokenizerFrom is what --tokenizer names, downloaded where it is a repository.
 func (p *pull) tokenizerFrom(folder *hub.Folder, snap *hub.Snapshot) (string, error) {
 	if p.tokenizer == "" {
-		if _, ok := snap.File("tokenizer.json"); !ok {
+		_, ok := snap.File("tokenizer.json")
+		if _, model := snap.File("tokenizer.model"); !ok && !model {
 			return "", fmt.Errorf("%s has no tokenizer.json; name the one of the model it was made from: --tokenizer OWNER/REPO", p.ref)
 		}
 		return "", nil
@@ -222,10 +223,11 @@ func (p *pull) tokenizerFrom(folder *hub.Folder, snap *hub.Snapshot) (string, er
 		return "", fmt.Errorf("--tokenizer: %w", err)
 	}
 	var files []hub.File
-	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "chat_template.json"} {
-		if f, ok := other.File(name); ok {
+	for _, name := range []string{"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "chat_template.json"} {
+		if f, ok := other.File(name); ok && (name != "tokenizer.model" || len(files) == 0) {
 			files = append(files, f)
-		} else if name == "tokenizer.json" {
+		}
+		if name == "tokenizer.model" && len(files) == 0 {
 			return "", fmt.Errorf("--tokenizer: %s has no tokenizer.json", ref)
 		}
 	}

@@ -27,8 +27,8 @@ func tokenizeCommand() *cobra.Command {
 		Use:   "tokenize MODEL_OR_FOLDER [TEXT]",
 		Short: "Show how text becomes tokens",
 		Long: `Show the ids and pieces of a text, from the argument or from a pipe.
-MODEL_OR_FOLDER is a model file, a folder with tokenizer files, or a
-tokenizer.json.
+MODEL_OR_FOLDER is a model file, a folder with tokenizer files, a
+tokenizer.json or a tokenizer.model.
 
 --jsonl is for scripts, one JSON object a line on both sides:
   --jsonl           {"text", "add_special"}           gives {"ids"}
@@ -88,15 +88,14 @@ type textTool struct {
 // isTokenizer reports whether the argument means a folder and not a model of
 // that name.
 func isTokenizer(c *cobra.Command, dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "tokenizer.json"))
 	_, named := shortName(c, dir)
-	return err == nil || !named
+	return !named || tokenizer.Exists(dir)
 }
 
 func openTokenizer(c *cobra.Command, arg string) (*textTool, error) {
 	st, err := os.Stat(arg)
 	var t *tokenizer.Tokenizer
-	if err == nil && (st.IsDir() && isTokenizer(c, arg) || strings.HasSuffix(arg, ".json") || strings.HasSuffix(arg, ".json.gz")) {
+	if err == nil && (st.IsDir() && isTokenizer(c, arg) || strings.HasSuffix(arg, ".json") || strings.HasSuffix(arg, ".json.gz") || filepath.Base(arg) == "tokenizer.model") {
 		t, err = tokenizer.FromFiles(arg)
 		return &textTool{Tokenizer: t}, err
 	}

@@ -31,6 +31,10 @@ type ggml struct {
 	bos, eos, unk, eot, eom   int64 // -1: none
 	addBOS, addEOS, addSpace  *bool
 	hasOwn, hasMerges         bool
+
+	// Of a tokenizer.model, which has no such keys.
+	trim  bool         // spaces at the ends and runs of them are cut
+	later []addedToken // tokens that other files add
 }
 
 // FromGGUF loads the tokenizer a GGUF file holds: exactly the one that GGUF wrote, or for
@@ -262,8 +266,11 @@ func (g *ggml) specify() (*specification, error) {
 		toSpace := object{"type": "Replace", "pattern": object{"String": spaceMark}, "content": " "}
 		normalizers := []object{toMark}
 		decoders := []object{toSpace, {"type": "ByteFallback"}, {"type": "Fuse"}}
+		if g.trim {
+			normalizers = []object{{"type": "Replace", "pattern": object{"Regex": `\A +| +\z| +(?= )`}, "content": ""}, toMark}
+		}
 		if isTrue(g.addSpace) {
-			normalizers = []object{{"type": "Prepend", "prepend": spaceMark}, toMark}
+			normalizers = slices.Insert(normalizers, len(normalizers)-1, object{"type": "Prepend", "prepend": spaceMark})
 			decoders = append(decoders, object{"type": "Strip", "content": " ", "start": 1, "stop": 0})
 		}
 		root["normalizer"] = object{"type": "Sequence", "normalizers": normalizers}
@@ -342,5 +349,5 @@ func (g *ggml) added() ([]addedToken, error) {
 			return nil, fmt.Errorf("tokenizer.ggml.token_type: more than %d tokens are control or user tokens", maxAdded)
 		}
 	}
-	return list, nil
+	return append(list, g.later...), nil
 }

@@ -18,8 +18,9 @@ import (
 )
 
 // FromFiles loads the tokenizer of a Hugging Face style folder, or a tokenizer.json
-// (.gz) named itself, with the chat template and the files of special tokens beside it.
-// The error wraps fs.ErrNotExist where there is no tokenizer.json.
+// (.gz) or tokenizer.model named itself, with the chat template and the files of special
+// tokens beside it. A tokenizer.json comes before a tokenizer.model. The error wraps
+// fs.ErrNotExist where there is neither.
 func FromFiles(path string) (*Tokenizer, error) {
 	dir, file := filepath.Dir(path), path
 	if info, err := os.Stat(path); err != nil {
@@ -27,14 +28,19 @@ func FromFiles(path string) (*Tokenizer, error) {
 	} else if info.IsDir() {
 		dir, file = path, inFolder(path)
 		if file == "" {
-			return nil, fmt.Errorf("%s: no tokenizer.json: %w", dir, fs.ErrNotExist)
+			return nil, fmt.Errorf("%s: no tokenizer.json or tokenizer.model: %w", dir, fs.ErrNotExist)
 		}
 	}
 	data, err := readFile(file, maxFile)
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseTokenizer(pyjson.Clean(data))
+	var t *Tokenizer
+	if strings.HasSuffix(file, ".model") {
+		t, err = parseSentencePiece(data, dir)
+	} else {
+		t, err = parseTokenizer(pyjson.Clean(data))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -47,9 +53,9 @@ func FromFiles(path string) (*Tokenizer, error) {
 // Exists reports whether a folder holds a tokenizer that FromFiles reads.
 func Exists(dir string) bool { return inFolder(dir) != "" }
 
-// inFolder returns the path of the tokenizer.json in a folder, "" without one.
+// inFolder returns the path of the tokenizer in a folder, "" without one.
 func inFolder(dir string) string {
-	for _, name := range []string{"tokenizer.json", "tokenizer.json.gz"} {
+	for _, name := range []string{"tokenizer.json", "tokenizer.json.gz", "tokenizer.model"} {
 		file := filepath.Join(dir, name)
 		if _, err := os.Stat(file); err == nil {
 			return file

@@ -11,8 +11,8 @@ import (
 )
 
 // small are the files beside the weights that a conversion reads.
-var small = []string{"config.json", "generation_config.json", "mamba_config.json", "tokenizer.json", "tokenizer_config.json",
-	"special_tokens_map.json", "chat_template.jinja", "chat_template.json", "README.md"}
+var small = []string{"config.json", "generation_config.json", "mamba_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
+	"special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "chat_template.json", "README.md"}
 
 // weights are the names of whole weights, in order of preference; shards have an index.
 var weights = []string{"model.safetensors", "pytorch_model.bin"}
@@ -27,13 +27,14 @@ func (s *Snapshot) Small() ([]File, error) {
 		return nil, s.noCheckpoint("there is no config.json")
 	}
 	var files []File
+	_, newer := s.File("tokenizer.json")
 	for _, name := range small {
-		if f, ok := s.File(name); ok {
+		if f, ok := s.File(name); ok && (name != "tokenizer.model" || !newer) {
 			files = append(files, f)
 		}
 	}
-	whole, index := s.weights()
-	if whole == nil && index == nil {
+	weights, index := s.weights()
+	if weights == nil && index == nil {
 		return nil, s.noCheckpoint("there is neither model.safetensors nor pytorch_model.bin, whole or with an index")
 	}
 	if index != nil {

@@ -25,7 +25,7 @@ func (p *parser) class() (set, error) {
 			if s = s.normal(); not {
 				s = s.negate()
 			}
-			return s, nil
+			return s, p.spend(s)
 		case p.take("&&"):
 			if p.fold {
 				s = s.fold()
@@ -37,6 +37,9 @@ func (p *parser) class() (set, error) {
 		default:
 			member, err := p.member()
 			if err != nil {
+				return nil, err
+			}
+			if err := p.spend(member); err != nil {
 				return nil, err
 			}
 			s = append(s, member...)
@@ -87,7 +90,7 @@ func (p *parser) member() (set, error) {
 		return nil, err
 	}
 	if s != nil { // a - before a set is itself
-		return append(s, span{low, low}, span{'-', '-'}), nil
+		return union(s, set{{low, low}, {'-', '-'}}), nil
 	}
 	if high < low {
 		return nil, p.fail("a range that ends before it begins")

@@ -40,6 +40,7 @@ type parser struct {
 	s     string
 	i     int
 	depth int
+	spent int // ranges of all sets so far
 	options
 }
 
@@ -54,6 +55,14 @@ func parse(pattern string) (*node, error) {
 
 func (p *parser) fail(format string, args ...any) error {
 	return fmt.Errorf("at byte %d: %s", p.i, fmt.Sprintf(format, args...))
+}
+
+// spend counts a set: an expression may name large ones many times.
+func (p *parser) spend(s set) error {
+	if p.spent += len(s) + 1; p.spent > maxRanges {
+		return p.fail("its classes have more than %d ranges of characters", maxRanges)
+	}
+	return nil
 }
 
 // take steps over text, if that comes next.
@@ -424,13 +433,13 @@ func (p *parser) set() (set, rune, error) {
 	var s set
 	switch c := p.next(); c {
 	case 'd', 'D':
-		s = category("Nd")
+		s, _ = property("digit", false)
 	case 'w', 'W':
-		s = word()
+		s, _ = property("word", false)
 	case 's', 'S':
-		s = space()
+		s, _ = property("space", false)
 	case 'h', 'H':
-		s = hex()
+		s, _ = property("xdigit", false)
 	case 'p', 'P':
 		return p.property(c == 'P')
 	default:
@@ -440,7 +449,7 @@ func (p *parser) set() (set, rune, error) {
 	if unicode.IsUpper(rune(p.s[p.i-1])) {
 		s = s.negate()
 	}
-	return s, 0, nil
+	return s, 0, p.spend(s)
 }
 
 // property reads the {name} of \p.
@@ -461,7 +470,7 @@ func (p *parser) property(not bool) (set, rune, error) {
 	if not {
 		s = s.negate()
 	}
-	return s, 0, nil
+	return s, 0, p.spend(s)
 }
 
 // control reads an escape of one character, of which c was read.

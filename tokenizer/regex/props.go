@@ -1,6 +1,7 @@
 package regex
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -10,13 +11,22 @@ import (
 func property(name string, posix bool) (set, bool) {
 	key := strings.ToLower(strings.NewReplacer(" ", "", "_", "", "-", "").Replace(name))
 	if posix && key == "punct" {
-		return union(category("P"), category("S")), true
+		key = "posixpunct"
 	}
-	if s, ok := named()[key]; ok {
-		return s(), true
+	make, ok := named()[key]
+	if !ok {
+		return nil, false
 	}
-	return nil, false
+	if s, ok := made.Load(key); ok {
+		return s.(set), true
+	}
+	s := slices.Clip(make())
+	made.Store(key, s)
+	return s, true
 }
+
+// made are the sets of properties that were asked for, which nobody changes.
+var made sync.Map
 
 // named are the properties by name, in lower case and without separators.
 var named = sync.OnceValue(func() map[string]func() set {
@@ -27,6 +37,7 @@ var named = sync.OnceValue(func() map[string]func() set {
 		"digit":      func() set { return category("Nd") },
 		"alnum":      func() set { return union(alphabetic(), category("Nd")) },
 		"punct":      func() set { return category("P") },
+		"posixpunct": func() set { return union(category("P"), category("S")) },
 		"space":      space,
 		"blank":      func() set { return union(category("Zs"), set{{'\t', '\t'}}) },
 		"cntrl":      func() set { return category("Cc") },

@@ -27,6 +27,7 @@ const (
 	maxClasses = 255     // kinds of characters that it tells apart
 	maxRow     = 1 << 11 // kinds of characters times kinds of the ones before
 	maxDepth   = 200     // of groups and classes in each other
+	maxRanges  = 1 << 19 // of characters, in all classes together
 )
 
 // Regexp is a compiled expression. It is safe for concurrent use.

@@ -124,6 +124,10 @@ func TestHostile(t *testing.T) {
 		"not UTF-8":        {"\xff", "not UTF-8"},
 		"surrogate":        {`\uD800`, "not the number"},
 		"many classes":     {manyClasses(), "kinds of characters"},
+		"large classes":    {strings.Repeat(`\w`, maxPattern/2), "ranges of characters"},
+		"a large class":    {"(?i)[" + strings.Repeat(`\W`, maxPattern/2-4) + "]", "ranges of characters"},
+		"intersections":    {"[" + strings.Repeat(`\W&&`, maxPattern/4-4) + "a]", "ranges of characters"},
+		"cases":            {"(?i)" + strings.Repeat(`k`, maxPattern-4), "more than 4096 states"},
 	} {
 		_, err := Compile(c.pattern)
 		switch {

@@ -79,11 +79,14 @@ func (s set) has(r rune) bool {
 
 // fold adds what differs from the set's characters only in case.
 func (s set) fold() set {
-	s = slices.Clone(s).normal()
-	out := slices.Clone(s)
-	for _, r := range foldable() {
-		if s.has(r) {
-			for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+	out, all := slices.Clone(s), foldable()
+	for _, r := range s {
+		from, _ := slices.BinarySearch(all, r.lo)
+		for _, c := range all[from:] {
+			if c > r.hi {
+				break
+			}
+			for f := unicode.SimpleFold(c); f != c; f = unicode.SimpleFold(f) {
 				out = append(out, span{f, f})
 			}
 		}
