@@ -18,7 +18,7 @@ const qwerky = "mambainllama_mamba"
 var errNoMambaConfig = errors.New("mamba_config.json is missing: its tensors say this is a hybrid; copy the file from the checkpoint's repository")
 
 // hybridTypes are the models that hybrids were made of.
-var hybridTypes = []string{"llama", "mistral", qwerky}
+var hybridTypes = []string{"llama", "mistral", "qwen2", qwerky}
 
 // qwerky brings Qwerky's names to those of mamba_config.json: ssm_config, in
 // mamba_config.json or in config.json itself.
