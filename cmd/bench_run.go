@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/internal/devices"
 	"github.com/mil-run/mil/internal/host"
+	"github.com/mil-run/mil/internal/kernel"
 	"github.com/mil-run/mil/internal/probe"
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/llm"

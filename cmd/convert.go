@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/convert"
 	"github.com/mil-run/mil/convert/importance"
+	"github.com/mil-run/mil/internal/kernel"
 	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"

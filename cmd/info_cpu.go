@@ -4,8 +4,8 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/internal/devices"
+	"github.com/mil-run/mil/internal/kernel"
 	"github.com/mil-run/mil/internal/show"
 )
 

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/internal/devices"
+	"github.com/mil-run/mil/internal/kernel"
 	"github.com/mil-run/mil/internal/probe"
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"

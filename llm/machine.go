@@ -9,9 +9,9 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/internal/devices"
+	"github.com/mil-run/mil/internal/kernel"
 	"github.com/mil-run/mil/model"
 )
 

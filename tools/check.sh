@@ -105,12 +105,12 @@ if ! command -v qemu-aarch64-static >/dev/null; then
   apt-get update -q >/dev/null && apt-get install -qy qemu-user-static >/dev/null
 fi
 kernels=$(mktemp)
-GOARCH=arm64 go test -c -o "$kernels" ./backend/cpu/kernel
-(cd backend/cpu/kernel && qemu-aarch64-static "$kernels" -test.short)
+GOARCH=arm64 go test -c -o "$kernels" ./internal/kernel
+(cd internal/kernel && qemu-aarch64-static "$kernels" -test.short)
 rm "$kernels"
 
 step "race detector, where goroutines share memory"
-CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m $(go list ./backend/... | grep -v kernel/gen) ./format ./convert/... ./internal/source
+CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m ./backend/... ./format ./convert/... ./internal/source ./internal/kernel
 CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent|Close' ./model ./chat ./llm
 
 step "a day of abuse, shortened"

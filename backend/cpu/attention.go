@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/internal/kernel"
 )
 
 // tileRows is about how many queries go through a block of the cache together:

@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/internal/host"
+	"github.com/mil-run/mil/internal/kernel"
 	"github.com/mil-run/mil/quant"
 )
 

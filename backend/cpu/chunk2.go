@@ -2,7 +2,7 @@ package cpu
 
 import (
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/internal/kernel"
 )
 
 // plan2 is how Mamba-2's matrix form lies in a thread's scratch.

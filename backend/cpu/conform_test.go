@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/mil-run/mil/backend/conform"
-	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/internal/kernel"
 )
 
 // Every node on every instruction set (the best alone where tests should be

@@ -2,8 +2,8 @@ package cpu
 
 import (
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/internal/host"
+	"github.com/mil-run/mil/internal/kernel"
 )
 
 // convolution is backend.Conv, over all threads by channels.

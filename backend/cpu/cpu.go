@@ -10,9 +10,9 @@ import (
 	"runtime"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/backend/ref"
 	"github.com/mil-run/mil/internal/host"
+	"github.com/mil-run/mil/internal/kernel"
 )
 
 // Backend implements [backend.Backend] on the host.

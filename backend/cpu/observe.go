@@ -4,7 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/internal/kernel"
 	"github.com/mil-run/mil/quant"
 )
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/internal/kernel"
 )
 
 // angles are the cosines and sines of a pass's positions, made once for all

@@ -2,8 +2,8 @@ package cpu
 
 import (
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/internal/host"
+	"github.com/mil-run/mil/internal/kernel"
 )
 
 // recurrence2 is backend.Scan2: token by token over all threads by rows of

@@ -9,9 +9,9 @@ import (
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/backend/ref"
 	"github.com/mil-run/mil/internal/host"
+	"github.com/mil-run/mil/internal/kernel"
 	"github.com/mil-run/mil/quant"
 )
 

@@ -9,9 +9,9 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
-	"github.com/mil-run/mil/backend/cpu/kernel"
 	"github.com/mil-run/mil/backend/ref"
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/internal/kernel"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"

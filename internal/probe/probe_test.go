@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mil-run/mil/backend/cpu/kernel"
+	"github.com/mil-run/mil/internal/kernel"
 )
 
 func TestProbe(t *testing.T) {

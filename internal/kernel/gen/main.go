@@ -3,7 +3,7 @@
 // which the files it writes name. zz_sources.txt holds the digests of what they
 // were made from; a test tells when they are stale.
 //
-//	go run ./backend/cpu/kernel/gen [SOURCE ...]
+//	go run ./internal/kernel/gen [SOURCE ...]
 package main
 
 import (
@@ -52,7 +52,7 @@ func with(base []string, more ...string) []string {
 
 func main() {
 	log.SetFlags(0)
-	dir := "backend/cpu/kernel"
+	dir := "internal/kernel"
 	sources, err := sources(dir, os.Args[1:])
 	if err != nil {
 		log.Fatal("gen: ", err)

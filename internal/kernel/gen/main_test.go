@@ -30,13 +30,13 @@ func TestCurrent(t *testing.T) {
 		}
 		files := filesOf(kernels, src)
 		if want := len(targets) + 2; len(files) != want {
-			t.Errorf("%s: %d generated files, want %d: run go run ./backend/cpu/kernel/gen %s", src, len(files), want, base(src))
+			t.Errorf("%s: %d generated files, want %d: run go run ./internal/kernel/gen %s", src, len(files), want, base(src))
 		}
 		known += len(files)
 		if was := m[base(src)]; now.source != was.source {
-			t.Errorf("zz_%s_* are stale: run go run ./backend/cpu/kernel/gen %s", base(src), base(src))
+			t.Errorf("zz_%s_* are stale: run go run ./internal/kernel/gen %s", base(src), base(src))
 		} else if now.files != was.files {
-			t.Errorf("zz_%s_* are not what was generated: run go run ./backend/cpu/kernel/gen %s", base(src), base(src))
+			t.Errorf("zz_%s_* are not what was generated: run go run ./internal/kernel/gen %s", base(src), base(src))
 		}
 	}
 	if len(m) != len(list) {
