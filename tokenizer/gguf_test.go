@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -130,6 +131,10 @@ func TestForeignGGUF(t *testing.T) {
 	}{
 		{"../testdata/tokenizers/mistral", "default", []string{"tokenizer.ggml.merges"}},
 		{"../testdata/tokenizers/gptneox", "olmo", nil},
+		{"../testdata/tokenizers/qwen3", "qwen2", nil},
+		{"../testdata/tokenizers/cl100k", "dbrx", nil},
+		{"../testdata/tokenizers/o200k", "gpt-4o", nil},
+		{"../testdata/tokenizers/deepseek", "deepseek-v3", nil},
 		{shared + "/llama3", "llama-bpe", nil},
 	} {
 		t.Run(filepath.Base(c.path), func(t *testing.T) {
@@ -167,6 +172,37 @@ func foreign(tb testing.TB, tok *Tokenizer, pre string, without ...string) *Toke
 		tb.Fatal(err)
 	}
 	return got
+}
+
+// TestPreNames: each name that is written stands for the steps it is written for.
+func TestPreNames(t *testing.T) {
+	for name, pre := range preSplits {
+		data, err := json.Marshal(pre.preTokenizer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		kv := map[string]any{
+			"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": name, "tokenizer.ggml.tokens": []string{"a", "b", "ab"},
+			"tokenizer.ggml.token_type": []int32{1, 1, 1}, "tokenizer.ggml.merges": []string{"a b"},
+		}
+		tok, err := FromGGUF(writeMeta(t, kv))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		written := preSplits[tok.preName()]
+		if !slices.Equal(written.patterns, pre.patterns) || written.ignoreMerges != pre.ignoreMerges {
+			t.Errorf("%s is written as %s: %s", name, tok.preName(), data)
+		}
+	}
+	for _, c := range []struct{ path, want string }{
+		{"../testdata/tokenizers/qwen3", "qwen2"}, {"../testdata/tokenizers/cl100k", "dbrx"}, {"../testdata/tokenizers/o200k", "gpt-4o"},
+		{"../testdata/tokenizers/deepseek", "deepseek-v3"}, {"../testdata/tokenizers/mistral", "default"},
+	} {
+		if got := load(t, c.path).preName(); got != c.want {
+			t.Errorf("%s is written as %s, want %s", c.path, got, c.want)
+		}
+	}
 }
 
 func TestBadGGUF(t *testing.T) {
