@@ -3,8 +3,9 @@
     python3 -B testdata/templates/make.py     (needs jinja2; made with 3.1.6)
 
 A case with "error" must fail, in whatever words; one with "raised" in those.
-The templates in models/ are written in the style of well-known models; each is
-rendered with every conversation.
+The templates in models/ are written in the style of well-known models, except
+qwen3.jinja, which is the published one (Apache-2.0); each is rendered with every
+conversation.
 """
 
 import datetime
