@@ -9,7 +9,7 @@ import (
 
 // Decoding allocates nothing, token after token.
 func TestDecodeAllocatesNothing(t *testing.T) {
-	for _, name := range []string{"mamba1-half", "mamba2-half", "llama", "pure-mamba1", "pure-mamba2"} {
+	for _, name := range testutil.Checkpoints(t) {
 		f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
 		s := session(t, f, model.Options{Context: 4096})
 		ids := []int32{3}

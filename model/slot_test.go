@@ -28,7 +28,33 @@ func shapes() []*Config {
 		SSM: SSM{Version: 1, Conv: 4, Inner: 8192, State: 16, Rank: 256, Groups: 1, XB: 8192}}
 	mamba2 := mamba
 	mamba2.Arch, mamba2.SSM = "mamba2", SSM{Version: 2, Conv: 4, Inner: 8192, State: 128, Rank: 128, Groups: 8, XB: 8192}
-	return []*Config{&llama, &first, &second, &mamba, &mamba2}
+	normed := mamba
+	normed.SSM.Normed, normed.SSM.NormEps = true, float64(float32(1e-6))
+	return append([]*Config{&llama, &first, &second, &mamba, &mamba2, &normed}, others(llama, mamba2.SSM)...)
+}
+
+// others are those of transformers' families, made of a Llama and a Mamba-2.
+func others(llama Config, ssm SSM) []*Config {
+	qwen2, qwen3 := llama, llama
+	qwen2.Arch, qwen3.Arch = "qwen2", "qwen3"
+	granite := llama
+	granite.Arch, granite.Window, granite.SSM, granite.KVHeads = "granitehybrid", 0, ssm, make([]int, 32)
+	granite.Rope = Rope{Base: 10000}
+	granite.Scales = Scales{Embedding: 12, Residual: float64(float32(0.22)), Attention: 0.015625, Logits: 8}
+	bamba := granite
+	bamba.Rope.Dims, bamba.Scales = 64, Scales{}
+	falcon := llama
+	falcon.Arch, falcon.Window, falcon.SSM = "falcon-h1", 0, ssm
+	nemotron := granite
+	nemotron.Arch, nemotron.Scales, nemotron.Rope, nemotron.DFF = "nemotron_h", Scales{}, Rope{}, 0
+	nemotron.KVHeads, nemotron.Inner = make([]int, 32), make([]int, 32)
+	nemotron.SSM.MinStep = float64(float32(0.001))
+	for i := range granite.KVHeads {
+		granite.KVHeads[i] = i % 2 * 8
+		nemotron.KVHeads[i] = i % 4 / 3 * 8
+		nemotron.Inner[i] = i % 4 % 3 % 2 * 14336
+	}
+	return []*Config{&qwen2, &qwen3, &granite, &bamba, &falcon, &nemotron}
 }
 
 // The mixes give every slot the type that files have had from the beginning.
@@ -37,7 +63,7 @@ func TestSlotTypes(t *testing.T) {
 	const picked = "picked"
 	types := map[string]string{
 		"token_embd": "q5_k", "output": "q6_k", "output_norm": "f32", "rope_freqs": "f32",
-		"attn_norm": "f32", "attn_q": "q4_k", "attn_k": "q4_k", "attn_v": picked, "attn_output": "q4_k",
+		"attn_norm": "f32", "attn_q_norm": "f32", "attn_k_norm": "f32", "attn_q": "q4_k", "attn_k": "q4_k", "attn_v": picked, "attn_output": "q4_k",
 		"ffn_norm": "f32", "ffn_gate": "q4_k", "ffn_up": "q4_k", "ffn_down": picked,
 		"ssm_in": "q5_k", "ssm_x": "q8_0", "ssm_out": picked,
 		"ssm_conv1d": "f32", "ssm_dt": "f32", "ssm_a": "f32", "ssm_d": "f32", "ssm_norm": "f32",

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/speculate"
@@ -16,7 +17,7 @@ import (
 func TestGreedyIsTheSameWhereItSlides(t *testing.T) {
 	o := sample.Options{RepeatPenalty: 1.1}
 	prompt := []int32{7, 11, 250, 3, 9, 7, 11, 250}
-	for _, name := range []string{"mamba1-half", "mamba2-half", "llama"} {
+	for _, name := range testutil.Checkpoints(t) {
 		for _, context := range []int{64, 100} {
 			f := fixture(t, name)
 			sliding := func(context int) *model.Session {
