@@ -34,7 +34,7 @@ func newDecoder(c *component) (decoder, error) {
 	}
 	b := decoderBuilder{grow: 1}
 	if err := b.add(c, 0); err != nil {
-		return d, fmt.Errorf("decoder %w", err)
+		return d, err
 	}
 	if err := b.grow.check(); err != nil {
 		return d, fmt.Errorf("decoder: %w", err)
@@ -65,7 +65,7 @@ func (b *decoderBuilder) add(c *component, depth int) error {
 		return nil
 	}
 	if b.steps++; b.steps > maxSteps {
-		return fmt.Errorf("Sequence: more than %d steps", maxSteps)
+		return fmt.Errorf("decoder Sequence: more than %d steps", maxSteps)
 	}
 	switch c.Type {
 	case "Fuse":
@@ -79,7 +79,7 @@ func (b *decoderBuilder) add(c *component, depth int) error {
 		}
 	}
 	if b.fused {
-		return fmt.Errorf("%s is not known behind Fuse or ByteLevel (known: Strip, Replace of a string)", quote(c.Type))
+		return fmt.Errorf("decoder %s is not known behind Fuse or ByteLevel (known: Strip, Replace of a string)", quote(c.Type))
 	}
 	switch c.Type {
 	case "ByteLevel":
@@ -95,19 +95,19 @@ func (b *decoderBuilder) add(c *component, depth int) error {
 	case "Replace":
 		replace, err := c.replacer(&b.grow)
 		if err != nil {
-			return fmt.Errorf("Replace: %w", err)
+			return fmt.Errorf("decoder Replace: %w", err)
 		}
 		b.stages = append(b.stages, func() stage { return tokenStage(replace) })
 		b.pieces = append(b.pieces, replace)
 	default:
-		return fmt.Errorf("%s is not known (known: ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip, Sequence)", quote(c.Type))
+		return fmt.Errorf("decoder %s is not known (known: ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip, Sequence)", quote(c.Type))
 	}
 	return nil
 }
 
 func (b *decoderBuilder) addStrip(c *component) error {
 	if c.Start < 0 || c.Stop < 0 || utf8.RuneCountInString(c.Content) != 1 {
-		return fmt.Errorf("Strip is known only of one character, some times")
+		return fmt.Errorf("decoder Strip is known only of one character, a number of times from 0 on")
 	}
 	if b.fused {
 		b.stages = append(b.stages, func() stage { return &stripStage{content: c.Content, start: c.Start, stop: c.Stop} })
@@ -131,7 +131,7 @@ func (b *decoderBuilder) addStrip(c *component) error {
 func (b *decoderBuilder) addTextReplace(c *component) error {
 	old, err := c.literal()
 	if err != nil {
-		return fmt.Errorf("Replace behind Fuse or ByteLevel: %w", err)
+		return fmt.Errorf("decoder Replace behind Fuse or ByteLevel: %w", err)
 	}
 	b.grow.replace(old, c.Content)
 	b.stages = append(b.stages, func() stage { return &replaceStage{old: old, new: c.Content} })
