@@ -35,9 +35,11 @@ func (f *fabric) model(c *model.Config, without ...string) error {
 		return err
 	}
 	for _, s := range c.Slots() {
-		if s.Name != "rope_freqs.weight" && !slices.Contains(without, s.Name) {
-			f.tensor(s, c.Depth)
+		// The models that are fabricated have no biases, which files may lack.
+		if s.Name == "rope_freqs.weight" || s.Optional && strings.HasSuffix(s.Name, ".bias") || slices.Contains(without, s.Name) {
+			continue
 		}
+		f.tensor(s, c.Depth)
 	}
 	return nil
 }
