@@ -61,11 +61,8 @@ name gets the new type behind it. mil list shows the names.`,
 				return err
 			}
 			if weights != "" {
-				if o.Weights, err = importance.Open(weights); err != nil {
+				if o.Weights, err = openImportance(weights); err != nil {
 					return fmt.Errorf("--imatrix: %w", err)
-				}
-				if k := kernel.Best(); k != nil {
-					o.Weights.Multiply = k.Multiplier()
 				}
 			}
 			name := ""
@@ -99,6 +96,18 @@ name gets the new type behind it. mil list shows the names.`,
 	c.Flags().BoolVar(&o.RopeScaling, "rope-scaling", false, "apply the checkpoint's rope_scaling even if its family runs without it (names with mha.in_proj, such as M1)")
 	c.Flags().BoolVar(&o.Force, "force", false, "replace the file if it exists")
 	return c
+}
+
+// openImportance reads an importance matrix, to be used on the fast kernels.
+func openImportance(path string) (*importance.Statistics, error) {
+	s, err := importance.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if k := kernel.Best(); k != nil {
+		s.Multiply = k.Multiplier()
+	}
+	return s, nil
 }
 
 // findCheckpoint is the path of the source of a conversion: a folder, a file,

@@ -28,7 +28,7 @@ func TestNothingIsStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	made := map[string]bool{}
-	for _, u := range units {
+	for n, u := range units {
 		made[u.file()] = true
 		have, err := unpack(filepath.Join("..", u.file()))
 		if err != nil {
@@ -44,7 +44,7 @@ func TestNothingIsStale(t *testing.T) {
 			continue
 		}
 		delete(modules, u.heading())
-		if !compiles {
+		if !compiles || testing.Short() && n%8 > 0 {
 			continue
 		}
 		want, err := u.compile("..")

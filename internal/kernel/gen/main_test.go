@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -47,6 +48,20 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
+// some are all sources, or under -short those that compile fast.
+func some(t *testing.T) []string {
+	list, err := sources(kernels, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if testing.Short() {
+		list = slices.DeleteFunc(list, func(src string) bool {
+			return !slices.Contains([]string{"conv", "dot32", "norm", "pack"}, base(src))
+		})
+	}
+	return list
+}
+
 // Where the compiler is at hand, it gives the very bytes that are committed.
 func TestReproducible(t *testing.T) {
 	for _, tool := range []string{clang, objdump} {
@@ -54,11 +69,7 @@ func TestReproducible(t *testing.T) {
 			t.Skipf("no %s here: only the sources' digests were compared", tool)
 		}
 	}
-	list, err := sources(kernels, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, src := range list {
+	for _, src := range some(t) {
 		files, err := generate(src)
 		if err != nil {
 			t.Fatal(err)
@@ -77,12 +88,8 @@ func TestEncodings(t *testing.T) {
 	if _, err := exec.LookPath(clang); err != nil {
 		t.Skipf("no %s here", clang)
 	}
-	list, err := sources(kernels, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	total := 0
-	for _, src := range list {
+	for _, src := range some(t) {
 		count := map[string]int{}
 		for _, target := range targets {
 			if target.name != "avxvnni" && target.name != "vnni256" {
