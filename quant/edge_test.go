@@ -25,11 +25,12 @@ var most = map[Type]float64{
 // checkPack packs whole blocks of finite values and checks what comes out.
 func checkPack(t *testing.T, s *Spec, x []float32) {
 	t.Helper()
-	checkWithin(t, s, x, worst[s.Type])
+	checkWithin(t, s, x, worst[s.Type], false)
 }
 
 // checkWithin is checkPack with errors of up to a share of a block's largest value.
-func checkWithin(t *testing.T, s *Spec, x []float32, share float64) {
+// With mean, that is the bound of the root of a block's mean square error.
+func checkWithin(t *testing.T, s *Spec, x []float32, share float64, mean bool) {
 	t.Helper()
 	n := s.RowBytes(len(x))
 	b := bytes.Repeat([]byte{0xa5}, n+16)
@@ -39,6 +40,7 @@ func checkWithin(t *testing.T, s *Spec, x []float32, share float64) {
 	}
 	y := make([]float32, len(x))
 	s.Unpack(y, b[:n])
+	squares := 0.0 // of the block so far
 	for i, v := range y {
 		top := 0.0
 		for _, w := range x[i/s.Block*s.Block:][:s.Block] {
@@ -47,8 +49,8 @@ func checkWithin(t *testing.T, s *Spec, x []float32, share float64) {
 		if v-v != 0 {
 			t.Fatalf("%s: %v among a block of up to %v became %v", s.Name, x[i], top, v)
 		}
-		if top > most[s.Type] { // as far as the type goes, on the right side
-			if math.Abs(float64(x[i])) == top && !(math.Abs(float64(v)) >= 0.9*most[s.Type] && (v < 0) == (x[i] < 0)) {
+		if top > most[s.Type] { // as far as the type goes, on the right side, and as near to that as to values within
+			if math.Abs(float64(x[i])) == top && !(math.Abs(float64(v)) >= min(0.9, 1-share)*most[s.Type] && (v < 0) == (x[i] < 0)) {
 				t.Fatalf("%s: %v became %v, and %v would do", s.Name, x[i], v, most[s.Type])
 			}
 			continue
@@ -56,7 +58,18 @@ func checkWithin(t *testing.T, s *Spec, x []float32, share float64) {
 		// Scales below a half's normal range are multiples of 2^-24, and a scale
 		// of scales is off by up to half of one for each of its 127 levels.
 		tiny := 0x1p-24 * 64
-		if e := math.Abs(float64(v) - float64(x[i])); e > share*top+tiny {
+		e := math.Abs(float64(v) - float64(x[i]))
+		if mean {
+			if i%s.Block == 0 {
+				squares = 0
+			}
+			squares += e / (share*top + tiny) * e / (share*top + tiny)
+			if i%s.Block == s.Block-1 && squares > float64(s.Block) {
+				t.Fatalf("%s: a block of up to %v is off by %.3g of it in the mean", s.Name, top, share*math.Sqrt(squares/float64(s.Block)))
+			}
+			continue
+		}
+		if e > share*top+tiny {
 			t.Fatalf("%s: %v among a block of up to %v became %v, off by %.3g of it", s.Name, x[i], top, v, e/top)
 		}
 	}

@@ -113,7 +113,7 @@ GOARCH=arm64 go test -c -o "$kernels" ./internal/kernel
 rm "$kernels"
 
 step "race detector, where goroutines share memory"
-CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m ./backend/... ./format ./convert/... ./internal/source ./internal/kernel
+CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m ./backend/... ./format ./convert/... ./internal/source
 CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent|Close' ./model ./chat ./llm
 
 step "a day of abuse, shortened"
