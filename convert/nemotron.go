@@ -61,7 +61,7 @@ func (c *config) nemotronNames(t *lookup, prefix string) map[string]from {
 	return list
 }
 
-// nemotron is the model's config but for the vocabulary.
+// nemotron is the model's config without the vocabulary.
 func (c *config) nemotron() (*model.Config, error) {
 	m := &model.Config{Arch: "nemotron_h", Depth: c.Layers, DModel: c.HiddenSize, Context: c.MaxPositions, Eps: float32(*c.Eps),
 		Heads: c.Heads, HeadDim: c.HeadDim, KVHeads: make([]int, c.Layers), Inner: make([]int, c.Layers),

@@ -63,7 +63,7 @@ func Ranks(p *backend.Program) bool {
 	return p.LogitRows > 0 && p.Vocab > 0 && p.Tokens <= backend.MaxVerify
 }
 
-// Ranking appends the results of so many rows to best, without a copy. words are
+// Ranking appends the results of n rows to best, without a copy. words are
 // the area Best.
 func Ranking(best []backend.Best, words []int32, rows, vocab int, r *backend.Ranking) []backend.Best {
 	keep := min(backend.MaxCandidates, vocab)

@@ -46,7 +46,7 @@ func (pl *Planner) Value(v backend.Value) (Ref, int32) {
 	return pl.Slice(backend.Slice{V: v, N: pl.P.Widths[v]})
 }
 
-// Rows is the memory of so many rows of logits, and the number of values from one
+// Rows is the memory of n rows of logits, and the number of values from one
 // to the next.
 func (pl *Planner) Rows(n int) (Ref, int32) {
 	return Ref{Area: Logits, Bytes: 4 * n * pl.P.Vocab}, int32(pl.P.Vocab)
@@ -143,7 +143,7 @@ func (w *Window[A]) Take() (args A, blocks int) {
 // WindowBlock is how many values a block moves on or logs.
 const WindowBlock = 256
 
-// LogBlocks is how many blocks log so many values of each token.
+// LogBlocks is how many blocks log n values of each token.
 func (pl *Planner) LogBlocks(width int) int {
 	if !pl.P.Logged {
 		return 0
