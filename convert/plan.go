@@ -123,7 +123,7 @@ func reason(name string) string {
 		{".weight_scale", "quantized (FP8 or compressed-tensors): take the unquantized checkpoint"},
 		{".absmax", "quantized (bitsandbytes): take the unquantized checkpoint"},
 		{"quant_state", "quantized (bitsandbytes): take the unquantized checkpoint"},
-		{".bias", "a bias, of which the config does not tell"},
+		{".bias", "a bias that the config does not name"},
 		{"q_norm", "a norm of queries, which models of this kind do not have"},
 		{"k_norm", "a norm of keys, which models of this kind do not have"},
 		{".experts.", "one of a mixture of experts, which is not supported"},

@@ -17,7 +17,7 @@ import (
 	"github.com/mil-run/mil/backend/gpu"
 )
 
-// argStructs are all argument structs, of which a test sees that none is missing.
+// argStructs are all argument structs. A test finds those that are missing here.
 var argStructs = []any{loadArgs{}, embedArgs{}, quantizedArgs{}, prepareArgs{}, matVecArgs{}, spreadArgs{}, expandArgs{}, wgmmaArgs{}, productArgs{},
 	rankArgs{}, ropeArgs{}, ropeManyArgs{}, finishPartArgs{}, finishArgs{}, attendArgs{}, convArgs{}, scan1Args{}, scan2Args{}, convScan2Args{}, after1Args{}, after2Args{}}
 

@@ -27,7 +27,7 @@ var Chips = []gpu.Chip{
 // take hundreds of megabytes.
 const longPrompt = 2048
 
-// chip is the limits of a card with so many bytes of memory.
+// chip is the limits of a card; memory is in bytes.
 func chip(cc int, product string, processors, shared int, memory uint64) gpu.Chip {
 	c := gpu.Chip{Name: capability(cc), Product: product, Level: cc, Cores: processors, Core: "multiprocessor", Shared: shared, Prompt: backend.DefaultPrompt}
 	if cc == hopper && memory >= 24<<30 {

@@ -215,7 +215,7 @@ func (s spelledStep) split(text string, first bool, yield func(string, bool)) {
 	})
 }
 
-// fixedStep cuts after every so many characters.
+// fixedStep cuts after every n characters.
 type fixedStep int
 
 func (n fixedStep) split(text string, first bool, yield func(string, bool)) {

@@ -17,8 +17,8 @@ const (
 )
 
 // keyReader passes input on to readline. Terminals send one key in several
-// sequences, of which readline knows some: each becomes the control character that
-// does the same, and sequences without a meaning here are dropped. Line ends of pasted text
+// sequences, and readline knows only some of them. Each becomes the control
+// character that does the same. Sequences without a meaning here are dropped. Line ends of pasted text
 // (which the terminal marks, see pasteOn) do not end the line that is edited, nor
 // does a line end behind an escape, as Alt-Enter sends it.
 type keyReader struct {
@@ -55,7 +55,7 @@ func (k *keyReader) Read(b []byte) (int, error) {
 
 func (k *keyReader) Close() error { return k.in.Close() }
 
-// split moves raw to ready as far as it is understood.
+// split moves the beginning of raw that is understood to ready.
 func (k *keyReader) split() {
 	for len(k.raw) > 0 {
 		at := bytes.IndexByte(k.raw, '\033')

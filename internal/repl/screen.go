@@ -17,8 +17,8 @@ import (
 // tells its listener, which is the screen, of every key.
 //
 // Rows are broken here and not by the terminal, so that they are known. With
-// escapes the line may take many rows, of which those near the cursor are shown
-// where the terminal has fewer. Without escapes it is one row that moves sideways.
+// escapes the line may take many rows. Where the terminal has fewer, it shows those
+// near the cursor. Without escapes it is one row that moves sideways.
 type screen struct {
 	out     io.Writer
 	size    func() (columns, rows int)
