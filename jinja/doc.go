@@ -19,12 +19,23 @@
 //	475 renders of ardanlabs/jinja's tests   475              450     218
 //
 // The first three are tests here, but for Llama's goldens, whose licence keeps
-// them out of the repository. The last two were compared once, in December 2026.
+// them out of the repository; testdata/templates has grown to 484 renders and
+// 1,325 small templates since. The last two were compared once, in December 2026.
 // The public templates are those in the repositories ardanlabs/jinja,
 // chujiezheng/chat_templates and google/minja and the four of the goldens, each
-// with the 38 conversations of testdata/templates/cases.json. The last row is the
-// 25 requests and 19 templates that ardanlabs/jinja tests itself with. gonja's
-// figures there move by a few from run to run, since its maps have no order.
+// with the first 38 conversations of testdata/templates/cases.json. The last row
+// is the 25 requests and 19 templates that ardanlabs/jinja tests itself with.
+// gonja's figures there move by a few from run to run, since its maps have no
+// order.
+//
+// Later jinja alone was compared on 261 public templates, which llama.cpp,
+// huggingface.js, minja and chat_templates keep. 50 conversations were used, 12 of
+// them with nested tools, several calls, documents and the switches of reasoning.
+// All 13,050 renders agree (3,033 fail in both). Among them are the templates of
+// Granite 3.0 to 4.1, Nemotron-H, Nemotron Nano v2 and 3, Apriel 1.5 and 1.6,
+// Qwen2 to Qwen3.5, Mistral with tools of both kinds of tokenizer, Zephyr, Llama 2
+// to 3.3 and DeepSeek up to V4. Those of Falcon-H1, Falcon-Mamba, Bamba and
+// Apriel-H1 were not to be had.
 //
 // # Why it is our own
 //

@@ -21,6 +21,25 @@ WEATHER = {
 }
 PLAIN = {"type": "function", "function": {"name": "now", "description": "", "parameters": {"type": "object", "properties": {}}}}
 CALL = {"id": "abcd01234", "type": "function", "function": {"name": "get_weather", "arguments": {"location": "Zürich", "days": 2.0, "z": None, "a": [True, 1e-7]}}}
+PLAN = {
+    "type": "function",
+    "function": {
+        "name": "plan",
+        "description": "Plans a trip",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "stops": {"type": "array", "items": {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": ["integer", "null"], "default": None}}, "required": ["city"]}},
+                "mode": {"anyOf": [{"type": "string", "enum": ["car", "train"]}, {"type": "null"}], "default": "car"},
+                "Price": {"type": "number", "minimum": 0.5, "maximum": 1e6},
+            },
+            "required": ["stops", "Price"],
+            "additionalProperties": False,
+        },
+        "strict": True,
+    },
+}
+PLAN_CALL = {"id": "ijkl98765", "type": "function", "function": {"name": "plan", "arguments": {"stops": [{"city": "O'Hare \"x\"", "days": None}], "Price": 12, "u": "line\nbreak"}}}
 TEXT_CALL = {"id": "efgh56789", "function": {"name": "now", "arguments": "{\"x\":1}"}}
 
 
@@ -52,3 +71,13 @@ CONVERSATIONS = [
         (True, {"tools": [PLAIN], "enable_thinking": False}),
     ]
 ] + [{"messages": TALKS[0]}, {"messages": TALKS[1], "tools": []}]
+
+# Tools with calls and answers, documents, and the switches that some models have.
+CONVERSATIONS += [
+    {"messages": [turn("system", " Sys /no_think"), turn("user", "go"), turn("assistant", "on it", tool_calls=[CALL, PLAN_CALL]), turn("tool", "{\"a\": 1}", tool_call_id="abcd01234"), turn("tool", "r2", tool_call_id="ijkl98765"), turn("assistant", "<think>a</think> done ")], "tools": [WEATHER, PLAN], "add_generation_prompt": False},
+    {"messages": [turn("user", "go /think"), turn("assistant", "a [BEGIN FINAL RESPONSE]\n b"), turn("user", "on"), turn("assistant", "c [BEGIN FINAL RESPONSE] d", tool_calls=[TEXT_CALL])], "tools": [PLAN], "add_generation_prompt": False, "continue_final_message": True},
+    {"messages": [turn("system", [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]), turn("user", "q")], "tools": [PLAN], "documents": [{"doc_id": 1, "title": "T", "text": "Body <b> ü"}, {"doc_id": 2, "text": ""}], "add_generation_prompt": True},
+    {"messages": [turn("system", "{'reasoning': False}"), turn("user", "q")], "documents": [{"doc_id": 1, "text": "x"}], "available_tools": [PLAIN["function"]], "add_generation_prompt": True},
+    {"messages": [turn("user", "go"), turn("assistant", "x", tool_calls=[PLAN_CALL]), turn("tool", {"k": [1, 2.5, None, True]}, tool_call_id="ijkl98765"), turn("user", "and?")], "tools": [PLAN], "add_generation_prompt": True},
+    {"messages": [], "add_generation_prompt": True},
+]

@@ -3,7 +3,8 @@
     python3 -B testdata/templates/make.py     (needs jinja2; made with 3.1.6)
 
 A case with "error" must fail, in whatever words; one with "raised" in those.
-The templates in models/ are written in the style of well-known models, except
+The templates in models/ are written in the style of well-known models (also of
+Granite 4, Nemotron Nano and Apriel), except
 qwen3.jinja, which is the published one (Apache-2.0); each is rendered with every
 conversation.
 """

@@ -511,6 +511,9 @@ d|dictsort|list
 {'b': 2, 'A': 1, 'a': 3}|dictsort(true)
 {'b': 2, 'A': 1, 'a': 3}|dictsort(false, 'value')
 {'b': 2, 'A': 1, 'a': 3}|dictsort(by='value', reverse=true)
+{'b': 2, 'A': 1, 'a': 3}|dictsort(case_sensitive=true)
+{'b': 2, 'A': 1, 'a': 3}|dictsort(reverse=true)
+'abcdef'[1::2]
 {'b': 2}|dictsort(by='x')
 l|dictsort
 missing|default('x')
