@@ -48,6 +48,7 @@ func falconLayout(in *input) (*plan, bool, error) {
 // rows in ssm_in, B and C have states.
 func (c *config) falconNames(t *lookup, prefix string, inner, states int) map[string]from {
 	list := merge(bambaInner, c.attentionNames(t, prefix, "self_attn.", 0), hybridNames(2, true))
+	list["ffn_norm"] = list["ffn_norm.weight"]
 	if !c.MambaNorm {
 		delete(list, "ssm_norm.weight")
 	}

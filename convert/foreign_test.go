@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mil-run/mil/format"
+	"github.com/mil-run/mil/model"
 )
 
 // foreign writes a file as another program would: other alignment, no
@@ -139,4 +142,63 @@ func equal(a, b any) bool {
 		return a == b
 	}
 	return slices.Equal(x, y)
+}
+
+// others are a file's keys without mil's own and the Writer's.
+func (g *gguf) others() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(g.keys)), func(k string) bool {
+		return strings.HasPrefix(k, "mil.") || k == "general.alignment"
+	})
+}
+
+// A Bamba of ggml's converter rotates other channels than its checkpoint, and
+// keys cannot tell it from a good one. So none made elsewhere is run.
+func TestForeignBamba(t *testing.T) {
+	ours, _ := run(t, familyOf(t, "bamba"), "f32")
+	g := read(t, ours)
+	path := filepath.Join(t.TempDir(), "bamba.gguf")
+	g.foreign(t, path, g.others()...)
+	fails(t, path, false, "pair the wrong channels", "rotates 8 of its 16", "convert the checkpoint")
+	g.keys["granitehybrid.rope.dimension_count"] = uint32(16)
+	g.foreign(t, path, g.others()...)
+	run(t, path, "f32")
+}
+
+// A Nemotron-H of ggml's converter may have one epsilon under either name.
+func TestForeignNemotron(t *testing.T) {
+	ours, _ := run(t, familyOf(t, "nemotron-h"), "f32")
+	const rms, norm = "nemotron_h.attention.layer_norm_rms_epsilon", "nemotron_h.attention.layer_norm_epsilon"
+	for _, gone := range [][]string{{rms}, {norm}, {rms, norm}} {
+		g := read(t, ours)
+		for _, key := range gone {
+			delete(g.keys, key)
+		}
+		path := filepath.Join(t.TempDir(), "nemotron.gguf")
+		g.foreign(t, path, g.others()...)
+		if len(gone) == 2 {
+			fails(t, path, false, rms+" is missing")
+			continue
+		}
+		f, err := format.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if m, err := model.Open(f); err != nil || m.Config.Eps != 1e-5 {
+			t.Errorf("without %q: epsilon %g, %v", gone, m.Config.Eps, err)
+		}
+	}
+}
+
+// Falcon-H1's norm has ggml's name in every file that is written, also in copies of
+// files that have the former one.
+func TestFormerName(t *testing.T) {
+	out, _ := run(t, "../testdata/written/falcon-h1.gguf", "q8_0")
+	g := read(t, out)
+	if _, ok := g.tensors["blk.0.ffn_norm"]; !ok {
+		t.Error("blk.0.ffn_norm is missing")
+	}
+	if _, ok := g.tensors["blk.0.ffn_norm.weight"]; ok {
+		t.Error("blk.0.ffn_norm.weight is there")
+	}
 }

@@ -67,7 +67,7 @@ func copied(f *format.File, t format.Info, s model.Slot) tensor {
 		rows *= int(d)
 	}
 	data, size, check := f.Data(t), spec.RowBytes(cols), f.Check(t)
-	return tensor{slot: s, name: t.Name, dims: t.Dims, rows: rows, cols: cols,
+	return tensor{slot: s, name: s.Full(), dims: t.Dims, rows: rows, cols: cols,
 		read: func(row, n int, dst []float32) error {
 			return format.Guard(func() { spec.Unpack(dst[:n*cols], data[row*size:(row+n)*size]) })
 		},

@@ -161,7 +161,7 @@ func TestLlamaAsGGML(t *testing.T) {
 	g, in := read(t, out), load(t, dir+"/model.safetensors")
 	for key, want := range map[string]any{
 		"general.architecture": "llama", "general.type": "model", "general.name": "llama",
-		"general.file_type": uint32(0), "general.quantization_version": uint32(2), "general.alignment": uint32(64),
+		"general.file_type": uint32(0), "general.quantization_version": uint32(2), "general.alignment": uint32(32),
 		"llama.block_count": uint32(4), "llama.context_length": uint32(8192), "llama.embedding_length": uint32(64),
 		"llama.feed_forward_length": uint32(128), "llama.attention.head_count": uint32(4), "llama.attention.head_count_kv": uint32(2),
 		"llama.attention.key_length": uint32(16), "llama.attention.value_length": uint32(16),

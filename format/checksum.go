@@ -3,6 +3,7 @@ package format
 import (
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 )
 
@@ -33,7 +34,14 @@ func headerSum(head []byte, skip int) uint32 {
 
 // isOurs says whether the file claims to be made by mil. One damaged byte
 // cannot hide that, since several keys say so.
+//
+// ggml's tools copy a file's keys and add their own behind them. The padding is
+// the last key that mil writes, and no damage moves a key. So what follows it
+// tells a file that was rewritten, whose checksums are another file's.
 func isOurs(m *Meta) bool {
+	if i := slices.Index(m.keys, keyPadding); i >= 0 && i < len(m.keys)-1 {
+		return false
+	}
 	for _, k := range m.keys {
 		if strings.HasPrefix(k, ours) {
 			return true

@@ -94,9 +94,9 @@ func TestVerify(t *testing.T) {
 		switch at := i - PageSize; {
 		case at < 12:
 			want = "verify x: tensor one is damaged: its checksum is "
-		case at < 64:
+		case at < Alignment:
 			want = "verify x: the padding after tensor one is damaged: byte "
-		case at >= 64+68:
+		case at >= Alignment+68:
 			want = "verify x: the padding after tensor two is damaged: byte "
 		}
 		if err := f.Verify(nil); !errors.Is(err, ErrChecksum) || !strings.HasPrefix(err.Error(), want) {
@@ -107,6 +107,40 @@ func TestVerify(t *testing.T) {
 	raw[5] ^= 1
 	if err := f.Verify(nil); !errors.Is(err, ErrChecksum) {
 		t.Error("the header changed after opening:", err)
+	}
+}
+
+// A file of ours that another program wrote anew, with a key behind ours, has
+// another file's checksums. It counts as made elsewhere.
+func TestRewritten(t *testing.T) {
+	_, raw := writeSmall(t, Arch)
+	// As ggml writes it: every key, one more, and the tensors behind a header
+	// that ends on no page.
+	var s spec
+	s.put("general.file_type", uint32(4), uint32(7))
+	f, err := Parse(raw, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	infos := bytes.LastIndex(raw[:PageSize], []byte("\x03\x00\x00\x00\x00\x00\x00\x00one"))
+	again := slices.Concat(raw[:infos], s.Bytes(), raw[infos:PageSize])
+	again = slices.Concat(again, make([]byte, -len(again)&(Alignment-1)), raw[PageSize:])
+	again[16]++ // keys
+	g, err := Parse(again, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Ours() || !errors.Is(g.Verify(nil), ErrNoChecksums) {
+		t.Error("it counts as ours")
+	}
+	for i, a := range f.Tensors() {
+		if !bytes.Equal(g.Data(g.Tensors()[i]), f.Data(a)) {
+			t.Errorf("tensor %s changed", a.Name)
+		}
+	}
+	again[bytes.Index(again, []byte("mil.padding"))] ^= 1
+	if _, err := Parse(again, "x"); !errors.Is(err, ErrChecksum) {
+		t.Error("without the padding:", err)
 	}
 }
 

@@ -15,9 +15,9 @@ const (
 	magic       = "GGUF"
 	version     = 3
 	oldVersion  = 2         // the same, but without big-endian files
-	Alignment   = 64        // of tensor data in files the Writer makes
+	Alignment   = 32        // of tensor data in files the Writer makes: GGUF's own, since ggml's tools write others wrongly
 	PageSize    = 16 << 10  // the data section of files the Writer makes starts on a multiple of this
-	foreignUnit = 32        // GGUF's alignment where the file declares none
+	defaultUnit = 32        // GGUF's alignment where the file declares none
 	maxName     = 1<<16 - 1 // bytes of a key or a tensor's name
 	maxDims     = 4
 	maxHeader   = 128 << 20 // bytes of a header; they are copied into memory

@@ -196,7 +196,7 @@ func (h *header) place(size uint64) error {
 	case err != nil:
 		return fault(ErrCorrupt, "key general.alignment is %s, not an unsigned integer", h.meta.vals["general.alignment"].describe())
 	case !ok:
-		unit = foreignUnit
+		unit = defaultUnit
 	case unit < 8 || unit > 1<<16 || unit&(unit-1) != 0:
 		return fault(ErrCorrupt, "key general.alignment is %d, not a power of two from 8 to 65536", unit)
 	}

@@ -96,7 +96,7 @@ func TestWriterBytes(t *testing.T) {
 
 	var infos, s spec
 	infos.put("one", uint32(1), uint64(3), uint32(0), uint64(0))
-	infos.put("two", uint32(2), uint64(32), uint64(2), uint32(8), uint64(64))
+	infos.put("two", uint32(2), uint64(32), uint64(2), uint32(8), uint64(32))
 	s.WriteString("GGUF")
 	s.put(uint32(3), uint64(2), uint64(9))
 	s.put("general.architecture", uint32(8), "mambainllama")
@@ -104,7 +104,7 @@ func TestWriterBytes(t *testing.T) {
 	s.put("a.ints", uint32(9), uint32(5), uint64(2), int32(-1), int32(2))
 	s.put("a.strings", uint32(9), uint32(8), uint64(3), "ab", "", "c\xff")
 	s.put("a.flag", uint32(7), uint8(1))
-	s.put("general.alignment", uint32(4), uint32(64))
+	s.put("general.alignment", uint32(4), uint32(32))
 	s.put("mil.checksum.tensors", uint32(9), uint32(4), uint64(2), slowSum(data[0]), slowSum(data[1]))
 	s.put("mil.checksum.header", uint32(4))
 	at := s.Len()
@@ -116,8 +116,8 @@ func TestWriterBytes(t *testing.T) {
 		t.Fatalf("the expected header is %d bytes long", s.Len())
 	}
 	binary.LittleEndian.PutUint32(s.Bytes()[at:], slowSum(s.Bytes()))
-	s.Write(append(data[0], make([]byte, 64-12)...))
-	s.Write(append(data[1], make([]byte, 128-68)...))
+	s.Write(append(data[0], make([]byte, 32-12)...))
+	s.Write(append(data[1], make([]byte, 96-68)...))
 	if !bytes.Equal(got, s.Bytes()) {
 		t.Errorf("the Writer's bytes differ from the specification's:\n%q\n%q", bytes.ReplaceAll(got, []byte("    "), nil), bytes.ReplaceAll(s.Bytes(), []byte("    "), nil))
 	}

@@ -116,9 +116,10 @@ func shapeKeys(c *Config, k *keys) {
 	}
 }
 
-func normKeys(c *Config, k *keys) {
+// normKeys are the norms' epsilon, where a file lacks it the fallback.
+func normKeys(c *Config, k *keys, fallback ...float64) {
 	eps := float64(c.Eps)
-	k.float("attention.layer_norm_rms_epsilon", &eps)
+	k.float("attention.layer_norm_rms_epsilon", &eps, fallback...)
 	c.Eps = float32(eps)
 }
 

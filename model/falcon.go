@@ -16,7 +16,7 @@ func (falcon) layer(c *Config, i int) (Layer, error) {
 	if c.KVHeads[i] == 0 {
 		return nil, fmt.Errorf("0 key-value heads")
 	}
-	m, a := c.mamba2(), c.attention(c.KVHeads[i])
-	m.Bare, a.Halves = true, true
-	return Layer{Parallel{m, a}, c.feedForward()}, nil
+	m, a, f := c.mamba2(), c.attention(c.KVHeads[i]), c.feedForward()
+	m.Bare, a.Halves, f.Norm = true, true, "ffn_norm" // which ggml names so in these files alone
+	return Layer{Parallel{m, a}, f}, nil
 }

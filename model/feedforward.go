@@ -11,16 +11,25 @@ import (
 type FeedForward struct {
 	stream
 	Inner int
+	Norm  string // the norm's name, where it is not ffn_norm.weight
 }
 
 // feedForwardKeys are those of layers with SwiGLU.
 func feedForwardKeys(c *Config, k *keys) { k.int("feed_forward_length", &c.DFF) }
 
-func (c *Config) feedForward() *FeedForward { return &FeedForward{c.stream(), c.DFF} }
+func (c *Config) feedForward() *FeedForward { return &FeedForward{stream: c.stream(), Inner: c.DFF} }
+
+func (f *FeedForward) norm() Slot {
+	s := vector("ffn_norm.weight", f.Channels)
+	if f.Norm != "" {
+		s.Name, s.Former = f.Norm, s.Name
+	}
+	return s
+}
 
 func (f *FeedForward) Slots() []Slot {
 	return []Slot{
-		vector("ffn_norm.weight", f.Channels),
+		f.norm(),
 		table("ffn_gate.weight", f.Inner, f.Channels, quant.Matrix),
 		bias("ffn_gate.bias", f.Inner),
 		table("ffn_up.weight", f.Inner, f.Channels, quant.Matrix),
@@ -43,7 +52,8 @@ func (f *FeedForward) width() int { return f.Inner }
 func (f *FeedForward) state() int { return 0 }
 
 func (f *FeedForward) record(b *builder, x, add backend.Value) backend.Value {
-	norm, gate, up := b.norm("ffn_norm.weight", f.Eps), b.w("ffn_gate.weight"), b.w("ffn_up.weight")
+	slot := f.norm()
+	norm, gate, up := b.norm(slot.Name, f.Eps), b.w("ffn_gate.weight"), b.w("ffn_up.weight")
 	gateBias, upBias := b.w("ffn_gate.bias"), b.w("ffn_up.bias")
 	if gateBias == nil && upBias == nil {
 		return b.addTo(add, b.All(b.GateUp(b.All(x), norm, gate, up)), "ffn_down")

@@ -36,9 +36,10 @@ var architectures = map[string]architecture{
 type Model struct {
 	Config Config
 	file   *format.File
-	slots  map[string]Slot // the file's tensors by name
-	rope   []float32       // divisors of the rotation's frequencies that stretch positions, or nil
-	float  bool            // the layers' matrices and the embedding are float32
+	slots  map[string]Slot   // the file's tensors by name
+	former map[string]string // names in the file of those that have a former one
+	rope   []float32         // divisors of the rotation's frequencies that stretch positions, or nil
+	float  bool              // the layers' matrices and the embedding are float32
 }
 
 // Open checks that the file holds every tensor its architecture needs, in the
@@ -67,9 +68,14 @@ func open(f *format.File) (*Model, error) {
 	if err := c.Build(); err != nil {
 		return nil, err
 	}
-	m := &Model{Config: *c, file: f, slots: map[string]Slot{}, float: true}
+	m := &Model{Config: *c, file: f, slots: map[string]Slot{}, former: map[string]string{}, float: true}
 	for _, s := range c.Slots() {
 		t, ok := f.Tensor(s.Full())
+		if !ok && s.Former != "" {
+			if t, ok = f.Tensor(s.full(s.Former)); ok {
+				m.former[s.Full()] = t.Name
+			}
+		}
 		switch {
 		case !ok && s.Optional:
 			continue
@@ -119,6 +125,9 @@ func checkShape(t format.Info, s *Slot) error {
 
 // tensor is a weight by name, or nil.
 func (m *Model) tensor(name string, buf backend.Buffer) *backend.Tensor {
+	if former, ok := m.former[name]; ok {
+		name = former
+	}
 	t, ok := m.file.Tensor(name)
 	if !ok {
 		return nil

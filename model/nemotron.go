@@ -12,7 +12,13 @@ func (nemotron) keys(c *Config, k *keys) {
 		k.perLayer("feed_forward_length", &c.Inner, c.Depth, 0)
 	}
 	attentionKeys(c, k)
-	normKeys(c, k)
+	eps := float64(c.Eps)
+	k.float("attention.layer_norm_epsilon", &eps, 0) // which ggml demands, and takes where the other is missing
+	if eps > 0 {
+		normKeys(c, k, eps)
+	} else {
+		normKeys(c, k)
+	}
 	vocabKeys(c, k)
 	k.full("rope.dimension_count") // files have them, and nothing is turned
 	k.full("rope.freq_base")

@@ -9,6 +9,7 @@ import (
 // Slot is a tensor that a model's file has.
 type Slot struct {
 	Name       string // ggml's, in a layer without "blk.N.": "attn_q.weight"
+	Former     string // the name in files that earlier versions wrote, or ""
 	Layer      int    // -1 outside the layers
 	Rows, Cols int    // as programs read it; a vector has one row
 	// Dims is the shape in files that mil writes, the length of a row first. A
@@ -26,11 +27,13 @@ type Rows struct {
 }
 
 // Full is the tensor's name in the file: "blk.3.attn_q.weight".
-func (s *Slot) Full() string {
+func (s *Slot) Full() string { return s.full(s.Name) }
+
+func (s *Slot) full(name string) string {
 	if s.Layer < 0 {
-		return s.Name
+		return name
 	}
-	return fmt.Sprintf("blk.%d.%s", s.Layer, s.Name)
+	return fmt.Sprintf("blk.%d.%s", s.Layer, name)
 }
 
 // table is a slot of rows.

@@ -120,10 +120,13 @@ func walkAny(data []byte) *layout {
 // checksums, the last tensor alone in the second.
 func split(data []byte) (first, second []byte) {
 	w := must(walk(data))
-	tensors := must(format.Parse(data, "good")).Tensors()
+	f := must(format.Parse(data, "good"))
+	tensors := f.Tensors()
+	unit, _, err := f.KV().Uint("general.alignment")
+	must(unit, err)
 	keys := bytes.ReplaceAll(data[24:w.keys], []byte("mil."), []byte("xyz."))
 	part := func(no int, keys []byte, n uint64, tensors []format.Info) []byte {
-		alignment := 64
+		alignment := int(unit)
 		if keys == nil {
 			alignment = 32 // where no key says it
 		}
