@@ -12,6 +12,54 @@ type Heads struct {
 	// up with zeros. A backend that cannot keep a type says so with [ErrKVType]
 	// when it compiles.
 	KVType quant.Type
+	// Window is how many positions a row attends to, its own and those before it;
+	// 0 is all of them. With a window, positions are the text's (Pos+Shift), so that
+	// old ones need not be dropped from the cache. It is then a ring: position p
+	// lies at p % Context, and Context is a multiple of [RingUnit]. The ring must
+	// hold a pass's rows and what its first row attends to.
+	Window int
+}
+
+// RingUnit divides the number of positions of a ring. Blocks of positions that are
+// summed together divide it, so that each lies in one piece of every ring.
+const RingUnit = 512
+
+// At is the position of a pass's first row.
+func (h *Heads) At(p *Params) int {
+	if h.Window > 0 {
+		return p.Pos + p.Shift
+	}
+	return p.Pos
+}
+
+// First is the first position that the row at position p attends to.
+func (h *Heads) First(p int) int {
+	if h.Window > 0 {
+		return max(0, p-h.Window+1)
+	}
+	return 0
+}
+
+// fits says whether the cache can be what Window says.
+func (h *Heads) fits() bool {
+	return h.Window == 0 || h.Window > 0 && h.Context%RingUnit == 0 && h.Context >= h.Window
+}
+
+// Ring is [State.Rows] of a cache whose spans of positions below Context are given
+// by rows. In a ring they go unit by unit, wherever it begins anew.
+func (h Heads) Ring(rows func(from, to int) []Span) func(from, to int) []Span {
+	if h.Window == 0 {
+		return rows
+	}
+	return func(from, to int) (spans []Span) {
+		for ; from < to; from += CacheUnit {
+			at := from % h.Context
+			for _, s := range rows(at, at+CacheUnit) {
+				spans = AppendSpan(spans, s.Off, s.N)
+			}
+		}
+		return spans
+	}
 }
 
 // CacheBytes is the size of one layer's keys, or of its values. Their layout is

@@ -94,8 +94,9 @@ func (n *GateUp) Weights() []*Tensor { return n.Norm.weights(n.Gate, n.Up) }
 func (n *GateUp) States() []*State { return nil }
 
 // RopeStore turns pairs of q and k by position*Freqs[pair], q in place: adjacent
-// channels, or with Halves the channels i and len(Freqs)+i of a head. It stores k and v in the cache as KVType. The cache's layout is the
-// backend's own, and only its Attend reads it.
+// channels, or with Halves the channels i and len(Freqs)+i of a head. It stores k
+// and v in the cache as KVType. The cache's layout is the backend's own, and only
+// its Attend reads it.
 type RopeStore struct {
 	Heads
 	Q, K, V Slice     // of one value
@@ -117,7 +118,8 @@ func (n *RopeStore) Weights() []*Tensor { return nil }
 // States implements [Node].
 func (n *RopeStore) States() []*State { return []*State{n.KCache, n.VCache} }
 
-// Attend is causal softmax attention of Q over the cache.
+// Attend is causal softmax attention of Q over the cache, or over the last Window
+// positions of it.
 type Attend struct {
 	Heads
 	Out            Value

@@ -73,12 +73,14 @@ func (r *Recorder) GateUp(in Slice, norm *Norm, gate, up *Tensor) Value {
 // RopeStore records the rotation of q and k and the store of k and v.
 func (r *Recorder) RopeStore(n *RopeStore) {
 	must(n.Q.N == n.Heads.Heads*n.Dim && n.K.N == n.KVHeads*n.Dim && n.V.N == n.K.N && len(n.Freqs) <= n.Dim/2, "rope does not fit its heads")
+	must(n.fits(), "a ring of %d positions for a window of %d", n.Context, n.Window)
 	kinds(StateKV, n.KCache, n.VCache)
 	r.add(n)
 }
 
 // Attend records attention; it sets n.Out.
 func (r *Recorder) Attend(n *Attend) Value {
+	must(n.fits(), "a ring of %d positions for a window of %d", n.Context, n.Window)
 	kinds(StateKV, n.KCache, n.VCache)
 	n.Out = r.value(n.Q.N)
 	r.add(n)

@@ -21,9 +21,13 @@ type State struct {
 	// Rows is set by Compile for a KV cache: the bytes of positions [from, to),
 	// which are multiples of CacheUnit. The bytes of the spans, in their order,
 	// must mean the same in a cache of any other length, and those of one unit
-	// at any other place. Layout names their form.
+	// at any other place. Layout names their form. Positions of a ring are the
+	// text's, and the bytes of each unit follow those of the unit before it.
 	Rows   func(from, to int) []Span
 	Layout string
+	// Window and Ring, of a KV cache that is a ring, are the positions that a row
+	// attends to and those that the ring has, see [Heads].
+	Window, Ring int
 }
 
 // CacheUnit is how many positions of a KV cache are read and written together.

@@ -11,7 +11,6 @@ import (
 	"github.com/mil-run/mil/internal/eval"
 	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/llm"
-	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/session"
 )
 
@@ -62,7 +61,6 @@ func advice(err error) string {
 	var checkpoint *llm.CheckpointError
 	var memory *llm.MemoryError
 	var long *chat.LongError
-	var window *model.WindowError
 	var large *session.LargeError
 	var room *eval.RoomError
 	switch {
@@ -82,8 +80,6 @@ func advice(err error) string {
 			return "; begin anew, take a larger one with --ctx, or --on-full slide"
 		}
 		return "; take a larger one with --ctx, or --on-full slide"
-	case errors.As(err, &window):
-		return fmt.Sprintf("; take --ctx %d or less", window.Window)
 	case errors.As(err, &large), errors.As(err, &room):
 		return "; take a larger one with --ctx"
 	case errors.Is(err, gpu.ErrMemory):

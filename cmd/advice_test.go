@@ -11,7 +11,6 @@ import (
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/internal/eval"
 	"github.com/mil-run/mil/llm"
-	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/session"
 )
 
@@ -32,7 +31,6 @@ func TestAdvice(t *testing.T) {
 		{&chat.LongError{Chat: true}, "; begin anew, take a larger one with --ctx, or --on-full slide"},
 		{&chat.LongError{}, "; take a larger one with --ctx, or --on-full slide"},
 		{&chat.LongError{Chat: true, Stays: 64}, "; take a larger one with --ctx"},
-		{&model.WindowError{Window: 7}, "; take --ctx 7 or less"},
 		{&session.LargeError{}, "; take a larger one with --ctx"},
 		{&eval.RoomError{}, "; take a larger one with --ctx"},
 		{chat.ErrNoTemplate, "; `mil run --raw` completes text without one"},

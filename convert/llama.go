@@ -307,9 +307,6 @@ func llamaLayout(in *input) (*plan, bool, error) {
 	if err != nil {
 		return nil, true, err
 	}
-	if m.Window > 0 {
-		p.warnings = append(p.warnings, fmt.Sprintf("config.json: sliding_window %d: mil runs this model with a context of at most %d tokens, within which the window changes nothing", window, window))
-	}
 	p.warnings = append(p.warnings, unknownKeys("config.json", unknown)...)
 	return p, true, nil
 }

@@ -16,9 +16,6 @@ var (
 	// ErrContext is wrapped where a prompt, tokens or a saved session do not fit the
 	// context. It may be a [chat.LongError] or a [session.LargeError].
 	ErrContext = model.ErrContext
-	// ErrWindow is wrapped by the error about a context longer than the model's
-	// sliding window, a [model.WindowError].
-	ErrWindow = model.ErrWindow
 	// ErrGPUMemory is wrapped where a GPU's own memory does not suffice.
 	ErrGPUMemory = gpu.ErrMemory
 	// ErrKVType is wrapped where a backend cannot keep keys and values as asked.

@@ -37,7 +37,7 @@ var ErrClosed = errors.New("the model is closed")
 // Open opens a model and what computes it: a file, a model with a short name, or
 // the demo inside the binary for "". What cannot run as the options say is an
 // error here: [ErrNotFound], [ErrCheckpoint], [ErrBackend], [ErrISA], [ErrMemory],
-// [ErrKV], [ErrWindow], [ErrDraft], [ErrParam], and those of package format about
+// [ErrKV], [ErrDraft], [ErrParam], and those of package format about
 // files that are none.
 func Open(name string, o Options) (*Model, error) {
 	mc := NewMachine(o)

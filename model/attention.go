@@ -9,11 +9,12 @@ import (
 	"github.com/mil-run/mil/quant"
 )
 
-// Attention is grouped-query attention over every token before, with rotated
-// queries and keys. Each of its matrices may have a bias.
+// Attention is grouped-query attention over every token before, or over the last
+// Window ones, with rotated queries and keys. Each of its matrices may have a bias.
 type Attention struct {
 	stream
 	Heads, KVHeads, Dim int
+	Window              int // positions that a token attends to, with its own; 0: all before it
 	Rope                Rope
 	Halves              bool    // pairs that are turned lie in two halves, not side by side
 	Normed              bool    // queries and keys are normalized, head by head
@@ -70,7 +71,7 @@ func ropeKeys(c *Config, k *keys) {
 
 // attention is a layer's attention with the given key-value heads.
 func (c *Config) attention(kv int) *Attention {
-	return &Attention{stream: c.stream(), Heads: c.Heads, KVHeads: kv, Dim: c.HeadDim, Rope: c.Rope, Scale: c.Scales.Attention, NormEps: c.Eps}
+	return &Attention{stream: c.stream(), Heads: c.Heads, KVHeads: kv, Dim: c.HeadDim, Window: c.Window, Rope: c.Rope, Scale: c.Scales.Attention, NormEps: c.Eps}
 }
 
 func (a *Attention) Slots() []Slot {
@@ -96,6 +97,8 @@ func (a *Attention) check() error {
 	switch r := a.Rope; {
 	case a.KVHeads < 1 || a.KVHeads > a.Heads || a.Heads%a.KVHeads != 0:
 		return fmt.Errorf("%d heads do not share %d key-value heads", a.Heads, a.KVHeads)
+	case a.Window < 0 || a.Window > maxWindow:
+		return fmt.Errorf("a window of %d positions", a.Window)
 	case a.Dim < 2 || a.Dim > 4096 || a.Dim%2 != 0:
 		return fmt.Errorf("heads of %d channels", a.Dim)
 	case r.Dims < 0 || r.Dims > a.Dim || r.Dims%2 != 0:
@@ -114,9 +117,10 @@ func (a *Attention) state() int { return 0 }
 // record appends norm, q|k|v with their biases and norms, rotation and cache,
 // attention, output and residual.
 func (a *Attention) record(b *builder, x, add backend.Value) backend.Value {
-	h := backend.Heads{Heads: a.Heads, KVHeads: a.KVHeads, Dim: a.Dim, Context: b.o.Context, KVType: b.kvType}
+	h := backend.Heads{Heads: a.Heads, KVHeads: a.KVHeads, Dim: a.Dim, KVType: b.kvType}
+	h.Context, h.Window = b.o.cache(a.Window)
 	q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
-	keys, values := b.state("cache_k", backend.StateKV, h.CacheBytes()), b.state("cache_v", backend.StateKV, h.CacheBytes())
+	keys, values := b.cache("cache_k", &h), b.cache("cache_v", &h)
 	qkv := b.MatMul(b.All(x), b.norm("attn_norm.weight", a.Eps), backend.None, b.w("attn_q.weight"), b.w("attn_k.weight"), b.w("attn_v.weight"))
 	a.finish(b, b.Cut(qkv, 0, q), b.Cut(qkv, q, kv), b.Cut(qkv, q+kv, kv))
 	b.RopeStore(&backend.RopeStore{Heads: h, Halves: a.Halves, Q: b.Cut(qkv, 0, q), K: b.Cut(qkv, q, kv), V: b.Cut(qkv, q+kv, kv),

@@ -19,8 +19,8 @@ type Config struct {
 	DModel  int // channels between them
 	DFF     int // channels within a feed-forward
 	Vocab   int // rows of the embedding
-	Context int // positions the model declares, at most Window
-	Window  int // positions a token attends to, 0 for all before it; longer contexts are refused
+	Context int // positions the model declares
+	Window  int // positions that a token attends to, with its own; 0 for all before it
 	Eps     float32
 
 	Heads, HeadDim int
@@ -89,9 +89,6 @@ func readConfig(m *format.Meta) (*Config, error) {
 	c.Name, _, _ = m.String("general.name")
 	k := &keys{arch: arch, m: m, declared: map[string]bool{}}
 	a.keys(c, k)
-	if c.Window > 0 {
-		c.Context = min(c.Context, c.Window)
-	}
 	return c, k.err
 }
 

@@ -1,10 +1,8 @@
 package model_test
 
 import (
-	"errors"
 	"testing"
 
-	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 )
@@ -17,10 +15,6 @@ func TestFamilies(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("families", name), "f32")
 			want := testutil.Safetensors(t, testutil.Data("families", name, "expected.safetensors"))
 			tokens, rows := want["tokens"].I32, want["logits"].F32
-			if name == "mistral-window" { // within which the window changes nothing
-				rows = rows[:len(rows)/len(tokens)*16]
-				tokens = tokens[:16]
-			}
 			for _, step := range []bool{false, true} {
 				for on, s := range map[string]*model.Session{"cpu": session(t, f, model.Options{}), "ref": plain(t, f, model.Options{})} {
 					got := logits(t, s, tokens, step)
@@ -35,21 +29,5 @@ func TestFamilies(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// A context beyond a sliding window, where the window would change the text, is
-// refused; the context taken without being asked for lies within it.
-func TestWindow(t *testing.T) {
-	f, _ := testutil.Convert(t, testutil.Data("families", "mistral-window"), "f32")
-	m, err := model.Open(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.NewSession(cpu.New(1), model.Options{Context: 17}); !errors.Is(err, model.ErrWindow) {
-		t.Errorf("a context of 17: %v", err)
-	}
-	if s := session(t, f, model.Options{}); s.Context() != 16 {
-		t.Errorf("a context of %d", s.Context())
 	}
 }

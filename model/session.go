@@ -39,18 +39,6 @@ const (
 // ErrContext is wrapped when tokens do not fit the context.
 var ErrContext = errors.New("the context is full")
 
-// ErrWindow is wrapped when a context is longer than a model's sliding window.
-var ErrWindow = errors.New("sliding windows are not supported beyond their length")
-
-// WindowError is an ErrWindow with its numbers.
-type WindowError struct{ Context, Window int }
-
-func (e *WindowError) Error() string {
-	return fmt.Sprintf("a context of %d tokens, and each token attends to the last %d alone: %v", e.Context, e.Window, ErrWindow)
-}
-
-func (e *WindowError) Unwrap() error { return ErrWindow }
-
 // Session is one mutable timeline of a model. It is not for two goroutines.
 type Session struct {
 	m       *Model
@@ -70,8 +58,13 @@ type Session struct {
 	dropped, pinned int
 	lost            []Lost // by the last slides, oldest first
 	slid            bool   // right before the last pass
-	// dirty is the first position that was fed since Clean.
-	dirty   int
+	// dirty is the first position that was fed since Clean, news that of the text.
+	dirty, news int
+	// reach is the end of the positions of the text that were ever stored in the
+	// rings. Those before known, by the ring's name, were not. All are multiples of
+	// backend.CacheUnit.
+	reach   int
+	known   map[string]int
 	changes int // counts what changed timeline or state
 	watched []func()
 	step    backend.Exec
@@ -98,9 +91,6 @@ func (m *Model) newSession(b backend.Backend, o Options) (*Session, error) {
 	}
 	if o.KV < KVAuto || o.KV > KVQ8_0 {
 		return nil, fmt.Errorf("keys and values are kept as f16 or q8_0, not as %v", o.KV)
-	}
-	if w := m.Config.Window; w > 0 && o.Context > w {
-		return nil, m.file.Named(&WindowError{o.Context, w})
 	}
 	s := &Session{m: m, b: b, o: o, states: map[string]*backend.State{}}
 	var err error
@@ -282,7 +272,7 @@ func (s *Session) compile(n int, want Want) (err error) {
 	case want == WantAll && s.all == nil:
 		s.all, err = s.b.Compile(s.m.record(allTokens, allTokens, s.weights, s.states, s.o))
 	case want != WantAll && s.prompt == nil:
-		s.prompt, err = s.b.Compile(s.m.record(backend.PromptTokens(s.b), 1, s.weights, s.states, s.o))
+		s.prompt, err = s.b.Compile(s.m.record(s.prompts(), 1, s.weights, s.states, s.o))
 	}
 	return err
 }
@@ -295,7 +285,7 @@ func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
 	case want == WantAll:
 		exec, most = s.all, allTokens
 	default:
-		exec, most = s.prompt, backend.PromptTokens(s.b)
+		exec, most = s.prompt, s.prompts()
 	}
 	s.settled = 0
 	var out []float32
@@ -353,7 +343,8 @@ func (s *Session) begin(tokens []int32, rows int) error {
 		}
 	}
 	s.params = backend.Params{Tokens: tokens, Pos: s.held(), Shift: s.dropped, Replay: s.logged, Logits: rows}
-	s.dirty = min(s.dirty, s.held())
+	s.dirty, s.news = min(s.dirty, s.held()), min(s.news, len(s.tokens))
+	s.reaches(len(s.tokens) + len(tokens))
 	s.changes++
 	return nil
 }
@@ -404,6 +395,7 @@ func (s *Session) Commit(n int) error {
 func (s *Session) Reset() error {
 	s.cut(0)
 	s.logged, s.settled, s.dropped, s.lost, s.slid = 0, 0, 0, nil, false
+	s.forget()
 	s.changes++
 	for _, st := range s.recurrent() { // caches are read only up to the timeline's length
 		if err := st.Buf.Zero(); err != nil {

@@ -38,6 +38,9 @@ const (
 	lostBytes     = 512 << 20
 )
 
+// maxTimeline bounds a text, whose positions are int32 on GPUs.
+const maxTimeline = math.MaxInt32
+
 // Pin makes the caches keep the first n tokens, the system prompt's, at every
 // later slide.
 func (s *Session) Pin(n int) { s.pinned = n }
@@ -59,7 +62,7 @@ func (s *Session) Stuck() bool { return s.o.Slide && s.stride() == 0 }
 // Room is how many more tokens can be fed.
 func (s *Session) Room() int {
 	if s.Slides() {
-		return math.MaxInt32 - len(s.tokens)
+		return maxTimeline - len(s.tokens)
 	}
 	return s.o.Context - s.held()
 }
@@ -98,14 +101,14 @@ func (s *Session) stride() int {
 }
 
 // slide drops the oldest positions behind the pinned ones and moves the rest
-// up. Keys keep the rotation of their places in the text, so their distances
+// up, in all caches but rings. Keys keep the rotation of their places in the text, so their distances
 // stay. [backend.Params.Shift] gives the same to the next keys.
 func (s *Session) slide() error {
 	l := Lost{ID: s.changes, Dropped: s.dropped, Count: s.stride(), Floor: s.floor()}
 	if l.Count == 0 {
 		return fmt.Errorf("%w: %d of its %d tokens stay whatever comes", ErrContext, l.Floor, s.o.Context)
 	}
-	for i := range s.caches() {
+	for i := range s.sliding() {
 		rows, err := s.ReadCache(i, l.Floor, l.Floor+l.Count, nil)
 		if err != nil {
 			return err
@@ -154,14 +157,14 @@ func (s *Session) regains(dropped int) bool {
 	for i := len(s.lost) - 1; i >= 0 && at > dropped; i-- {
 		at = s.lost[i].Dropped
 	}
-	return at == dropped || at > dropped && len(s.caches()) == 0
+	return at == dropped || at > dropped && len(s.sliding()) == 0
 }
 
-// move moves n positions of every cache, whole units.
+// move moves n positions of every cache that is no ring, whole units.
 func (s *Session) move(from, to, n int) error {
 	const step = 512
 	var buf []byte
-	for _, st := range s.caches() {
+	for _, st := range s.sliding() {
 		for done := 0; done < n; done += step {
 			k := min(step, n-done)
 			at := done
@@ -239,10 +242,10 @@ func (s *Session) Regain(list []Lost) error {
 	for i := len(list) - 1; i >= 0; i-- {
 		l := &list[i]
 		if l.Count <= 0 || l.Count%backend.CacheUnit != 0 || l.Floor < 0 || l.Floor%backend.CacheUnit != 0 || l.Floor > s.o.Context-l.Count ||
-			l.Dropped < 0 || l.Dropped+l.Count != at || len(l.Rows) != len(s.caches()) {
+			l.Dropped < 0 || l.Dropped+l.Count != at || len(l.Rows) != len(s.sliding()) {
 			return fmt.Errorf("%d positions that the caches lost do not fit the session", l.Count)
 		}
-		for c, st := range s.caches() {
+		for c, st := range s.sliding() {
 			if n := bytesOf(st.Rows(l.Floor, l.Floor+l.Count)); n != len(l.Rows[c]) {
 				return fmt.Errorf("%s: %d bytes for %d positions, which take %d", st.Name, len(l.Rows[c]), l.Count, n)
 			}

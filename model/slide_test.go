@@ -76,11 +76,10 @@ func TestSlide(t *testing.T) {
 		if _, err := s.Feed(ids[:250], model.WantNone); err != nil {
 			t.Fatal(err)
 		}
-		caches := len(s.Parts())
-		for i, p := range s.Parts() {
-			if !p.Cache {
-				caches = i
-				break
+		caches := 0 // that slide
+		for _, p := range s.Parts() {
+			if p.Cache && p.Window == 0 {
+				caches++
 			}
 		}
 		read := func(from, to int) (rows [][]byte) {
@@ -150,11 +149,13 @@ func TestSlideDependsOnTheTimeline(t *testing.T) {
 	for i, c := range []struct {
 		name            string
 		context, pinned int
-	}{{"llama", 64, 0}, {"mamba2-half", 96, 0}, {"mamba1-half", 100, 40}, {"llama", 128, 70}, {"mamba2-half", 180, 100}, {"mamba2-noattn", 96, 0}} {
+		window          int // of every second attention layer
+	}{{"llama", 64, 0, 0}, {"mamba2-half", 96, 0, 0}, {"mamba1-half", 100, 40, 0}, {"llama", 128, 70, 0}, {"mamba2-half", 180, 100, 0}, {"mamba2-noattn", 96, 0, 0},
+		{"llama", 64, 0, 20}, {"mamba2-half", 100, 40, 7}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", c.name), "q8_0")
 			o := model.Options{Context: c.context, Slide: true, KV: []model.KVType{model.KVF16, model.KVQ8_0}[i%2]}
-			s, plain := session(t, f, o), session(t, f, o)
+			s, plain := windowed(t, f, o, c.window, 2), windowed(t, f, o, c.window, 2)
 			s.Pin(c.pinned)
 			plain.Pin(c.pinned)
 			// want is the row behind a timeline's last token.

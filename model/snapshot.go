@@ -6,7 +6,8 @@ import (
 
 // Snapshot is a session's recurrent state at one point of its timeline. Keys
 // and values stay in the session, which keeps them by position. So going back
-// only needs their length.
+// only needs their length. Attention with a window keeps the last ones alone, so
+// going back further than these is [ErrSnapshot].
 type Snapshot struct {
 	line   line
 	logged int
@@ -73,7 +74,7 @@ var ErrSnapshot = errors.New("the snapshot is of another conversation")
 // session is then as it was there, and later slides are undone. After
 // ErrSnapshot it is as it was before the call.
 func (s *Session) Restore(n *Snapshot) error {
-	if !n.Begins(s.tokens) || !s.regains(n.dropped) || n.Len()-n.dropped > s.o.Context {
+	if !n.Begins(s.tokens) || !s.regains(n.dropped) || n.Len()-n.dropped > s.o.Context || !s.holds(n.Len(), n.logged) {
 		return ErrSnapshot
 	}
 	for s.dropped > n.dropped && len(s.lost) > 0 {
@@ -88,6 +89,9 @@ func (s *Session) Restore(n *Snapshot) error {
 		}
 	}
 	s.cut(n.Len())
+	if n.Len() == 0 {
+		s.forget()
+	}
 	s.logged, s.settled, s.slid, s.dropped = n.logged, 0, false, n.dropped
 	s.changes++
 	return nil

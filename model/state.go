@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 
@@ -18,13 +19,16 @@ type Part struct {
 	// Layout tells caches apart whose bytes mean something else.
 	Layout string `json:"layout,omitempty"`
 	Bytes  int    `json:"bytes"` // of a cache: for backend.CacheUnit positions
+	// Window, where not 0, is how many positions a token attends to. The cache is
+	// a ring of the text's positions then.
+	Window int `json:"window,omitempty"`
 }
 
-// Parts lists the session's memory: the caches, then the recurrent state. Equal
-// parts of two sessions of one model hold the same thing.
+// Parts lists the session's memory: the caches, rings last, then the recurrent
+// state. Equal parts of two sessions of one model hold the same thing.
 func (s *Session) Parts() (parts []Part) {
 	for _, st := range s.caches() {
-		parts = append(parts, Part{st.Name, true, st.Layout, bytesOf(st.Rows(0, backend.CacheUnit))})
+		parts = append(parts, Part{st.Name, true, st.Layout, bytesOf(st.Rows(0, backend.CacheUnit)), st.Window})
 	}
 	for _, st := range s.recurrent() {
 		parts = append(parts, Part{Name: st.Name, Bytes: st.Bytes})
@@ -39,12 +43,14 @@ func bytesOf(spans []backend.Span) (sum int) {
 	return sum
 }
 
-func (s *Session) caches() []*backend.State    { return s.list(true) }
-func (s *Session) recurrent() []*backend.State { return s.list(false) }
+func (s *Session) caches() []*backend.State { return append(s.sliding(), s.ringed()...) }
+func (s *Session) recurrent() []*backend.State {
+	return s.list(func(st *backend.State) bool { return st.Kind != backend.StateKV })
+}
 
-func (s *Session) list(caches bool) (out []*backend.State) {
+func (s *Session) list(wanted func(*backend.State) bool) (out []*backend.State) {
 	for _, name := range s.names {
-		if st := s.states[name]; (st.Kind == backend.StateKV) == caches {
+		if st := s.states[name]; wanted(st) {
 			out = append(out, st)
 		}
 	}
@@ -71,23 +77,49 @@ func (s *Session) Changes() int { return s.changes }
 // hold.
 func (s *Session) Dirty() int { return min(s.dirty, s.held()) }
 
-// Clean makes Dirty count from here.
-func (s *Session) Clean() { s.dirty = s.o.Context + 1 }
+// News is Dirty of the rings, whose positions are the text's. Ring i's before Since
+// are not there any more.
+func (s *Session) News() int { return min(s.news, len(s.tokens)) }
+
+// Since is the first position of the text that cache i, a ring, still holds.
+func (s *Session) Since(i int) int { return s.since(s.caches()[i]) }
+
+// Ring is how many positions cache i has, where it is a ring.
+func (s *Session) Ring(i int) int { return s.caches()[i].Ring }
+
+// Clean makes Dirty and News count from here.
+func (s *Session) Clean() { s.dirty, s.news = s.o.Context+1, math.MaxInt }
 
 // rows are the bytes of positions [from, to) of a cache.
 func (s *Session) rows(st *backend.State, from, to int) ([]backend.Span, error) {
 	const unit = backend.CacheUnit
-	if from < 0 || from%unit != 0 || to%unit != 0 || to <= from || to-unit >= s.o.Context {
+	end := s.o.Context
+	if st.Ring > 0 {
+		end = maxTimeline
+	}
+	if from < 0 || from%unit != 0 || to%unit != 0 || to <= from || to-unit >= end {
 		return nil, fmt.Errorf("%s has no positions %d to %d", st.Name, from, to)
 	}
 	return st.Rows(from, to), nil
 }
 
+// wrote notes that somebody filled positions of a cache from the given one on.
+func (s *Session) wrote(st *backend.State, from int) {
+	if st.Ring > 0 {
+		s.news = min(s.news, from)
+	} else {
+		s.dirty = min(s.dirty, from)
+	}
+}
+
 // ReadCache appends cache i's bytes of positions [from, to), multiples of
-// backend.CacheUnit, to p.
+// backend.CacheUnit, to p. Those of a ring are the text's, from Since on.
 func (s *Session) ReadCache(i, from, to int, p []byte) ([]byte, error) {
 	st := s.caches()[i]
 	spans, err := s.rows(st, from, to)
+	if err == nil && st.Ring > 0 && (from < s.since(st) || to > s.reach) {
+		err = fmt.Errorf("%s holds positions %d to %d, not %d to %d", st.Name, s.since(st), s.reach, from, to)
+	}
 	if err != nil {
 		return p, err
 	}
@@ -112,7 +144,7 @@ func (s *Session) WriteCache(i, from, to int, p []byte) error {
 	if n := bytesOf(spans); n != len(p) {
 		return fmt.Errorf("%s: %d bytes for positions %d to %d, which take %d", st.Name, len(p), from, to, n)
 	}
-	s.dirty = min(s.dirty, from)
+	s.wrote(st, from)
 	for _, sp := range spans {
 		if err := st.Buf.Write(sp.Off, p[:sp.N]); err != nil {
 			return err
@@ -135,7 +167,7 @@ func (s *Session) CacheMemory(i, from, to int) (memory [][]byte, err error) {
 	if !ok {
 		return nil, nil
 	}
-	s.dirty = min(s.dirty, from)
+	s.wrote(st, from)
 	for _, sp := range spans {
 		memory = append(memory, buf.Bytes()[sp.Off:sp.Off+sp.N])
 	}
@@ -164,7 +196,7 @@ func (s *Session) MapCache(i, from, to int, f *os.File, at int64) (memory [][]by
 		return nil, s.WriteCache(i, from, to, p)
 	}
 	s.watched = append(s.watched, format.Watch(f.Name(), buf.Bytes()))
-	s.dirty = min(s.dirty, from)
+	s.wrote(st, from)
 	for _, sp := range spans {
 		if err := buf.MapFile(sp.Off, f, at, sp.N); err != nil {
 			return nil, err
@@ -176,7 +208,8 @@ func (s *Session) MapCache(i, from, to int, f *os.File, at int64) (memory [][]by
 }
 
 // Begin makes tokens the session's timeline and state its recurrent state. The
-// caches already hold the keys and values of all tokens except the dropped ones.
+// caches already hold the keys and values of all tokens except the dropped ones,
+// rings as many of the last as fit.
 // The last logged tokens are in the state's logs alone.
 func (s *Session) Begin(tokens []int32, state [][]byte, logged, dropped int) error {
 	if dropped < 0 || dropped > len(tokens) || len(tokens)-dropped > s.o.Context || dropped%backend.CacheUnit != 0 {
@@ -193,7 +226,22 @@ func (s *Session) Begin(tokens []int32, state [][]byte, logged, dropped int) err
 	s.cut(0)
 	s.tokens = append(s.tokens, tokens...)
 	s.logged, s.settled, s.dropped, s.lost, s.slid = logged, 0, dropped, nil, false
+	s.forget()
+	s.reaches(len(tokens))
 	s.changes++
+	return nil
+}
+
+// BeginRings says, behind Begin, that the rings hold positions of the text from
+// the given ones on, multiples of backend.CacheUnit, and not those before.
+func (s *Session) BeginRings(from []int) error {
+	s.known = map[string]int{}
+	for i, st := range s.ringed() {
+		s.known[st.Name] = from[i]
+	}
+	if !s.holds(len(s.tokens), s.logged) {
+		return errors.New("positions that tokens attend to are missing")
+	}
 	return nil
 }
 

@@ -35,7 +35,8 @@ func appendFloat32s(v []float32, b []byte) []float32 {
 	return v
 }
 
-// caches is how many caches a session has.
+// caches is how many caches a session has, sliding how many of them, the first
+// ones, are no rings.
 func caches(s *model.Session) (n int) {
 	for _, p := range s.Parts() {
 		if p.Cache {
@@ -45,9 +46,23 @@ func caches(s *model.Session) (n int) {
 	return n
 }
 
+func sliding(s *model.Session) (n int) {
+	for _, p := range s.Parts() {
+		if p.Cache && p.Window == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // rows are the sections of positions [from, to) of all caches.
-func rows(s *model.Session, from, to, align int) (list []section) {
-	for i := range caches(s) {
+func rows(s *model.Session, from, to, align int) []section {
+	return rowsOf(s, 0, caches(s), from, to, align)
+}
+
+// rowsOf are those of caches [first, last).
+func rowsOf(s *model.Session, first, last, from, to, align int) (list []section) {
+	for i := first; i < last; i++ {
 		list = append(list, section{kind: kindCache, part: i, from: from, to: to, align: align,
 			fill: func(buf []byte) ([]byte, error) { return s.ReadCache(i, from, to, buf) }})
 	}

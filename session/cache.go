@@ -194,7 +194,7 @@ func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (lo
 			return nil, errMiss
 		}
 	}
-	for _, e := range entries {
+	for _, e := range append(entries[1:], state) { // by rising positions: rings keep the last
 		if e.put(s) != nil {
 			c.root.Remove(e.name)
 			return nil, cmp.Or(s.Reset(), errMiss)
@@ -231,8 +231,18 @@ func (c *Cache) keep(s *model.Session, logits []float32) error {
 	now := time.Now()
 	there := func(name string) bool { return c.root.Chtimes(name, now, now) == nil }
 	full := len(ids) / Page * Page
+	since := 0 // before it a ring has lost positions
+	for i := sliding(s); i < caches(s); i++ {
+		since = max(since, s.Since(i))
+	}
+	if since > full {
+		return nil
+	}
 	for at := 0; at < full && caches(s) > 0; at += Page {
 		if name := k.name(at+Page, extPage); !there(name) {
+			if since > at {
+				return nil
+			}
 			if err := c.write(name, rows(s, at, at+Page, pageUnit)); err != nil {
 				return err
 			}

@@ -408,3 +408,31 @@ func TestCacheVanishes(t *testing.T) {
 		}
 	}
 }
+
+// Attention with a window keeps the last positions alone, and a beginning is found
+// all the same. What a ring has lost before it was kept is not kept.
+func TestCacheOfRings(t *testing.T) {
+	m := fixture(t, "../families/mistral-window")
+	ids := random(rand.New(rand.NewPCG(2, 3)), 5000)
+	kept, late := cacheIn(t, t.TempDir(), 1<<30), cacheIn(t, t.TempDir(), 1<<30)
+	s := open2(t, m, cpu.New(2), 6000)
+	for n := 1000; n <= 4500; n += 700 {
+		kept.Keep(s, feed(t, s, ids[len(s.Tokens()):n]))
+	}
+	late.Keep(s, nil)
+	if n, _, err := late.Find(open2(t, m, cpu.New(2), 6000), ids, 0); n != 0 || err != nil {
+		t.Errorf("%d tokens are found that the ring had lost: %v", n, err)
+	}
+	for n := 4500; n >= 1000; n -= 700 {
+		fresh, whole := open2(t, m, cpu.New(2), 6000), open2(t, m, cpu.New(2), 6000)
+		if got, _, err := kept.Find(fresh, ids[:n+20], 0); got != n || err != nil {
+			t.Fatalf("found %d tokens of %d: %v", got, n, err)
+		}
+		for at := 0; at < n; at += len(whole.Tokens()) - at { // as it was read
+			feed(t, whole, ids[at:max(1000, min(at+700, n))])
+		}
+		if ids := ids[n : n+20]; !slices.Equal(feed(t, fresh, ids), feed(t, whole, ids)) {
+			t.Errorf("other logits after %d tokens", n)
+		}
+	}
+}

@@ -45,7 +45,7 @@ func (f *File) lostSections(s *model.Session, in *info, points []Point) (list []
 // without those that it went back behind.
 func (c *content) addLost(list []section, o *owners, in *info) error {
 	const u = backend.CacheUnit
-	caches := len(o.bytes)
+	caches := o.sliding()
 	pop := func(end int) {
 		for n := len(c.lost); n > 0 && c.lost[n-1].dropped+c.lost[n-1].count > end; n-- {
 			c.lost[n-1] = lostPlace{}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mil-run/mil/backend/cpu"
@@ -14,9 +15,15 @@ import (
 // A file brings back what slides took out of the caches, so that a session taken
 // up from it goes back behind them as the one that was left: to the same logits.
 func TestGoingBackBehindSlides(t *testing.T) {
-	for _, name := range []string{"mamba2-half", "llama", "pure-mamba2"} {
+	for _, name := range []string{"mamba2-half", "llama", "pure-mamba2", "../families/mistral-window", "llama with windows"} {
 		t.Run(name, func(t *testing.T) {
+			name, second := strings.CutSuffix(name, " with windows")
 			m := fixture(t, name)
+			for i, layer := range m.Config.AttentionLayers() {
+				if second && i%2 == 1 {
+					m.Config.Layers[layer].Attention().Window = 24
+				}
+			}
 			b := cpu.New(2)
 			begin := func() *model.Session {
 				s, err := m.NewSession(b, model.Options{Context: 128, Slide: true})

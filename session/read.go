@@ -15,7 +15,6 @@ import (
 
 	"github.com/edsrzf/mmap-go"
 
-	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/model"
 )
@@ -69,6 +68,7 @@ type content struct {
 	note     json.RawMessage
 	points   []place     // by their tokens; the last is the end, unless there is nothing
 	caches   [][]section // of each cache, the sections to put there, in order
+	runs     [][]run     // of each ring, the parts of these, by rising positions
 	lost     []lostPlace // positions that slides took, oldest first
 	first    int         // of its tokens, that is of use
 }
@@ -280,92 +280,21 @@ func (c *content) add(b []byte, list []section, o *owners) error {
 	if err := c.addLost(list, o, &in); err != nil {
 		return err
 	}
-	return o.take(list, max(0, in.Keep-c.dropped), len(c.tokens)-c.dropped)
-}
-
-// owners says which section holds each unit of positions of each cache: the one
-// that was written last.
-type owners struct {
-	bytes []int // of a unit, by cache
-	list  []section
-	of    [][]int // [cache][position / unit]: index into list, or -1
-}
-
-func newOwners(parts []model.Part) *owners {
-	o := &owners{}
-	for _, p := range parts {
-		if p.Cache {
-			o.bytes = append(o.bytes, p.Bytes)
-		}
-	}
-	o.of = make([][]int, len(o.bytes))
-	return o
-}
-
-// take adds the sections of a record. Of the positions before it keep stay, and
-// the timeline then has tokens of them.
-func (o *owners) take(list []section, keep, tokens int) error {
-	const u = backend.CacheUnit
-	kept, units := (keep+u-1)/u, (tokens+u-1)/u
-	news := make([]int, len(o.of)) // of each cache the first that is to come
-	for i, of := range o.of {
-		of = of[:min(kept, len(of))]
-		news[i] = min(len(of), units)
-		for len(of) < units {
-			of = append(of, -1)
-		}
-		o.of[i] = of
-	}
-	for _, s := range list {
-		if s.kind != kindCache {
-			continue
-		}
-		if s.part >= len(o.of) || s.from%u != 0 || s.to%u != 0 || s.from >= s.to || s.to > units*u || s.size != (s.to-s.from)/u*o.bytes[s.part] {
-			return errors.New("positions it has not")
-		}
-		o.list = append(o.list, s)
-		for i := s.from / u; i < s.to/u; i++ {
-			o.of[s.part][i] = len(o.list) - 1
-		}
-	}
-	for i, of := range o.of { // those before are there
-		if slices.Contains(of[news[i]:], -1) {
-			return errors.New("positions are missing")
-		}
-	}
-	return nil
-}
-
-// finish lists the sections that a restore puts into the caches, those that
-// hold a unit, in the order of writing. It returns the rest.
-func (c *content) finish(o *owners) (rest []section) {
-	units := make([]int, len(o.list)) // that a section holds
-	for _, of := range o.of {
-		var list []section
-		for _, i := range of {
-			units[i]++
-		}
-		sorted := slices.Clone(of)
-		slices.Sort(sorted)
-		for _, i := range slices.Compact(sorted) {
-			s := o.list[i]
-			s.covered = units[i] < (s.to-s.from)/backend.CacheUnit
-			list = append(list, s)
-		}
-		c.caches = append(c.caches, list)
-	}
-	for i, s := range o.list {
-		if units[i] == 0 {
-			rest = append(rest, s)
-		}
-	}
-	return rest
+	return o.take(list, in.Keep, len(c.tokens), c.dropped, c.logged)
 }
 
 // fill puts the file's data into the caches of a session that has the same
 // parts. It returns the sections with their places there. b is the bytes of f.
 func (c *content) fill(b []byte, f *os.File, s *model.Session) (put []section, err error) {
+	first := len(c.caches) - len(c.runs) // ring
 	for i, list := range c.caches {
+		if i >= first {
+			put = append(put, list...)
+			if err := fillRing(b, s, i, c.runs[i-first]); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		for _, sec := range list {
 			if sec.off%pageUnit == 0 {
 				sec.memory, err = s.MapCache(i, sec.from, sec.to, f, int64(sec.off))
@@ -393,6 +322,15 @@ func (c *content) begin(b []byte, s *model.Session) error {
 	end := c.points[len(c.points)-1]
 	if err := s.Begin(c.tokens, end.bytes(b), end.Logged, c.dropped); err != nil {
 		return err
+	}
+	if len(c.runs) > 0 {
+		var from []int
+		for _, runs := range c.runs {
+			from = append(from, runs[0].from)
+		}
+		if err := s.BeginRings(from); err != nil {
+			return err
+		}
 	}
 	return c.regain(b, s)
 }

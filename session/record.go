@@ -110,8 +110,8 @@ func parseHeader(b []byte, want *header) (h *header, size int, err error) {
 	case len(read.Parts) > 0:
 		err = json.Unmarshal(read.Parts, &h.Parts)
 	}
-	if err == nil && slices.ContainsFunc(h.Parts, func(p model.Part) bool { return p.Bytes <= 0 }) {
-		err = errors.New("a part without bytes")
+	if err == nil && slices.ContainsFunc(h.Parts, func(p model.Part) bool { return p.Bytes <= 0 || p.Window < 0 }) {
+		err = errors.New("a part without bytes, or with a window of none")
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: header: %v", ErrDamaged, err)

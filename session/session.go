@@ -230,8 +230,10 @@ const slack = 64 << 20
 
 // size is about the file's length if it were written anew.
 func (f *File) size(s *model.Session) (n int) {
-	for _, p := range f.c.Parts {
-		if p.Cache {
+	for i, p := range f.c.Parts {
+		if p.Window > 0 {
+			n += (roundUp(len(s.Tokens()), backend.CacheUnit) - s.Since(i)) / backend.CacheUnit * p.Bytes
+		} else if p.Cache {
 			n += roundUp(len(s.Tokens())-s.Dropped(), backend.CacheUnit) / backend.CacheUnit * p.Bytes
 		} else {
 			n += (1 + keptPoints) * p.Bytes

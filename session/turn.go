@@ -44,6 +44,7 @@ func (f *File) turn(s *model.Session, t Turn) ([]section, *info, error) {
 		}
 		list = append(list, f.lostSections(s, in, t.Points)...)
 		list = append(list, cacheSections(s, min(max(0, in.Keep-in.Dropped), s.Dirty()))...)
+		list = append(list, ringSections(s, min(in.Keep, s.News()))...)
 	}
 	if same {
 		in.Lost = f.c.first
@@ -87,7 +88,7 @@ func stateSections(n *model.Snapshot, point int) (list []section) {
 	return list
 }
 
-// cacheSections are the caches' positions from the first new one on. Of a page
+// cacheSections are the positions of caches, but for rings, from the first new one on. Of a page
 // that is not full they hold the new positions, and full pages are whole. Large
 // sections begin where they can be mapped.
 func cacheSections(s *model.Session, first int) (list []section) {
@@ -96,7 +97,7 @@ func cacheSections(s *model.Session, first int) (list []section) {
 	end := len(s.Tokens()) - s.Dropped()
 	full := end / page * page
 	if from := max(full, first/u*u); from < end {
-		for _, sec := range rows(s, from, roundUp(end, u), unit) {
+		for _, sec := range rowsOf(s, 0, sliding(s), from, roundUp(end, u), unit) {
 			if (sec.to-sec.from)/u*s.Parts()[sec.part].Bytes >= 4*pageUnit {
 				sec.align = pageUnit
 			}
@@ -104,7 +105,20 @@ func cacheSections(s *model.Session, first int) (list []section) {
 		}
 	}
 	for from := first / page * page; from < full; from += page {
-		list = append(list, rows(s, from, from+page, align)...)
+		list = append(list, rowsOf(s, 0, sliding(s), from, from+page, align)...)
+	}
+	return list
+}
+
+// ringSections are the positions of rings from the first new one on, as far as
+// they are still there.
+func ringSections(s *model.Session, first int) (list []section) {
+	const u = backend.CacheUnit
+	end := roundUp(len(s.Tokens()), u)
+	for i := sliding(s); i < caches(s); i++ {
+		if from := max(first/u*u, s.Since(i)); from < end {
+			list = append(list, rowsOf(s, i, i+1, from, end, unit)...)
+		}
 	}
 	return list
 }
@@ -116,7 +130,7 @@ func cacheSections(s *model.Session, first int) (list []section) {
 // looking at it for the first time costs a hundredth.
 func pageOf(s *model.Session) (positions, align int) {
 	for n := Page; n <= 4*Page; n *= 2 {
-		if !slices.ContainsFunc(s.Parts(), func(p model.Part) bool { return p.Cache && n/backend.CacheUnit*p.Bytes%largeUnit != 0 }) {
+		if !slices.ContainsFunc(s.Parts(), func(p model.Part) bool { return p.Cache && p.Window == 0 && n/backend.CacheUnit*p.Bytes%largeUnit != 0 }) {
 			return n, largeUnit
 		}
 	}

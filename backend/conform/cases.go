@@ -28,6 +28,13 @@ func Cases() []Case {
 	return append(append(c, rotations()...), finishes()...)
 }
 
+// Windows are cases of sliding windows.
+func Windows() []Case {
+	var c cases
+	c.windows()
+	return c
+}
+
 type cases []Case
 
 func (c *cases) add(name string, width int, passes []Pass, quantized bool, record func(b *builder) backend.Value) {
@@ -92,6 +99,25 @@ func (c *cases) attentions() {
 			h.KVType, h.Context = kv, 401
 			c.add(fmt.Sprintf("attention %d/%d heads of %d, %v", h.Heads, h.KVHeads, h.Dim, kv), (h.Heads+2*h.KVHeads)*h.Dim,
 				passes, false, func(b *builder) backend.Value { return attention(b, turned{Heads: h, dims: h.Dim}) })
+		}
+	}
+}
+
+// windows are attention to the last positions over rings, which the passes go
+// around: a window within a block, one across blocks, one of a single position.
+func (c *cases) windows() {
+	for _, h := range []backend.Heads{
+		{Heads: 4, KVHeads: 2, Dim: 64, Window: 40, Context: backend.RingUnit}, {Heads: 8, KVHeads: 2, Dim: 128, Window: 600, Context: 2 * backend.RingUnit},
+		{Heads: 6, KVHeads: 1, Dim: 32, Window: 1, Context: backend.RingUnit}, {Heads: 3, KVHeads: 3, Dim: 20, Window: 300, Context: backend.RingUnit},
+		{Heads: 2, KVHeads: 1, Dim: 80, Window: 33, Context: backend.RingUnit}, {Heads: 2, KVHeads: 1, Dim: 200, Window: 129, Context: backend.RingUnit},
+	} {
+		passes := []Pass{{1, 0}, {5, 1}, {150, 2}, {16, 0}, {16, 13}, {200, 16}, {9, 0}, {200, 9}, {200, 0}, {3, 0}, {16, 3}, {200, 5}, {200, 0}, {1, 0}, {130, 1}, {16, 0}}
+		for _, kv := range []quant.Type{quant.F16, quant.F32, quant.Q8_0} {
+			h := h
+			h.KVType = kv
+			c.add(fmt.Sprintf("attention %d/%d heads of %d, %v, window of %d", h.Heads, h.KVHeads, h.Dim, kv, h.Window), (h.Heads+2*h.KVHeads)*h.Dim,
+				passes, false, func(b *builder) backend.Value { return attention(b, turned{Heads: h, dims: h.Dim}) })
+			(*c)[len(*c)-1].slides = true
 		}
 	}
 }

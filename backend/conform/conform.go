@@ -23,8 +23,11 @@ type Case struct {
 	// Quantized says that the nodes multiply quantized weights, whose activations
 	// a backend may take as int8.
 	Quantized bool
-	width     int // of the input
-	record    func(b *builder) backend.Value
+	// slides says that dropped positions leave the cache. Otherwise its positions
+	// only lag behind the text's. Rings go by the text's, which follow each other.
+	slides bool
+	width  int // of the input
+	record func(b *builder) backend.Value
 	// head makes the logits, of half of a pass's tokens; nil is an identity matrix.
 	head func(b *builder, y backend.Value)
 }
@@ -186,8 +189,12 @@ func relative(got, want []float32) float64 {
 	return math.Sqrt(d / (n + 1e-30))
 }
 
-// gap is how many positions of the text are dropped between two passes.
-const gap = 5
+// gap is how many positions of the text are dropped between two passes, dropped
+// how many where positions slide.
+const (
+	gap     = 5
+	dropped = 32
+)
 
 // run gives every pass's outputs.
 func (c *Case) run(on backend.Backend) ([][]float32, error) {
@@ -241,7 +248,12 @@ func (c *Case) run(on backend.Backend) ([][]float32, error) {
 		if c.head != nil {
 			rows = (p.Tokens + 1) / 2
 		}
-		l, err := e.Run(&backend.Params{Tokens: ids, Pos: pos, Shift: gap * i, Replay: p.Replay, Logits: rows})
+		at, shift := pos, gap*i
+		if c.slides {
+			shift = pos / 2 / dropped * dropped
+			at -= shift
+		}
+		l, err := e.Run(&backend.Params{Tokens: ids, Pos: at, Shift: shift, Replay: p.Replay, Logits: rows})
 		if err != nil {
 			return nil, err
 		}

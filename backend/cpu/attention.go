@@ -42,6 +42,7 @@ type attention struct {
 
 	// Set by a run for its workers.
 	pos, tokens int
+	first       int // block that the first token sees
 	parts       int // blocks
 	few         bool
 }
@@ -62,15 +63,16 @@ func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
 			t.rows = make([]kernel.Query, rows)
 		}
 	}
-	all := min(e.p.Tokens, backend.MaxVerify) * n.Heads.Heads * ((n.Context + kernel.Block - 1) / kernel.Block)
+	all := min(e.p.Tokens, backend.MaxVerify) * n.Heads.Heads * mostParts(&n.Heads)
 	grow(&e.partial.o, all*values.dims)
 	if len(e.partial.rows) < all {
 		e.partial.rows = make([]kernel.Query, all)
 	}
 	part, merge, prompt := a.part, a.merge, a.prompt
 	return func(p *backend.Params) {
-		a.pos, a.tokens = p.Pos, len(p.Tokens)
-		a.parts = (p.Pos+a.tokens-1)/kernel.Block + 1
+		a.pos, a.tokens = n.At(p), len(p.Tokens)
+		a.first = n.First(a.pos) / kernel.Block
+		a.parts = (a.pos+a.tokens-1)/kernel.Block + 1 - a.first
 		a.few = a.tokens <= backend.MaxVerify
 		if a.few {
 			e.pool.each(n.KVHeads*a.parts, 1, part)
@@ -81,6 +83,14 @@ func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
 		}
 		e.pool.each(n.KVHeads*((a.tokens+a.step-1)/a.step), 1, prompt)
 	}, nil
+}
+
+// mostParts is how many blocks the tokens of a short pass see at most.
+func mostParts(h *backend.Heads) int {
+	if h.Window == 0 {
+		return (h.Context + kernel.Block - 1) / kernel.Block
+	}
+	return (h.Window+backend.MaxVerify+kernel.Block-4)/kernel.Block + 1
 }
 
 // part takes a short pass's queries through blocks [lo, hi) of all heads'.
@@ -97,7 +107,7 @@ func (a *attention) part(thread, lo, hi int) {
 			for i := range rows {
 				rows[i] = kernel.Query{Max: float32(math.Inf(-1))}
 			}
-			a.block(thread, head, b, t, rows, o, a.parts*d, true)
+			a.block(thread, head, a.first+b, t, rows, o, a.parts*d, true)
 		}
 		if a.parts == 1 {
 			a.merge(thread, item*R, (item+1)*R)
@@ -110,9 +120,11 @@ func (a *attention) merge(thread, lo, hi int) {
 	d, R := a.values.dims, a.tokens*a.group
 	for i := lo; i < hi; i++ {
 		head, r := i/R, i%R
-		o := a.e.partial.o[i*a.parts*d:]
-		parts := (a.pos+r/a.group)/kernel.Block + 1
-		a.e.k.Merge(a.e.workers[thread], a.e.partial.rows[head*a.parts*R+r:], R, o, d, parts)
+		pos := a.pos + r/a.group
+		first := a.n.First(pos)/kernel.Block - a.first // of the row
+		o := a.e.partial.o[(i*a.parts+first)*d:]
+		parts := pos/kernel.Block + 1 - a.first - first
+		a.e.k.Merge(a.e.workers[thread], a.e.partial.rows[(head*a.parts+first)*R+r:], R, o, d, parts)
 		copy(a.out(head, r/a.group, r), o)
 	}
 }
@@ -133,8 +145,13 @@ func (a *attention) prompt(thread, lo, hi int) {
 		}
 		a.load(s, head, t, len(rows))
 		last := a.pos + t + len(rows)/a.group - 1
-		for b := 0; b*kernel.Block <= last; b++ {
-			a.block(thread, head, b, t, rows, s.o[:len(rows)*d], d, b == 0)
+		first := a.n.First(a.pos+t) / kernel.Block
+		windowed := a.n.Window > 0 // rows see their first value in different blocks
+		if windowed {
+			clear(s.o[:len(rows)*d])
+		}
+		for b := first; b*kernel.Block <= last; b++ {
+			a.block(thread, head, b, t, rows, s.o[:len(rows)*d], d, b == first && !windowed)
 		}
 		for r := range rows {
 			o := s.o[r*d:]
@@ -165,17 +182,28 @@ func (a *attention) out(head, t, r int) []float32 {
 // their results, ld apart; fresh says that it holds none yet.
 func (a *attention) block(thread, head, b, t int, rows []kernel.Query, o []float32, ld int, fresh bool) {
 	k, wk, s := a.e.k, a.e.workers[thread], a.e.tiles[thread]
-	q := s.q
+	q, start := s.q, b*kernel.Block
 	// Of the last block the first tokens may see nothing.
-	if skip := (b*kernel.Block - a.pos - t) * a.group; skip > 0 {
+	if skip := (start - a.pos - t) * a.group; skip > 0 {
 		if skip >= len(rows) {
 			return
 		}
 		rows, o, q = rows[skip:], o[skip*ld:], q[skip*kernel.Stride:]
 		t += skip / a.group
 	}
+	// Of the first block of a window the last tokens may see nothing.
+	if a.n.Window > 0 {
+		n := (start + kernel.Block + a.n.Window - 1 - a.pos - t) * a.group
+		rows = rows[:max(0, min(n, len(rows)))]
+	}
+	if len(rows) == 0 {
+		return
+	}
+	// Columns count from the strip in which the first token's window begins.
+	start += max(0, a.n.First(a.pos+t)-start) / kernel.Strip * kernel.Strip
+	end := (b + 1) * kernel.Block
 	for i := range rows {
-		rows[i].Seen = int32(min(kernel.Block, a.pos+t+i/a.group+1-b*kernel.Block))
+		rows[i].Seen = int32(min(end, a.pos+t+i/a.group+1) - start)
 	}
 	seen := int(rows[len(rows)-1].Seen)
 	a.keys.block(&s.keys, b, head)
@@ -184,26 +212,49 @@ func (a *attention) block(thread, head, b, t int, rows []kernel.Query, o []float
 		s.keys.Next = s.values.Data
 		s.values.Next = a.following(head, b)
 	}
+	s.keys.Data = s.keys.Data[(start-b*kernel.Block)/kernel.Strip*s.keys.Size:]
 	k.Mul(wk, len(rows), q, a.n.Dim, &s.keys, (seen+kernel.Strip-1)/kernel.Strip, s.scores, kernel.Stride, nil)
+	for i := range rows { // positions before a row's window weigh nothing
+		before := s.scores[i*kernel.Stride:][:a.before(t+i/a.group, start)]
+		for j := range before {
+			before[j] = float32(math.Inf(-1))
+		}
+	}
 	k.Softmax(wk, s.scores, rows, seen, a.scale)
+	a.weigh(thread, t, start, start-b*kernel.Block, rows, o, ld, fresh)
+}
+
+// before is how many positions from start on lie before token t's window.
+func (a *attention) before(t, start int) int { return max(0, a.n.First(a.pos+t)-start) }
+
+// weigh adds the block's values, of rows of the cache from first on, weighted by
+// the scores.
+func (a *attention) weigh(thread, t, start, first int, rows []kernel.Query, o []float32, ld int, fresh bool) {
+	s := a.e.tiles[thread]
+	data := s.values.Data
 	for i, j := 0, 0; i < len(rows); i = j {
+		from := a.before(t+i/a.group, start)
 		// A short pass reads no value that a token does not see: it might be
 		// infinite, and 0 times it not 0.
-		for j = i; j < len(rows) && (!a.few || rows[j].Seen == rows[i].Seen); {
+		for j = i; j < len(rows) && (!a.few || rows[j].Seen == rows[i].Seen && a.before(t+j/a.group, start) == from); {
 			j++
+		}
+		if s.values.Layout == kernel.Int8Values { // whose scales are of whole strips
+			from = from / kernel.Strip * kernel.Strip
 		}
 		before := rows[i:]
 		if fresh {
 			before = nil
 		}
-		k.Mul(wk, j-i, s.scores[i*kernel.Stride:], int(rows[j-1].Seen), &s.values, a.values.dims/kernel.Strip, o[i*ld:], ld, before)
+		s.values.Data = data[s.values.Layout.StripBytes(first+from):]
+		a.e.k.Mul(a.e.workers[thread], j-i, s.scores[i*kernel.Stride+from:], int(rows[j-1].Seen)-from, &s.values, a.values.dims/kernel.Strip, o[i*ld:], ld, before)
 	}
 }
 
 // following is the keys of the block that is read after one.
 func (a *attention) following(head, b int) []byte {
-	if b++; b == a.parts {
-		b, head = 0, (head+1)%a.n.KVHeads
+	if b++; b == a.first+a.parts {
+		b, head = a.first, (head+1)%a.n.KVHeads
 	}
 	var s kernel.Strips
 	a.keys.block(&s, b, head)

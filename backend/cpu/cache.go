@@ -23,6 +23,7 @@ type cache struct {
 	dim      int
 	dims     int // dim rounded up to whole strips
 	position int // Context rounded up to whole strips
+	ring     int // blocks of a ring, or 0
 }
 
 func newCaches(h backend.Heads, k, v *backend.State) (keys, values *cache, err error) {
@@ -36,8 +37,8 @@ func newCaches(h backend.Heads, k, v *backend.State) (keys, values *cache, err e
 		return nil, nil, err
 	}
 	values.values = true
-	keys.told(k, "keys", h.KVType)
-	values.told(v, "values", h.KVType)
+	keys.told(k, "keys", &h)
+	values.told(v, "values", &h)
 	return keys, values, nil
 }
 
@@ -54,12 +55,16 @@ func newCache(h backend.Heads, s *backend.State, int8 kernel.Layout) (*cache, er
 	if len(b) < h.CacheBytes() {
 		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, len(b), h.CacheBytes())
 	}
-	return &cache{data: b, layout: layout, kvHeads: h.KVHeads, dim: h.Dim, dims: roundUp(h.Dim), position: roundUp(h.Context)}, nil
+	c := &cache{data: b, layout: layout, kvHeads: h.KVHeads, dim: h.Dim, dims: roundUp(h.Dim), position: roundUp(h.Context)}
+	if h.Window > 0 {
+		c.ring = h.Context / kernel.Block
+	}
+	return c, nil
 }
 
 // told sets the fields of a state that tell where positions lie.
-func (c *cache) told(s *backend.State, what string, t quant.Type) {
-	s.Layout, s.Rows = fmt.Sprintf("cpu %s, %v", what, t), c.rows
+func (c *cache) told(s *backend.State, what string, h *backend.Heads) {
+	s.Layout, s.Rows = fmt.Sprintf("cpu %s, %v", what, h.KVType), h.Ring(c.rows)
 }
 
 // rows is [backend.State.Rows]: block by block, and head by head in it.
@@ -89,6 +94,9 @@ func roundUp(n int) int { return (n + kernel.Strip - 1) / kernel.Strip * kernel.
 
 // block sets s to one head of block b, which begins at byte at.
 func (c *cache) block(s *kernel.Strips, b, head int) (at int) {
+	if c.ring > 0 {
+		b %= c.ring
+	}
 	n := min(kernel.Block, c.position-b*kernel.Block)
 	columns, rows := n, c.dim // keys leave the space of the dimensions that fill a strip unused
 	if c.values {

@@ -91,7 +91,7 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 	}
 	return func(p *backend.Params) {
 		a.prepare(e, p)
-		pos, tokens = p.Pos, len(p.Tokens)
+		pos, tokens = n.At(p), len(p.Tokens)
 		e.pool.each(n.KVHeads, 1, heads)
 	}, nil
 }

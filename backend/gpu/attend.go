@@ -37,6 +37,9 @@ func CacheShape(h *backend.Heads) (positions, width int32) {
 
 // Caches are the memories of keys and values.
 func Caches(h *backend.Heads, k, v *backend.State) (keys, values Ref, err error) {
+	if h.Window > 0 {
+		return Ref{}, Ref{}, fmt.Errorf("sliding windows are not computed on GPUs")
+	}
 	for _, s := range []*backend.State{k, v} {
 		if s.Bytes < h.CacheBytes() {
 			return Ref{}, Ref{}, fmt.Errorf("cache %s has %d bytes, %d are needed", s.Name, s.Bytes, h.CacheBytes())

@@ -31,7 +31,7 @@ func newCache(h backend.Heads, s *backend.State) (*cache, error) {
 	if n := h.Context * h.KVHeads * spec.RowBytes(c.width); len(b) < n {
 		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, len(b), n)
 	}
-	s.Layout, s.Rows = "ref, "+h.KVType.String(), c.rows
+	s.Layout, s.Rows = "ref, "+h.KVType.String(), h.Ring(c.rows)
 	return c, nil
 }
 
@@ -43,6 +43,9 @@ func (c *cache) rows(from, to int) []backend.Span {
 
 // row is a head at a position.
 func (c *cache) row(pos, head int) []byte {
+	if c.Window > 0 {
+		pos %= c.Context
+	}
 	size := c.spec.RowBytes(c.width)
 	return c.data[(pos*c.KVHeads+head)*size:][:size]
 }
@@ -76,9 +79,9 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 			cs := grow(&e.scratch[thread].acc, 2*len(n.Freqs))
 			row := grow(&e.scratch[thread].rows, kc.width)
 			for t := lo; t < hi; t++ {
-				pos := p.Pos + t
+				pos := n.At(p) + t
 				for i, f := range n.Freqs {
-					s, c := math.Sincos(float64(pos+p.Shift) * f)
+					s, c := math.Sincos(float64(p.Pos+p.Shift+t) * f)
 					cs[2*i], cs[2*i+1] = float32(c), float32(s)
 				}
 				q, k, v := e.row(n.Q, t), e.row(n.K, t), e.row(n.V, t)
@@ -138,7 +141,7 @@ func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
 			for item := lo; item < hi; item++ {
 				head, first := item%n.KVHeads, item/n.KVHeads*queryBlock
 				count := min(queryBlock, tokens-first)
-				e.attendBlock(n, s, kc, vc, head, group, first, count, p.Pos, scale)
+				e.attendBlock(n, s, kc, vc, head, group, first, count, n.At(p), scale)
 			}
 		})
 	}, nil
@@ -155,21 +158,22 @@ func (e *exec) attendBlock(n *backend.Attend, s *scratch, kc, vc *cache, head, g
 		clear(e.out(n.Out, first+i/group)[(head*group+i%group)*d:][:d])
 	}
 	last := pos + first + count - 1
-	for at := 0; at <= last; at += keyBlock {
+	for at := n.First(pos+first) / keyBlock * keyBlock; at <= last; at += keyBlock {
 		size := min(keyBlock, last+1-at)
 		kc.load(k, at, size, head)
 		vc.load(v, at, size, head)
 		for i := range count * group {
 			t := first + i/group
 			seen := min(size, pos+t+1-at)
-			if seen <= 0 {
+			from := max(0, n.First(pos+t)-at)
+			if seen <= from {
 				continue
 			}
 			h := head*group + i%group
 			q := e.row(n.Q, t)[h*d : (h+1)*d]
 			out := e.out(n.Out, t)[h*d : (h+1)*d]
 			peak := run[2*i]
-			for j := range seen {
+			for j := from; j < seen; j++ {
 				score[j] = dot(q, k[j*w:j*w+d]) * scale
 				peak = max(peak, score[j])
 			}
@@ -181,7 +185,7 @@ func (e *exec) attendBlock(n *backend.Attend, s *scratch, kc, vc *cache, head, g
 				}
 			}
 			sum := run[2*i+1]
-			for j := range seen {
+			for j := from; j < seen; j++ {
 				e := exp(score[j] - peak)
 				sum += e
 				row := v[j*w : j*w+d]

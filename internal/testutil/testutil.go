@@ -54,15 +54,12 @@ func Families(t testing.TB) []string {
 	return names
 }
 
-// Checkpoints names all fixtures and families, as folders of "fixtures". Only the
-// family with a sliding window is left out: its context is too short for walks.
+// Checkpoints names all fixtures and families, as folders of "fixtures".
 func Checkpoints(t testing.TB) []string {
 	t.Helper()
 	names := Fixtures(t)
 	for _, name := range Families(t) {
-		if name != "mistral-window" {
-			names = append(names, "../families/"+name)
-		}
+		names = append(names, "../families/"+name)
 	}
 	return names
 }
