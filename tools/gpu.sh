@@ -19,7 +19,7 @@ pack() {
 	work=$(mktemp -d)
 	# The demo is in the working tree there: the command goes without it.
 	: >"$work/none"
-	# One binary is both: the tests, and the command where it is called mil.
+	# One binary is all: the tests, and the commands where it is called like them.
 	cat >"$work/main_test.go" <<-'GO'
 		package cuda_test
 
@@ -30,14 +30,21 @@ pack() {
 			"testing"
 
 			"github.com/mil-run/mil/cmd"
+			"github.com/mil-run/mil/internal/fabricate"
 		)
 
 		func TestMain(m *testing.M) {
-			if filepath.Base(os.Args[0]) != "mil" {
+			name, err := filepath.Base(os.Args[0]), error(nil)
+			switch name {
+			case "mil":
+				err = cmd.Execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+			case "fabricate":
+				err = fabricate.Write(os.Args[2], os.Args[1])
+			default:
 				os.Exit(m.Run())
 			}
-			if err := cmd.Execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
-				fmt.Fprintln(os.Stderr, "mil:", err)
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 				os.Exit(1)
 			}
 		}
@@ -69,6 +76,7 @@ unpack() {
 	mkdir -p $bin
 	python3 -c "import tarfile; tarfile.open('dist/gpu.tar.xz').extractall('$bin', filter='data')"
 	ln -sf cuda.test $bin/mil
+	ln -sf cuda.test $bin/fabricate
 	local root
 	root=$(cat $bin/root)
 	[ -e "$root" ] || { mkdir -p "$(dirname "$root")" && ln -s "$PWD" "$root"; }
@@ -117,7 +125,7 @@ bench() {
 	done
 }
 
-fabricate() { $bin/cuda.test -test.run TestFabricate -fabricate "$1=$2"; }
+fabricate() { $bin/fabricate "$1" "$2"; }
 
 # profile OUT MODEL TOKENS [DEPTH]
 profile() {
