@@ -206,14 +206,11 @@ func Dots(rows int) int { return rows/parts + rows%parts }
 func (s *Set) Dot(wk *Worker, t quant.Type, w []byte, stride, rows, lo, hi int, in *Input, out []float32, ld int, add []float32) {
 	part := rows / parts
 	step := max(1, chunk/stride/parts)
-	ragged := in.ragged(t)
 	d := s.dots.plan(t, in)
 	for r := lo; r < min(hi, part); r += step {
 		n := min(step, min(hi, part)-r)
 		d.w, d.stride, d.far, d.rows = unsafe.Pointer(&w[r*stride]), stride, part*stride, n
-		if ragged {
-			wk.pad(&d.dotArgs, w[r*stride:])
-		}
+		d.pad(wk, w[r*stride:])
 		sums := d.sums(wk)
 		for i := 0; len(sums) > 0; i++ {
 			at := i/parts*ld + i%parts*part + r
@@ -224,9 +221,7 @@ func (s *Set) Dot(wk *Worker, t quant.Type, w []byte, stride, rows, lo, hi int, 
 	for r := max(lo, part); r < hi; r++ { // a row left over stands for all four
 		row := parts*part + r - part
 		d.w, d.stride, d.far, d.rows = unsafe.Pointer(&w[row*stride]), stride, 0, 1
-		if ragged {
-			wk.pad(&d.dotArgs, w[row*stride:])
-		}
+		d.pad(wk, w[row*stride:])
 		for i, v := range d.sums(wk) {
 			if i%parts == 0 {
 				at := i/parts*ld + row
@@ -255,6 +250,8 @@ type plan struct {
 	tokens int
 	run    [maxTokens]func(unsafe.Pointer) // of each group
 	step   step
+	tail   int            // blocks of a row behind its last whole step, which the kernel would read past
+	padded unsafe.Pointer // copies of the rows' tails, each filled up to a step
 }
 
 // step is the part of a row that a kernel takes at once: a number of
@@ -268,6 +265,8 @@ func (d *dots) plan(t quant.Type, in *Input) plan {
 	p := plan{dotArgs: dotArgs{blocks: in.n / spec.Block, ahead: ahead}, in: in}
 	if p.step = (step{256 / spec.Block, 256 / spec.Block * spec.Bytes, 448}); in.float {
 		p.step = step{16, 16 * spec.Bytes, 64}
+	} else {
+		p.tail = p.blocks % p.step.blocks
 	}
 	for i, g := range in.groups {
 		p.run[i] = d.find(t, g.tokens)
@@ -296,12 +295,16 @@ func (p *plan) sums(wk *Worker) []float32 {
 }
 
 // pieces runs wk.dot with a group of tokens, piece by piece where their
-// activations are long.
+// activations are long, and with rows' tails.
 func (p *plan) pieces(wk *Worker, run func(unsafe.Pointer), tokens int) {
-	d := &wk.dot
-	steps := (p.blocks + p.step.blocks - 1) / p.step.blocks
-	count := (steps*p.step.input*tokens + piece - 1) / piece
-	if tokens == 1 || count == 1 {
+	d, s, a := &wk.dot, &p.step, wk.dot.a
+	steps := (p.blocks + s.blocks - 1) / s.blocks
+	each := steps
+	if count := (steps*s.input*tokens + piece - 1) / piece; tokens > 1 && count > 1 {
+		each = (steps + count - 1) / count
+		d.ahead = p.stride // the same columns of the next row
+	}
+	if each == steps && p.tail == 0 {
 		run(unsafe.Pointer(d))
 		return
 	}
@@ -309,46 +312,48 @@ func (p *plan) pieces(wk *Worker, run func(unsafe.Pointer), tokens int) {
 		wk.kept = make([]float32, n)
 	}
 	kept := unsafe.Pointer(unsafe.SliceData(wk.kept))
-	each := (steps + count - 1) / count
-	d.ahead, d.open = p.stride, kept // the same columns of the next row
-	for left := p.blocks; ; {
-		if d.blocks = min(each*p.step.blocks, left); d.blocks == left {
+	d.open = kept
+	whole := p.blocks - p.tail
+	for at := 0; at*s.blocks < whole; at += each {
+		d.w, d.a = unsafe.Add(p.w, at*s.weights), unsafe.Add(a, at*s.input*tokens)
+		if d.blocks = min(each*s.blocks, whole-at*s.blocks); at*s.blocks+d.blocks == p.blocks {
 			d.open = nil
 		}
 		run(unsafe.Pointer(d))
-		if left -= d.blocks; left == 0 {
-			return
-		}
-		d.w = unsafe.Add(d.w, each*p.step.weights)
-		d.a = unsafe.Add(d.a, each*p.step.input*tokens)
 		d.begun = kept
 	}
+	if p.tail == 0 {
+		return
+	}
+	d.w, d.stride, d.far, d.ahead = p.padded, padded, p.rows*padded, 0
+	d.a = unsafe.Add(a, whole/s.blocks*s.input*tokens)
+	d.blocks, d.open = p.tail, nil
+	run(unsafe.Pointer(d))
 }
 
-// ragged says whether rows of type t end within a step of 8 blocks of 32.
-func (in *Input) ragged(t quant.Type) bool {
-	spec, _ := t.Spec()
-	return spec.Block == 32 && in.n%256 != 0
-}
+// padded is the size of a copy of a row's tail: a step of the largest type.
+const padded = 8 * 34
 
-// pad copies the rows of d, the first of them w, to a place where a whole last
-// step of each can be read.
-func (wk *Worker) pad(d *dotArgs, w []byte) {
-	const step = 8 * 34 // of the larger type
-	size := d.stride + step
-	if n := parts * d.rows * size; cap(wk.padded) < n {
+// pad copies the tails of the rows, the first of them w, to a place where a whole
+// step of each can be read. Rows without tails need none.
+func (p *plan) pad(wk *Worker, w []byte) {
+	if p.tail == 0 {
+		return
+	}
+	if n := parts * p.rows * padded; cap(wk.padded) < n {
 		wk.padded = make([]byte, n)
 	}
-	to := wk.padded[:0]
+	to := wk.padded[:parts*p.rows*padded]
+	p.padded = unsafe.Pointer(&to[0])
+	size := p.tail * p.step.weights / p.step.blocks
 	for i := range parts {
-		for r := range d.rows {
-			from := i*d.far + r*d.stride
-			to = append(to, w[from:from+d.stride]...)
-			clear(to[len(to) : len(to)+step])
-			to = to[:len(to)+step]
+		for r := range p.rows {
+			end := i*p.far + r*p.stride + p.blocks*p.step.weights/p.step.blocks
+			n := copy(to[:padded], w[end-size:end])
+			clear(to[n:padded])
+			to = to[padded:]
 		}
 	}
-	d.w, d.stride, d.far = unsafe.Pointer(&to[0]), size, d.rows*size
 }
 
 func (d *dots) find(t quant.Type, tokens int) func(unsafe.Pointer) {
