@@ -2,31 +2,23 @@ package tokenizer
 
 import (
 	"hash/maphash"
-	"slices"
 	"unicode/utf8"
 )
 
 // shortWord is the number of symbols up to which merging scans an array: below it that
-// is faster than a heap, above it quadratic time would show.
+// is fastest, above it quadratic time would show.
 const shortWord = 48
 
 // largeWord is the number of symbols beyond which the memory to merge a word is not
 // kept for the next.
 const largeWord = 1 << 16
 
-// symbol is a token of a word that is being merged; words are doubly linked lists.
-type symbol struct {
-	id         int32 // -1: merged into its left neighbour
-	prev, next int32 // -1: none
-}
-
 // scratch is what one Encode call works in.
 type scratch struct {
-	ids   []int32
-	ranks []uint32
-	syms  []symbol
-	heap  mergeHeap
-	cache wordCache
+	ids     []int32
+	ranks   []uint32
+	windows windows
+	cache   wordCache
 
 	out   []int32              // what the pre-tokenizer's words are encoded to
 	yield []func(string, bool) // what takes the text, and then each step's pieces
@@ -63,7 +55,7 @@ func (t *Tokenizer) encodeWord(dst []int32, w string, s *scratch) []int32 {
 	s.cache.put(w, h, s.ids)
 	dst = append(dst, s.ids...)
 	if cap(s.ids) > largeWord {
-		s.ids, s.syms, s.heap = nil, nil, nil
+		s.ids, s.windows = nil, windows{}
 	}
 	return dst
 }
@@ -165,60 +157,4 @@ func (t *Tokenizer) mergeShort(s *scratch) {
 		}
 	}
 	s.ids = ids
-}
-
-// mergeLong does what mergeShort does in O(n log n): candidates wait in a heap and are
-// checked when they come out, since a neighbour may have changed meanwhile.
-func (t *Tokenizer) mergeLong(s *scratch) {
-	syms, h := slices.Grow(s.syms[:0], len(s.ids)), s.heap[:0]
-	pairs := 0
-	for i := 1; i < len(s.ids); i++ {
-		if rank, _ := t.merges.find(s.ids[i-1], s.ids[i]); rank != noRank {
-			pairs++
-		}
-	}
-	h = slices.Grow(h, pairs)
-	for i, id := range s.ids {
-		syms = append(syms, symbol{id, int32(i) - 1, int32(i) + 1})
-		if i > 0 {
-			if rank, _ := t.merges.find(s.ids[i-1], id); rank != noRank {
-				h = append(h, candidate(rank, int32(i)-1))
-			}
-		}
-	}
-	syms[len(syms)-1].next = -1
-	h.init()
-	for len(h) > 0 {
-		var top uint64
-		top, h = h.pop()
-		at := int32(uint32(top))
-		left := &syms[at]
-		if left.id < 0 || left.next < 0 {
-			continue
-		}
-		right := &syms[left.next]
-		rank, id := t.merges.find(left.id, right.id)
-		if rank != uint32(top>>32) {
-			continue
-		}
-		left.id, right.id = id, -1
-		left.next = right.next
-		if left.next >= 0 {
-			syms[left.next].prev = at
-			if rank, _ := t.merges.find(id, syms[left.next].id); rank != noRank {
-				h = h.push(candidate(rank, at))
-			}
-		}
-		if left.prev >= 0 {
-			if rank, _ := t.merges.find(syms[left.prev].id, id); rank != noRank {
-				h = h.push(candidate(rank, left.prev))
-			}
-		}
-	}
-	ids := s.ids[:0]
-	for i := int32(0); i >= 0; i = syms[i].next {
-		ids = append(ids, syms[i].id)
-	}
-	s.ids = ids
-	s.syms, s.heap = syms, h
 }

@@ -94,39 +94,71 @@ func (f form) hasMarkRun(s string) bool {
 	return false
 }
 
-// composeLong is the algorithm of the Unicode standard (UAX 15) without a limit on the
-// number of marks: decompose, order marks by class, compose. x/text gives the data.
-func (f form) composeLong(s string) string {
-	type char struct {
-		text string
-		ccc  uint8
-	}
-	var chars []char
-	appendChar := func(text string) {
-		chars = append(chars, char{text, norm.NFD.PropertiesString(text).CCC()})
-	}
+// char is a character of decomposed text, and its combining class.
+type char struct {
+	text string
+	ccc  uint8
+}
+
+// decompose appends the characters of text as the form's parts, not yet in order.
+func (f form) decompose(chars []char, s string) []char {
 	for i := 0; i < len(s); {
+		p := f.parts.PropertiesString(s[i:])
 		_, size := utf8.DecodeRuneInString(s[i:])
+		// Most characters have no parts. Hangul's are not in the tables.
+		if r := s[i : i+size]; p.Size() == size && p.Decomposition() == nil && (r < "\uac00" || r > "\ud7a3") {
+			chars = append(chars, char{r, p.CCC()})
+			i += size
+			continue
+		}
 		// Only bytes that are no UTF-8 do not decode; they pass as they are.
 		full := f.parts.String(s[i : i+size])
 		for j := 0; j < len(full); {
 			_, n := utf8.DecodeRuneInString(full[j:])
-			appendChar(full[j : j+n])
+			chars = append(chars, char{full[j : j+n], norm.NFD.PropertiesString(full[j : j+n]).CCC()})
 			j += n
 		}
 		i += size
 	}
+	return chars
+}
+
+// order sorts each run of combining marks by class, stably.
+func order(chars []char) {
 	for i := 0; i < len(chars); i++ {
-		if chars[i].ccc == 0 {
-			continue
-		}
 		end := i
 		for end < len(chars) && chars[end].ccc != 0 {
 			end++
 		}
-		slices.SortStableFunc(chars[i:end], func(a, b char) int { return int(a.ccc) - int(b.ccc) })
+		if end-i > maxMarks {
+			orderLong(chars[i:end])
+		} else {
+			slices.SortStableFunc(chars[i:end], func(a, b char) int { return int(a.ccc) - int(b.ccc) })
+		}
 		i = end
 	}
+}
+
+// orderLong does so in linear time, since a run may be all of a long text.
+func orderLong(run []char) {
+	var place [257]int // of the next character of a class
+	for _, c := range run {
+		place[int(c.ccc)+1]++
+	}
+	for c := 1; c < len(place); c++ {
+		place[c] += place[c-1]
+	}
+	for _, c := range slices.Clone(run) {
+		run[place[c.ccc]] = c
+		place[c.ccc]++
+	}
+}
+
+// composeLong is the algorithm of the Unicode standard (UAX 15) without a limit on the
+// number of marks: decompose, order marks by class, compose. x/text gives the data.
+func (f form) composeLong(s string) string {
+	chars := f.decompose(make([]char, 0, utf8.RuneCountInString(s)), s)
+	order(chars)
 	composed := map[[2]string]string{} // "" where the two do not compose
 	join := func(a, b string) string {
 		key := [2]string{a, b}
