@@ -46,7 +46,7 @@ func (c *Conversation) Costs() (pass map[int]float64, draft float64) { return c.
 // Settings are the present settings.
 func (c *Conversation) Settings() Settings { return c.set }
 
-// Set changes the settings. The random numbers begin again from the seed.
+// Set changes the settings.
 func (c *Conversation) Set(set Settings) {
 	c.set = set
 	c.decoder.SetSampling(set.Sampling)
@@ -96,7 +96,7 @@ func (c *Conversation) Say(ctx context.Context, text string, emit func(string)) 
 // ErrNothingToAnswer is returned when there is no user's message to answer.
 var ErrNothingToAnswer = errors.New("there is nothing to answer yet")
 
-// Regenerate makes the last reply anew.
+// Regenerate makes the last reply anew, with the next seed, which stays.
 func (c *Conversation) Regenerate(ctx context.Context, emit func(string)) (Reply, error) {
 	n := len(c.messages)
 	if n == 0 || c.messages[n-1].Role != "assistant" {
@@ -104,9 +104,14 @@ func (c *Conversation) Regenerate(ctx context.Context, emit func(string)) (Reply
 	}
 	old := c.messages[n-1]
 	c.messages = c.messages[:n-1]
+	set := c.set
+	set.Sampling.Seed++
+	c.Set(set)
 	r, err := c.Reply(ctx, emit)
 	if err != nil {
 		c.messages = append(c.messages, old)
+		set.Sampling.Seed--
+		c.Set(set)
 	}
 	return r, err
 }

@@ -113,6 +113,30 @@ func TestRegenerate(t *testing.T) {
 	}
 }
 
+// A sampled reply is made anew with the next seed, which stays, unless nothing
+// came of it. The first seed makes the first reply again.
+func TestRegenerateSampled(t *testing.T) {
+	e, s := demoTalk(t, 1024)
+	c := e.Converse(s, chat.Settings{Sampling: sample.Options{Temp: 1, Seed: 20}})
+	first := say(t, c, "Tell me a story.").Text
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := c.Regenerate(ctx, func(string) {}); !errors.Is(err, context.Canceled) || c.Settings().Sampling.Seed != 20 {
+		t.Errorf("canceled: %v, seed %d", err, c.Settings().Sampling.Seed)
+	}
+	again, err := c.Regenerate(context.Background(), func(string) {})
+	if err != nil || again.Text == first || c.Settings().Sampling.Seed != 21 {
+		t.Errorf("%q, %v, seed %d; at first %q", again.Text, err, c.Settings().Sampling.Seed, first)
+	}
+	if _, err := c.Undo(); err != nil {
+		t.Fatal(err)
+	}
+	c.Set(chat.Settings{Sampling: sample.Options{Temp: 1, Seed: 20}})
+	if r := say(t, c, "Tell me a story."); r.Text != first {
+		t.Errorf("the first seed again: %q, at first %q", r.Text, first)
+	}
+}
+
 func TestStopStringsAndLimits(t *testing.T) {
 	e, s := demoTalk(t, 1024)
 	c := e.Converse(s, chat.Settings{})

@@ -13,7 +13,6 @@ import (
 // note is the part of a session file beside tokens, memory and messages.
 type note struct {
 	Sampling sample.Options `json:"sampling"`
-	Random   []byte         `json:"random"` // the sampler's state
 	pointNote
 }
 
@@ -40,9 +39,6 @@ const longPrompt = 512
 // turn is the present point of the conversation.
 func (c *Conversation) turn() (t session.Turn, err error) {
 	n := note{Sampling: c.set.Sampling, pointNote: c.at.note()}
-	if n.Random, err = c.decoder.Random(); err != nil {
-		return t, err
-	}
 	for _, m := range c.messages {
 		j, err := json.Marshal(m)
 		if err != nil {
@@ -155,7 +151,6 @@ func (c *Conversation) resume(path string, found *session.Found) error {
 	if err == nil {
 		c.set.Sampling = n.Sampling
 		c.decoder.SetSampling(n.Sampling)
-		err = c.decoder.SetRandom(n.Random)
 	}
 	if err != nil {
 		return fmt.Errorf("session %s: %w: %w", path, session.ErrDamaged, err)

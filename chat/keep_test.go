@@ -35,7 +35,7 @@ func TestChatGoesOnFromFile(t *testing.T) {
 		f     *format.File
 		o     sample.Options
 		draft bool
-	}{"mamba1, drawn": {mamba1, drawn, false}, "mamba2, drawn": {mamba2, drawn, false}, "mamba1, draft": {mamba1, sample.Options{}, true}, "mamba2, draft": {mamba2, sample.Options{}, true}} {
+	}{"mamba1, drawn": {mamba1, drawn, false}, "mamba2, drawn": {mamba2, drawn, false}, "mamba1, draft": {mamba1, sample.Options{}, true}, "mamba2, draft": {mamba2, sample.Options{}, true}, "mamba2, both": {mamba2, drawn, true}} {
 		t.Run(name, func(t *testing.T) {
 			e, err := chat.Open(v.f)
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/speculate"
 )
 
@@ -51,7 +52,11 @@ func (k *slidingTalk) begin() {
 	if k.s, err = e.Model.NewSession(cpu.New(0), model.Options{Context: k.size, Slide: true}); err != nil {
 		k.t.Fatal(err)
 	}
-	k.Conversation = e.ConverseWith(k.s, chat.Settings{MaxTokens: k.size / 2}, k.o)
+	set := chat.Settings{MaxTokens: k.size / 2}
+	if k.size == 128 { // of three sizes, one is sampled
+		set.Sampling = sample.Options{Temp: 1, TopP: 0.98, Seed: 8}
+	}
+	k.Conversation = e.ConverseWith(k.s, set, k.o)
 	if _, err := k.Attach(k.path); err != nil {
 		k.t.Fatal(err)
 	}

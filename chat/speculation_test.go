@@ -34,7 +34,8 @@ func demoDraft(t testing.TB) speculate.Drafter {
 
 // A whole conversation, with replies ended by their turn, a stop string, a
 // token limit, an interrupt and a full context, is the same with a draft as
-// without: every text, every reason, and every token in the session.
+// without: every text, every reason, and every token in the session. Of the
+// contexts, two are sampled.
 func TestConversationWithDraft(t *testing.T) {
 	type outcome struct {
 		replies []string
@@ -45,6 +46,9 @@ func TestConversationWithDraft(t *testing.T) {
 		e, s := demoTalk(t, contextSize)
 		c := e.ConverseWith(s, chat.Settings{}, draft)
 		say := func(text string, set chat.Settings, stopAfter int) {
+			if contextSize%2 == 1 {
+				set.Sampling = sample.Options{Temp: 0.9, TopP: 0.95, Seed: 11}
+			}
 			c.Set(set)
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()

@@ -131,7 +131,8 @@ func (s *Session) Say(ctx context.Context, text string) iter.Seq2[Piece, error] 
 }
 
 // Chat replaces the conversation by the messages, and answers. Only what is new
-// in them is read. For the rest it is like [Model.Chat].
+// in them is read. The session's seed gives the same messages the same reply. For
+// the rest it is like [Model.Chat].
 func (s *Session) Chat(ctx context.Context, messages []Message) iter.Seq2[Piece, error] {
 	return s.reply(ctx, func(ctx context.Context, emit func(string)) (Reply, error) {
 		s.conv.Load(messages)
@@ -139,7 +140,7 @@ func (s *Session) Chat(ctx context.Context, messages []Message) iter.Seq2[Piece,
 	})
 }
 
-// Regenerate makes the last reply anew.
+// Regenerate makes the last reply anew, with the next seed, which stays.
 func (s *Session) Regenerate(ctx context.Context) iter.Seq2[Piece, error] {
 	return s.reply(ctx, s.conv.Regenerate)
 }
@@ -183,8 +184,7 @@ func (s *Session) reply(ctx context.Context, make func(context.Context, func(str
 // Messages are the conversation so far.
 func (s *Session) Messages() []Message { return slices.Clone(s.conv.Messages()) }
 
-// Settings are the present settings, and Set changes them. The random numbers
-// begin again from the seed.
+// Settings are the present settings, and Set changes them.
 func (s *Session) Settings() Settings { return s.conv.Settings() }
 
 // Set changes the settings. Its error is [ErrParam].

@@ -2,48 +2,68 @@ package sample
 
 import "math"
 
-// softmax turns logits into probabilities.
-func softmax(c []Candidate) {
+// The filters see logits, after the penalty and before the temperature. A
+// weight is exp((logit - the best) / temperature).
+
+// weight of a logit, where peak is the best. Of infinite peaks only the peak
+// counts.
+func (s *Sampler) weight(x, peak float32) float64 {
+	if x == peak {
+		return 1
+	}
+	return math.Exp((float64(x) - float64(peak)) * s.inv)
+}
+
+// weights is their sum.
+func (s *Sampler) weights(c []Candidate, peak float32) float64 {
+	sum := 0.0
+	for _, x := range c {
+		sum += s.weight(x.P, peak)
+	}
+	return sum
+}
+
+// probabilities turns logits into probabilities.
+func (s *Sampler) probabilities(c []Candidate) {
+	peak := peakOf(c)
+	sum := s.weights(c, peak)
+	for i := range c {
+		c[i].P = float32(s.weight(c[i].P, peak) / sum)
+	}
+}
+
+func peakOf(c []Candidate) float32 {
 	peak := float32(math.Inf(-1))
 	for _, x := range c {
 		peak = max(peak, x.P)
 	}
-	if math.IsInf(float64(peak), 0) { // all -Inf, or some +Inf: only the peak counts
-		for i := range c {
-			if c[i].P == peak {
-				c[i].P = 1
-			} else {
-				c[i].P = 0
-			}
-		}
-	} else {
-		for i := range c {
-			c[i].P = float32(math.Exp(float64(c[i].P - peak)))
-		}
-	}
-	normalize(c)
+	return peak
 }
 
-// normalize makes the probabilities sum to 1.
-func normalize(c []Candidate) {
-	sum := float64(0)
-	for _, x := range c {
-		sum += float64(x.P)
-	}
-	for i := range c {
-		c[i].P = float32(float64(c[i].P) / sum)
+// upTo takes candidates, the best first, until their weights reach TopP of all.
+func (s *Sampler) upTo(peak float32, all float64) func(n int, x Candidate) bool {
+	sum, enough := 0.0, float64(s.o.TopP)*all
+	return func(n int, x Candidate) bool {
+		more := n == 0 || sum < enough
+		sum += s.weight(x.P, peak)
+		return more
 	}
 }
 
-// atLeast keeps candidates whose probability is at least p times the best's.
-func atLeast(c []Candidate, p float32) []Candidate {
-	peak := float32(0)
-	for _, x := range c {
-		peak = max(peak, x.P)
+// least is the lowest logit whose weight is at least share, and no more than the
+// best.
+func (s *Sampler) least(peak float32, share float64) float32 {
+	if share == 0 || math.IsInf(float64(peak), 0) {
+		return float32(math.Inf(-1))
 	}
+	return min(peak, float32(float64(peak)+math.Log(share)/s.inv))
+}
+
+// atLeast keeps candidates with at least this logit.
+func atLeast(c []Candidate, least float32) []Candidate {
 	kept := c[:0]
 	for _, x := range c {
-		if x.P >= p*peak {
+		if x.P >= least {
 			kept = append(kept, x)
 		}
 	}

@@ -53,7 +53,7 @@ var params = []*Param{
 		"penalty on the last 64 tokens; 1 is none", "from 0; 0 and 1 are off",
 		func(s *Settings) any { return &s.Sampling.RepeatPenalty }},
 	{"seed", "seed", false, "s", "seed", 0, math.MaxUint64,
-		"seed of the random numbers; the same seed gives the same text, but with a draft only if --draft-k is fixed (default a new one)", "a whole number from 0",
+		"seed of the random numbers; the same seed gives the same text, with and without a draft (default a new one)", "a whole number from 0",
 		func(s *Settings) any { return &s.Sampling.Seed }},
 	{"max-tokens", "max_tokens", false, "n", "max-tokens", 0, math.MaxInt32,
 		"longest reply in tokens; 0 allows all of the context", "a whole number from 0; 0 goes on to the context's end",

@@ -1,41 +1,54 @@
 package sample
 
-import "math"
+import (
+	"math"
 
-// Ranked returns the result of [Sampler.Candidates] for a row whose best logits
-// alone are known, after the repeat penalty, the best first. sum is that of
-// exp((logit - the best) / temperature) over the whole row. whole says that the
-// row has no others. ok is false where the filters may keep tokens beyond the
-// best, so that the whole row is needed. The slice is valid until the next
-// call.
-func (s *Sampler) Ranked(ids []int32, logits []float32, sum float64, whole bool) (c []Candidate, ok bool) {
+	"github.com/mil-run/mil/backend"
+)
+
+// SampleRanked is [Sampler.Sample] from a row whose best logits alone are known,
+// after the repeat penalty and with Sum at the sampler's temperature (at any,
+// or 0, where that is 0). whole says that the row has no others. ok is false
+// where the filters may keep tokens beyond the best, so that the whole row is
+// needed. The token is that of the whole row, unless the rounding of Sum lets
+// top-p cut at another place.
+func (s *Sampler) SampleRanked(b *backend.Best, whole bool, text []int32) (id int32, ok bool) {
 	if s.o.Temp == 0 {
-		s.list = append(s.list[:0], Candidate{ids[0], 1})
-		return s.list, true
+		if s.last = (last{}); b.Sum > 0 {
+			s.last.sure = 1 / b.Sum
+		}
+		return b.Tokens[0], true
 	}
-	s.list = s.list[:0]
-	for i, id := range ids {
-		s.list = append(s.list, Candidate{id, logits[i] / s.o.Temp})
+	c, ok := s.ranked(b, whole)
+	if !ok {
+		return 0, false
 	}
-	c = s.list
-	k, peak := s.o.TopK, float64(c[0].P)
-	if math.IsInf(peak, 0) || math.IsNaN(peak) {
+	s.last = last{list: c}
+	return noiseAt(s.o.Seed, len(text)).choose(c, s.inv), true
+}
+
+// ranked is kept for a ranked row.
+func (s *Sampler) ranked(b *backend.Best, whole bool) (c []Candidate, ok bool) {
+	peak := b.Logits[0]
+	if math.IsInf(float64(peak), 0) || math.IsNaN(float64(peak)) {
 		return nil, false
 	}
-	if k > 0 && k <= len(c) {
+	s.list = s.list[:0]
+	for i, id := range b.Tokens {
+		s.list = append(s.list, Candidate{id, b.Logits[i]})
+	}
+	c = s.list
+	k, all := s.o.TopK, b.Sum
+	switch {
+	case k > 0 && k <= len(c):
 		c = c[:k]
-		softmax(c)
-	} else {
-		if k > 0 && !whole {
-			return nil, false
-		}
-		for i := range c {
-			c[i].P = float32(math.Exp(float64(c[i].P)-peak) / sum)
-		}
+		all = s.weights(c, peak)
+	case k > 0 && !whole:
+		return nil, false
 	}
 	bounded := whole || k > 0
-	if p := s.o.TopP; p > 0 && p < 1 {
-		n, take := 0, upTo(p)
+	if s.o.cuts() {
+		n, take := 0, s.upTo(peak, all)
 		for n < len(c) && take(n, c[n]) {
 			n++
 		}
@@ -43,19 +56,15 @@ func (s *Sampler) Ranked(ids []int32, logits []float32, sum float64, whole bool)
 		c = c[:n]
 	}
 	if s.o.MinP > 0 {
-		bounded = bounded || c[len(c)-1].P < s.o.MinP*c[0].P
+		least := s.least(peak, float64(s.o.MinP))
+		bounded = bounded || c[len(c)-1].P < least
+		c = atLeast(c, least)
 	}
-	if !bounded {
-		return nil, false
-	}
-	return s.last(c), true
+	return c, bounded
 }
 
 // Bounds reports whether these options can leave few tokens of a row, so that
 // most of those left are known. If not, ranking the row is in vain.
 func (o Options) Bounds(most int) bool {
-	return o.Temp < LeastTemp || o.TopK > 0 && o.TopK <= most || o.TopK == 0 && (o.TopP > 0 && o.TopP < 1 || o.MinP > 0)
+	return o.Temp < LeastTemp || o.TopK > 0 && o.TopK <= most || o.TopK == 0 && (o.cuts() || o.MinP > 0)
 }
-
-// Options are those the sampler was made with. A greedy temperature is 0.
-func (s *Sampler) Options() Options { return s.o }

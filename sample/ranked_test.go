@@ -29,7 +29,11 @@ func TestRanked(t *testing.T) {
 				recent[i] = int32(r.IntN(vocab))
 			}
 			b := backend.Rank(logits, recent, &backend.Ranking{Penalty: o.RepeatPenalty, Temp: o.Temp})
-			got, ok := New(o).Ranked(b.Tokens, b.Logits, b.Sum, false)
+			ranker := New(o)
+			got, ok := ranker.ranked(&b, false)
+			if o.Temp == 0 {
+				got, ok = []Candidate{{b.Tokens[0], 1}}, true
+			}
 			want := slices.Clone(New(o).Candidates(logits, recent))
 			if !ok {
 				if len(want) < backend.MaxCandidates/2 && o.Bounds(backend.MaxCandidates) {
@@ -37,7 +41,17 @@ func TestRanked(t *testing.T) {
 				}
 				continue
 			}
-			bounded++
+			if bounded++; o.Temp > 0 {
+				ranker.probabilities(got)
+			}
+			for seed := range uint64(20) {
+				o := o
+				o.Seed = seed
+				whole := New(o).Sample(logits, recent)
+				if id, ok := New(o).SampleRanked(&b, false, recent); !ok || id != whole {
+					t.Errorf("%+v: token %d, %v of the ranked row, %d of the whole", o, id, ok, whole)
+				}
+			}
 			slices.SortFunc(want, func(a, b Candidate) int {
 				if before(a, b) {
 					return -1
@@ -63,7 +77,7 @@ func TestRanked(t *testing.T) {
 	o := Options{Temp: 1}
 	logits := []float32{1, 3, 2}
 	b := backend.Rank(logits, nil, &backend.Ranking{Temp: 1})
-	if c, ok := New(o).Ranked(b.Tokens, b.Logits, b.Sum, true); !ok || len(c) != 3 || c[0].ID != 1 {
+	if c, ok := New(o).ranked(&b, true); !ok || len(c) != 3 || c[0].ID != 1 {
 		t.Errorf("a whole row gives %v %v", c, ok)
 	}
 }

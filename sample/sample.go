@@ -3,14 +3,16 @@
 // The filters run in the order of Hugging Face's generate, since the defaults
 // come from a checkpoint's generation_config.json: repeat penalty, temperature,
 // top-k, top-p, min-p. They leave a distribution ([Sampler.Candidates]), from
-// which one token is sampled ([Sampler.Sample]).
+// which one token is sampled ([Sampler.Sample]). The random numbers are a
+// function of seed, position and token: a [Sampler] has no state that a text
+// depends on.
 package sample
 
 import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
+	"slices"
 
 	"github.com/mil-run/mil/backend"
 )
@@ -69,141 +71,157 @@ type Candidate struct {
 // Sampler samples tokens. It is not for two goroutines.
 type Sampler struct {
 	o    Options
-	pcg  *rand.PCG
-	rng  *rand.Rand
-	list []Candidate
-	seen map[int32]bool
-	// draft is the draft's probability of each token, zero between calls of Check.
-	draft []float32
+	inv  float64     // 1 over the temperature, or 1 where that is 0
+	list []Candidate // scratch
+	row  []float32   // scratch
+	last last
 }
 
-// New makes a sampler; the same options and logits give the same tokens.
+// last is what the last token was sampled from: candidates with their logits,
+// or a row of logits down to least.
+type last struct {
+	list  []Candidate
+	row   []float32
+	least float32
+	sure  float64 // where it is known, or 0
+}
+
+// New makes a sampler; the same options, logits and positions give the same
+// tokens.
 func New(o Options) *Sampler {
 	if o.Temp < LeastTemp {
 		o.Temp = 0
 	}
-	pcg := rand.NewPCG(o.Seed, 0)
-	return &Sampler{o: o, pcg: pcg, rng: rand.New(pcg), seen: map[int32]bool{}}
+	s := &Sampler{o: o, inv: 1}
+	if o.Temp > 0 {
+		s.inv = 1 / float64(o.Temp)
+	}
+	return s
 }
 
-// Random is the state of the random numbers, for SetRandom.
-func (s *Sampler) Random() ([]byte, error) { return s.pcg.MarshalBinary() }
+// Options are those the sampler was made with. A greedy temperature is 0.
+func (s *Sampler) Options() Options { return s.o }
 
-// SetRandom goes on with the random numbers of a state.
-func (s *Sampler) SetRandom(state []byte) error { return s.pcg.UnmarshalBinary(state) }
-
-// Sample samples a token from a row of logits [vocabulary]. recent is the text
-// so far, oldest first, for the repeat penalty. With a temperature of 0 it
-// takes the best token, and the first of several equal ones.
-func (s *Sampler) Sample(logits []float32, recent []int32) int32 {
-	return s.Draw(s.Candidates(logits, recent))
-}
-
-// Draw samples from a distribution that [Sampler.Candidates] gave.
-func (s *Sampler) Draw(c []Candidate) int32 {
+// Sample samples a token from a row of logits [vocabulary]. text is all tokens
+// before it, oldest first: its length is the token's position, and its end is
+// what the repeat penalty looks at. With a temperature of 0 it takes the best
+// token, and the first of several equal ones.
+func (s *Sampler) Sample(logits []float32, text []int32) int32 {
+	row := s.adjust(logits, text)
+	s.last = last{row: row, least: float32(math.Inf(-1))}
 	if s.o.Temp == 0 {
-		return c[0].ID
+		return top(row)
 	}
-	// Float64, so that adding up many small probabilities loses nothing that matters.
-	u := s.rng.Float64()
-	for _, x := range c[:len(c)-1] {
-		if u -= float64(x.P); u < 0 {
-			return x.ID
-		}
+	n := noiseAt(s.o.Seed, len(text))
+	if s.o.TopK > 0 || s.o.cuts() {
+		s.last = last{list: s.kept(row)}
+		return n.choose(s.last.list, s.inv)
 	}
-	return c[len(c)-1].ID
+	if s.o.MinP > 0 {
+		s.last.least = s.least(row[top(row)], float64(s.o.MinP))
+	}
+	return n.race(row, s.inv, s.last.least)
 }
 
 // Candidates returns the tokens that pass the filters and their probabilities,
 // which sum to 1. A temperature of 0 leaves the best token alone. The slice is
 // valid until the next call.
-func (s *Sampler) Candidates(logits []float32, recent []int32) []Candidate {
+func (s *Sampler) Candidates(logits []float32, text []int32) []Candidate {
+	row := s.adjust(logits, text)
 	if s.o.Temp == 0 {
-		s.list = append(s.list[:0], Candidate{s.best(logits, recent), 1})
+		s.list = append(s.list[:0], Candidate{top(row), 1})
 		return s.list
 	}
-	s.fill(logits)
-	s.penalize(recent)
-	for i := range s.list {
-		s.list[i].P /= s.o.Temp
-	}
-	c := s.list
-	if k := s.o.TopK; k > 0 && k < len(c) {
-		c = best(c, func(n int, _ Candidate) bool { return n < k })
-	}
-	softmax(c)
-	if p := s.o.TopP; p > 0 && p < 1 {
-		c = best(c, upTo(p))
-	}
-	return s.last(c)
-}
-
-// upTo takes candidates until their probabilities sum to p.
-func upTo(p float32) func(n int, x Candidate) bool {
-	sum := float64(0)
-	return func(n int, x Candidate) bool {
-		more := n == 0 || sum < float64(p)
-		sum += float64(x.P)
-		return more
-	}
-}
-
-// last applies the last filter and normalizes the result.
-func (s *Sampler) last(c []Candidate) []Candidate {
-	if s.o.MinP > 0 {
-		c = atLeast(c, s.o.MinP)
-	}
-	normalize(c)
+	c := s.kept(row)
+	s.probabilities(c)
 	return c
 }
 
-// fill lists all tokens with their logits. NaN counts as the least likely.
-func (s *Sampler) fill(logits []float32) {
-	if cap(s.list) < len(logits) {
-		s.list = make([]Candidate, len(logits))
+// Sure is the probability of the best candidate of the token sampled last, at a
+// temperature of 1 where that is 0.
+func (s *Sampler) Sure() float64 {
+	l := &s.last
+	switch {
+	case l.sure > 0:
+		return l.sure
+	case l.list != nil:
+		return 1 / s.weights(l.list, peakOf(l.list))
 	}
-	s.list = s.list[:len(logits)]
-	for i, v := range logits {
+	sum, peak := 0.0, l.row[top(l.row)]
+	for _, x := range l.row {
+		if d := (float64(x) - float64(peak)) * s.inv; d > -16 && x >= l.least { // less is nothing
+			sum += math.Exp(d)
+		}
+	}
+	return 1 / sum
+}
+
+// kept lists the tokens that pass the filters, with their logits.
+func (s *Sampler) kept(row []float32) []Candidate {
+	c := s.fill(row)
+	if k := s.o.TopK; k > 0 && k < len(c) {
+		c = best(c, func(n int, _ Candidate) bool { return n < k })
+	}
+	peak := peakOf(c)
+	if s.o.cuts() {
+		all := s.weights(c, peak)
+		// All tokens this light together are under half of the part that is cut.
+		light := (1 - float64(s.o.TopP)) * all / float64(2*len(c))
+		c = best(atLeast(c, s.least(peak, light)), s.upTo(peak, all))
+	}
+	if s.o.MinP > 0 {
+		c = atLeast(c, s.least(peak, float64(s.o.MinP)))
+	}
+	return c
+}
+
+// cuts says whether top-p leaves out tokens.
+func (o *Options) cuts() bool { return o.TopP > 0 && o.TopP < 1 }
+
+// fill lists all tokens with their logits. NaN counts as the least likely.
+func (s *Sampler) fill(row []float32) []Candidate {
+	if cap(s.list) < len(row) {
+		s.list = make([]Candidate, len(row))
+	}
+	s.list = s.list[:len(row)]
+	for i, v := range row {
 		if v != v {
 			v = float32(math.Inf(-1))
 		}
 		s.list[i] = Candidate{int32(i), v}
 	}
+	return s.list
 }
 
-// penalize makes recent tokens less likely (Keskar et al., "CTRL", 2019).
-func (s *Sampler) penalize(recent []int32) {
-	for id := range s.penalized(recent) {
-		s.list[id].P = s.penalty(s.list[id].P)
+// adjust is the row with penalties, which is a copy where there are any. It is
+// valid until the next call.
+func (s *Sampler) adjust(logits []float32, text []int32) []float32 {
+	if !s.o.penalizes() {
+		return logits
 	}
-}
-
-// penalized is the set of tokens the repeat penalty applies to.
-func (s *Sampler) penalized(recent []int32) map[int32]bool {
-	clear(s.seen)
-	if s.o.RepeatPenalty != 0 && s.o.RepeatPenalty != 1 {
-		for _, id := range recent[max(0, len(recent)-RepeatWindow):] {
-			s.seen[id] = true
+	s.row = append(s.row[:0], logits...)
+	// Recent tokens become less likely, each once (Keskar et al., "CTRL", 2019).
+	recent := text[max(0, len(text)-RepeatWindow):]
+	for i, id := range recent {
+		if slices.Contains(recent[:i], id) {
+			continue
+		}
+		if x := &s.row[id]; *x > 0 {
+			*x /= s.o.RepeatPenalty
+		} else {
+			*x *= s.o.RepeatPenalty
 		}
 	}
-	return s.seen
+	return s.row
 }
 
-func (s *Sampler) penalty(logit float32) float32 {
-	if logit > 0 {
-		return logit / s.o.RepeatPenalty
-	}
-	return logit * s.o.RepeatPenalty
-}
+// penalizes says whether there is a repeat penalty.
+func (o *Options) penalizes() bool { return o.RepeatPenalty != 0 && o.RepeatPenalty != 1 }
 
-// best is the token with the highest logit after the repeat penalty.
-func (s *Sampler) best(logits []float32, recent []int32) int32 {
-	seen := s.penalized(recent)
+// top is the first token with the highest logit, 0 where there is no number.
+func top(row []float32) int32 {
 	at, peak := int32(0), float32(math.Inf(-1))
-	for i, v := range logits {
-		if len(seen) > 0 && seen[int32(i)] {
-			v = s.penalty(v)
-		}
+	for i, v := range row {
 		if v > peak {
 			at, peak = int32(i), v
 		}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/mil-run/mil/backend"
 )
 
 func row(n int) []float32 {
@@ -93,26 +95,35 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
-// Drawing follows the distribution: Pearson's chi-squared over 100,000 draws.
+// Sampling follows the distribution, along the positions of one seed and along
+// seeds: Pearson's chi-squared over 100,000 tokens.
 func TestSampleFollowsCandidates(t *testing.T) {
 	logits := []float32{2, 1, 0, -1, 3, 0.5}
-	s := New(Options{Temp: 0.9, TopK: 5, Seed: 3})
-	want := map[int32]float64{}
-	for _, c := range s.Candidates(logits, nil) {
-		want[c.ID] = float64(c.P)
-	}
-	const n = 100000
-	got := map[int32]int{}
-	for range n {
-		got[s.Sample(logits, nil)]++
-	}
-	chi := 0.0
-	for id, p := range want {
-		d := float64(got[id]) - n*p
-		chi += d * d / (n * p)
-	}
-	if chi > 18.5 || len(got) != len(want) { // 4 degrees of freedom: p = 0.001
-		t.Fatalf("chi-squared %.1f, drawn %v, want %v", chi, got, want)
+	for _, o := range []Options{{Temp: 0.9, TopK: 5, Seed: 3}, {Temp: 0.9, Seed: 4}} {
+		want := map[int32]float64{}
+		for _, c := range New(o).Candidates(logits, nil) {
+			want[c.ID] = float64(c.P)
+		}
+		const n = 100_000
+		for _, seeds := range []bool{false, true} {
+			got := map[int32]int{}
+			s, text := New(o), make([]int32, n)
+			for i := range n {
+				if s.o.Seed = o.Seed; seeds {
+					s.o.Seed += uint64(i)
+					i = 100
+				}
+				got[s.Sample(logits, text[:i])]++
+			}
+			chi := 0.0
+			for id, p := range want {
+				d := float64(got[id]) - n*p
+				chi += d * d / (n * p)
+			}
+			if chi > 20.5 || len(got) != len(want) { // 5 degrees of freedom: p = 0.001
+				t.Errorf("%+v, over seeds %v: chi-squared %.1f, drawn %v, want %v", o, seeds, chi, got, want)
+			}
+		}
 	}
 }
 
@@ -130,7 +141,7 @@ func TestGreedy(t *testing.T) {
 	if got := s.Sample([]float32{4, 1, 5, -8}, old); got != 2 {
 		t.Errorf("the penalty reached past its window: %d", got)
 	}
-	if c := New(Options{Temp: 1, RepeatPenalty: 2}).Candidates([]float32{-1, 1}, []int32{0}); math.Abs(float64(c[0].P)-1/(1+math.Exp(3))) > 1e-6 {
+	if c := New(Options{Temp: 1, RepeatPenalty: 2}).Candidates([]float32{-1, 1}, []int32{0, 0}); math.Abs(float64(c[0].P)-1/(1+math.Exp(3))) > 1e-6 {
 		t.Errorf("a negative logit under a penalty of 2 got probability %g", c[0].P)
 	}
 }
@@ -143,8 +154,8 @@ func TestLeastTemp(t *testing.T) {
 		if c := s.Candidates(logits, nil); len(c) != 1 || c[0] != (Candidate{2, 1}) {
 			t.Errorf("temperature %g leaves %v", temp, c)
 		}
-		if c, ok := s.Ranked([]int32{2, 0}, []float32{5, 4.9999}, math.NaN(), false); !ok || c[0].ID != 2 {
-			t.Errorf("temperature %g of a ranked row leaves %v", temp, c)
+		if id, ok := s.SampleRanked(&backend.Best{Tokens: []int32{2, 0}, Logits: []float32{5, 4.9999}, Sum: math.NaN()}, false, nil); !ok || id != 2 {
+			t.Errorf("temperature %g of a ranked row gives %d", temp, id)
 		}
 		if !s.Options().Bounds(1) || !(Options{Temp: temp}).Bounds(1) || s.Sample(logits, nil) != 2 {
 			t.Errorf("temperature %g is not greedy", temp)
@@ -198,6 +209,11 @@ func TestOddRows(t *testing.T) {
 		if len(c) == 0 || c[0].P != c[0].P {
 			t.Errorf("%v gives %v", l, c)
 		}
+		for _, o := range []Options{{Temp: 1}, {Temp: 1, MinP: 0.1}, {Temp: 1, TopP: 0.9}, {}} {
+			if id := New(o).Sample(l, nil); id != 0 && l[id] != l[id] {
+				t.Errorf("%+v of %v gives %d", o, l, id)
+			}
+		}
 	}
 }
 
@@ -214,7 +230,7 @@ func TestCheck(t *testing.T) {
 
 func BenchmarkSample(b *testing.B) {
 	logits := row(128256)
-	for name, o := range map[string]Options{"greedy": {}, "temp": {Temp: 0.6}, "top_p": {Temp: 0.6, TopP: 0.9}, "top_k": {Temp: 0.6, TopK: 40}} {
+	for name, o := range map[string]Options{"greedy": {}, "temp": {Temp: 0.6}, "temp_1.5": {Temp: 1.5}, "min_p": {Temp: 0.6, MinP: 0.05}, "top_p": {Temp: 0.6, TopP: 0.9}, "top_k": {Temp: 0.6, TopK: 40}} {
 		b.Run(name, func(b *testing.B) {
 			s := New(o)
 			b.ReportAllocs()

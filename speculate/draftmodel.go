@@ -14,7 +14,6 @@ type Model struct {
 	s       *model.Session
 	sampler *sample.Sampler
 	base    *model.Snapshot // the point before the tokens drafted last
-	from    [][]sample.Candidate
 	tokens  []int32
 	watch   *model.Watch
 }
@@ -22,8 +21,9 @@ type Model struct {
 // ModelSource is the name of its proposals.
 const ModelSource = "model"
 
-// NewModel drafts in a session of its own and samples as the target does: the
-// nearer the two distributions, the more is accepted.
+// NewModel drafts in a session of its own and samples as the target does, with
+// the same random numbers: the nearer the two distributions, the more is
+// accepted.
 func NewModel(s *model.Session, o sample.Options) *Model {
 	m := &Model{s: s}
 	m.SetSampling(o)
@@ -31,10 +31,7 @@ func NewModel(s *model.Session, o sample.Options) *Model {
 }
 
 // SetSampling changes how tokens are sampled.
-func (m *Model) SetSampling(o sample.Options) {
-	o.Seed ^= 0x9E3779B97F4A7C15 // not the target's numbers again
-	m.sampler = sample.New(o)
-}
+func (m *Model) SetSampling(o sample.Options) { m.sampler = sample.New(o) }
 
 // Watch makes w look into the reading of prompts. Draft returns
 // backend.ErrStopped where w stops one. A nil w ends this.
@@ -74,17 +71,17 @@ func (m *Model) Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 	}
 	m.tokens = m.tokens[:0]
 	for len(m.tokens) < most {
-		c, err := rows.after(0, m.s.Tokens())
+		id, err := rows.sample(0, m.s.Tokens())
 		if errors.Is(err, sample.ErrLogits) {
 			break // the model goes on without the tokens that the draft lost
 		}
 		if err != nil {
 			return Proposal{}, err
 		}
-		if !pace.Take(rows.sure(c)) {
+		if !pace.Take(m.sampler.Sure()) {
 			break
 		}
-		m.tokens = append(m.tokens, m.draw(c))
+		m.tokens = append(m.tokens, id)
 		if len(m.tokens) == most || !pace.More() {
 			break
 		}
@@ -92,17 +89,7 @@ func (m *Model) Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 			return Proposal{}, err
 		}
 	}
-	return Proposal{Tokens: m.tokens, From: m.from[:len(m.tokens)], Source: ModelSource}, nil
-}
-
-// draw samples the next token and keeps the distribution it came from.
-func (m *Model) draw(c []sample.Candidate) int32 {
-	i := len(m.tokens)
-	if len(m.from) <= i {
-		m.from = append(m.from, nil)
-	}
-	m.from[i] = append(m.from[i][:0], c...)
-	return m.sampler.Draw(m.from[i])
+	return Proposal{Tokens: m.tokens, Source: ModelSource}, nil
 }
 
 // follow goes back to the last point where the session's tokens are the

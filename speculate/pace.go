@@ -24,8 +24,7 @@ type Paces func(source string) *Pace
 func Freely(string) *Pace { return &Pace{likely: 1, clock: time.Now} }
 
 // Take says whether a next token, which the draft already has, is worth a place
-// in the pass. sure is the probability of the draft's best token. It must not
-// depend on the sampled token, or the text's distribution would.
+// in the pass. sure is the probability of the draft's best token.
 func (p *Pace) Take(sure float64) bool {
 	p.latest = p.clock()
 	if p.asked++; p.asked == 1 {

@@ -1,9 +1,7 @@
 package speculate
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
@@ -42,51 +40,31 @@ func (r *rows) feed(tokens []int32, want model.Want) (err error) {
 	return err
 }
 
-// after is the distribution of row i, where recent is the tokens up to the
-// row's own. It is valid until the next call. A row that holds NaN or an
-// infinity is sample.ErrLogits. Of a ranked row only the best are looked at.
-func (r *rows) after(i int, recent []int32) ([]sample.Candidate, error) {
+// sample is the sampler's choice for row i, where text is the tokens up to the
+// row's own. A row that holds NaN or an infinity is sample.ErrLogits. Of a
+// ranked row only the best are looked at.
+func (r *rows) sample(i int, text []int32) (int32, error) {
 	v := r.s.Vocab()
 	if r.best == nil {
 		row := r.logits[i*v : (i+1)*v]
 		if !sample.Finite(row) {
-			return nil, sample.LogitsError(len(recent))
+			return 0, sample.LogitsError(len(text))
 		}
-		return r.sampler.Candidates(row, recent), nil
+		return r.sampler.Sample(row, text), nil
 	}
 	b := &r.best[i]
 	if !sample.Finite(b.Logits) || math.IsNaN(b.Sum) || math.IsInf(b.Sum, 0) {
-		return nil, sample.LogitsError(len(recent))
+		return 0, sample.LogitsError(len(text))
 	}
-	if c, ok := r.sampler.Ranked(b.Tokens, b.Logits, b.Sum, len(b.Tokens) == v); ok {
-		return c, nil
+	if id, ok := r.sampler.SampleRanked(b, len(b.Tokens) == v, text); ok {
+		return id, nil
 	}
 	row, err := r.s.Row(i)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	if !sample.Finite(row) {
-		return nil, sample.LogitsError(len(recent))
+		return 0, sample.LogitsError(len(text))
 	}
-	return r.sampler.Candidates(row, recent), nil
-}
-
-// sure is the probability of the best token of the only row, whose distribution
-// is c. For a greedy choice it is the probability at temperature 1.
-func (r *rows) sure(c []sample.Candidate) float64 {
-	if r.sampler.Options().Temp > 0 {
-		most := slices.MaxFunc(c, func(a, b sample.Candidate) int { return cmp.Compare(a.P, b.P) })
-		return float64(most.P)
-	}
-	if r.best != nil {
-		return 1 / r.best[0].Sum
-	}
-	peak := float64(r.logits[c[0].ID])
-	sum := 0.0
-	for _, x := range r.logits {
-		if d := float64(x) - peak; d > -16 { // less is nothing
-			sum += math.Exp(d)
-		}
-	}
-	return 1 / sum
+	return r.sampler.Sample(row, text), nil
 }

@@ -12,13 +12,18 @@ import (
 	"github.com/mil-run/mil/speculate"
 )
 
-// Greedy tokens are the same with every draft where the context slides under
-// them, and a model that drafts for itself slides where it does as the target.
-func TestGreedyIsTheSameWhereItSlides(t *testing.T) {
-	o := sample.Options{RepeatPenalty: 1.1}
+// Tokens are the same with every draft where the context slides under them, and
+// a model that drafts for itself slides where it does as the target.
+func TestTextIsTheSameWhereItSlides(t *testing.T) {
+	textsSlide(t, sample.Options{RepeatPenalty: 1.1}, 64, 100)
+	textsSlide(t, sample.Options{Temp: 0.5, TopP: 0.95, Seed: 6}, 64)
+}
+
+func textsSlide(t *testing.T, o sample.Options, contexts ...int) {
+	t.Helper()
 	prompt := []int32{7, 11, 250, 3, 9, 7, 11, 250}
 	for _, name := range testutil.Checkpoints(t) {
-		for _, context := range []int{64, 100} {
+		for _, context := range contexts {
 			f := fixture(t, name)
 			sliding := func(context int) *model.Session {
 				m, err := model.Open(f)

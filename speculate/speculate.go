@@ -1,9 +1,12 @@
 // Package speculate makes several tokens in one pass of a model (speculative
 // decoding). A draft proposes, the model checks all of the proposal at once,
-// and its session goes back to the last token that was right. The text is the
-// one that the model alone would have made: greedy text byte for byte, sampled
-// text from the same distribution (Leviathan et al., "Fast Inference from
-// Transformers via Speculative Decoding", 2023).
+// and its session goes back to the last token that was right (Leviathan et al.,
+// "Fast Inference from Transformers via Speculative Decoding", 2023). The text
+// is the one that the model alone would have made, byte for byte. Sampled text
+// is, too, since a token's random numbers depend on seed and position alone. A
+// draft samples with the same numbers, and so agrees with the model most often
+// (Daliri, Musco and Suresh, "Coupling without Communication and
+// Drafter-Invariant Speculative Decoding", 2024).
 package speculate
 
 import (
@@ -25,9 +28,6 @@ const MaxDraft = backend.MaxVerify - 1
 // Proposal is the tokens that a draft expects to follow.
 type Proposal struct {
 	Tokens []int32
-	// From[i] is the distribution that Tokens[i] was sampled from. nil means
-	// that the draft always proposes this token here.
-	From [][]sample.Candidate
 	// Source names the kind of draft. Each kind is judged for itself.
 	Source string
 }
@@ -152,13 +152,6 @@ func (d *Decoder) SetSampling(o sample.Options) {
 		s.SetSampling(o)
 	}
 }
-
-// Random is the state of the model's random numbers, for SetRandom. The draft's
-// are not in it.
-func (d *Decoder) Random() ([]byte, error) { return d.sampler.Random() }
-
-// SetRandom goes on with the random numbers of a state.
-func (d *Decoder) SetRandom(state []byte) error { return d.sampler.SetRandom(state) }
 
 // Stats is the work so far.
 func (d *Decoder) Stats() Stats {
@@ -291,29 +284,13 @@ func (d *Decoder) check(p Proposal) ([]int32, error) {
 	timeline := d.s.Tokens()
 	before := len(timeline) - len(p.Tokens)
 	accepted := 0
-	next := int32(-1)
-	for i, x := range p.Tokens {
-		var from []sample.Candidate
-		if i < len(p.From) {
-			from = p.From[i]
-		}
-		follow, err := rows.after(i, timeline[:before+i])
-		if err != nil {
-			return d.until(p, accepted, err)
-		}
-		ok, other := d.sampler.Check(follow, d.s.Vocab(), x, from)
-		if !ok {
-			next = other
-			break
-		}
+	next, err := rows.sample(0, timeline[:before])
+	for err == nil && accepted < len(p.Tokens) && p.Tokens[accepted] == next {
 		accepted++
+		next, err = rows.sample(accepted, timeline[:before+accepted])
 	}
-	if next < 0 {
-		follow, err := rows.after(len(p.Tokens), timeline)
-		if err != nil {
-			return d.until(p, accepted, err)
-		}
-		next = d.sampler.Draw(follow)
+	if err != nil {
+		return d.until(p, accepted, err)
 	}
 	if err := d.s.Commit(1 + accepted); err != nil {
 		return nil, err

@@ -79,34 +79,52 @@ func generate(t testing.TB, s *model.Session, o sample.Options, so speculate.Opt
 	return out[:n], d.Stats()
 }
 
-// Greedy tokens are the same with every kind of draft and every K.
-func TestGreedyIsTheSame(t *testing.T) {
+// Tokens are the same with every kind of draft and every K, greedy and sampled.
+func TestTextIsTheSame(t *testing.T) {
 	prompt := []int32{7, 11, 250, 3, 9, 7, 11, 250}
-	for _, name := range testutil.Checkpoints(t) {
-		target := session(t, fixture(t, name), 512)
-		want, _ := generate(t, target, sample.Options{RepeatPenalty: 1.1}, speculate.Options{}, prompt, 150)
-		for _, k := range []int{-1, 1, 3, 8, 15} {
-			drafts := map[string]speculate.Drafter{
-				"hostile":    hostile{rand.New(rand.NewPCG(1, 1)), target.Vocab()},
-				"lookup":     speculate.NewLookup(),
-				"itself":     speculate.NewModel(session(t, fixture(t, name), 512), sample.Options{RepeatPenalty: 1.1}),
-				"other":      speculate.NewModel(session(t, fixture(t, "mamba2-merged"), 512), sample.Options{}),
-				"both":       speculate.Auto{speculate.NewLookup(), speculate.NewModel(session(t, fixture(t, name), 512), sample.Options{})},
-				"less space": speculate.NewModel(session(t, fixture(t, name), 60), sample.Options{}),
+	differ := 0 // models whose text depends on the seed
+	for i, name := range testutil.Checkpoints(t) {
+		drawn := []sample.Options{{Temp: 0.4, RepeatPenalty: 1.1, Seed: 1}, {Temp: 0.9, TopK: 30, TopP: 0.9, MinP: 0.02, Seed: 2}}[i%2]
+		for _, o := range []sample.Options{{RepeatPenalty: 1.1}, drawn} {
+			ks := []int{-1, 1, 3, 8, 15}
+			if o.Temp > 0 {
+				ks = []int{-1, 4}
 			}
-			for kind, d := range drafts {
-				got, stats := generate(t, target, sample.Options{RepeatPenalty: 1.1}, speculate.Options{Draft: d, K: k}, prompt, 150)
-				if !slices.Equal(got, want) {
-					t.Errorf("%s, draft %s, K %d: other tokens", name, kind, k)
+			target := session(t, fixture(t, name), 512)
+			want, _ := generate(t, target, o, speculate.Options{}, prompt, 150)
+			if o.Temp > 0 {
+				o.Seed++
+				if other, _ := generate(t, target, o, speculate.Options{}, prompt, 150); !slices.Equal(other, want) {
+					differ++
 				}
-				if kind == "itself" && k > 0 && stats.Rate() < 0.999 {
-					t.Errorf("%s as its own draft, K %d: %.3f accepted", name, k, stats.Rate())
+				o.Seed--
+			}
+			for _, k := range ks {
+				drafts := map[string]speculate.Drafter{
+					"hostile":    hostile{rand.New(rand.NewPCG(1, 1)), target.Vocab()},
+					"lookup":     speculate.NewLookup(),
+					"itself":     speculate.NewModel(session(t, fixture(t, name), 512), sample.Options{RepeatPenalty: 1.1}),
+					"other":      speculate.NewModel(session(t, fixture(t, "mamba2-merged"), 512), sample.Options{}),
+					"both":       speculate.Auto{speculate.NewLookup(), speculate.NewModel(session(t, fixture(t, name), 512), sample.Options{})},
+					"less space": speculate.NewModel(session(t, fixture(t, name), 60), sample.Options{}),
 				}
-				if kind == "hostile" && k > 0 && stats.Rate() > 0.1 {
-					t.Errorf("%s: %.2f of random tokens accepted", name, stats.Rate())
+				for kind, d := range drafts {
+					got, stats := generate(t, target, o, speculate.Options{Draft: d, K: k}, prompt, 150)
+					if !slices.Equal(got, want) {
+						t.Errorf("%s, %+v, draft %s, K %d: other tokens", name, o, kind, k)
+					}
+					if kind == "itself" && k > 0 && stats.Rate() < 0.999 {
+						t.Errorf("%s as its own draft, %+v, K %d: %.3f accepted", name, o, k, stats.Rate())
+					}
+					if kind == "hostile" && k > 0 && stats.Rate() > 0.1 {
+						t.Errorf("%s: %.2f of random tokens accepted", name, stats.Rate())
+					}
 				}
 			}
 		}
+	}
+	if n := len(testutil.Checkpoints(t)); differ < n/2 {
+		t.Errorf("only %d of %d models have another text with another seed", differ, n)
 	}
 }
 
@@ -169,14 +187,16 @@ type doubting struct {
 	lengths map[int]int
 }
 
+func (d doubting) SetSampling(o sample.Options) { d.Drafter.(*speculate.Model).SetSampling(o) }
+
 func (d doubting) Draft(timeline []int32, most int, _ speculate.Paces) (speculate.Proposal, error) {
 	p, err := d.Drafter.Draft(timeline, most, speculate.Doubtful(0.3))
 	d.lengths[len(p.Tokens)]++
 	return p, err
 }
 
-// 200,000 tokens drawn with a draft have the target's distribution: the joint
-// one of four tokens in a row, computed exactly.
+// Over 50,000 seeds, the tokens have the target's distribution: the joint one of
+// four tokens in a row, computed exactly. With each draft they are those without.
 func TestDistribution(t *testing.T) {
 	const n, runs = 4, 50_000
 	if testing.Short() {
@@ -203,22 +223,24 @@ func TestDistribution(t *testing.T) {
 		return speculate.NewModel(session(t, fixture(t, "mamba2-merged"), 64), o)
 	}
 	lengths := map[int]int{}
-	for name, draft := range map[string]speculate.Drafter{
-		"none":          nil,
-		"another model": another(),
-		"doubting":      doubting{another(), lengths},
-		"random":        hostile{rand.New(rand.NewPCG(5, 5)), 8},
-	} {
-		runs := runs
+	var plain []string // by seed
+	for _, draft := range []struct {
+		name string
+		speculate.Drafter
+	}{{"none", nil}, {"another model", another()}, {"doubting", doubting{another(), lengths}}, {"random", hostile{rand.New(rand.NewPCG(5, 5)), 8}}} {
+		name, runs := draft.name, runs
 		if name == "doubting" {
 			runs /= 2
 		}
 		counts := map[string]int{}
-		d := speculate.New(s, o, speculate.Options{Draft: draft, K: 3})
-		for range runs {
+		d := speculate.New(s, o, speculate.Options{Draft: draft.Drafter, K: 3})
+		for seed := range runs {
 			if err := s.Restore(snap); err != nil {
 				t.Fatal(err)
 			}
+			o := o
+			o.Seed = uint64(seed)
+			d.SetSampling(o)
 			d.Begin(logits)
 			var made []int32
 			for len(made) < n {
@@ -228,7 +250,12 @@ func TestDistribution(t *testing.T) {
 				}
 				made = append(made, next...)
 			}
-			counts[fmt.Sprint(made[:n])]++
+			text := fmt.Sprint(made[:n])
+			if counts[text]++; name == "none" {
+				plain = append(plain, text)
+			} else if text != plain[seed] {
+				t.Fatalf("draft %s, seed %d: %s, without a draft %s", name, seed, text, plain[seed])
+			}
 		}
 		if z := chi(counts, want, runs); z > 4 {
 			t.Errorf("draft %s: the tokens are %.1f standard deviations from the model's distribution", name, z)
@@ -244,37 +271,34 @@ func TestDistribution(t *testing.T) {
 	}
 }
 
-// The statistic tells a right residual from wrong ones.
-func TestWrongResidualIsCaught(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 3))
-	p := []float32{2, 1.5, 1, 0.5, 0, -1}
-	q := []sample.Candidate{{ID: 0, P: 0.1}, {ID: 1, P: 0.1}, {ID: 2, P: 0.1}, {ID: 3, P: 0.3}, {ID: 4, P: 0.3}, {ID: 5, P: 0.1}}
-	s := sample.New(sample.Options{Temp: 1, Seed: 9})
-	want := map[string]float64{}
-	for _, c := range s.Candidates(p, nil) {
-		want[fmt.Sprint(c.ID)] = float64(c.P)
-	}
+// The statistic tells noise that has one value for each position and token from
+// other noise, in the joint distribution of two tokens.
+func TestWrongNoiseIsCaught(t *testing.T) {
+	logits := [][]float32{{2, 1.5, 1, 0.5, 0, -1}, {0, 1, 1.5, 1, 0, 0}}
 	const n = 200_000
+	want := map[string]float64{}
+	s := sample.New(sample.Options{Temp: 1})
+	for _, a := range slices.Clone(s.Candidates(logits[0], nil)) {
+		for _, b := range s.Candidates(logits[1], nil) {
+			want[fmt.Sprint(a.ID, b.ID)] = float64(a.P) * float64(b.P)
+		}
+	}
 	for name, c := range map[string]struct {
-		other func(x int32) int32
-		right bool
+		second func(s *sample.Sampler, seed uint64, first int32) int32
+		right  bool
 	}{
-		"residual":             {nil, true},
-		"the model's again":    {func(int32) int32 { return s.Sample(p, nil) }, false},
-		"the best":             {func(int32) int32 { return 0 }, false},
-		"all but the proposal": {func(x int32) int32 { return (x + 1 + int32(r.IntN(5))) % 6 }, false},
+		"the next position": {func(s *sample.Sampler, _ uint64, first int32) int32 { return s.Sample(logits[1], []int32{first}) }, true},
+		"position reused":   {func(s *sample.Sampler, _ uint64, _ int32) int32 { return s.Sample(logits[1], nil) }, false},
+		"another seed": {func(s *sample.Sampler, seed uint64, first int32) int32 {
+			return sample.New(sample.Options{Temp: 1, Seed: ^seed}).Sample(logits[1], []int32{first})
+		}, true},
+		"a draft's choice kept": {func(s *sample.Sampler, _ uint64, first int32) int32 { return s.Sample(logits[0], []int32{first}) }, false},
 	} {
 		counts := map[string]int{}
-		for range n {
-			x := s.Draw(q)
-			ok, other := s.Check(s.Candidates(p, nil), len(p), x, q)
-			if !ok {
-				x = other
-				if c.other != nil {
-					x = c.other(x)
-				}
-			}
-			counts[fmt.Sprint(x)]++
+		for seed := range uint64(n) {
+			s := sample.New(sample.Options{Temp: 1, Seed: seed})
+			first := s.Sample(logits[0], nil)
+			counts[fmt.Sprint(first, c.second(s, seed, first))]++
 		}
 		if z := chi(counts, want, n); (z < 4) != c.right {
 			t.Errorf("%s: %.1f standard deviations", name, z)

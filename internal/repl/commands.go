@@ -34,7 +34,7 @@ func init() {
 		}},
 		{"system", "[TEXT]", "show or set the system message; - removes it", nil,
 			"The model reads it before the conversation. A new one applies from the next reply.", (*repl).system},
-		{"regen", "", "make the last reply anew", nil, "", (*repl).regen},
+		{"regen", "", "make the last reply anew", nil, "It is sampled with the next seed.", (*repl).regen},
 		{"undo", "", "take back the last message and its reply", nil, "", (*repl).undo},
 		{"save", "NAME", "save the session", nil, "NAME is a name for /load, or a path where it has a slash or ends in .session or .json.\n" +
 			"A .json file gets the messages alone. An existing file is overwritten only after a\nquestion; /save! does not ask.",
