@@ -1,0 +1,230 @@
+package schedule
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// core is the scheduler without its goroutine: requests are added, and each
+// step does one thing. Tests step it under a clock of their own.
+type core struct {
+	e        Engine
+	l        Limits
+	o        Options
+	costs    costs
+	fair     fair
+	tasks    []*task // in the order of their arrival
+	sessions map[name]*saved
+	prefixes *prefixes
+	used     int64 // of Options.Memory
+	arrivals int
+	passes   int
+	files    int
+	pieced   bool
+	dir      string // of files, "" before the first
+	own      bool   // dir was made here
+}
+
+// name is a session's name within its key.
+type name struct{ key, session string }
+
+func newCore(e Engine, o Options) *core {
+	l := e.Limits()
+	o = o.filled(l)
+	return &core{e: e, l: l, o: o, costs: newCosts(l), sessions: map[name]*saved{}, prefixes: newPrefixes(l, o.Prefixes)}
+}
+
+// submit adds a request.
+func (c *core) submit(ctx context.Context, r Request) (*Handle, error) {
+	if err := r.check(c.l); err != nil {
+		return nil, err
+	}
+	queued := 0
+	for _, t := range c.tasks {
+		if t.phase == waiting {
+			queued++
+		}
+	}
+	if queued >= c.o.Queue {
+		return nil, ErrQueue
+	}
+	if need := c.least(&r); need > c.o.Memory {
+		return nil, fmt.Errorf("%w: its prompt of %d tokens takes %d bytes of %d", ErrMemory, len(r.Tokens), need, c.o.Memory)
+	}
+	t := &task{r: r, h: newHandle(ctx), arrival: c.arrivals, since: c.o.Clock(), was: reading}
+	t.last = t.since
+	t.result.Prompt = len(r.Tokens)
+	c.arrivals++
+	c.tasks = append(c.tasks, t)
+	return t.h, nil
+}
+
+// least is the memory of a request that has read its prompt and begins its
+// reply.
+func (c *core) least(r *Request) int64 {
+	return c.l.bytes(len(r.Tokens)+1) + c.e.Beside(r)
+}
+
+// step does the next thing. It is false where nothing is left to do.
+func (c *core) step() bool {
+	c.cancelled()
+	c.admit()
+	v := c.view()
+	s := next(v, &c.costs, c.l, &c.o)
+	switch {
+	case len(s.decode) > 0:
+		list := c.pick(s.decode)
+		if list = c.grow(list); len(list) > 0 {
+			c.pieced = false
+			c.decode(list)
+		}
+	case s.read >= 0:
+		c.pieced = true
+		c.read(c.tasks[s.read], s.tokens, len(v.reading))
+	default:
+		return false
+	}
+	c.tidy()
+	return true
+}
+
+// view is what the policy sees.
+func (c *core) view() *view {
+	v := &view{pieced: c.pieced}
+	now := c.o.Clock()
+	for i, t := range c.tasks {
+		x := candidate{id: i, level: t.level(now, &c.o), arrival: t.arrival, pass: t.pass, served: t.served}
+		switch t.phase {
+		case reading:
+			x.at, x.left = t.at(), t.left()
+			if c.o.Prefixes > 0 && t.r.Reuse != ReuseNone {
+				x.stop = t.stop(c.l.Unit)
+			}
+			v.reading = append(v.reading, x)
+		case decoding:
+			v.decoding = append(v.decoding, x)
+		}
+	}
+	return v
+}
+
+func (c *core) pick(ids []int) (list []*task) {
+	for _, id := range ids {
+		list = append(list, c.tasks[id])
+	}
+	return list
+}
+
+// cancelled ends the requests that nobody waits for any more.
+func (c *core) cancelled() {
+	for _, t := range c.tasks {
+		if err := t.h.ctx.Err(); err != nil && t.phase != over {
+			c.end(t, Cancelled, context.Cause(t.h.ctx))
+		}
+	}
+	c.tidy()
+}
+
+// tidy forgets the requests that have ended.
+func (c *core) tidy() {
+	c.tasks = slices.DeleteFunc(c.tasks, func(t *task) bool { return t.phase == over })
+}
+
+// end finishes a request.
+func (c *core) end(t *task, why Reason, err error) {
+	if t.phase == over {
+		return
+	}
+	if t.dec != nil {
+		c.closeDecoder(t)
+	}
+	if t.seq != nil {
+		if why == Failed {
+			c.release(t)
+		} else {
+			c.retire(t)
+		}
+	}
+	if t.file != "" {
+		os.Remove(t.file)
+	}
+	t.phase = over
+	t.result.Why, t.result.Err = why, err
+	t.result.Draft = t.draft
+	t.result.Done = c.o.Clock().Sub(t.since)
+	t.h.finish(t.result)
+}
+
+func (c *core) closeDecoder(t *task) error {
+	d := t.dec.Draft()
+	t.draft.Proposed += d.Proposed
+	t.draft.Accepted += d.Accepted
+	err := t.dec.Close()
+	t.dec = nil
+	return err
+}
+
+// release gives a request's memory back.
+func (c *core) release(t *task) error {
+	err := t.seq.Close()
+	t.seq = nil
+	c.used -= t.bytes
+	t.bytes = 0
+	return err
+}
+
+// close ends everything.
+func (c *core) close(why error) error {
+	for _, t := range c.tasks {
+		if t.seq != nil {
+			t.r.Session, t.r.Reuse = "", ReuseNone
+		}
+		c.end(t, Failed, why)
+	}
+	c.tasks = nil
+	for n := range c.sessions {
+		c.forget(n)
+	}
+	err := c.prefixes.close()
+	if c.own {
+		err = cmp.Or(err, os.RemoveAll(c.dir))
+	}
+	return err
+}
+
+// path is a new file's.
+func (c *core) path() (string, error) {
+	if c.dir == "" {
+		if c.dir = c.o.Dir; c.dir == "" {
+			dir, err := os.MkdirTemp("", "mil-schedule-")
+			if err != nil {
+				return "", err
+			}
+			c.dir, c.own = dir, true
+		}
+	}
+	c.files++
+	return fmt.Sprintf("%s/%d-%d.session", c.dir, os.Getpid(), c.files), nil
+}
+
+func (c *core) since(t *task) time.Duration { return c.o.Clock().Sub(t.since) }
+
+// status is the present load.
+func (c *core) status() Load {
+	l := Load{Sessions: len(c.sessions), Memory: c.used, Prefixes: c.prefixes.held, Passes: c.passes}
+	for _, t := range c.tasks {
+		switch t.phase {
+		case waiting:
+			l.Waiting++
+		case reading:
+			l.Reading++
+		case decoding:
+			l.Decoding++
+		}
+	}
+	return l
+}

@@ -1,0 +1,114 @@
+package schedule
+
+import (
+	"context"
+	"sync"
+)
+
+// Scheduler serves the requests of one model. Its methods may be called from
+// any goroutine.
+type Scheduler struct {
+	c     *core
+	work  chan func(*core) // for the scheduler's goroutine
+	wake  chan struct{}    // a request was cancelled
+	stop  chan struct{}
+	once  sync.Once
+	ended chan struct{}
+	err   error // of closing
+}
+
+// New starts a scheduler. It owns the engine until it is closed.
+func New(e Engine, o Options) *Scheduler {
+	s := &Scheduler{c: newCore(e, o), work: make(chan func(*core)), wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
+	go s.run()
+	return s
+}
+
+// run is the goroutine that owns the backend.
+func (s *Scheduler) run() {
+	defer close(s.ended)
+	for busy := false; ; {
+		if !busy {
+			select {
+			case f := <-s.work:
+				f(s.c)
+			case <-s.wake:
+			case <-s.stop:
+				s.err = s.c.close(ErrClosed)
+				return
+			}
+		}
+		for more := true; more; {
+			select {
+			case f := <-s.work:
+				f(s.c)
+			case <-s.stop:
+				s.err = s.c.close(ErrClosed)
+				return
+			default:
+				more = false
+			}
+		}
+		busy = s.c.step()
+	}
+}
+
+// do runs f on the scheduler's goroutine, between two steps.
+func (s *Scheduler) do(ctx context.Context, f func(*core)) error {
+	done := make(chan struct{})
+	select {
+	case s.work <- func(c *core) { f(c); close(done) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.ended:
+		return ErrClosed
+	}
+}
+
+// Submit hands in a request. It ends when ctx does. The error says why it
+// cannot be served; ErrQueue says that it may be later.
+func (s *Scheduler) Submit(ctx context.Context, r Request) (h *Handle, err error) {
+	if bad := s.do(ctx, func(c *core) { h, err = c.submit(ctx, r) }); bad != nil {
+		return nil, bad
+	}
+	if err == nil {
+		context.AfterFunc(h.ctx, func() { // a step looks at it, where nothing else is at work
+			select {
+			case s.wake <- struct{}{}:
+			default:
+			}
+		})
+	}
+	return h, err
+}
+
+// Forget ends the session of a name and key.
+func (s *Scheduler) Forget(key, session string) error {
+	return s.do(context.Background(), func(c *core) { c.forget(name{key, session}) })
+}
+
+// Load is the scheduler's present work.
+type Load struct {
+	Waiting  int   `json:"waiting"`
+	Reading  int   `json:"reading"`
+	Decoding int   `json:"decoding"`
+	Sessions int   `json:"sessions"`
+	Memory   int64 `json:"memory_bytes"`   // of sequences
+	Prefixes int64 `json:"prefixes_bytes"` // of kept prefixes
+	Passes   int   `json:"passes"`
+}
+
+// Load tells how busy the scheduler is.
+func (s *Scheduler) Load() (l Load, err error) {
+	err = s.do(context.Background(), func(c *core) { l = c.status() })
+	return l, err
+}
+
+// Close ends all requests with ErrClosed and frees their memory.
+func (s *Scheduler) Close() error {
+	s.once.Do(func() { close(s.stop) })
+	<-s.ended
+	return s.err
+}
