@@ -192,7 +192,7 @@ func TestPiecesFollowTime(t *testing.T) {
 // A prompt that keeps meeting new short ones still is read at its fair share.
 func TestShortPromptsDoNotStarveLong(t *testing.T) {
 	e := newSim(32768)
-	c := simCore(e, Options{Active: 4})
+	c := simCore(e, Options{Active: 4, Aging: time.Hour})
 	h := submit(t, c, Request{Tokens: words(1, 6400), MaxTokens: 1})
 	short := 0
 	for n := 0; ; n++ {
@@ -232,7 +232,7 @@ func TestStreamsTakeTurns(t *testing.T) {
 	}
 	drive(t, c)
 	for _, s := range list {
-		for i := 2; i < len(*s); i++ {
+		for i := 1; i < len(*s); i++ {
 			// Ten prompts are read meanwhile.
 			if gap := (*s)[i] - (*s)[i-1]; gap > 3*(e.pass(4)+e.piece(64)) {
 				t.Errorf("token %d came after %v", i, gap)
@@ -294,6 +294,9 @@ func TestPreemption(t *testing.T) {
 	for i, h := range list {
 		res := h.Result()
 		preempted += res.Preempted
+		if reqs[i].Priority > 0 && res.Preempted > 0 {
+			t.Errorf("request %d made room for lower ones", i)
+		}
 		if res.Why != Limit || !slices.Equal(all(h), byItself(t, reqs[i])) {
 			t.Errorf("request %d: %s, %d tokens, %v", i, res.Why, res.Generated, res.Err)
 		}
@@ -391,5 +394,94 @@ func TestFailedPass(t *testing.T) {
 	}
 	if r := b.Result(); r.Why != Limit || e.open != 0 {
 		t.Errorf("%s: %v; %d sequences open", r.Why, r.Err, e.open)
+	}
+}
+
+// One session serves one request at a time, in the order of arrival, and goes on
+// only with its own text.
+func TestSessions(t *testing.T) {
+	dir := t.TempDir()
+	e := newSim(4096)
+	c := simCore(e, Options{Memory: 2*e.limits.State + 4*e.limits.page(), Dir: dir, Sessions: 3})
+	first := Request{Tokens: words(1, 100), MaxTokens: 20, Session: "s"}
+	a := submit(t, c, first)
+	text := slices.Concat(first.Tokens, byItself(t, first), words(2, 30))
+	b := submit(t, c, Request{Tokens: text, MaxTokens: 20, Session: "s", Priority: 5})
+	drive(t, c)
+	if a, b := a.Result(), b.Result(); b.Cached != 119 || a.Done > b.First {
+		t.Errorf("%d tokens were kept; the first ended after %v, the second began after %v", b.Cached, a.Done, b.First)
+	}
+	edited := slices.Clone(append(text, words(3, 100)...))
+	edited[50] ^= 1
+	x := submit(t, c, Request{Tokens: edited, MaxTokens: 20, Session: "s"})
+	drive(t, c)
+	if x.Result().Cached != 0 || !slices.Equal(all(x), byItself(t, Request{Tokens: edited, MaxTokens: 20})) {
+		t.Errorf("an edited text goes on behind %d tokens", x.Result().Cached)
+	}
+	// Sessions beyond the memory lie in files, those beyond their number end.
+	for _, s := range []string{"u", "v", "w"} {
+		submit(t, c, Request{Tokens: words(7, 400), MaxTokens: 90, Session: s})
+		drive(t, c)
+	}
+	if len(c.sessions) != 3 || files(t, dir) != 1 || e.open != 2 {
+		t.Errorf("%d sessions, %d files, %d open", len(c.sessions), files(t, dir), e.open)
+	}
+	text = slices.Concat(words(7, 400), byItself(t, Request{Tokens: words(7, 400), MaxTokens: 90}), words(8, 10))
+	u := submit(t, c, Request{Tokens: text, MaxTokens: 9, Session: "u", Reuse: ReuseRead})
+	drive(t, c)
+	if u.Result().Cached != 489 {
+		t.Errorf("from a file %d tokens came back", u.Result().Cached)
+	}
+	if err := c.close(ErrClosed); err != nil || files(t, dir) != 0 || e.open != 0 || c.used != 0 {
+		t.Errorf("%d files, %d open, %d bytes are left: %v", files(t, dir), e.open, c.used, err)
+	}
+}
+
+// Rows are shared out for the most tokens in a pass's time.
+func TestShare(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		n := 1 + r.IntN(4)
+		var gains [][]float64
+		for range n {
+			var list []float64
+			for g := r.Float64(); len(list) < r.IntN(5); g *= r.Float64() {
+				list = append(list, g)
+			}
+			gains = append(gains, list)
+		}
+		slope := r.Float64() / 2
+		price := func(rows int) float64 { return 1 + slope*float64((rows+2)/3*3) } // in steps, as buckets are
+		most := r.IntN(8)
+		worth := func(rows []int) float64 {
+			tokens, sum := float64(n), n
+			for i, k := range rows {
+				sum += k
+				for _, g := range gains[i][:k] {
+					tokens += g
+				}
+			}
+			return tokens / price(sum)
+		}
+		got := share(gains, most, price)
+		best := 0.0
+		var try func(i, left int, rows []int)
+		try = func(i, left int, rows []int) {
+			if i == n {
+				best = max(best, worth(rows))
+				return
+			}
+			for k := 0; k <= min(left, len(gains[i])); k++ {
+				rows[i] = k
+				try(i+1, left-k, rows)
+			}
+		}
+		try(0, most, make([]int, n))
+		if w := worth(got); w < best-1e-12 {
+			t.Fatalf("%v of %v, %d at most: %g tokens in the time of one, and %g can be", got, gains, most, w, best)
+		}
+	}
+	if got := share([][]float64{{0.01, 0.9}, {0.5}}, 1, func(int) float64 { return 1 }); got[0] != 0 || got[1] != 1 {
+		t.Errorf("%v: a row counts without the one before it", got)
 	}
 }

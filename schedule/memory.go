@@ -34,9 +34,6 @@ func (c *core) admit() {
 		}
 		need, grows := c.entry(t)
 		if !c.room(t, need, grows) {
-			if c.working() == 0 { // it grew beyond what there is
-				c.end(t, Failed, tooLarge(t.held, need, c.o.Memory))
-			}
 			return
 		}
 		active = c.working() + 1

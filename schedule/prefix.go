@@ -55,7 +55,7 @@ func (p *prefixes) find(key string, tokens []int32, reuse Reuse) (best *entry, b
 	}
 	var walk func(n *node)
 	walk = func(n *node) {
-		if e := n.kept; e != nil && n.end < len(tokens) && (reuse == ReuseAll || n.end%p.l.Unit == 0) && (best == nil || n.end > best.node.end) {
+		if e := n.kept; e != nil && n.end < len(tokens) && (best == nil || n.end > best.node.end) {
 			best = e
 		}
 		if n.end == len(tokens) {
@@ -63,7 +63,7 @@ func (p *prefixes) find(key string, tokens []int32, reuse Reuse) (best *entry, b
 		}
 		for kind := read; kind <= begun; kind++ {
 			child := n.next[label(kind)<<32|label(uint32(tokens[n.end]))]
-			if child == nil || kind != read && reuse != ReuseAll {
+			if child == nil {
 				continue
 			}
 			k := child.agrees(tokens[n.end:], reuse)

@@ -10,7 +10,6 @@ import (
 type Scheduler struct {
 	c     *core
 	work  chan func(*core) // for the scheduler's goroutine
-	wake  chan struct{}    // a request was cancelled
 	stop  chan struct{}
 	once  sync.Once
 	ended chan struct{}
@@ -19,7 +18,7 @@ type Scheduler struct {
 
 // New starts a scheduler. It owns the engine until it is closed.
 func New(e Engine, o Options) *Scheduler {
-	s := &Scheduler{c: newCore(e, o), work: make(chan func(*core)), wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
+	s := &Scheduler{c: newCore(e, o), work: make(chan func(*core)), stop: make(chan struct{}), ended: make(chan struct{})}
 	go s.run()
 	return s
 }
@@ -32,7 +31,6 @@ func (s *Scheduler) run() {
 			select {
 			case f := <-s.work:
 				f(s.c)
-			case <-s.wake:
 			case <-s.stop:
 				s.err = s.c.close(ErrClosed)
 				return
@@ -72,14 +70,6 @@ func (s *Scheduler) do(ctx context.Context, f func(*core)) error {
 func (s *Scheduler) Submit(ctx context.Context, r Request) (h *Handle, err error) {
 	if bad := s.do(ctx, func(c *core) { h, err = c.submit(ctx, r) }); bad != nil {
 		return nil, bad
-	}
-	if err == nil {
-		context.AfterFunc(h.ctx, func() { // a step looks at it, where nothing else is at work
-			select {
-			case s.wake <- struct{}{}:
-			default:
-			}
-		})
 	}
 	return h, err
 }
