@@ -88,7 +88,7 @@ func (c *core) drafts(t *task, spare int) int {
 func (c *core) fits(t *task) int {
 	pages := c.l.Context
 	if p := c.l.page(); p > 0 {
-		pages = int((t.bytes-t.beside-c.l.State)/p) * c.l.Page
+		pages = int((t.bytes-t.beside-c.l.State-c.l.Fixed)/p) * c.l.Page
 	}
 	if pages >= c.l.Context {
 		return c.l.Verify

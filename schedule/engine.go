@@ -30,21 +30,23 @@ type Limits struct {
 	Context int // positions of a sequence
 	Vocab   int
 	State   int64 // bytes of a sequence's recurrent state
-	KV      int64 // bytes of its keys and values of backend.CacheUnit positions
+	Fixed   int64 // bytes of its caches that do not grow with the text
+	KV      int64 // bytes of backend.CacheUnit positions of those that do
+	Kept    int64 // bytes of backend.CacheUnit positions of all caches
 }
 
 // bytes is the memory of a sequence that has touched that many positions.
 func (l *Limits) bytes(positions int) int64 {
 	pages := (min(positions, l.Context) + l.Page - 1) / l.Page
-	return l.State + int64(pages)*l.page()
+	return l.State + l.Fixed + int64(pages)*l.page()
 }
 
-// page is the bytes of a page.
-func (l *Limits) page() int64 { return l.rows(l.Page) }
+// page is the bytes by which a sequence grows.
+func (l *Limits) page() int64 { return int64(l.Page/backend.CacheUnit) * l.KV }
 
-// rows is the bytes of that many positions, rounded up to whole units.
+// rows is the bytes of that many kept positions, rounded up to whole units.
 func (l *Limits) rows(positions int) int64 {
-	return int64((positions+backend.CacheUnit-1)/backend.CacheUnit) * l.KV
+	return int64((positions+backend.CacheUnit-1)/backend.CacheUnit) * l.Kept
 }
 
 // Rows are the rows of one sequence in a pass.

@@ -23,18 +23,16 @@ type sim struct {
 	clock  time.Time
 	pass   func(rows int) time.Duration
 	piece  func(tokens int) time.Duration
-	open   int             // sequences
-	most   int             // rows of a pass so far
-	check  func()          // called within each step
-	draft  map[string]bool // whether a kind's tokens are right in turn
-	beside int64           // of a draft
-	fail   func() error    // of the next pass
-	log    func(line string)
+	open   int          // sequences
+	most   int          // rows of a pass so far
+	check  func()       // called within each step
+	beside int64        // of a draft
+	fail   func() error // of the next pass
 }
 
 func newSim(context int) *sim {
 	return &sim{
-		limits: Limits{Rows: 64, Verify: 16, Unit: 64, Page: 512, Context: context, Vocab: 61, State: 40 << 10, KV: 32 * 8},
+		limits: Limits{Rows: 64, Verify: 16, Unit: 64, Page: 512, Context: context, Vocab: 61, State: 40 << 10, KV: 32 * 8, Kept: 32 * 8},
 		clock:  time.Unix(1000, 0),
 		// A 3B model on two cores: a token takes 60 ms, a prompt 6.7 ms a token.
 		pass:  func(rows int) time.Duration { return time.Duration(60+8*(rows-1)) * time.Millisecond },
