@@ -58,7 +58,7 @@ func (s *speed) add(made, spent float64, tokens int) {
 }
 
 // value is tokens in the time of a pass of one.
-func (s *speed) value(t *costs) float64 {
+func (s *speed) value(t *Costs) float64 {
 	spent := s.spent
 	for n, x := range s.passes {
 		spent += x * t.of(n)
@@ -105,16 +105,16 @@ func newControl() *control {
 }
 
 // pace begins a proposal. It is nil while the source sits out.
-func (c *control) pace(t *costs) *Pace {
+func (c *control) pace(t terms) *Pace {
 	if c.sleep > 0 {
 		return nil
 	}
-	return &Pace{c: c, costs: t, likely: 1, trial: c.trial, clock: time.Now}
+	return &Pace{c: c, terms: t, likely: 1, trial: c.trial, clock: time.Now}
 }
 
 // judge learns from a pass in which the source was asked: how far the proposal
 // went, how much of it was right, and how many passes drafting took.
-func (c *control) judge(t *costs, p *Pace, n, accepted int, took float64) {
+func (c *control) judge(t terms, p *Pace, n, accepted int, took float64) {
 	for i := range min(n, accepted+1, len(p.sure)) {
 		ok := 0.0
 		if i < accepted {
@@ -123,35 +123,39 @@ func (c *control) judge(t *costs, p *Pace, n, accepted int, took float64) {
 		c.right[level(p.sure[i])].add(ok, 1, memory)
 		c.going.add(ok, 1, memory)
 	}
-	if !p.trial && p.asked > len(p.sure) && accepted == n { // the next was refused
+	if !p.trial && p.asked > len(p.sure) && accepted == n && n >= len(p.sure) { // the next was refused
 		c.going.add(0, 1, memory)
 	}
 	if p.asked > 1 { // the first includes reading the text before it
-		c.draft = mix(c.draft, t.passes(p.latest.Sub(p.first))/float64(p.asked-1))
+		c.draft = mix(c.draft, t.Passes(p.latest.Sub(p.first))/float64(p.asked-1))
 	}
 	made, drafting := float64(1+accepted), c.draft*float64(p.asked)
 	if c.trial && accepted > 0 && c.promises(t) {
 		c.speed = hopeful
 	}
-	c.speed.add(made, drafting, 1+n)
-	c.lost += max(0, t.of(1+n)+max(drafting, min(took, longRead))-made)
+	if t.beside == 0 {
+		c.speed.add(made, drafting, 1+n)
+	} else { // in company a token without a draft counts as one pass
+		c.speed.add(made, t.spent(n, drafting)-1, 1)
+	}
+	c.lost += max(0, t.spent(n, max(drafting, min(took, longRead)))-made)
 	c.trial = false
 	if c.awake++; c.awake >= proven {
 		c.nap, c.lost = 0, 0
 	}
-	if c.speed.value(t) < minGain {
+	if c.speed.value(t.Costs) < minGain {
 		c.rest()
 	}
 }
 
 // promises says whether proposals of some length would bring enough, by present
 // knowledge.
-func (c *control) promises(t *costs) bool {
+func (c *control) promises(t terms) bool {
 	tokens, likely := 1.0, 1.0
 	for n := 1; n < t.reach(); n++ {
 		likely *= c.going.value()
 		tokens += likely
-		if tokens >= minGain*(t.of(1+n)+c.draft*float64(n)) {
+		if tokens >= minGain*t.spent(n, c.draft*float64(n)) {
 			return true
 		}
 	}

@@ -44,7 +44,7 @@ func (m *machine) run(seed uint64, k, skip, n int) (share float64, ks map[int]in
 		}
 		var p *Pace
 		if k < 0 && !costs.due() {
-			p = c.pace(&costs)
+			p = c.pace(alone(costs))
 		}
 		if k > 0 {
 			p = Freely("")
@@ -92,7 +92,7 @@ func (m *machine) run(seed uint64, k, skip, n int) (share float64, ks map[int]in
 		case p == nil:
 			c.passed()
 		default:
-			c.judge(&costs, p, proposed, accepted, costs.passes(duration(took)))
+			c.judge(alone(costs), p, proposed, accepted, costs.Passes(duration(took)))
 		}
 	}
 	return total / plain, ks
@@ -186,7 +186,7 @@ func TestTrial(t *testing.T) {
 	c, costs := newControl(), newCosts()
 	c.rest()
 	c.sleep = 0
-	p, err := NewLookup().Draft([]int32{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4}, MaxDraft, func(string) *Pace { return c.pace(&costs) })
+	p, err := NewLookup().Draft([]int32{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4}, MaxDraft, func(string) *Pace { return c.pace(alone(costs)) })
 	if err != nil || len(p.Tokens) != 1 || p.Tokens[0] != 5 {
 		t.Errorf("a trial proposes %v, %v", p.Tokens, err)
 	}

@@ -8,20 +8,50 @@ import (
 	"github.com/mil-run/mil/backend"
 )
 
-// costs are the costs of passes by their number of tokens, in passes of one
-// token. Machines change their speed from one second to the next, so only
-// passes that follow one another are compared.
-type costs struct {
-	curve           [backend.MaxVerify + 1]float64 // by tokens
-	anchors, others ring                           // pairs with a pass of one token, which say most, and without
-	last            timed                          // the pass before
-	one             float64                        // seconds of a pass of one token, at present
-	most            int                            // tokens of the largest pass
-	alone           int                            // passes since one of a single token
-	gap             int                            // and after how many the next is due
+// Costs are the measured costs of passes by their number of tokens (or rows, of
+// several sequences), in passes of one token. Machines change their speed from
+// one second to the next, so only passes that follow one another are compared.
+// It is not for two goroutines.
+type Costs struct {
+	curve           []float64 // by tokens
+	anchors, others ring      // pairs with a pass of one token, which say most, and without
+	last            timed     // the pass before
+	one             float64   // seconds of a pass of one token, at present
+	most            int       // tokens of the largest pass
+	alone           int       // passes since one without a proposal
+	gap             int       // and after how many the next is due
+	base            int       // the size that the others are compared with; 0 is the smallest frequent one
 
-	seconds [backend.MaxVerify + 1]float64 // of passes, for reports
+	seconds []float64   // of passes, for reports
+	slopes  [][]float64 // scratch
 }
+
+// NewCosts are those of passes of several sequences, up to most rows together.
+func NewCosts(most int) *Costs {
+	c := &Costs{gap: firstGap, curve: make([]float64, most+1), seconds: make([]float64, most+1), slopes: make([][]float64, most+1)}
+	for n := range c.curve {
+		c.curve[n] = guessed(n)
+	}
+	return c
+}
+
+// newCosts are those of one sequence, whose measure is a pass of one token.
+func newCosts() *Costs {
+	c := NewCosts(backend.MaxVerify)
+	c.base = 1
+	return c
+}
+
+// Passed learns from a pass of that many rows, of which proposed were a draft's.
+// The first pass of a size prepares something on most backends and should not
+// be told.
+func (c *Costs) Passed(rows, proposed int, took time.Duration) {
+	c.count(rows, proposed == 0)
+	c.measure(rows, took)
+}
+
+// Of is the cost of a pass of that many tokens, or of the largest.
+func (c *Costs) Of(tokens int) float64 { return c.of(min(tokens, len(c.curve)-1)) }
 
 // timed is a pass, pair two that followed one another.
 type (
@@ -47,30 +77,26 @@ const (
 
 // guess is the cost of each further token in a pass of n, before anything is
 // measured. Larger passes are bound by arithmetic.
-func guess(n int) float64 { return 0.12 + 0.01*float64(n) }
+func guess(n int) float64 { return 0.12 + 0.01*float64(min(n, backend.MaxVerify)) }
 
-func newCosts() costs {
-	c := costs{gap: firstGap}
-	for n := range c.curve {
-		c.curve[n] = 1 + guess(n)*float64(n-1)
-	}
-	return c
-}
+func guessed(n int) float64 { return 1 + guess(n)*float64(n-1) }
 
 // of is the cost of a pass of the given number of tokens.
-func (c *costs) of(tokens int) float64 { return c.curve[tokens] }
+func (c *Costs) of(tokens int) float64 { return c.curve[tokens] }
 
 // reach is the largest pass to try: little more than twice the largest tried,
 // since small passes say little of far larger ones.
-func (c *costs) reach() int { return min(max(4, 2*c.most), backend.MaxVerify) }
+func (c *Costs) reach() int { return min(max(4, 2*c.most), len(c.curve)-1) }
 
 // fit makes the curve from the pairs. A further token costs nearly the same at
 // all sizes, so each size takes from the measurements of the others, most from
 // the nearest. Medians pass over disturbed passes. Pairs of two larger passes
 // say something only through the curve itself, and a few rounds settle it.
-func (c *costs) fit() {
+func (c *Costs) fit() {
 	weights := [...]int{anchoring, 1}
-	var slopes [backend.MaxVerify + 1][]float64
+	base := c.smallest()
+	slopes, of := c.slopes, c.curve[base] // slopes are in passes of the base
+	median, count := make([]float64, len(c.curve)), make([]float64, len(c.curve))
 	for range 3 {
 		for n := range slopes {
 			slopes[n] = slopes[n][:0]
@@ -79,49 +105,85 @@ func (c *costs) fit() {
 			for _, p := range r.list {
 				for j, x := range p {
 					y := p[1-j]
-					if x.tokens == 1 {
+					if x.tokens <= base || y.tokens < base {
 						continue
 					}
-					slope := max(0, x.seconds/y.seconds*c.curve[y.tokens]-1) / float64(x.tokens-1)
+					slope := max(0, x.seconds/y.seconds*c.curve[y.tokens]/of-1) / float64(x.tokens-base)
 					for range weights[i] {
 						slopes[x.tokens] = append(slopes[x.tokens], slope)
 					}
 				}
 			}
 		}
-		var median, count [backend.MaxVerify + 1]float64
 		for n, s := range slopes {
+			median[n], count[n] = 0, 0
 			if len(s) > 0 {
 				slices.Sort(s)
 				median[n], count[n] = (s[(len(s)-1)/2]+s[len(s)/2])/2, float64(len(s))
 			}
 		}
-		for n := 2; n < len(c.curve); n++ {
-			sum, weight := guess(n), 1.0
+		for n := base + 1; n < len(c.curve); n++ {
+			sum, weight := (guessed(n)/guessed(base)-1)/float64(n-base), 1.0
 			for m := range median {
 				d := float64(n - m)
 				w := count[m] / (1 + 2*d*d)
+				if c.base == 0 { // a slope over few rows is mostly noise
+					w *= float64((m - base) * (m - base))
+				}
 				sum += w * median[m]
 				weight += w
 			}
-			c.curve[n] = 1 + float64(n-1)*sum/weight
+			c.curve[n] = of * (1 + float64(n-base)*sum/weight)
 		}
 	}
 }
 
-// passed learns from a pass, except from one that prepared something.
-func (c *costs) passed(tokens int, took time.Duration, measure bool) {
-	if c.alone++; tokens == 1 {
+// smallest is the base: of several sequences the smallest size in an eighth of
+// the pairs. A pass of one row would be a better measure, but may never come.
+func (c *Costs) smallest() int {
+	if c.base > 0 {
+		return c.base
+	}
+	counts, n := make([]int, len(c.curve)), 0
+	for _, r := range []*ring{&c.anchors, &c.others} {
+		for _, p := range r.list {
+			counts[p[0].tokens]++
+			counts[p[1].tokens]++
+			n++
+		}
+	}
+	for size, pairs := range counts {
+		if 8*pairs >= n && pairs > 0 {
+			return size
+		}
+	}
+	return 1
+}
+
+// passed learns from a pass of one sequence, except from one that prepared
+// something.
+func (c *Costs) passed(tokens int, took time.Duration, measure bool) {
+	c.count(tokens, tokens == 1)
+	if !measure {
+		c.last = timed{}
+		return
+	}
+	c.measure(tokens, took)
+}
+
+// count counts a pass; plain says that it held no proposal.
+func (c *Costs) count(tokens int, plain bool) {
+	if c.alone++; plain {
 		if c.alone > c.gap {
 			c.gap = min(2*c.gap, longestGap)
 		}
 		c.alone = 0
 	}
 	c.most = max(c.most, tokens)
-	if !measure {
-		c.last = timed{}
-		return
-	}
+}
+
+// measure compares a pass with the one before it.
+func (c *Costs) measure(tokens int, took time.Duration) {
 	now := timed{tokens, took.Seconds()}
 	c.seconds[tokens] = mix(c.seconds[tokens], now.seconds)
 	if c.last.tokens > 0 && c.last.tokens != tokens {
@@ -135,7 +197,7 @@ func (c *costs) passed(tokens int, took time.Duration, measure bool) {
 	}
 }
 
-func (c *costs) compare(p pair) {
+func (c *Costs) compare(p pair) {
 	r := &c.others
 	if p[0].tokens == 1 || p[1].tokens == 1 {
 		r = &c.anchors
@@ -149,11 +211,11 @@ func (c *costs) compare(p pair) {
 	c.fit()
 }
 
-// due says whether a pass of a single token is due, the measure of all others.
-func (c *costs) due() bool { return c.alone >= c.gap }
+// due says whether a pass without proposals is due, the measure of all others.
+func (c *Costs) due() bool { return c.alone >= c.gap }
 
-// passes is a duration as passes of one token.
-func (c *costs) passes(took time.Duration) float64 {
+// Passes is a duration in the time of passes of one token, 0 before the first.
+func (c *Costs) Passes(took time.Duration) float64 {
 	if c.one == 0 {
 		return 0
 	}

@@ -71,7 +71,7 @@ func (m *Model) Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 	}
 	m.tokens = m.tokens[:0]
 	for len(m.tokens) < most {
-		id, err := rows.sample(0, m.s.Tokens())
+		id, err := choose(m.sampler, &rows, 0, m.s.Vocab(), m.s.Tokens())
 		if errors.Is(err, sample.ErrLogits) {
 			break // the model goes on without the tokens that the draft lost
 		}

@@ -12,5 +12,5 @@ func Doubtful(sure float64) Paces {
 			c.right[i] = ratioOf{1, 1}
 		}
 	}
-	return func(string) *Pace { return &Pace{c: c, costs: &t, likely: 1, clock: time.Now} }
+	return func(string) *Pace { return &Pace{c: c, terms: alone(t), likely: 1, clock: time.Now} }
 }

@@ -5,7 +5,7 @@ import "time"
 // Pace says how far a proposal should go.
 type Pace struct {
 	c      *control // nil proposes as many tokens as allowed
-	costs  *costs
+	terms  terms
 	sure   []float64 // of the tokens taken
 	asked  int       // tokens drafted
 	likely float64   // that all are right
@@ -31,6 +31,7 @@ func (p *Pace) Take(sure float64) bool {
 		p.first = p.latest
 	}
 	if p.c == nil {
+		p.sure = append(p.sure, sure)
 		return true
 	}
 	likely := p.likely * p.c.right[level(sure)].value()
@@ -51,11 +52,14 @@ func (p *Pace) More() bool {
 // likelihood that the next is kept, and draft what it still costs to draft.
 func (p *Pace) pays(likely, draft float64) bool {
 	n := 1 + len(p.sure)
-	price := max(1, p.c.speed.value(p.costs)) // of a pass of one token, in tokens
+	price := p.terms.worth // of a pass of one token, in tokens
+	if p.terms.beside == 0 {
+		price = max(1, p.c.speed.value(p.terms.Costs))
+	}
 	gain := 0.0
-	for more := 1; n+more <= p.costs.reach(); more++ {
+	for more := 1; n+more <= p.terms.reach(); more++ {
 		gain += likely
-		if gain > price*(p.costs.of(n+more)-p.costs.of(n)+draft) {
+		if gain > price*(p.terms.extra(n, more)+draft) {
 			return true
 		}
 		likely *= p.c.going.value()

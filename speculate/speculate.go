@@ -10,7 +10,6 @@
 package speculate
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,7 +51,8 @@ type Decoder struct {
 	fixed   int     // K, or negative to adapt
 	ends    map[int32]bool
 	control map[string]*control
-	costs   costs
+	costs   *Costs
+	company *Company                    // or nil
 	passed  [backend.MaxVerify + 1]bool // whether a pass of n tokens was made
 	clock   func() time.Time
 	paces   map[string]*Pace // of the sources asked for the present pass
@@ -60,10 +60,12 @@ type Decoder struct {
 	stats   Stats
 
 	logits  []float32 // the next token's, when it is not sampled yet
-	pending int32     // sampled but not fed, when logits is nil
+	pending int32     // sampled but not fed
+	begun   bool      // there is a pending token
 	made    []int32   // by the last call
+	plan    Proposal  // to be checked with the pending token
 	line    []int32   // scratch
-	batch   []int32   // scratch
+	batch   []int32   // the pending token and the plan
 }
 
 // Stats counts the work of speculative decoding.
@@ -170,36 +172,40 @@ func (d *Decoder) Costs() (pass map[int]float64, draft float64) {
 		}
 	}
 	for _, c := range d.control {
-		draft = max(draft, c.draft*d.costs.one)
+		draft = max(draft, c.draft*d.terms().one)
 	}
 	return pass, draft
 }
 
-// Begin goes on after a prompt. logits are those of its last token.
-func (d *Decoder) Begin(logits []float32) { d.logits = logits }
+// Begin goes on after a prompt. logits are those of its last token, which the
+// first call of Next samples from.
+func (d *Decoder) Begin(logits []float32) { d.logits, d.begun = logits, false }
 
 // Pending returns the token that was made last and not fed to the session yet.
 // ok is false before the first.
-func (d *Decoder) Pending() (id int32, ok bool) { return d.pending, d.logits == nil }
+func (d *Decoder) Pending() (id int32, ok bool) { return d.pending, d.begun }
 
 // Next makes at least one token. All except the last lie in the session
 // already, and the next call feeds the last. The slice is valid until then.
 // Logits that are not finite numbers are sample.ErrLogits.
 func (d *Decoder) Next() ([]int32, error) {
 	if d.logits != nil {
-		if !sample.Finite(d.logits) {
-			return nil, sample.LogitsError(len(d.s.Tokens()))
-		}
-		d.pending = d.sampler.Sample(d.logits, d.s.Tokens())
-		d.logits = nil
-		d.made = append(d.made[:0], d.pending)
-		return d.made, nil
+		return d.First(&rows{s: d.s, logits: d.logits})
 	}
-	p, err := d.propose()
+	tokens, err := d.Plan(MaxDraft)
 	if err != nil {
 		return nil, err
 	}
-	return d.check(p)
+	want := model.WantLast
+	if len(tokens) > 1 {
+		want = model.WantAll
+	}
+	start := d.clock()
+	rows := rows{s: d.s, sampler: d.sampler}
+	if err := rows.feed(tokens, want); err != nil {
+		return nil, err
+	}
+	return d.Take(&rows, d.clock().Sub(start))
 }
 
 // Keep keeps the first n of the last call's tokens and takes the others out of
@@ -211,46 +217,13 @@ func (d *Decoder) Keep(n int) error {
 	return d.s.Commit(1 + n) // the pass held the token before them, too
 }
 
-// propose asks the draft for as many tokens as pay.
-func (d *Decoder) propose() (Proposal, error) {
-	clear(d.paces)
-	most := min(MaxDraft, d.s.Left()-1) // beside the pending token, in a pass that no slide cuts
-	if d.draft == nil || most <= 0 || d.fixed == 0 {
-		return Proposal{}, nil
-	}
-	if d.fixed > 0 {
-		most = min(most, d.fixed)
-	} else if d.costs.due() {
-		return Proposal{}, nil
-	}
-	d.line = append(append(d.line[:0], d.s.Tokens()...), d.pending)
-	start := d.clock()
-	p, err := d.draft.Draft(d.line, most, d.pace)
-	if err != nil {
-		return p, err
-	}
-	for i, id := range p.Tokens { // a draft may have rows the model lacks
-		if id < 0 || int(id) >= d.s.Vocab() {
-			p.Tokens = p.Tokens[:i]
-			break
-		}
-		if d.ends[id] {
-			p.Tokens = p.Tokens[:i+1]
-			break
-		}
-	}
-	d.asked()
-	d.stats.Draft += d.clock().Sub(start)
-	return p, nil
-}
-
 // pace gives a source its pace, or nil while it sits out.
 func (d *Decoder) pace(source string) *Pace {
 	d.asked()
 	c := d.control[source]
 	p := Freely(source)
 	if d.fixed < 0 {
-		p = c.pace(&d.costs)
+		p = c.pace(d.terms())
 	}
 	if p != nil {
 		d.paces[source], d.asking = p, p
@@ -267,67 +240,22 @@ func (d *Decoder) asked() {
 	}
 }
 
-// check feeds the pending token and the proposal in one pass, keeps the tokens
-// that the model would have made itself, and samples the token that follows.
-func (d *Decoder) check(p Proposal) ([]int32, error) {
-	want := model.WantLast
-	if len(p.Tokens) > 0 {
-		want = model.WantAll
-	}
-	d.batch = append(append(d.batch[:0], d.pending), p.Tokens...)
-	start := d.clock()
-	rows := rows{s: d.s, sampler: d.sampler}
-	if err := rows.feed(d.batch, want); err != nil {
-		return nil, err
-	}
-	took := d.clock().Sub(start)
-	timeline := d.s.Tokens()
-	before := len(timeline) - len(p.Tokens)
-	accepted := 0
-	next, err := rows.sample(0, timeline[:before])
-	for err == nil && accepted < len(p.Tokens) && p.Tokens[accepted] == next {
-		accepted++
-		next, err = rows.sample(accepted, timeline[:before+accepted])
-	}
-	if err != nil {
-		return d.until(p, accepted, err)
-	}
-	if err := d.s.Commit(1 + accepted); err != nil {
-		return nil, err
-	}
-	d.count(p, accepted, took)
-	d.pending = next
-	d.made = append(append(d.made[:0], p.Tokens[:accepted]...), next)
-	return d.made, nil
-}
-
-// until ends a pass at a row that could not be used. The accepted tokens come
-// first, as they do without a draft; the last of them meets the error again.
-func (d *Decoder) until(p Proposal, accepted int, err error) ([]int32, error) {
-	if accepted == 0 || !errors.Is(err, sample.ErrLogits) {
-		return nil, err
-	}
-	if err := d.s.Commit(accepted); err != nil {
-		return nil, err
-	}
-	d.pending = p.Tokens[accepted-1]
-	d.made = append(d.made[:0], p.Tokens[:accepted]...)
-	return d.made, nil
-}
-
+// count learns from a pass.
 func (d *Decoder) count(p Proposal, accepted int, took time.Duration) {
-	n := len(p.Tokens)
-	d.costs.passed(1+n, took, d.passed[1+n])
-	d.passed[1+n] = true // the first pass of a length includes the backend's preparation and is no measure
+	n, terms := len(p.Tokens), d.terms()
+	if d.company == nil {
+		d.costs.passed(1+n, took, d.passed[1+n])
+		d.passed[1+n] = true // the first pass of a length includes the backend's preparation and is no measure
+	}
 	for source, c := range d.control {
 		pace := d.paces[source]
 		switch {
 		case pace == nil:
 			c.passed()
 		case n > 0 && source == p.Source:
-			c.judge(&d.costs, pace, n, accepted, d.costs.passes(pace.took))
+			c.judge(terms, pace, n, accepted, terms.Passes(pace.took))
 		case pace.asked > 0:
-			c.judge(&d.costs, pace, 0, 0, d.costs.passes(pace.took))
+			c.judge(terms, pace, 0, 0, terms.Passes(pace.took))
 		}
 	}
 	s := &d.stats
