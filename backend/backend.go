@@ -10,10 +10,17 @@ import (
 	"os"
 )
 
-// MaxVerify is the greatest number of tokens in a pass that can still be taken back
-// in part. Up to this many tokens, a token's bits do not depend on how
-// many others share its pass.
-const MaxVerify = 16
+// MaxVerify is the greatest number of a sequence's tokens in a pass that can still
+// be taken back in part. MaxRows is the greatest number of tokens in such a pass,
+// of all its sequences. A token's bits depend on neither.
+const (
+	MaxVerify = 16
+	MaxRows   = 64
+)
+
+// PromptUnit is the unit of reading prompts. A prompt that is cut at positions of
+// its text that are multiples of it has the same bits as one in a single pass.
+const PromptUnit = 64
 
 // ErrKVType is wrapped by Compile where a backend cannot keep keys and values
 // in the type that a program wants.
@@ -27,10 +34,12 @@ type Backend interface {
 	// Map makes host memory readable to programs, without a copy where the
 	// backend can. The memory must stay as it is until the buffer is freed.
 	Map(host []byte) (Buffer, error)
-	// Alloc returns n zeroed bytes.
-	Alloc(n int) (Buffer, error)
-	// Compile checks that every node can run here and prepares the program.
+	// Compile checks that every node can run here and prepares the program. It
+	// tells the program's states how their memory is laid out.
 	Compile(*Program) (Exec, error)
+	// NewSequence gives states of compiled programs zeroed memory, for one
+	// sequence more.
+	NewSequence([]*State) (*Sequence, error)
 	Close() error
 }
 
@@ -73,30 +82,12 @@ type FileMapper interface {
 	MapFile(off int, f *os.File, at int64, n int) error
 }
 
-// Exec is a compiled program, bound to its buffers.
+// Exec is a compiled program. Any sequence of its states can run through it.
 type Exec interface {
-	// Run executes one pass and returns its logits,
-	// [p.Logits][vocabulary], valid until the next Run of this Exec.
+	// Run executes one pass and returns its logits, [p.Rows()][vocabulary], valid
+	// until the next Run of this Exec.
 	Run(p *Params) ([]float32, error)
 	Close() error
-}
-
-// Params are the values that change from pass to pass.
-type Params struct {
-	Tokens []int32 // the pass's tokens, at most Program.Tokens
-	Pos    int     // position of Tokens[0] in the caches
-	// Shift is how far positions of the text are ahead of those in the caches,
-	// once old ones were dropped. Tokens are rotated by Pos+Shift.
-	Shift int
-	// Replay is how many tokens of the log, which the last logged pass wrote,
-	// became part of the sequence. The pass must first advance through them.
-	Replay int
-	// Logits is how many of the pass's last tokens get logits, at most
-	// Program.LogitRows.
-	Logits int
-	// Watch, where not nil, looks into the pass. An Exec that is not [Watched]
-	// ignores it.
-	Watch *Watch
 }
 
 // Watch looks into a pass that may take long.

@@ -24,12 +24,12 @@ type Heads struct {
 // summed together divide it, so that each lies in one piece of every ring.
 const RingUnit = 512
 
-// At is the position of a pass's first row.
-func (h *Heads) At(p *Params) int {
+// At is the position of a segment's first row in the cache's order.
+func (h *Heads) At(s *Segment) int {
 	if h.Window > 0 {
-		return p.Pos + p.Shift
+		return s.Pos + s.Shift
 	}
-	return p.Pos
+	return s.Pos
 }
 
 // First is the first position that the row at position p attends to.

@@ -153,7 +153,7 @@ func (n *Attend) States() []*State { return []*State{n.KCache, n.VCache} }
 // multiplies the newest token.
 //
 // Window holds [Taps-1+MaxVerify][In.N] float32: the Taps-1 inputs before the last
-// logged pass, then that pass's inputs. Params.Replay is the row at which
+// logged pass, then that pass's inputs. Segment.Replay is the row at which
 // history starts.
 type Conv struct {
 	Out    Value
@@ -255,7 +255,7 @@ func (n *Scan2) Weights() []*Tensor {
 // States implements [Node].
 func (n *Scan2) States() []*State { return []*State{n.H, n.Log} }
 
-// Logits is the head: W·norm(In) for the last Params.Logits tokens.
+// Logits is the head: W·norm(In) for the last Segment.Logits tokens of each segment.
 type Logits struct {
 	In   Slice
 	Norm *Norm

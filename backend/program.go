@@ -5,7 +5,8 @@ type Program struct {
 	Tokens    int // most tokens a pass may hold
 	LogitRows int // most rows of logits
 	// Logged passes leave the recurrent state as it was and log their inputs.
-	// Other passes advance it through all their tokens.
+	// Other passes, those of prompts, advance it through all their tokens. A row's
+	// arithmetic depends on this and not on how many rows there are.
 	Logged bool
 	Nodes  []Node
 	Widths []int // of each Value

@@ -13,12 +13,12 @@ const (
 	RankWindow    = 64
 )
 
-// Ranking asks for the best logits of a pass's rows in place of all of them.
+// Ranking asks for the best logits of a segment's rows in place of all of them.
 type Ranking struct {
 	// Penalty divides (or multiplies, when negative) the logits of the last
 	// RankWindow tokens up to the row's own, each once; 0 or 1 is none.
 	Penalty float32
-	Recent  []int32 // the tokens before the pass, oldest first
+	Recent  []int32 // the segment's tokens before the pass, oldest first
 	Temp    float32 // of Best.Sum; 0 wants the best token alone
 }
 
@@ -34,9 +34,9 @@ type Best struct {
 // Sum.
 type Ranker interface {
 	Exec
-	// RunRanked is Run for a program of at most MaxVerify tokens. The result is
-	// valid until the next pass.
-	RunRanked(p *Params, r *Ranking) ([]Best, error)
+	// RunRanked is Run for a logged program. ranks has one ranking for each segment.
+	// The result is valid until the next pass.
+	RunRanked(p *Params, ranks []Ranking) ([]Best, error)
 	// Row is one whole row of the last RunRanked's logits, without a penalty.
 	Row(i int) ([]float32, error)
 }

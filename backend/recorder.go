@@ -13,6 +13,12 @@ func NewRecorder(tokens, logitRows int) *Recorder {
 	return &Recorder{Program{Tokens: tokens, LogitRows: logitRows, Logged: tokens <= MaxVerify}}
 }
 
+// NewShared starts a logged program for passes over several sequences, of up to
+// tokens tokens in all.
+func NewShared(tokens, logitRows int) *Recorder {
+	return &Recorder{Program{Tokens: tokens, LogitRows: logitRows, Logged: true}}
+}
+
 // Program returns the recorded program.
 func (r *Recorder) Program() *Program { return &r.p }
 

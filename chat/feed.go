@@ -10,8 +10,8 @@ import (
 	"github.com/mil-run/mil/session"
 )
 
-// feedStep is how many prompt tokens are fed at a time. The context is looked at
-// within them, too.
+// feedStep is how many prompt tokens are fed at a time, a multiple of
+// backend.PromptUnit. The context is looked at within them, too.
 const feedStep = 512
 
 // LongError is the [model.ErrContext] about a prompt that does not fit.
@@ -75,10 +75,7 @@ func (e *Engine) feed(ctx context.Context, s *model.Session, ids []int32, logits
 		if done > 0 {
 			e.yield(func() {})
 		}
-		n := min(feedStep, total-done)
-		if e.Cache != nil { // steps that end where states are kept
-			n = min(n, feedStep-(before+done)%feedStep)
-		}
+		n := min(total-done, feedStep-(before+done)%feedStep) // steps that end where states are kept
 		want := model.WantNone
 		if done+n == total {
 			want = model.WantLast
@@ -89,7 +86,7 @@ func (e *Engine) feed(ctx context.Context, s *model.Session, ids []int32, logits
 			}
 		}}
 		var err error
-		if logits, err = s.FeedWatched(ids[before+done:before+done+n], want, watch); errors.Is(err, backend.ErrStopped) {
+		if logits, err = s.Read(ids[before+done:before+done+n], want, watch); errors.Is(err, backend.ErrStopped) {
 			return nil, ctx.Err()
 		}
 		if err != nil {

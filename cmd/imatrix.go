@@ -146,7 +146,7 @@ func (g *gather) run(ctx context.Context, file *format.File, e *chat.Engine, b b
 			names[i] = w.Name
 		}
 		m := g.stats.Of(ws[0].Cols, names...)
-		return m, int(min(max(m.Count-g.before-int64(p.Pos), 0), int64(len(p.Tokens))))
+		return m, int(min(max(m.Count-g.before-int64(p.Segments[0].Pos), 0), int64(len(p.Tokens))))
 	})
 	s, err := g.machine.Timeline(e.Model, o)
 	if err != nil {

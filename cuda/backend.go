@@ -84,8 +84,13 @@ func (b *Backend) staging() (unsafe.Pointer, error) {
 	return b.pinned, err
 }
 
-// Alloc implements [backend.Backend].
-func (b *Backend) Alloc(n int) (backend.Buffer, error) {
+// NewSequence implements [backend.Backend].
+func (b *Backend) NewSequence(states []*backend.State) (*backend.Sequence, error) {
+	return backend.NewSequence(states, func(s *backend.State) (backend.Buffer, error) { return b.alloc(s.Bytes) })
+}
+
+// alloc returns n zeroed bytes.
+func (b *Backend) alloc(n int) (backend.Buffer, error) {
 	m := &buffer{b: b, size: n}
 	err := b.do(func() (err error) {
 		if m.address, err = b.allocate(n); err != nil {

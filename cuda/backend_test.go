@@ -29,12 +29,19 @@ func testProgram(t *testing.T, b *Backend, tokens int) *backend.Program {
 	}
 	r := backend.NewRecorder(tokens, min(tokens, 2))
 	x := r.Embed(&backend.Tensor{Name: "table", Type: quant.F32, Rows: 8, Cols: 4, Buf: buf})
-	s := r.State(&backend.State{Name: "s", Kind: backend.StateRecurrent, Bytes: 64})
-	if s.Buf, err = b.Alloc(64); err != nil {
-		t.Fatal(err)
-	}
+	r.State(&backend.State{Name: "s", Kind: backend.StateRecurrent, Bytes: 64})
 	r.Logits(r.All(x), nil, &backend.Tensor{Name: "head", Type: quant.F32, Rows: 5, Cols: 4, Buf: buf, Off: 4 * 32})
 	return r.Program()
+}
+
+// sequence gives a program's states memory.
+func sequence(t *testing.T, b *Backend, p *backend.Program) *backend.Sequence {
+	t.Helper()
+	q, err := b.NewSequence(p.States)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
 }
 
 // planArgs are addArgs before they are bound.
@@ -92,12 +99,17 @@ func TestPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	capture := []string{"ModuleLoadData load_params", "ModuleGetFunction load_params", "ModuleLoadData add mul native", "ModuleGetFunction add",
+	capture := []string{"ModuleLoadData load_params", "ModuleGetFunction load_params",
 		"StreamSynchronize", "StreamBeginCapture", "LaunchKernel load_params", "LaunchKernel add", "StreamEndCapture", "GraphInstantiate", "GraphDestroy"}
-	if got := f.log[len(f.log)-len(capture):]; !slices.Equal(got, capture) {
+	seq := sequence(t, b, p)
+	f.log = nil
+	if _, err := e.Run(backend.Pass([]int32{3}, backend.Segment{Seq: seq})); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.log[max(0, len(f.log)-len(capture)-3):]; !slices.Equal(got[:len(capture)], capture) {
 		t.Errorf("capture: %q", got)
 	}
-	if err := p.States[0].Buf.Write(0, []byte{0, 0, 0x80, 0x3f}); err != nil { // 1
+	if err := seq.Buffer(p.States[0]).Write(0, []byte{0, 0, 0x80, 0x3f}); err != nil { // 1
 		t.Fatal(err)
 	}
 	for i, want := range []struct {
@@ -109,7 +121,7 @@ func TestPasses(t *testing.T) {
 		{0, []string{"CtxSetCurrent", "GraphLaunch", "StreamSynchronize"}},
 	} {
 		f.log = nil
-		l, err := e.Run(&backend.Params{Tokens: []int32{3}, Pos: 100 + i, Logits: want.rows})
+		l, err := e.Run(backend.Pass([]int32{3}, backend.Segment{Seq: seq, Pos: 100 + i, Logits: want.rows}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +133,7 @@ func TestPasses(t *testing.T) {
 		}
 	}
 	f.log = nil
-	best, err := e.(backend.Ranker).RunRanked(&backend.Params{Tokens: []int32{5}, Logits: 1}, &backend.Ranking{})
+	best, err := e.(backend.Ranker).RunRanked(backend.Pass([]int32{5}, backend.Segment{Seq: seq, Logits: 1}), []backend.Ranking{{}})
 	if err != nil || len(best) != 1 || best[0].Logits[0] != 5+1+32+4 {
 		t.Errorf("ranked %v, %v", best, err)
 	}
@@ -129,22 +141,22 @@ func TestPasses(t *testing.T) {
 		t.Errorf("a ranked pass: %q", f.log)
 	}
 	f.log = nil
-	if _, err := e.Run(&backend.Params{Tokens: []int32{1, 2}, Logits: 2}); err != nil {
+	if _, err := e.Run(backend.Pass([]int32{1, 2}, backend.Segment{Seq: seq, Logits: 2})); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Contains(f.log, "StreamBeginCapture") || slices.Contains(f.log, "ModuleLoadData add mul native") {
 		t.Errorf("another number of tokens: %q", f.log)
 	}
-	if _, err := e.Run(&backend.Params{Tokens: make([]int32, 17)}); err == nil {
+	if _, err := e.Run(backend.Pass(make([]int32, 17), backend.Segment{Seq: seq})); err == nil {
 		t.Error("17 tokens ran through a program of 16")
 	}
 	if n := testing.AllocsPerRun(10, func() {
 		f.log = f.log[:0]
-		e.Run(&backend.Params{Tokens: []int32{3}})
+		e.Run(backend.Pass([]int32{3}, backend.Segment{Seq: seq}))
 	}); n > 6 { // the fake's own
 		t.Errorf("%v allocations a pass", n)
 	}
-	for _, err := range []error{e.Close(), p.States[0].Buf.Free(), b.Close()} {
+	for _, err := range []error{e.Close(), seq.Free(), b.Close()} {
 		if err != nil {
 			t.Error(err)
 		}
@@ -207,18 +219,20 @@ func TestFill(t *testing.T) {
 func TestEvict(t *testing.T) {
 	f := newFake()
 	b := testOpen(t, f)
-	e, err := b.Compile(testProgram(t, b, 64))
+	p := testProgram(t, b, 64)
+	e, err := b.Compile(p)
 	if err != nil {
 		t.Fatal(err)
 	}
+	seq := sequence(t, b, p)
 	for _, n := range []int{64, 20, 64, 30, 64, 5} {
-		if _, err := e.Run(&backend.Params{Tokens: make([]int32, n)}); err != nil {
+		if _, err := e.Run(backend.Pass(make([]int32, n), backend.Segment{Seq: seq})); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var kept []int
 	for n := range e.(*exec).replays {
-		kept = append(kept, n)
+		kept = append(kept, n.tokens)
 	}
 	slices.Sort(kept)
 	if !slices.Equal(kept, []int{5, 30, 64}) {
@@ -227,9 +241,17 @@ func TestEvict(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	compile := func(b *Backend, t *testing.T) error {
-		_, err := b.Compile(testProgram(t, b, 16))
-		return err
+	run := func(b *Backend, t *testing.T) error {
+		p := testProgram(t, b, 16)
+		e, err := b.Compile(p)
+		if err != nil {
+			return err
+		}
+		seq, err := b.NewSequence(p.States)
+		if err == nil {
+			_, err = e.Run(backend.Pass([]int32{1}, backend.Segment{Seq: seq}))
+		}
+		return errors.Join(err, e.Close(), seq.Free())
 	}
 	for _, c := range []struct {
 		name, want string
@@ -251,7 +273,7 @@ func TestErrors(t *testing.T) {
 			b := testOpen(t, f)
 			c.change(f)
 			before := len(f.memory)
-			err := compile(b, t)
+			err := run(b, t)
 			if c.want == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -264,7 +286,7 @@ func TestErrors(t *testing.T) {
 			if f.capturing {
 				t.Error("the stream is still being captured")
 			}
-			kept := 1 // the state's, which is freed later
+			kept := 0
 			for _, m := range b.weights {
 				kept += len(m.arenas)
 			}
@@ -279,7 +301,7 @@ func TestMemoryErrorNamesSizes(t *testing.T) {
 	f := newFake()
 	b := testOpen(t, f)
 	f.free = 5e6
-	_, err := b.Alloc(7e6)
+	_, err := b.alloc(7e6)
 	want := "too little GPU memory: 7.0 MB are needed, 5.0 MB of 2147.5 MB are free on Card 0"
 	if !errors.Is(err, ErrMemory) || err.Error() != want {
 		t.Errorf("%v", err)
@@ -289,7 +311,7 @@ func TestMemoryErrorNamesSizes(t *testing.T) {
 func TestBufferBounds(t *testing.T) {
 	f := newFake()
 	b := testOpen(t, f)
-	m, err := b.Alloc(transfer + 100)
+	m, err := b.alloc(transfer + 100)
 	if err != nil {
 		t.Fatal(err)
 	}

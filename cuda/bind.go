@@ -23,13 +23,14 @@ type launch struct {
 type binding struct {
 	b     *Backend
 	areas map[gpu.Area]uint64
+	seq   *backend.Sequence
 	owned []uint64 // allocated for the schedule
 }
 
 // bind allocates the memory that a schedule's launches share and gives every
-// launch its addresses. owned is to be freed, also after an error.
-func (e *exec) bind(s *gpu.Schedule) (launches []launch, owned []uint64, err error) {
-	m := &binding{b: e.b, areas: map[gpu.Area]uint64{gpu.Params: e.block, gpu.Values: e.arena, gpu.Logits: e.rows, gpu.Best: e.ranks}}
+// launch its addresses, those of a sequence's states among them. owned is to be freed, also after an error.
+func (e *exec) bind(s *gpu.Schedule, seq *backend.Sequence) (launches []launch, owned []uint64, err error) {
+	m := &binding{b: e.b, seq: seq, areas: map[gpu.Area]uint64{gpu.Params: e.block, gpu.Values: e.arena, gpu.Logits: e.rows, gpu.Best: e.ranks}}
 	if err := m.reserve(s); err != nil {
 		return nil, m.owned, err
 	}
@@ -115,7 +116,7 @@ func (m *binding) tensor(t *backend.Tensor) (uint64, error) {
 }
 
 func (m *binding) state(s *backend.State) (uint64, error) {
-	b, ok := s.Buf.(*buffer)
+	b, ok := m.seq.Buffer(s).(*buffer)
 	switch {
 	case !ok || b.b != m.b:
 		return 0, fmt.Errorf("state %s lies in another backend's memory", s.Name)

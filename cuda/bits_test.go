@@ -48,7 +48,7 @@ func sameBits(t *testing.T, b *Backend, kinds [2]quant.Type) {
 	}
 	defer e.Close()
 	run := func(ids []int32, rows int) []float32 {
-		l, err := e.Run(&backend.Params{Tokens: ids, Logits: rows})
+		l, err := e.Run(backend.Pass(ids, backend.Segment{Logits: rows}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,15 +97,15 @@ func TestSameBitsFlashDecode(t *testing.T) {
 			c := backend.NewRecorder(backend.MaxVerify, backend.MaxVerify)
 			// Only values that nodes write may be rotated in place.
 			x := c.MatMul(c.All(c.Embed(m.tensor(quant.F32, 50, 64, r.NormFloat64))), nil, backend.None, m.tensor(quant.F32, q+2*kv, 64, func() float64 { return r.NormFloat64() / 8 }))
-			states := []*backend.State{{Name: "k", Kind: backend.StateKV, Bytes: h.CacheBytes()}, {Name: "v", Kind: backend.StateKV, Bytes: h.CacheBytes()}}
+			states := []*backend.State{{Name: "k", Kind: backend.StateKV, Bytes: h.CacheBytes()}, {Name: "v", ID: 1, Kind: backend.StateKV, Bytes: h.CacheBytes()}}
 			for _, s := range states {
-				buf, err := b.Alloc(s.Bytes)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer buf.Free()
-				c.State(s).Buf = buf
+				c.State(s)
 			}
+			seq, err := b.NewSequence(states)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer seq.Free()
 			c.RopeStore(&backend.RopeStore{Heads: h, Q: c.Cut(x, 0, q), K: c.Cut(x, q, kv), V: c.Cut(x, q+kv, kv), Freqs: []float64{1, 0.1}, KCache: states[0], VCache: states[1]})
 			y := c.Attend(&backend.Attend{Heads: h, Q: c.Cut(x, 0, q), KCache: states[0], VCache: states[1]})
 			c.Logits(c.All(y), nil, m.tensor(quant.F32, vocab, q, r.NormFloat64))
@@ -123,7 +123,7 @@ func TestSameBitsFlashDecode(t *testing.T) {
 			for _, n := range []int{1, 3, 7, 16} {
 				for pos := 0; pos < length; pos += n {
 					ids := ids[pos:min(pos+n, length)]
-					got, err := e.Run(&backend.Params{Tokens: ids, Pos: pos, Logits: len(ids)})
+					got, err := e.Run(backend.Pass(ids, backend.Segment{Seq: seq, Pos: pos, Logits: len(ids)}))
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -3,15 +3,17 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/gpu"
 )
 
-// exec is a program on the device. For every number of tokens a pass holds, its
-// launches are captured once as a graph; a pass is one launch of that graph,
-// whose first kernel fetches the parameter block from pinned memory.
+// exec is a program on the device. For every sequence and number of tokens, the
+// launches are captured once as a graph. A segment is one launch of that graph,
+// whose first kernel fetches the parameter block from pinned memory. The segments
+// of a pass run one after another.
 type exec struct {
 	b          *Backend
 	p          *backend.Program
@@ -25,13 +27,20 @@ type exec struct {
 	logits     []float32 // pinned, as many rows as were asked for at once
 	ranked     []int32   // pinned, [rows][gpu.RankWords]: kernels write the best of the logits there
 	best       []backend.Best
-	replays    map[int]*replay
-	passes     int // run so far
+	replays    map[bound]*replay
+	passes     int // segments run so far
+	// kept holds the rows of logits of a ranked pass of several segments, 0 before
+	// the first. ranked rows of the last pass are counted by keeps.
+	kept  uint64
+	keeps int
 
-	// What the next pass is, for run, which is made once: a closure a pass
+	// What the next segment is, for run, which is made once: a closure a pass
 	// would be garbage a pass.
 	replay  *replay
-	wanted  int // bytes of logits
+	first   int // of its tokens among the pass's
+	row     int // its first row of logits
+	wanted  int // rows of logits to copy to the host
+	keep    int // rows of logits to copy to kept
 	outputs []output
 	run     func() error
 }
@@ -48,7 +57,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	gpu.SetLayouts(p, "cuda", cacheRows)
-	e := &exec{b: b, p: p, layout: backend.PlanValues(p), replays: map[int]*replay{}}
+	e := &exec{b: b, p: p, layout: backend.PlanValues(p), replays: map[bound]*replay{}}
 	e.run = e.pass
 	err := b.do(func() (err error) {
 		if e.arena, err = b.allocate(4 * e.layout.Floats); err != nil {
@@ -57,7 +66,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		if e.block, err = b.allocate(4 * gpu.ParamWords(p)); err != nil {
 			return err
 		}
-		if e.rows, err = b.allocate(4 * p.LogitRows * p.Vocab); err != nil {
+		if e.rows, err = b.allocate(4 * min(p.LogitRows, gpu.Most(p)) * p.Vocab); err != nil {
 			return err
 		}
 		if e.params, err = pinned[int32](b.d, gpu.ParamWords(p)); err != nil {
@@ -82,21 +91,34 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		return nil
 	})
 	if err == nil {
-		// Short programs mostly run single tokens, long ones whole chunks: what
-		// cannot run here is known before the first pass.
+		// Logged programs mostly run single tokens, others whole chunks: what cannot
+		// run here is known before the first pass.
 		tokens := p.Tokens
-		if tokens <= backend.MaxVerify {
+		if p.Logged {
 			tokens = 1
 		}
-		var r *replay
-		if r, err = e.capture(tokens); err == nil {
-			e.replays[tokens] = r
-		}
+		err = e.try(tokens)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: %w", err), e.Close())
 	}
 	return e, nil
+}
+
+// try plans segments of n tokens and loads their kernels.
+func (e *exec) try(tokens int) error {
+	s, err := e.b.plan(e.p, tokens, e.b.device.chip())
+	if err != nil {
+		return err
+	}
+	return e.b.do(func() error {
+		for i := range s.Launches {
+			if _, err := e.b.modules.function(&launch{kernel: s.Launches[i].Kernel, shared: s.Launches[i].Shared}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // pinned is n zeroed values in memory the device copies from and to, and its
@@ -113,51 +135,104 @@ func pinned[T int32 | float32](d driver, n int) ([]T, error) {
 
 // Run implements [backend.Exec].
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
-	values := p.Logits * e.p.Vocab
-	e.wanted = 4 * values
-	if err := e.setParams(p, nil, values); err != nil {
-		return nil, fmt.Errorf("cuda: %w", err)
+	values := p.Rows() * e.p.Vocab
+	err := p.Check(e.p)
+	if err == nil {
+		err = e.room(values)
 	}
-	if err := e.b.do(e.run); err != nil {
+	if err == nil {
+		err = e.segments(p, func(i int, s *backend.Segment) error {
+			e.wanted, e.keep = s.Logits, 0
+			return e.segment(p, s, nil)
+		})
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	return e.logits[:values], nil
 }
 
-// setParams writes the parameter block of a pass.
-func (e *exec) setParams(p *backend.Params, r *backend.Ranking, logits int) error {
-	if err := gpu.SetParams(e.params, e.p, p, r); err != nil {
+// segments runs f for every segment, with first and row set.
+func (e *exec) segments(p *backend.Params, f func(i int, s *backend.Segment) error) error {
+	e.row = 0
+	for i := range p.Segments {
+		s := &p.Segments[i]
+		if i == 0 {
+			e.first = 0
+		}
+		if err := f(i, s); err != nil {
+			return err
+		}
+		e.first += s.N
+		e.row += s.Logits
+	}
+	return nil
+}
+
+// segment runs one segment.
+func (e *exec) segment(p *backend.Params, s *backend.Segment, r *backend.Ranking) error {
+	gpu.SetParams(e.params, e.p, p.Tokens[e.first:e.first+s.N], s, r)
+	if err := e.prepare(s); err != nil {
 		return err
 	}
-	return e.prepare(len(p.Tokens), logits)
+	return e.b.do(e.run)
 }
 
 // RunRanked implements [backend.Ranker].
-func (e *exec) RunRanked(p *backend.Params, r *backend.Ranking) ([]backend.Best, error) {
+func (e *exec) RunRanked(p *backend.Params, ranks []backend.Ranking) ([]backend.Best, error) {
 	if !gpu.Ranks(e.p) {
 		return nil, fmt.Errorf("cuda: rows of a program of %d tokens and %d logits are not ranked", e.p.Tokens, e.p.Vocab)
 	}
-	e.wanted = 0
-	if err := e.setParams(p, r, 0); err != nil {
+	err := p.Check(e.p)
+	if err == nil && len(ranks) != len(p.Segments) {
+		err = fmt.Errorf("%d rankings of %d segments", len(ranks), len(p.Segments))
+	}
+	several := len(p.Segments) > 1
+	if err == nil && several && e.kept == 0 {
+		err = e.b.do(func() (err error) {
+			e.kept, err = e.b.allocate(4 * e.p.LogitRows * e.p.Vocab)
+			return err
+		})
+	}
+	e.best, e.keeps = e.best[:0], 0
+	if err == nil {
+		err = e.segments(p, func(i int, s *backend.Segment) error {
+			if e.wanted, e.keep = 0, 0; several {
+				e.keep = s.Logits
+			}
+			if err := e.segment(p, s, &ranks[i]); err != nil {
+				return err
+			}
+			e.best = gpu.Ranking(e.best, e.ranked, s.Logits, e.p.Vocab, &ranks[i])
+			if several { // the next segment writes there
+				for k := e.row; k < e.row+s.Logits; k++ {
+					e.best[k].Tokens, e.best[k].Logits = slices.Clone(e.best[k].Tokens), slices.Clone(e.best[k].Logits)
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	if err := e.b.do(e.run); err != nil {
-		return nil, fmt.Errorf("cuda: %w", err)
-	}
-	e.best = gpu.Ranking(e.best[:0], e.ranked, p.Logits, e.p.Vocab, r)
+	e.keeps = e.row
 	return e.best, nil
 }
 
 // Row implements [backend.Ranker].
 func (e *exec) Row(i int) ([]float32, error) {
 	v := e.p.Vocab
-	if i < 0 || i >= int(e.params[gpu.ParamLogits]) {
-		return nil, fmt.Errorf("cuda: row %d of %d", i, e.params[gpu.ParamLogits])
+	if i < 0 || i >= e.keeps {
+		return nil, fmt.Errorf("cuda: row %d of %d", i, e.keeps)
+	}
+	from := e.rows
+	if e.keep > 0 {
+		from = e.kept
 	}
 	err := e.room(v)
 	if err == nil {
 		err = e.b.do(func() error {
-			if err := e.b.d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), e.rows+4*uint64(i*v), 4*v, e.b.stream); err != nil {
+			if err := e.b.d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), from+4*uint64(i*v), 4*v, e.b.stream); err != nil {
 				return err
 			}
 			return e.b.d.StreamSynchronize(e.b.stream)
@@ -176,18 +251,24 @@ func (e *exec) Output(i int) []float32 { return e.outputs[i].to }
 // parameter block may be written again, rankings are there to be read, and faults
 // show up where they belong.
 func (e *exec) pass() error {
-	d, stream := e.b.d, e.b.stream
+	d, stream, v := e.b.d, e.b.stream, e.p.Vocab
 	if err := d.GraphLaunch(e.replay.graph, stream); err != nil {
 		return err
 	}
-	if e.wanted > 0 {
-		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), e.rows, e.wanted, stream); err != nil {
+	if n := e.wanted * v; n > 0 {
+		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[e.row*v]), e.rows, 4*n, stream); err != nil {
+			return err
+		}
+	}
+	if n := e.keep * v; n > 0 {
+		if err := d.MemcpyDtoDAsync(e.kept+4*uint64(e.row*v), e.rows, 4*n, stream); err != nil {
 			return err
 		}
 	}
 	for _, o := range e.outputs {
-		bytes := 4 * e.p.Widths[o.value] * int(e.params[gpu.ParamCount])
-		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&o.to[0]), e.address(o.value), bytes, stream); err != nil {
+		width := e.p.Widths[o.value]
+		bytes := 4 * width * int(e.params[gpu.ParamCount])
+		if err := d.MemcpyDtoHAsync(unsafe.Pointer(&o.to[e.first*width]), e.address(o.value), bytes, stream); err != nil {
 			return err
 		}
 	}
@@ -215,7 +296,7 @@ func (e *exec) Close() error {
 		for _, r := range e.replays {
 			errs = append(errs, e.b.release(r))
 		}
-		for _, p := range []uint64{e.arena, e.block, e.rows} {
+		for _, p := range []uint64{e.arena, e.block, e.rows, e.kept} {
 			if p != 0 {
 				errs = append(errs, e.b.d.MemFree(p))
 			}
@@ -230,7 +311,7 @@ func (e *exec) Close() error {
 			errs = append(errs, e.b.d.MemFreeHost(unsafe.Pointer(&o.to[0])))
 		}
 		errs = append(errs, e.freeLogits())
-		e.replays, e.arena, e.block, e.rows, e.params, e.ranked, e.outputs = nil, 0, 0, 0, nil, nil, nil
+		e.replays, e.arena, e.block, e.rows, e.kept, e.params, e.ranked, e.outputs = nil, 0, 0, 0, 0, nil, nil, nil
 		return errors.Join(errs...)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/backend/gpu"
 )
 
 // Counts of a gauge's passes.
@@ -20,7 +21,12 @@ const (
 
 // Gauge implements [backend.Gauger].
 func (e *exec) Gauge(p *backend.Params) (g backend.Gauge, err error) {
-	if err := e.setParams(p, &backend.Ranking{}, 0); err != nil {
+	if err = p.Check(e.p); err == nil {
+		s := &p.Segments[0]
+		gpu.SetParams(e.params, e.p, p.Tokens, s, &backend.Ranking{})
+		err = e.prepare(s)
+	}
+	if err != nil {
 		return g, fmt.Errorf("cuda: %w", err)
 	}
 	err = e.b.do(func() (err error) {

@@ -24,7 +24,7 @@ type part struct {
 // changes all.
 func TestHostPath(t *testing.T) {
 	const warm, runs = 10, 200
-	e := decoding(t)
+	e, seq := decoding(t)
 	b := e.b
 	// whole is timed from outside do, within from inside.
 	whole := func(run func() error) func() (_, ended time.Duration, err error) {
@@ -63,8 +63,8 @@ func TestHostPath(t *testing.T) {
 	}
 	nothing := func() error { return nil }
 
-	params := &backend.Params{Tokens: make([]int32, 1), Replay: 1, Logits: 1} // as when text is made
-	token := func() error { _, err := e.RunRanked(params, &backend.Ranking{}); return err }
+	params := backend.Pass(make([]int32, 1), backend.Segment{Seq: seq, Replay: 1, Logits: 1}) // as when text is made
+	token := func() error { _, err := e.RunRanked(params, []backend.Ranking{{}}); return err }
 	if err := token(); err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,8 @@ type paper struct {
 	sizes map[string]int // of kernels' arguments
 }
 
-func (*paper) Map(b []byte) (backend.Buffer, error) { return host.Map(b), nil }
-func (*paper) Alloc(n int) (backend.Buffer, error)  { return host.Allocate(n) }
+func (*paper) Map(b []byte) (backend.Buffer, error)                      { return host.Map(b), nil }
+func (*paper) NewSequence(s []*backend.State) (*backend.Sequence, error) { return host.NewSequence(s) }
 func (p *paper) Compile(g *backend.Program) (backend.Exec, error) {
 	for _, tokens := range []int{1, 2, 3, 5, 8, 9, 16, 17, 64, 65, 100, 129, 150} {
 		if tokens > g.Tokens {
@@ -69,7 +69,7 @@ func (p *paper) check(l *gpu.Launch) {
 type blank struct{ p *backend.Program }
 
 func (b *blank) Run(p *backend.Params) ([]float32, error) {
-	return make([]float32, p.Logits*b.p.Vocab), nil
+	return make([]float32, p.Rows()*b.p.Vocab), nil
 }
 func (*blank) Close() error { return nil }
 
@@ -123,7 +123,7 @@ func TestPlan(t *testing.T) {
 		t.Fatal("no kernels")
 	}
 	for _, tokens := range []int{1, backend.MaxVerify, 2048} {
-		g := &backend.Program{Tokens: tokens}
+		g := &backend.Program{Tokens: tokens, Logged: tokens <= backend.MaxVerify}
 		l := (&exec{p: g, params: make([]int32, gpu.ParamWords(g))}).loadParams(tokens)
 		(&paper{t: t, sizes: sizes}).check(&gpu.Launch{Kernel: l.kernel, Grid: l.grid, Block: l.block, Args: make([]byte, l.size)})
 	}

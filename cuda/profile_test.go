@@ -25,6 +25,12 @@ var (
 type spy struct {
 	*Backend
 	execs []*exec
+	seq   *backend.Sequence // the last
+}
+
+func (s *spy) NewSequence(states []*backend.State) (q *backend.Sequence, err error) {
+	s.seq, err = s.Backend.NewSequence(states)
+	return s.seq, err
 }
 
 func (s *spy) Compile(p *backend.Program) (backend.Exec, error) {
@@ -97,7 +103,7 @@ func TestProfile(t *testing.T) {
 		var all []time.Duration
 		for range 30 {
 			start := time.Now()
-			if _, err := e.Run(&backend.Params{Tokens: make([]int32, n), Pos: *profileDepth, Logits: rows}); err != nil {
+			if _, err := e.Run(backend.Pass(make([]int32, n), backend.Segment{Seq: s.seq, Pos: *profileDepth, Logits: rows})); err != nil {
 				t.Fatal(err)
 			}
 			all = append(all, time.Since(start))
@@ -114,7 +120,7 @@ func TestProfile(t *testing.T) {
 	clear(e.replays)
 	e.b.d = serial{e.b.d}
 	t.Logf("with launches one after the other: pass %v", pass(1))
-	launches := planned(t, e, n)
+	launches := planned(t, e, s.seq, n)
 	list, sum := apart(t, e, launches)
 	t.Logf("%d tokens at depth %d: pass %v, with a row of logits %v; %d launches, alone %v", n, *profileDepth, silent, whole, len(launches), sum)
 	for _, c := range list {
@@ -149,7 +155,7 @@ func apart(t *testing.T, e *exec, launches []launch) (list []*cost, sum time.Dur
 }
 
 // decoding is the exec of a session of the profiled model that makes tokens.
-func decoding(t *testing.T) *exec {
+func decoding(t *testing.T) (*exec, *backend.Sequence) {
 	if *profileModel == "" {
 		t.Skip("no -profile MODEL")
 	}
@@ -168,17 +174,17 @@ func decoding(t *testing.T) *exec {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { on.Close() })
-	return s.execs[0]
+	return s.execs[0], s.seq
 }
 
 // Tokens as when text is made: the log is replayed, the row ranked.
 func TestTokens(t *testing.T) {
-	e := decoding(t)
-	p := &backend.Params{Tokens: make([]int32, 1), Replay: 1, Logits: 1}
+	e, seq := decoding(t)
+	p := backend.Pass(make([]int32, 1), backend.Segment{Seq: seq, Replay: 1, Logits: 1})
 	var all []time.Duration
 	for range 40 {
 		start := time.Now()
-		if _, err := e.RunRanked(p, &backend.Ranking{}); err != nil {
+		if _, err := e.RunRanked(p, []backend.Ranking{{}}); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, time.Since(start))
@@ -239,12 +245,12 @@ func (s serial) LaunchKernel(function uintptr, l *launch, _ bool, stream uintptr
 }
 
 // planned is the launches of a pass, bound.
-func planned(t *testing.T, e *exec, tokens int) []launch {
+func planned(t *testing.T, e *exec, seq *backend.Sequence, tokens int) []launch {
 	s, err := plan(e.p, tokens, e.b.device.chip())
 	if err != nil {
 		t.Fatal(err)
 	}
-	launches, _, err := e.bind(s)
+	launches, _, err := e.bind(s, seq)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func chain(t *testing.T, b *Backend, kind quant.Type, rows, cols, tokens int) fl
 	}
 	defer e.Close()
 	x1 := e.(*exec)
-	launches := planned(t, x1, tokens)
+	launches := planned(t, x1, nil, tokens)
 	products := slices.DeleteFunc(launches, func(l launch) bool { return slices.Contains([]string{"embed", "prepare", "spread"}, l.kernel) })
 	best := time.Hour
 	err = b.do(func() error {

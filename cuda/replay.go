@@ -21,24 +21,58 @@ type replay struct {
 // of a prompt, one for its end.
 const longReplays = 2
 
-// prepare makes the graph of a pass of n tokens and room for its logits, at their
-// first use.
-func (e *exec) prepare(tokens, logits int) error {
+// bound is what a graph is captured for: the memory of a sequence, and a number of
+// tokens.
+type bound struct {
+	seq    *backend.Sequence
+	tokens int
+}
+
+// prepare makes the graph of a segment at its first use.
+func (e *exec) prepare(s *backend.Segment) error {
 	e.passes++
-	r := e.replays[tokens]
+	key := bound{s.Seq, s.N}
+	r := e.replays[key]
 	if r == nil {
-		if err := e.evict(tokens); err != nil {
+		if err := e.evict(s.N); err != nil {
 			return err
 		}
 		var err error
-		if r, err = e.capture(tokens); err != nil {
+		if r, err = e.capture(key); err != nil {
 			return err
 		}
-		e.replays[tokens] = r
+		if s.Seq != nil && !e.knows(s.Seq) {
+			s.Seq.OnFree(func() error { return e.forget(s.Seq) })
+		}
+		e.replays[key] = r
 	}
 	r.last = e.passes
 	e.replay = r
-	return e.room(logits)
+	return nil
+}
+
+// knows says whether there are graphs of a sequence.
+func (e *exec) knows(q *backend.Sequence) bool {
+	for key := range e.replays {
+		if key.seq == q {
+			return true
+		}
+	}
+	return false
+}
+
+// forget frees a sequence's graphs.
+func (e *exec) forget(q *backend.Sequence) error {
+	return e.b.do(func() error {
+		var errs []error
+		for key, r := range e.replays {
+			if key.seq == q {
+				errs = append(errs, e.b.release(r))
+				delete(e.replays, key)
+			}
+		}
+		return errors.Join(errs...)
+	})
 }
 
 // evict makes room for another long pass's graph.
@@ -46,12 +80,12 @@ func (e *exec) evict(tokens int) error {
 	if tokens <= backend.MaxVerify {
 		return nil
 	}
-	long, oldest := 0, 0
-	for n, r := range e.replays {
-		if n > backend.MaxVerify {
+	long, oldest := 0, bound{}
+	for key, r := range e.replays {
+		if key.tokens > backend.MaxVerify {
 			long++
-			if oldest == 0 || r.last < e.replays[oldest].last {
-				oldest = n
+			if oldest.tokens == 0 || r.last < e.replays[oldest].last {
+				oldest = key
 			}
 		}
 	}
@@ -63,16 +97,16 @@ func (e *exec) evict(tokens int) error {
 	return e.b.do(func() error { return e.b.release(r) })
 }
 
-// capture plans passes of n tokens and records them as a graph.
-func (e *exec) capture(tokens int) (*replay, error) {
-	s, err := e.b.plan(e.p, tokens, e.b.device.chip())
+// capture plans segments of a sequence and records them as a graph.
+func (e *exec) capture(key bound) (*replay, error) {
+	s, err := e.b.plan(e.p, key.tokens, e.b.device.chip())
 	if err != nil {
 		return nil, err
 	}
 	r := &replay{}
-	if r.launches, r.owned, err = e.bind(s); err == nil {
+	if r.launches, r.owned, err = e.bind(s, key.seq); err == nil {
 		err = e.b.do(func() (err error) {
-			r.graph, err = e.record(tokens, r.launches)
+			r.graph, err = e.record(key.tokens, r.launches)
 			return err
 		})
 	}
@@ -85,7 +119,7 @@ func (e *exec) capture(tokens int) (*replay, error) {
 // loadParams is the first launch of a pass of n tokens.
 func (e *exec) loadParams(tokens int) launch {
 	words := gpu.ParamTokens + tokens
-	if e.p.Tokens <= backend.MaxVerify {
+	if e.p.Logged {
 		words = len(e.params) // with the recent tokens
 	}
 	a := &loadArgs{from: e.hostParams, to: e.block, words: int32(words)}

@@ -52,8 +52,13 @@ func newBackend(m machine) *Backend {
 // Name implements [backend.Backend].
 func (b *Backend) Name() string { return "metal" }
 
-// Alloc implements [backend.Backend].
-func (b *Backend) Alloc(n int) (backend.Buffer, error) {
+// NewSequence implements [backend.Backend].
+func (b *Backend) NewSequence(states []*backend.State) (*backend.Sequence, error) {
+	return backend.NewSequence(states, func(s *backend.State) (backend.Buffer, error) { return b.alloc(s.Bytes) })
+}
+
+// alloc returns n zeroed bytes.
+func (b *Backend) alloc(n int) (backend.Buffer, error) {
 	m, err := b.m.allocate(n)
 	if err != nil {
 		return nil, err

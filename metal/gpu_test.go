@@ -88,16 +88,17 @@ func TestPass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	seq := sequence(t, b, p)
 	for i := range 3 {
 		r.log = nil
-		if _, err := e.Run(&backend.Params{Tokens: []int32{3}, Pos: i, Logits: 1}); err != nil {
+		if _, err := e.Run(backend.Pass([]int32{3}, backend.Segment{Seq: seq, Pos: i, Logits: 1})); err != nil {
 			t.Fatal(err)
 		}
 		count := map[string]int{}
 		for _, m := range r.log {
 			count[m]++
 		}
-		launches := len(e.(*exec).passes[1].dispatches) - e.(*exec).passes[1].ranking
+		launches := len(e.(*exec).passes[bound{seq, 1}].dispatches) - e.(*exec).passes[bound{seq, 1}].ranking
 		for name, want := range map[string]int{"commandBufferWithUnretainedReferences": 1, "computeCommandEncoder": 1, "endEncoding": 1, "commit": 1,
 			"waitUntilCompleted": 1, "setBytes:length:atIndex:": launches, "dispatchThreadgroups:threadsPerThreadgroup:": launches} {
 			if count[name] != want {
@@ -109,7 +110,7 @@ func TestPass(t *testing.T) {
 		}
 	}
 	// The same pipeline and the same place are not set again.
-	pass := e.(*exec).passes[1].dispatches
+	pass := e.(*exec).passes[bound{seq, 1}].dispatches
 	r.log = nil
 	if err := g.run([]dispatch{pass[0], pass[0]}); err != nil {
 		t.Fatal(err)
@@ -118,10 +119,8 @@ func TestPass(t *testing.T) {
 	if got := strings.Count(strings.Join(r.log, " "), "setBuffer:"); got != bound {
 		t.Errorf("%d buffers were bound, want %d", got, bound)
 	}
+	seq.Free()
 	e.Close()
-	for _, s := range p.States {
-		s.Buf.Free()
-	}
 	b.Close()
 	r.check(t)
 }
@@ -146,7 +145,7 @@ func TestLongPass(t *testing.T) {
 	}
 	for tokens, want := range map[int][]int{40: {longPart, longPart, 4}, 3: {2*longPart + 4}} {
 		on.lengths = nil
-		if _, err := e.Run(&backend.Params{Tokens: make([]int32, tokens)}); err != nil {
+		if _, err := e.Run(backend.Pass(make([]int32, tokens), backend.Segment{})); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(on.lengths, want) {
@@ -221,7 +220,7 @@ func runOnce(b *Backend) (err error) {
 		return err
 	}
 	defer e.Close()
-	_, err = e.Run(&backend.Params{Tokens: []int32{1}, Logits: 1})
+	_, err = e.Run(backend.Pass([]int32{1}, backend.Segment{Logits: 1}))
 	return err
 }
 
@@ -286,7 +285,7 @@ func TestWrap(t *testing.T) {
 func TestBuffer(t *testing.T) {
 	r := newRecorder()
 	b, _ := recorded(t, r)
-	m, err := b.Alloc(10)
+	m, err := b.alloc(10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +299,7 @@ func TestBuffer(t *testing.T) {
 	if m.Write(8, got) == nil || m.Read(-1, got) == nil || m.Size() != 10 {
 		t.Error("a buffer of 10 bytes takes more")
 	}
-	if _, err := b.Alloc(2 << 30); !errors.Is(err, ErrMemory) {
+	if _, err := b.alloc(2 << 30); !errors.Is(err, ErrMemory) {
 		t.Errorf("more than a buffer may hold: %v", err)
 	}
 	if err := errors.Join(m.Free(), m.Free(), b.Close()); err != nil {

@@ -150,23 +150,36 @@ func TestPlan(t *testing.T) {
 // Passes of all sizes find the memory that they need, in any order.
 func TestSizesOfPasses(t *testing.T) {
 	b := newBackend(&paper{kernels: contract(t), buffer: 1 << 30})
-	e, err := b.Compile(testProgram(t, b, 300))
+	program := testProgram(t, b, 300)
+	e, err := b.Compile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
+	seq := sequence(t, b, program)
 	defer e.Close()
 	for n := range 100 {
 		for _, tokens := range []int{300, 1 + n%backend.MaxVerify, 1, 1 + n*89%300} {
-			if _, err := e.Run(&backend.Params{Tokens: make([]int32, tokens), Logits: 1}); err != nil {
+			if _, err := e.Run(backend.Pass(make([]int32, tokens), backend.Segment{Seq: seq, Logits: 1})); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	for _, p := range []backend.Params{{}, {Tokens: make([]int32, 301)}, {Tokens: []int32{1}, Logits: 2}} {
-		if _, err := e.Run(&p); err == nil {
-			t.Errorf("%d tokens and %d rows of logits ran", len(p.Tokens), p.Logits)
+	for _, p := range []*backend.Params{{}, backend.Pass(nil, backend.Segment{Seq: seq}), backend.Pass(make([]int32, 301), backend.Segment{Seq: seq}),
+		backend.Pass([]int32{1}, backend.Segment{Seq: seq, Logits: 2}), backend.Pass([]int32{1}, backend.Segment{})} {
+		if _, err := e.Run(p); err == nil {
+			t.Errorf("%d tokens and %d rows of logits ran", len(p.Tokens), p.Rows())
 		}
 	}
+}
+
+// sequence gives a program's states memory.
+func sequence(t *testing.T, b *Backend, p *backend.Program) *backend.Sequence {
+	t.Helper()
+	q, err := b.NewSequence(p.States)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
 }
 
 // testProgram is attention over a table, and a head.
@@ -181,10 +194,7 @@ func testProgram(t *testing.T, b *Backend, tokens int) *backend.Program {
 	h := backend.Heads{Heads: 2, KVHeads: 1, Dim: 32, Context: 1000, KVType: quant.F16}
 	states := make([]*backend.State, 2)
 	for i := range states {
-		states[i] = r.State(&backend.State{Name: fmt.Sprint("cache ", i), Kind: backend.StateKV, Bytes: h.CacheBytes()})
-		if states[i].Buf, err = b.Alloc(h.CacheBytes()); err != nil {
-			t.Fatal(err)
-		}
+		states[i] = r.State(&backend.State{Name: fmt.Sprint("cache ", i), ID: i, Kind: backend.StateKV, Bytes: h.CacheBytes()})
 	}
 	x := r.Embed(&backend.Tensor{Name: "table", Type: quant.F32, Rows: 10, Cols: 192, Buf: buf})
 	r.RopeStore(&backend.RopeStore{Heads: h, Q: r.Cut(x, 0, 64), K: r.Cut(x, 64, 32), V: r.Cut(x, 96, 32), Freqs: make([]float64, 16), KCache: states[0], VCache: states[1]})

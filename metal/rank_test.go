@@ -58,8 +58,8 @@ func TestRankedPass(t *testing.T) {
 		}
 		return false
 	}
-	p := &backend.Params{Tokens: []int32{1, 2, 3}, Logits: 2}
-	if _, err := e.RunRanked(p, &backend.Ranking{}); err != nil {
+	p := backend.Pass([]int32{1, 2, 3}, backend.Segment{Logits: 2})
+	if _, err := e.RunRanked(p, []backend.Ranking{{}}); err != nil {
 		t.Fatal(err)
 	}
 	plain := []string{"embed", "matvec_f32_4"}
@@ -67,7 +67,7 @@ func TestRankedPass(t *testing.T) {
 		run     func() ([]backend.Best, error)
 		kernels []string
 	}{
-		{func() ([]backend.Best, error) { return e.RunRanked(p, &backend.Ranking{Temp: 1}) }, append(slices.Clone(plain), "rank", "rank_best")},
+		{func() ([]backend.Best, error) { return e.RunRanked(p, []backend.Ranking{{Temp: 1}}) }, append(slices.Clone(plain), "rank", "rank_best")},
 		{func() ([]backend.Best, error) { _, err := e.Run(p); return nil, err }, plain},
 	} {
 		kernels, r.log = nil, nil
@@ -96,7 +96,7 @@ func TestRankedPass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.(*exec).RunRanked(p, &backend.Ranking{}); err == nil {
+	if _, err := other.(*exec).RunRanked(p, []backend.Ranking{{}}); err == nil {
 		t.Error("a prompt's rows were ranked")
 	}
 	if err := errors.Join(e.Close(), other.Close(), buf.Free(), b.Close()); err != nil {

@@ -30,15 +30,24 @@ func (p *poor) Map([]byte) (backend.Buffer, error) {
 	return &poorBuffer{of: p}, nil
 }
 
-// Alloc fails with a nil pointer in the interface, as backends may.
-func (p *poor) Alloc(int) (backend.Buffer, error) {
-	var none *poorBuffer
-	if p.left == 0 {
-		return none, errPoor
-	}
-	p.left--
-	p.used++
-	return &poorBuffer{of: p}, nil
+func (p *poor) Compile(*backend.Program) (backend.Exec, error) { return blank{}, nil }
+
+// blank is a program that does nothing.
+type blank struct{ backend.Exec }
+
+func (blank) Close() error { return nil }
+
+// NewSequence fails with a nil pointer in the interface, as backends may.
+func (p *poor) NewSequence(states []*backend.State) (*backend.Sequence, error) {
+	return backend.NewSequence(states, func(*backend.State) (backend.Buffer, error) {
+		var none *poorBuffer
+		if p.left == 0 {
+			return none, errPoor
+		}
+		p.left--
+		p.used++
+		return &poorBuffer{of: p}, nil
+	})
 }
 
 // A context too large for the memory is an error, and frees what was taken.

@@ -163,15 +163,15 @@ func (b *builder) state(name string, kind backend.StateKind, bytes int) *backend
 	name = b.prefix + name
 	s := b.states[name]
 	if s == nil {
-		s = &backend.State{Name: name, Kind: kind, Bytes: bytes}
+		s = &backend.State{Name: name, ID: len(b.states), Kind: kind, Bytes: bytes}
 		b.states[name] = s
 	}
 	return b.State(s)
 }
 
-// record builds the program for passes of up to the given number of tokens.
-func (m *Model) record(tokens, logitRows int, buf backend.Buffer, states map[string]*backend.State, o Options) *backend.Program {
-	b := &builder{Recorder: backend.NewRecorder(tokens, logitRows), m: m, buf: buf, states: states, o: o, kvType: m.kvType(o.KV)}
+// record builds a program into an empty recorder.
+func (m *Model) record(r *backend.Recorder, buf backend.Buffer, states map[string]*backend.State, o Options) *backend.Program {
+	b := &builder{Recorder: r, m: m, buf: buf, states: states, o: o, kvType: m.kvType(o.KV)}
 	x := b.embed()
 	for i, l := range m.Config.Layers {
 		b.prefix = fmt.Sprintf("blk.%d.", i)
@@ -211,7 +211,7 @@ func (b *builder) logits(x backend.Value, head *backend.Tensor) {
 	b.Logits(b.All(x), norm, head)
 }
 
-// Programs are those that a session records for short passes and for prompts of
+// Programs are those that a runtime records for short passes and for prompts of
 // passes of promptTokens.
 // They have no memory behind tensors and states, and serve planning.
 func (m *Model) Programs(o Options, promptTokens int) (step, prompt *backend.Program) {
@@ -219,7 +219,8 @@ func (m *Model) Programs(o Options, promptTokens int) (step, prompt *backend.Pro
 		o.Context = min(m.Config.Context, DefaultContext)
 	}
 	states := map[string]*backend.State{}
-	return m.record(backend.MaxVerify, backend.MaxVerify, nil, states, o), m.record(promptTokens, 1, nil, states, o)
+	step = m.record(backend.NewRecorder(backend.MaxVerify, backend.MaxVerify), nil, states, o)
+	return step, m.record(backend.NewRecorder(promptTokens, 1), nil, states, o)
 }
 
 // Slot is the tensor of the file with the given name.
@@ -270,7 +271,7 @@ func (m *Model) Scratch(o Options) int64 {
 // attention layers and the recurrent state, which does not grow with the context.
 func (m *Model) Memory(o Options) (kv, recurrent int64) {
 	states := map[string]*backend.State{}
-	m.record(backend.MaxVerify, 1, nil, states, o)
+	m.record(backend.NewRecorder(backend.MaxVerify, 1), nil, states, o)
 	for _, s := range states {
 		if s.Kind == backend.StateKV {
 			kv += int64(s.Bytes)

@@ -3,8 +3,6 @@ package model
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/format"
@@ -41,14 +39,11 @@ var ErrContext = errors.New("the context is full")
 
 // Session is one mutable timeline of a model. It is not for two goroutines.
 type Session struct {
-	m       *Model
-	b       backend.Backend
-	o       Options
-	weights backend.Buffer
-	states  map[string]*backend.State
-	names   []string // of states, sorted
-	tokens  []int32
-	pieces  [][]int32 // the timeline's beginning, as snapshots share it
+	rt     *Runtime
+	own    bool // the runtime is this session's alone and is closed with it
+	seq    *backend.Sequence
+	tokens []int32
+	pieces [][]int32 // the timeline's beginning, as snapshots share it
 	// logged is how many tokens at the timeline's end lie only in the log.
 	// replay of them belong to it. settled is how many tokens of the last feed
 	// lie before them.
@@ -67,9 +62,6 @@ type Session struct {
 	known   map[string]int
 	changes int // counts what changed timeline or state
 	watched []func()
-	step    backend.Exec
-	prompt  backend.Exec
-	all     backend.Exec
 	params  backend.Params
 	watch   *Watch // of the feed in progress, which began behind fed tokens
 	fed     int
@@ -77,62 +69,30 @@ type Session struct {
 	failure error    // a session that failed within a pass cannot go on
 }
 
-// NewSession allocates caches and state and compiles the programs.
-func (m *Model) NewSession(b backend.Backend, o Options) (s *Session, err error) {
-	if fault := format.Guard(func() { s, err = m.newSession(b, o) }); fault != nil {
-		return nil, fault
-	}
-	return s, err
-}
-
-func (m *Model) newSession(b backend.Backend, o Options) (*Session, error) {
-	if o.Context <= 0 {
-		o.Context = min(m.Config.Context, DefaultContext)
-	}
-	if o.KV < KVAuto || o.KV > KVQ8_0 {
-		return nil, fmt.Errorf("keys and values are kept as f16 or q8_0, not as %v", o.KV)
-	}
-	s := &Session{m: m, b: b, o: o, states: map[string]*backend.State{}}
-	var err error
-	if s.weights, err = b.Map(m.file.Mapping()); err != nil {
+// NewSession makes a session in a [Runtime] of its own, which is closed with it.
+func (m *Model) NewSession(b backend.Backend, o Options) (*Session, error) {
+	r, err := m.NewRuntime(b, o)
+	if err != nil {
 		return nil, err
 	}
-	p := m.record(backend.MaxVerify, backend.MaxVerify, s.weights, s.states, o)
-	s.names = slices.Sorted(maps.Keys(s.states))
-	for _, name := range s.names {
-		st := s.states[name]
-		buf, err := b.Alloc(st.Bytes)
-		if err != nil {
-			s.Close()
-			return nil, fmt.Errorf("%s for a context of %d tokens: %w", name, o.Context, err)
-		}
-		st.Buf = buf
+	s, err := r.NewSession()
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
-	if s.step, err = b.Compile(p); err != nil {
-		s.Close()
-		return nil, err
-	}
+	s.own = true
 	return s, nil
 }
 
 // Close frees the session's memory.
 func (s *Session) Close() error {
-	var errs []error
-	for _, e := range []backend.Exec{s.step, s.prompt, s.all} {
-		if e != nil {
-			errs = append(errs, e.Close())
-		}
-	}
 	for _, end := range s.watched {
 		end()
 	}
-	for _, st := range s.states {
-		if st.Buf != nil {
-			errs = append(errs, st.Buf.Free())
-		}
+	err := s.seq.Free()
+	if s.own {
+		err = errors.Join(err, s.rt.Close())
 	}
-	errs = append(errs, s.weights.Free())
-	return errors.Join(errs...)
+	return err
 }
 
 // Tokens is the timeline so far, uncommitted tokens included. The caller must
@@ -140,22 +100,44 @@ func (s *Session) Close() error {
 func (s *Session) Tokens() []int32 { return s.tokens }
 
 // Context is how many tokens the session can hold.
-func (s *Session) Context() int { return s.o.Context }
+func (s *Session) Context() int { return s.rt.o.Context }
 
 // Vocab is the width of a row of logits.
-func (s *Session) Vocab() int { return s.m.Config.Vocab }
+func (s *Session) Vocab() int { return s.rt.Vocab() }
 
 // Feed appends tokens and returns the logits asked for, [rows][Vocab], valid
-// until the next Feed. After at most backend.MaxVerify tokens, Commit may keep
-// only the first of them, but no fewer than were fed before a slide. Longer
-// feeds are committed whole.
+// until the runtime's next pass. After at most backend.MaxVerify tokens, Commit may
+// keep only the first of them, but no fewer than were fed before a slide. More
+// tokens are read as [Session.Read] does.
 func (s *Session) Feed(tokens []int32, want Want) (logits []float32, err error) {
+	return s.guarded(tokens, want, len(tokens) <= backend.MaxVerify)
+}
+
+// Read is Feed of a prompt, or of a piece of one, whatever its length. The tokens
+// are committed whole. A prompt that is read in pieces has the same bits as one
+// that is read at once where the pieces end at positions of the text that are
+// multiples of backend.PromptUnit.
+//
+// w, which may be nil, looks into the reading and can stop it. The tokens of whole
+// passes then belong to the timeline, and the session goes on as if no others had
+// been fed.
+func (s *Session) Read(tokens []int32, want Want, w *Watch) ([]float32, error) {
+	s.watch, s.fed = w, len(s.tokens)
+	defer func() { s.watch = nil }()
+	return s.guarded(tokens, want, false)
+}
+
+// guarded feeds tokens that may turn out not to be readable. short says that they
+// can be taken back.
+func (s *Session) guarded(tokens []int32, want Want, short bool) (logits []float32, err error) {
 	if err := s.check(tokens); err != nil {
 		return nil, err
 	}
 	fault := format.Guard(func() {
-		if err = s.compile(len(tokens), want); err == nil {
-			logits, err = s.feed(tokens, want)
+		var exec backend.Exec
+		var most int
+		if exec, most, err = s.rt.program(want, short); err == nil {
+			logits, err = s.feed(exec, most, tokens, want, short)
 		}
 	})
 	if fault == nil && errors.Is(err, backend.ErrStopped) {
@@ -177,7 +159,7 @@ func (s *Session) check(tokens []int32) error {
 		return errors.New("nothing to feed")
 	}
 	if len(tokens) > s.Room() {
-		return fmt.Errorf("%w: %d tokens and %d more are over %d", ErrContext, s.held(), len(tokens), s.o.Context)
+		return fmt.Errorf("%w: %d tokens and %d more are over %d", ErrContext, s.held(), len(tokens), s.rt.o.Context)
 	}
 	for _, t := range tokens {
 		if t < 0 || int(t) >= s.Vocab() {
@@ -200,18 +182,18 @@ func (s *Session) wanted(tokens int, want Want) int {
 
 // Ranks reports whether the backend can rank rows of logits where they are made.
 func (s *Session) Ranks() bool {
-	_, ok := s.step.(backend.Ranker)
+	_, ok := s.rt.step.(backend.Ranker)
 	return ok
 }
 
 // FeedRanked is Feed of at most backend.MaxVerify tokens whose rows of logits are
 // ranked (see [backend.Ranking], whose Recent it sets), if [Session.Ranks]. The
-// result is valid until the next feed. Rows for all tokens are returned only
+// result is valid until the runtime's next pass. Rows for all tokens are returned only
 // for at most [Session.Left] of them.
 func (s *Session) FeedRanked(tokens []int32, want Want, r backend.Ranking) (best []backend.Best, err error) {
-	e, ok := s.step.(backend.Ranker)
+	e, ok := s.rt.step.(backend.Ranker)
 	if !ok || len(tokens) > backend.MaxVerify {
-		return nil, fmt.Errorf("%d tokens cannot be ranked on %s", len(tokens), s.b.Name())
+		return nil, fmt.Errorf("%d tokens cannot be ranked on %s", len(tokens), s.rt.b.Name())
 	}
 	if err := s.check(tokens); err != nil {
 		return nil, err
@@ -229,7 +211,8 @@ func (s *Session) FeedRanked(tokens []int32, want Want, r backend.Ranking) (best
 			}
 			if err = s.begin(tokens[:n], rows); err == nil {
 				r.Recent = s.tokens
-				best, err = e.RunRanked(&s.params, &r)
+				s.rt.ranks[0] = r
+				best, err = e.RunRanked(&s.params, s.rt.ranks[:])
 				s.ran(tokens[:n], true)
 				if tokens = tokens[n:]; len(tokens) > 0 {
 					s.settled += n
@@ -246,51 +229,35 @@ func (s *Session) FeedRanked(tokens []int32, want Want, r backend.Ranking) (best
 
 // Row is one whole row of logits of the last FeedRanked, valid until the next
 // feed.
-func (s *Session) Row(i int) ([]float32, error) { return s.step.(backend.Ranker).Row(i) }
+func (s *Session) Row(i int) ([]float32, error) { return s.rt.step.(backend.Ranker).Row(i) }
 
 // Gauge measures where a token's pass spends its time, on backends that can tell;
 // ok is false on others. The session must go back to a snapshot afterwards.
 func (s *Session) Gauge() (g backend.Gauge, ok bool, err error) {
-	e, ok := s.step.(backend.Gauger)
+	e, ok := s.rt.step.(backend.Gauger)
 	if !ok {
 		return g, false, nil
 	}
 	tokens := []int32{0}
 	if err = s.check(tokens); err == nil {
 		if err = s.begin(tokens, 1); err == nil {
-			s.params.Replay = 1 // as when one token follows another
+			s.params.Segments[0].Replay = 1 // as when one token follows another
 			g, err = e.Gauge(&s.params)
 		}
 	}
 	return g, true, err
 }
 
-// compile makes the program a feed of n tokens needs, at its first use.
-func (s *Session) compile(n int, want Want) (err error) {
-	switch {
-	case n <= backend.MaxVerify:
-	case want == WantAll && s.all == nil:
-		s.all, err = s.b.Compile(s.m.record(allTokens, allTokens, s.weights, s.states, s.o))
-	case want != WantAll && s.prompt == nil:
-		s.prompt, err = s.b.Compile(s.m.record(s.prompts(), 1, s.weights, s.states, s.o))
-	}
-	return err
-}
-
-func (s *Session) feed(tokens []int32, want Want) ([]float32, error) {
-	exec, most := s.step, backend.MaxVerify
-	short := len(tokens) <= most
-	switch {
-	case short:
-	case want == WantAll:
-		exec, most = s.all, allTokens
-	default:
-		exec, most = s.prompt, s.prompts()
-	}
+// feed runs as many passes as the tokens need. Those of prompts end at multiples of
+// backend.PromptUnit in the text, or where the context slides.
+func (s *Session) feed(exec backend.Exec, most int, tokens []int32, want Want, short bool) ([]float32, error) {
 	s.settled = 0
 	var out []float32
 	for len(tokens) > 0 {
 		n := min(most, len(tokens), s.Left())
+		if rest := (len(s.tokens) + n) % backend.PromptUnit; !short && n == most && n < len(tokens) && rest < n {
+			n -= rest
+		}
 		rows := 0
 		switch {
 		case want == WantAll:
@@ -337,16 +304,29 @@ func (s *Session) run(e backend.Exec, tokens []int32, rows int, logs bool) ([]fl
 // begin sets params for a pass of at most Left tokens. Before the pass a full
 // context slides.
 func (s *Session) begin(tokens []int32, rows int) error {
-	if s.slid = s.held() == s.o.Context; s.slid {
+	if err := s.prepare(len(tokens)); err != nil {
+		return err
+	}
+	s.params = backend.Params{Tokens: tokens, Segments: append(s.params.Segments[:0], s.segment(len(tokens), rows))}
+	return nil
+}
+
+// prepare slides a full context before a pass of the given number of tokens.
+func (s *Session) prepare(tokens int) error {
+	if s.slid = s.held() == s.rt.o.Context; s.slid {
 		if err := s.slide(); err != nil {
 			return err
 		}
 	}
-	s.params = backend.Params{Tokens: tokens, Pos: s.held(), Shift: s.dropped, Replay: s.logged, Logits: rows}
 	s.dirty, s.news = min(s.dirty, s.held()), min(s.news, len(s.tokens))
-	s.reaches(len(s.tokens) + len(tokens))
+	s.reaches(len(s.tokens) + tokens)
 	s.changes++
 	return nil
+}
+
+// segment is the part of the next pass that holds tokens of this session.
+func (s *Session) segment(tokens, rows int) backend.Segment {
+	return backend.Segment{Seq: s.seq, N: tokens, Pos: s.held(), Shift: s.dropped, Replay: s.logged, Logits: rows}
 }
 
 // undo takes back the slide before a pass that was stopped.
@@ -398,7 +378,7 @@ func (s *Session) Reset() error {
 	s.forget()
 	s.changes++
 	for _, st := range s.recurrent() { // caches are read only up to the timeline's length
-		if err := st.Buf.Zero(); err != nil {
+		if err := s.seq.Buffer(st).Zero(); err != nil {
 			return err
 		}
 	}

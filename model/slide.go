@@ -53,24 +53,24 @@ func (s *Session) Dropped() int { return s.dropped }
 
 // Slides says whether a full context slides: the session was asked to, and has
 // a unit of positions behind the pinned ones.
-func (s *Session) Slides() bool { return s.o.Slide && s.stride() > 0 }
+func (s *Session) Slides() bool { return s.rt.o.Slide && s.stride() > 0 }
 
 // Stuck says whether the context should slide and cannot, since nothing is left
 // behind the pinned tokens.
-func (s *Session) Stuck() bool { return s.o.Slide && s.stride() == 0 }
+func (s *Session) Stuck() bool { return s.rt.o.Slide && s.stride() == 0 }
 
 // Room is how many more tokens can be fed.
 func (s *Session) Room() int {
 	if s.Slides() {
 		return maxTimeline - len(s.tokens)
 	}
-	return s.o.Context - s.held()
+	return s.rt.o.Context - s.held()
 }
 
 // Left is how many more tokens can be fed before the context slides. A full
 // context slides first. A pass of at most that many tokens can be taken back.
 func (s *Session) Left() int {
-	if left := s.o.Context - s.held(); left > 0 || !s.Slides() {
+	if left := s.rt.o.Context - s.held(); left > 0 || !s.Slides() {
 		return left
 	}
 	return s.stride()
@@ -93,7 +93,7 @@ func units(n int) int {
 // ones, in whole units, at least one. It is 0 where there is none.
 func (s *Session) stride() int {
 	const unit = backend.CacheUnit
-	free := s.o.Context - s.floor()
+	free := s.rt.o.Context - s.floor()
 	if free < unit {
 		return 0
 	}
@@ -106,7 +106,7 @@ func (s *Session) stride() int {
 func (s *Session) slide() error {
 	l := Lost{ID: s.changes, Dropped: s.dropped, Count: s.stride(), Floor: s.floor()}
 	if l.Count == 0 {
-		return fmt.Errorf("%w: %d of its %d tokens stay whatever comes", ErrContext, l.Floor, s.o.Context)
+		return fmt.Errorf("%w: %d of its %d tokens stay whatever comes", ErrContext, l.Floor, s.rt.o.Context)
 	}
 	for i := range s.sliding() {
 		rows, err := s.ReadCache(i, l.Floor, l.Floor+l.Count, nil)
@@ -124,7 +124,7 @@ func (s *Session) slide() error {
 	for i := len(s.lost) - 1; i >= 0; i-- {
 		positions += s.lost[i].Count
 		bytes += s.lost[i].bytes()
-		if i < len(s.lost)-1 && (positions > max(s.o.Context, lostPositions) || bytes > lostBytes) {
+		if i < len(s.lost)-1 && (positions > max(s.rt.o.Context, lostPositions) || bytes > lostBytes) {
 			s.lost = append([]Lost(nil), s.lost[i+1:]...) // none stays behind a slice's beginning
 			break
 		}
@@ -175,13 +175,13 @@ func (s *Session) move(from, to, n int) error {
 			buf = buf[:0]
 			for _, c := range list {
 				buf = slices.Grow(buf, c.n)[:len(buf)+c.n]
-				if err := st.Buf.Read(c.from, buf[len(buf)-c.n:]); err != nil {
+				if err := s.seq.Buffer(st).Read(c.from, buf[len(buf)-c.n:]); err != nil {
 					return err
 				}
 			}
 			rest := buf
 			for _, c := range list {
-				if err := st.Buf.Write(c.to, rest[:c.n]); err != nil {
+				if err := s.seq.Buffer(st).Write(c.to, rest[:c.n]); err != nil {
 					return err
 				}
 				rest = rest[c.n:]
@@ -241,7 +241,7 @@ func (s *Session) Regain(list []Lost) error {
 	at := s.dropped
 	for i := len(list) - 1; i >= 0; i-- {
 		l := &list[i]
-		if l.Count <= 0 || l.Count%backend.CacheUnit != 0 || l.Floor < 0 || l.Floor%backend.CacheUnit != 0 || l.Floor > s.o.Context-l.Count ||
+		if l.Count <= 0 || l.Count%backend.CacheUnit != 0 || l.Floor < 0 || l.Floor%backend.CacheUnit != 0 || l.Floor > s.rt.o.Context-l.Count ||
 			l.Dropped < 0 || l.Dropped+l.Count != at || len(l.Rows) != len(s.sliding()) {
 			return fmt.Errorf("%d positions that the caches lost do not fit the session", l.Count)
 		}

@@ -61,8 +61,9 @@ func TestSlide(t *testing.T) {
 		var s *model.Session
 		w := &watched{Backend: cpu.New(2)}
 		w.pass = func(p *backend.Params) {
-			if p.Pos+p.Shift != len(s.Tokens()) || p.Pos+len(p.Tokens) > context {
-				t.Fatalf("%s: a pass of %d tokens at %d, shifted by %d, after %d", name, len(p.Tokens), p.Pos, p.Shift, len(s.Tokens()))
+			g := &p.Segments[0]
+			if g.Pos+g.Shift != len(s.Tokens()) || g.Pos+g.N > context {
+				t.Fatalf("%s: a pass of %d tokens at %d, shifted by %d, after %d", name, g.N, g.Pos, g.Shift, len(s.Tokens()))
 			}
 			fed += len(p.Tokens)
 		}

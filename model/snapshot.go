@@ -33,7 +33,7 @@ func (s *Session) Snapshot() (*Snapshot, error) {
 	n := &Snapshot{line: s.line(len(s.tokens)), logged: s.logged, dropped: s.dropped}
 	for _, st := range s.recurrent() {
 		b := make([]byte, st.Bytes)
-		if err := st.Buf.Read(0, b); err != nil {
+		if err := s.seq.Buffer(st).Read(0, b); err != nil {
 			return nil, err
 		}
 		n.data = append(n.data, b)
@@ -74,7 +74,7 @@ var ErrSnapshot = errors.New("the snapshot is of another conversation")
 // session is then as it was there, and later slides are undone. After
 // ErrSnapshot it is as it was before the call.
 func (s *Session) Restore(n *Snapshot) error {
-	if !n.Begins(s.tokens) || !s.regains(n.dropped) || n.Len()-n.dropped > s.o.Context || !s.holds(n.Len(), n.logged) {
+	if !n.Begins(s.tokens) || !s.regains(n.dropped) || n.Len()-n.dropped > s.rt.o.Context || !s.holds(n.Len(), n.logged) {
 		return ErrSnapshot
 	}
 	for s.dropped > n.dropped && len(s.lost) > 0 {
@@ -84,7 +84,7 @@ func (s *Session) Restore(n *Snapshot) error {
 		}
 	}
 	for i, st := range s.recurrent() {
-		if err := st.Buf.Write(0, n.data[i]); err != nil {
+		if err := s.seq.Buffer(st).Write(0, n.data[i]); err != nil {
 			return err
 		}
 	}

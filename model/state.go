@@ -49,8 +49,8 @@ func (s *Session) recurrent() []*backend.State {
 }
 
 func (s *Session) list(wanted func(*backend.State) bool) (out []*backend.State) {
-	for _, name := range s.names {
-		if st := s.states[name]; wanted(st) {
+	for _, name := range s.rt.names {
+		if st := s.rt.states[name]; wanted(st) {
 			out = append(out, st)
 		}
 	}
@@ -58,12 +58,12 @@ func (s *Session) list(wanted func(*backend.State) bool) (out []*backend.State) 
 }
 
 // Name is the model's name.
-func (s *Session) Name() string { return s.m.Config.Name }
+func (s *Session) Name() string { return s.rt.m.Config.Name }
 
 // Identity names the session's model and how it is run.
 func (s *Session) Identity() (string, error) {
-	id, err := s.m.file.Identity()
-	if s.o.PlainRope {
+	id, err := s.rt.m.file.Identity()
+	if s.rt.o.PlainRope {
 		id += " plain rope"
 	}
 	return id, err
@@ -88,12 +88,12 @@ func (s *Session) Since(i int) int { return s.since(s.caches()[i]) }
 func (s *Session) Ring(i int) int { return s.caches()[i].Ring }
 
 // Clean makes Dirty and News count from here.
-func (s *Session) Clean() { s.dirty, s.news = s.o.Context+1, math.MaxInt }
+func (s *Session) Clean() { s.dirty, s.news = s.rt.o.Context+1, math.MaxInt }
 
 // rows are the bytes of positions [from, to) of a cache.
 func (s *Session) rows(st *backend.State, from, to int) ([]backend.Span, error) {
 	const unit = backend.CacheUnit
-	end := s.o.Context
+	end := s.rt.o.Context
 	if st.Ring > 0 {
 		end = maxTimeline
 	}
@@ -126,7 +126,7 @@ func (s *Session) ReadCache(i, from, to int, p []byte) ([]byte, error) {
 	at := len(p)
 	p = slices.Grow(p, bytesOf(spans))[:at+bytesOf(spans)]
 	for _, sp := range spans {
-		if err := st.Buf.Read(sp.Off, p[at:at+sp.N]); err != nil {
+		if err := s.seq.Buffer(st).Read(sp.Off, p[at:at+sp.N]); err != nil {
 			return p, err
 		}
 		at += sp.N
@@ -146,7 +146,7 @@ func (s *Session) WriteCache(i, from, to int, p []byte) error {
 	}
 	s.wrote(st, from)
 	for _, sp := range spans {
-		if err := st.Buf.Write(sp.Off, p[:sp.N]); err != nil {
+		if err := s.seq.Buffer(st).Write(sp.Off, p[:sp.N]); err != nil {
 			return err
 		}
 		p = p[sp.N:]
@@ -163,7 +163,7 @@ func (s *Session) CacheMemory(i, from, to int) (memory [][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	buf, ok := st.Buf.(interface{ Bytes() []byte })
+	buf, ok := s.seq.Buffer(st).(interface{ Bytes() []byte })
 	if !ok {
 		return nil, nil
 	}
@@ -184,7 +184,7 @@ func (s *Session) MapCache(i, from, to int, f *os.File, at int64) (memory [][]by
 	if err != nil {
 		return nil, err
 	}
-	buf, ok := st.Buf.(interface {
+	buf, ok := s.seq.Buffer(st).(interface {
 		backend.FileMapper
 		Bytes() []byte
 	})
@@ -212,14 +212,14 @@ func (s *Session) MapCache(i, from, to int, f *os.File, at int64) (memory [][]by
 // rings as many of the last as fit.
 // The last logged tokens are in the state's logs alone.
 func (s *Session) Begin(tokens []int32, state [][]byte, logged, dropped int) error {
-	if dropped < 0 || dropped > len(tokens) || len(tokens)-dropped > s.o.Context || dropped%backend.CacheUnit != 0 {
+	if dropped < 0 || dropped > len(tokens) || len(tokens)-dropped > s.rt.o.Context || dropped%backend.CacheUnit != 0 {
 		return errors.New("tokens and state do not fit the session")
 	}
 	if err := s.fits(tokens, state, logged); err != nil {
 		return err
 	}
 	for i, st := range s.recurrent() {
-		if err := st.Buf.Write(0, state[i]); err != nil {
+		if err := s.seq.Buffer(st).Write(0, state[i]); err != nil {
 			return err
 		}
 	}

@@ -16,14 +16,6 @@ type Watch struct {
 	Read func(tokens int)
 }
 
-// FeedWatched is Feed that can be stopped. The tokens of whole passes then
-// belong to the timeline, and the session goes on as if no others had been fed.
-func (s *Session) FeedWatched(tokens []int32, want Want, w *Watch) ([]float32, error) {
-	s.watch, s.fed = w, len(s.tokens)
-	defer func() { s.watch = nil }()
-	return s.Feed(tokens, want)
-}
-
 // look prepares for a pass that may be stopped. A pass writes keys and values
 // only behind the timeline's end, but the recurrent state in place.
 func (s *Session) look(e backend.Exec, tokens []int32) error {
@@ -41,7 +33,7 @@ func (s *Session) look(e backend.Exec, tokens []int32) error {
 		}
 	}
 	for i, st := range list {
-		if err := st.Buf.Read(0, s.kept[i]); err != nil {
+		if err := s.seq.Buffer(st).Read(0, s.kept[i]); err != nil {
 			return err
 		}
 	}
@@ -56,7 +48,7 @@ func (s *Session) look(e backend.Exec, tokens []int32) error {
 // goBack restores the recurrent state, which a stopped pass may have changed.
 func (s *Session) goBack(stopped error) error {
 	for i, st := range s.recurrent() {
-		if err := st.Buf.Write(0, s.kept[i]); err != nil {
+		if err := s.seq.Buffer(st).Write(0, s.kept[i]); err != nil {
 			return errors.Join(errors.New("going back behind a stopped pass"), err)
 		}
 	}

@@ -69,7 +69,7 @@ func stoppedFeed(t *testing.T, f *format.File, b backend.Backend, o model.Option
 		for after := int64(0); ; after = 2*after + 1 {
 			var n atomic.Int64
 			w := &model.Watch{Stop: func() bool { return n.Add(1) > after }}
-			got, err := s.FeedWatched(ids, model.WantLast, w)
+			got, err := s.Read(ids, model.WantLast, w)
 			if err == nil {
 				want, err := plain.Feed(all, model.WantLast)
 				if err != nil || !slices.Equal(got, want) {
@@ -124,7 +124,7 @@ func TestWatchTells(t *testing.T) {
 		last = n
 		times++
 	}}
-	if _, err := s.FeedWatched(random(rand.New(rand.NewPCG(1, 1)), 100), model.WantLast, w); err != nil {
+	if _, err := s.Read(random(rand.New(rand.NewPCG(1, 1)), 100), model.WantLast, w); err != nil {
 		t.Fatal(err)
 	}
 	if last != 100 || times < 4 {

@@ -53,12 +53,14 @@ func (s *Session) ringed() []*backend.State {
 }
 
 // prompts is how many tokens a prompt's pass holds.
-func (s *Session) prompts() int {
-	if n := backend.PromptTokens(s.b); len(s.ringed()) == 0 {
-		return n
-	} else {
-		return min(n, ringPass)
+func (r *Runtime) prompts() int {
+	n := backend.PromptTokens(r.b)
+	for _, st := range r.states {
+		if st.Ring > 0 {
+			return min(n, ringPass)
+		}
 	}
+	return n
 }
 
 // reaches notes that positions of the text up to end are stored.

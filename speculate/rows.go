@@ -56,7 +56,7 @@ func (r *rows) feed(tokens []int32, want model.Want) (err error) {
 		return err
 	}
 	if r.watch != nil && len(tokens) > backend.MaxVerify {
-		r.logits, err = r.s.FeedWatched(tokens, want, r.watch)
+		r.logits, err = r.s.Read(tokens, want, r.watch)
 	} else {
 		r.logits, err = r.s.Feed(tokens, want)
 	}

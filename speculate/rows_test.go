@@ -32,15 +32,16 @@ func (r *ranking) Compile(p *backend.Program) (backend.Exec, error) {
 	return &rankingExec{Exec: e, b: r, p: p}, err
 }
 
-func (e *rankingExec) RunRanked(p *backend.Params, r *backend.Ranking) (out []backend.Best, err error) {
+func (e *rankingExec) RunRanked(p *backend.Params, ranks []backend.Ranking) (out []backend.Best, err error) {
+	r, rows := &ranks[0], p.Rows()
 	if e.rows, err = e.Run(p); err != nil {
 		return nil, err
 	}
 	e.b.ranked++
 	line := append(slices.Clone(r.Recent), p.Tokens...)
-	for i := range p.Logits {
+	for i := range rows {
 		row, _ := e.row(i)
-		out = append(out, backend.Rank(row, line[:len(line)-p.Logits+i+1], r))
+		out = append(out, backend.Rank(row, line[:len(line)-rows+i+1], r))
 	}
 	return out, nil
 }
@@ -109,8 +110,9 @@ func (s *spoiled) Compile(p *backend.Program) (backend.Exec, error) {
 
 func (e *spoiledExec) Run(p *backend.Params) ([]float32, error) {
 	logits, err := e.Exec.Run(p)
-	for i := range p.Logits {
-		if p.Pos+len(p.Tokens)-p.Logits+i != e.b.at {
+	g := &p.Segments[0]
+	for i := range g.Logits {
+		if g.Pos+g.N-g.Logits+i != e.b.at {
 			continue
 		}
 		row := logits[i*e.p.Vocab:][:e.p.Vocab]

@@ -96,7 +96,7 @@ func (b *builder) norm(n int) *backend.Norm {
 func (b *builder) memory(name string, kind backend.StateKind, bytes int) *backend.State {
 	s := b.w.state[name]
 	if s == nil {
-		s = &backend.State{Name: name, Kind: kind, Bytes: bytes}
+		s = &backend.State{Name: name, ID: len(b.w.state), Kind: kind, Bytes: bytes}
 		b.w.state[name] = s
 	}
 	return b.State(s)
@@ -107,8 +107,13 @@ const inputs = 50
 
 // program records the case for passes of up to tokens tokens.
 func (c *Case) program(w *weights, tokens int) *backend.Program {
+	return c.into(w, backend.NewRecorder(tokens, tokens))
+}
+
+// into records the case in an empty recorder.
+func (c *Case) into(w *weights, r *backend.Recorder) *backend.Program {
 	w.at = 0
-	b := &builder{Recorder: backend.NewRecorder(tokens, tokens), w: w}
+	b := &builder{Recorder: r, w: w}
 	b.x = b.Embed(w.tensor(quant.F32, inputs, c.width, w.normal(1)))
 	made := c.record(b)
 	if c.head != nil {
@@ -213,17 +218,16 @@ func (c *Case) run(on backend.Backend) ([][]float32, error) {
 	for _, t := range w.list {
 		t.Buf = buf
 	}
-	for _, s := range w.state {
-		if s.Buf, err = on.Alloc(s.Bytes); err != nil {
-			return nil, err
-		}
-		defer s.Buf.Free()
-	}
 	logged, err := on.Compile(few)
 	if err != nil {
 		return nil, err
 	}
 	defer logged.Close()
+	seq, err := on.NewSequence(few.States)
+	if err != nil {
+		return nil, err
+	}
+	defer seq.Free()
 	var whole backend.Exec
 	if most > backend.MaxVerify {
 		if whole, err = on.Compile(c.program(w, most)); err != nil {
@@ -253,7 +257,7 @@ func (c *Case) run(on backend.Backend) ([][]float32, error) {
 			shift = pos / 2 / dropped * dropped
 			at -= shift
 		}
-		l, err := e.Run(&backend.Params{Tokens: ids, Pos: at, Shift: shift, Replay: p.Replay, Logits: rows})
+		l, err := e.Run(backend.Pass(ids, backend.Segment{Seq: seq, Pos: at, Shift: shift, Replay: p.Replay, Logits: rows}))
 		if err != nil {
 			return nil, err
 		}

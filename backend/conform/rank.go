@@ -84,15 +84,15 @@ func (c *RankCase) Check(on backend.Backend) error {
 			}
 			of, whole = p, slices.Clone(rows)
 		}
-		got, err := e.RunRanked(p, r)
+		got, err := e.RunRanked(p, []backend.Ranking{*r})
 		if err != nil {
 			return err
 		}
-		if len(got) != p.Logits {
-			return fmt.Errorf("%d rows are ranked of %d", len(got), p.Logits)
+		if len(got) != p.Rows() {
+			return fmt.Errorf("%d rows are ranked of %d", len(got), p.Rows())
 		}
 		for i := range got {
-			text := append(slices.Clone(r.Recent), p.Tokens[:len(p.Tokens)-p.Logits+i+1]...)
+			text := append(slices.Clone(r.Recent), p.Tokens[:len(p.Tokens)-p.Rows()+i+1]...)
 			if err := c.compare(e, i, whole[i*c.Vocab:][:c.Vocab], got[i], text, r); err != nil {
 				return fmt.Errorf("%d tokens, %d before, temperature %g, penalty %g: row %d: %w", len(p.Tokens), len(r.Recent), r.Temp, r.Penalty, i, err)
 			}
@@ -133,7 +133,7 @@ func (c *RankCase) compare(e backend.Ranker, i int, row []float32, got backend.B
 // Run runs the case on a backend whose results do not count.
 func (c *RankCase) Run(on backend.Backend) error {
 	return c.each(on, func(e backend.Ranker, p *backend.Params, r *backend.Ranking) error {
-		_, err := e.RunRanked(p, r)
+		_, err := e.RunRanked(p, []backend.Ranking{*r})
 		return err
 	})
 }
@@ -183,7 +183,7 @@ func (c *RankCase) each(on backend.Backend, f func(e backend.Ranker, p *backend.
 		return ids
 	}
 	for _, n := range c.Tokens {
-		p := &backend.Params{Tokens: some(n, min(inputs, c.Vocab)), Logits: max(1, n-2)}
+		p := backend.Pass(some(n, min(inputs, c.Vocab)), backend.Segment{Logits: max(1, n-2)})
 		for _, k := range rankings {
 			k.Recent = some(r.IntN(100), 40)
 			if err := f(e, p, &k); err != nil {

@@ -20,8 +20,10 @@ import (
 // q|k|v rows before them, behind them a random projection that shows every
 // dimension of the result.
 type attentionTest struct {
+	few  backend.Exec // up to backend.MaxVerify tokens, logged
 	run  backend.Exec
 	fill backend.Exec // fills the cache
+	seq  *backend.Sequence
 }
 
 const (
@@ -45,20 +47,13 @@ func newAttentionTest(t testing.TB, b backend.Backend, h backend.Heads, tokens i
 		return &backend.Tensor{Name: name, Type: quant.F32, Rows: rows, Cols: cols, Buf: buf}
 	}
 	table, projection := tensor("table", tableRows, q+2*kv), tensor("projection", projections, q)
-	cache := func(name string) *backend.State {
-		buf, err := b.Alloc(h.CacheBytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { buf.Free() })
-		return &backend.State{Name: name, Kind: backend.StateKV, Bytes: h.CacheBytes(), Buf: buf}
-	}
-	keys, values := cache("keys"), cache("values")
+	keys := &backend.State{Name: "keys", Kind: backend.StateKV, Bytes: h.CacheBytes()}
+	values := &backend.State{Name: "values", ID: 1, Kind: backend.StateKV, Bytes: h.CacheBytes()}
 	freqs := make([]float64, h.Dim/2)
 	for i := range freqs {
 		freqs[i] = math.Pow(10000, -2*float64(i)/float64(h.Dim))
 	}
-	record := func(attend bool) backend.Exec {
+	record := func(tokens int, attend bool) backend.Exec {
 		p := backend.NewRecorder(tokens, tokens)
 		x := p.Embed(table)
 		p.RopeStore(&backend.RopeStore{Heads: h, Q: p.Cut(x, 0, q), K: p.Cut(x, q, kv), V: p.Cut(x, q+kv, kv), Freqs: freqs, KCache: keys, VCache: values})
@@ -73,7 +68,12 @@ func newAttentionTest(t testing.TB, b backend.Backend, h backend.Heads, tokens i
 		t.Cleanup(func() { e.Close() })
 		return e
 	}
-	return &attentionTest{run: record(true), fill: record(false)}
+	seq, err := b.NewSequence([]*backend.State{keys, values})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { seq.Free() })
+	return &attentionTest{few: record(backend.MaxVerify, true), run: record(tokens, true), fill: record(tokens, false), seq: seq}
 }
 
 // tokensAt are the tokens of positions from pos.
@@ -88,15 +88,23 @@ func tokensAt(pos, n int) []int32 {
 // to fills the cache up to position pos.
 func (a *attentionTest) to(t testing.TB, from, pos, step int) {
 	for ; from < pos; from += step {
-		if _, err := a.fill.Run(&backend.Params{Tokens: tokensAt(from, min(step, pos-from)), Pos: from}); err != nil {
+		if _, err := a.fill.Run(backend.Pass(tokensAt(from, min(step, pos-from)), backend.Segment{Seq: a.seq, Pos: from})); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
+// of is the program of a pass of n tokens.
+func (a *attentionTest) of(n int) backend.Exec {
+	if n <= backend.MaxVerify {
+		return a.few
+	}
+	return a.run
+}
+
 // feed gives the results of n tokens from pos.
 func (a *attentionTest) feed(t testing.TB, pos, n int) []float32 {
-	out, err := a.run.Run(&backend.Params{Tokens: tokensAt(pos, n), Pos: pos, Logits: n})
+	out, err := a.of(n).Run(backend.Pass(tokensAt(pos, n), backend.Segment{Seq: a.seq, Pos: pos, Logits: n}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +212,7 @@ func nothingUnseen(t *testing.T, h backend.Heads) {
 		a := newAttentionTest(t, b, h, 100)
 		want := append(a.feed(t, 0, 16), a.feed(t, 16, 30)...)
 		e := a.run.(*exec)
+		weights := a.few.(*exec).p.Nodes[0].(*backend.Embed).Table
 		for _, n := range e.p.Nodes {
 			if n, ok := n.(*backend.Attend); ok {
 				for _, s := range []*backend.State{n.KCache, n.VCache} {
@@ -211,7 +220,7 @@ func nothingUnseen(t *testing.T, h backend.Heads) {
 					for i := 0; i < len(infinite); i += 2 {
 						infinite[i+1] = 0x7c
 					}
-					if err := s.Buf.Write(0, infinite); err != nil {
+					if err := a.seq.Buffer(s).Write(0, infinite); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -221,12 +230,11 @@ func nothingUnseen(t *testing.T, h backend.Heads) {
 			t.Errorf("%s: %v, before %v", s.Name, got[:4], want[:4])
 		}
 		// A later token of the same pass has an infinite value.
-		table := e.p.Nodes[0].(*backend.Embed).Table
 		infinite := make([]byte, 4*h.KVHeads*h.Dim)
 		for i := 0; i < len(infinite); i += 4 {
 			infinite[i+2], infinite[i+3] = 0x80, 0x7f
 		}
-		if err := table.Buf.Write(4*((int(tokensAt(10, 1)[0])+1)*table.Cols)-len(infinite), infinite); err != nil {
+		if err := weights.Buf.Write(4*((int(tokensAt(10, 1)[0])+1)*weights.Cols)-len(infinite), infinite); err != nil {
 			t.Fatal(err)
 		}
 		if got, seen := a.feed(t, 0, 16), 10*projections; !slices.Equal(got[:seen], want[:seen]) {
@@ -242,10 +250,10 @@ func TestAttentionAllocatesNothing(t *testing.T) {
 	for _, kv := range []quant.Type{quant.F16, quant.Q8_0} {
 		a := newAttentionTest(t, b, backend.Heads{Heads: 12, KVHeads: 4, Dim: 64, Context: 2000, KVType: kv}, 100)
 		for _, n := range []int{1, 16, 100} {
-			p := &backend.Params{Tokens: tokensAt(0, n), Pos: 1400}
+			p := backend.Pass(tokensAt(0, n), backend.Segment{Seq: a.seq, Pos: 1400})
 			if got := testing.AllocsPerRun(20, func() {
-				p.Pos++
-				if _, err := a.run.Run(p); err != nil {
+				p.Segments[0].Pos++
+				if _, err := a.of(n).Run(p); err != nil {
 					t.Fatal(err)
 				}
 			}); got != 0 {
@@ -274,7 +282,7 @@ func BenchmarkAttention(b *testing.B) {
 				a := newAttentionTest(b, on, h, 512)
 				a.to(b, 0, pos, 512)
 				a.feed(b, pos, 512)
-				p := &backend.Params{Tokens: tokensAt(pos, 512), Pos: pos}
+				p := backend.Pass(tokensAt(pos, 512), backend.Segment{Seq: a.seq, Pos: pos})
 				for b.Loop() {
 					a.run.Run(p)
 				}
@@ -303,7 +311,7 @@ func benchmarkDecode(b *testing.B, s *kernel.Set, on *Backend, depth int) {
 	for range on.pool.threads {
 		probes = append(probes, s.Probes())
 	}
-	p := &backend.Params{Tokens: tokensAt(depth, 1), Pos: depth}
+	p := backend.Pass(tokensAt(depth, 1), backend.Segment{Pos: depth})
 	rate := func(f func()) float64 {
 		start := time.Now()
 		f()

@@ -16,7 +16,7 @@ import (
 // [dims/32][position][32], both counts rounded up. A strip of int8 is tiles,
 // [dims/32] of keys, [positions/32] of values.
 type cache struct {
-	data     []byte
+	state    *backend.State
 	layout   kernel.Layout
 	values   bool
 	kvHeads  int
@@ -44,18 +44,14 @@ func newCaches(h backend.Heads, k, v *backend.State) (keys, values *cache, err e
 
 // newCache takes a state as a cache; int8 is its layout where that is stored.
 func newCache(h backend.Heads, s *backend.State, int8 kernel.Layout) (*cache, error) {
-	b, err := host.State(s)
-	if err != nil {
-		return nil, err
-	}
 	layout, ok := map[quant.Type]kernel.Layout{quant.F32: kernel.Float32, quant.F16: kernel.Float16, quant.Q8_0: int8}[h.KVType]
 	if !ok {
 		return nil, fmt.Errorf("%w: as %v", backend.ErrKVType, h.KVType)
 	}
-	if len(b) < h.CacheBytes() {
-		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, len(b), h.CacheBytes())
+	if s.Bytes < h.CacheBytes() {
+		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, s.Bytes, h.CacheBytes())
 	}
-	c := &cache{data: b, layout: layout, kvHeads: h.KVHeads, dim: h.Dim, dims: roundUp(h.Dim), position: roundUp(h.Context)}
+	c := &cache{state: s, layout: layout, kvHeads: h.KVHeads, dim: h.Dim, dims: roundUp(h.Dim), position: roundUp(h.Context)}
 	if h.Window > 0 {
 		c.ring = h.Context / kernel.Block
 	}
@@ -75,14 +71,13 @@ func (c *cache) rows(from, to int) (spans []backend.Span) {
 		first := b * kernel.Block
 		lo, hi := from-first, min(c.position-first, kernel.Block, to-first)
 		for head := range c.kvHeads {
-			at := c.block(&s, b, head)
+			at, n := c.place(&s, b, head)
 			if !c.values {
 				spans = backend.AppendSpan(spans, at+lo/kernel.Strip*s.Size, (hi-lo)/kernel.Strip*s.Size)
 				continue
 			}
-			for ; len(s.Data) > 0; s.Data = s.Data[s.Size:] {
+			for end := at + n; at < end; at += s.Size {
 				spans = backend.AppendSpan(spans, at+c.layout.StripBytes(lo), c.layout.StripBytes(hi-lo))
-				at += s.Size
 			}
 		}
 		from = first + hi
@@ -92,8 +87,18 @@ func (c *cache) rows(from, to int) (spans []backend.Span) {
 
 func roundUp(n int) int { return (n + kernel.Strip - 1) / kernel.Strip * kernel.Strip }
 
-// block sets s to one head of block b, which begins at byte at.
-func (c *cache) block(s *kernel.Strips, b, head int) (at int) {
+// of is the cache's memory in a sequence.
+func (c *cache) of(q *backend.Sequence) []byte { return host.State(q, c.state) }
+
+// block sets s to one head of block b of the cache's memory in a sequence.
+func (c *cache) block(s *kernel.Strips, data []byte, b, head int) {
+	at, n := c.place(s, b, head)
+	s.Data = data[at : at+n]
+}
+
+// place sets s to the form of one head of block b, which is n bytes from byte at
+// on.
+func (c *cache) place(s *kernel.Strips, b, head int) (at, bytes int) {
 	if c.ring > 0 {
 		b %= c.ring
 	}
@@ -105,6 +110,5 @@ func (c *cache) block(s *kernel.Strips, b, head int) (at int) {
 	s.Layout, s.Next = c.layout, nil
 	s.Size = c.layout.StripBytes(rows)
 	at = (b*kernel.Block*c.kvHeads + head*n) / kernel.Strip * c.layout.StripBytes(c.dims)
-	s.Data = c.data[at : at+columns/kernel.Strip*s.Size]
-	return at
+	return at, columns / kernel.Strip * s.Size
 }

@@ -20,7 +20,7 @@ func newPlan2(e *exec, n *backend.Scan2) *plan2 {
 	p.panels = round(n.P, p.panel) / p.panel
 	p.lda = p.na + kernel.Chunk
 	p.stride = p.lda * p.panel
-	p.g = round(e.p.Tokens, kernel.Chunk) * kernel.Chunk
+	p.g = (e.p.Tokens + kernel.Chunk) * kernel.Chunk // a chunk that begins anywhere ends with a whole tile
 	p.floats = p.g + kernel.Chunk*(p.lda+p.na+p.na+p.panels*p.panel+1) + p.panels*p.stride
 	return p
 }
@@ -57,38 +57,41 @@ func (p *plan2) work(buf []float32) (w work2) {
 	return w
 }
 
-// chunked takes heads [lo, hi) through a prompt.
+// chunked takes heads [lo, hi) of the first segment through a prompt. Chunks begin
+// at multiples of their length in the text, so that a row's bits do not depend on
+// where a prompt is cut.
 func (s *recurrence2) chunked(thread, lo, hi int) {
+	g := &s.segs[0]
 	w := s.chunks.work(grow(&s.e.scratch[thread].acc, s.chunks.floats))
 	for h := lo; h < hi; h++ {
-		if s.replay > 0 {
-			s.rows(thread, h, 0, s.n.P, 0)
+		if g.replay > 0 {
+			s.rows(thread, g, h, 0, s.n.P, 0)
 		}
 		// Padding and values that another head left must not be infinite, since
 		// they are multiplied by zero.
 		clear(w.s)
 		clear(w.a)
 		clear(w.bw)
-		s.turnState(thread, h, &w, true)
+		s.turnState(thread, g, h, &w, true)
 		same := h > lo && s.bo[h] == s.bo[h-1] && s.co[h] == s.co[h-1] // then G is there
 		if !same {
 			clear(w.bt)
 		}
-		for t := 0; t < s.tokens; t += kernel.Chunk {
-			q := min(kernel.Chunk, s.tokens-t)
+		for t, q := 0, 0; t < g.tokens; t += q {
+			q = min(kernel.Chunk-(g.start+t)%kernel.Chunk, g.tokens-t)
 			if !same {
-				s.similar(thread, h, t, q, &w)
+				s.similar(thread, g, h, t, q, &w)
 			}
-			s.chunk(thread, h, t, q, &w)
+			s.chunk(thread, g, h, t, q, &w)
 		}
-		s.turnState(thread, h, &w, false)
+		s.turnState(thread, g, h, &w, false)
 	}
 }
 
 // turnState copies head h's state into its panels, transposed, or back.
-func (s *recurrence2) turnState(thread, h int, w *work2, in bool) {
+func (s *recurrence2) turnState(thread int, g *scan, h int, w *work2, in bool) {
 	p, n, a := s.chunks, s.n, &s.threads[thread].turn
-	state := s.state[h*n.P*n.N : (h+1)*n.P*n.N]
+	state := g.h[h*n.P*n.N : (h+1)*n.P*n.N]
 	for j := range p.panels {
 		cols := min(p.panel, n.P-j*p.panel)
 		*a = kernel.Transpose{X: &state[j*p.panel*n.N], Out: &w.s[j*p.stride], Rows: cols, Cols: n.N, LdX: n.N, LdOut: p.panel}
@@ -99,12 +102,12 @@ func (s *recurrence2) turnState(thread, h int, w *work2, in bool) {
 	}
 }
 
-// similar makes G of head h's q tokens from t on.
-func (s *recurrence2) similar(thread, h, t, q int, w *work2) {
+// similar makes G of head h's q tokens of the segment from t on.
+func (s *recurrence2) similar(thread int, g *scan, h, t, q int, w *work2) {
 	e, p, n, th := s.e, s.chunks, s.n, &s.threads[thread]
 	tile := e.k.ProductTile()
 	b, c := e.slice(n.B, s.bo[h]), e.slice(n.C, s.co[h])
-	b.at, c.at = b.at[t*b.ld:], c.at[t*c.ld:]
+	b, c = b.from(g.first+t), c.from(g.first+t)
 	full := q / tile * tile
 	for i := full; i < q; i++ { // rows up to a whole tile are not there to be read
 		copy(w.a[(i-full)*p.lda:], c.at[i*c.ld:][:n.N])
@@ -128,14 +131,15 @@ func (s *recurrence2) similar(thread, h, t, q int, w *work2) {
 	}
 }
 
-// chunk takes head h through its q tokens from t on.
-func (s *recurrence2) chunk(thread, h, t, q int, w *work2) {
+// chunk takes head h through its q tokens of the segment from t on.
+func (s *recurrence2) chunk(thread int, g *scan, h, t, q int, w *work2) {
 	e, p, n, th := s.e, s.chunks, s.n, &s.threads[thread]
-	x, b, c := e.slice(n.X, s.xo[h]), e.slice(n.B, s.bo[h]), e.slice(n.C, s.co[h])
-	rate := (s.replay+t)*n.Heads + h
+	at := g.first + t
+	x, b, c := e.slice(n.X, s.xo[h]).from(at), e.slice(n.B, s.bo[h]).from(at), e.slice(n.C, s.co[h]).from(at)
+	rate := (g.rate+g.replay+t)*n.Heads + h
 	th.weigh = kernel.Weigh2{
-		X: &x.at[t*x.ld], B: &b.at[t*b.ld], C: &c.at[t*c.ld], LdX: x.ld, LdB: b.ld, LdC: c.ld,
-		Dt: &s.dt[rate], Decay: &s.decay[rate], LdRate: n.Heads,
+		X: &x.at[0], B: &b.at[0], C: &c.at[0], LdX: x.ld, LdB: b.ld, LdC: c.ld,
+		Dt: &e.rates.dt[rate], Decay: &e.rates.decay[rate], LdRate: n.Heads,
 		G: &w.g[t*kernel.Chunk], Tokens: q, N: n.N, P: n.P,
 		A: &w.a[0], LdA: p.lda, NA: p.na, BW: &w.bw[0], XDt: &w.s[p.na*p.panel], Panel: p.stride, L: &w.l[0],
 	}
@@ -149,11 +153,11 @@ func (s *recurrence2) chunk(thread, h, t, q int, w *work2) {
 		e.k.ProductColumns(&th.product)
 	}
 	out := rows{e.value(n.Out)[h*n.P:], e.p.Widths[n.Out]}
-	th.finish = kernel.Finish2{Y: &w.y[0], X: &x.at[t*x.ld], Out: &out.at[t*out.ld], Tokens: q, N: n.P, LdY: ldy, LdX: x.ld, LdOut: out.ld, D: s.d[h]}
+	th.finish = kernel.Finish2{Y: &w.y[0], X: &x.at[0], Out: &out.at[at*out.ld], Tokens: q, N: n.P, LdY: ldy, LdX: x.ld, LdOut: out.ld, D: s.d[h]}
 	e.k.Finish2(&th.finish)
 	if s.within() {
-		for at := h * n.P; at < (h+1)*n.P; at += s.size {
-			s.gate(thread, t, q, at)
+		for c := h * n.P; c < (h+1)*n.P; c += s.size {
+			s.gate(thread, at, q, c)
 		}
 	}
 }

@@ -25,6 +25,9 @@ func TestConform(t *testing.T) {
 				if err := c.Check(b); err != nil {
 					t.Error(err)
 				}
+				if err := c.Company(b); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

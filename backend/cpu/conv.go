@@ -8,15 +8,20 @@ import (
 
 // convolution is backend.Conv, over all threads by channels.
 type convolution struct {
-	e       *exec
-	n       *backend.Conv
-	history int       // tokens before the pass that its first reads
-	w, bias []float32 // w is [taps][channels]
-	window  []float32
-	head    []float32 // history and the first inputs of a prompt, [2*history][In.N]
-	runs    []run
-	tokens  int
-	args    []kernel.Conv // one a thread
+	e        *exec
+	n        *backend.Conv
+	history  int       // tokens before the pass that its first reads
+	w, bias  []float32 // w is [taps][channels]
+	head     []float32 // history and the first inputs of a prompt, [2*history][In.N]
+	runs     []run
+	segments []convolved
+	args     []kernel.Conv // one a thread
+}
+
+// convolved is a segment of a pass and its window.
+type convolved struct {
+	first, tokens int // of the pass
+	window        []float32
 }
 
 // run is channels that read adjacent inputs: out+i reads in+i.
@@ -32,7 +37,7 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 	for i, v := range vs[0] {
 		c.w[i%n.Taps*channels+i/n.Taps] = v
 	}
-	if c.window, err = host.StateFloats(n.Window, (c.history+backend.MaxVerify)*n.In.N); err != nil {
+	if err := host.Holds(n.Window, (c.history+backend.MaxVerify)*n.In.N); err != nil {
 		return nil, err
 	}
 	if !e.p.Logged {
@@ -49,34 +54,69 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 			c.runs = append(c.runs, run{i, from, 1})
 		}
 	}
-	convolve := c.convolve
+	logged, prompt := c.logged, c.prompt
 	return func(p *backend.Params) {
-		c.tokens = len(p.Tokens)
-		width := n.In.N
-		copy(c.window[:c.history*width], c.window[p.Replay*width:(p.Replay+c.history)*width])
+		c.segments = c.segments[:0]
+		for first, s := range p.Each() {
+			g := convolved{first, s.N, host.StateFloats(s.Seq, n.Window)}
+			copy(g.window[:c.history*n.In.N], g.window[s.Replay*n.In.N:(s.Replay+c.history)*n.In.N])
+			c.segments = append(c.segments, g)
+		}
 		if e.p.Logged {
-			for t := range c.tokens {
-				copy(c.window[(c.history+t)*width:], e.row(n.In, t))
+			for i := range c.segments {
+				g := &c.segments[i]
+				for t := range g.tokens {
+					copy(g.window[(c.history+t)*n.In.N:], e.row(n.In, g.first+t))
+				}
 			}
-			e.pool.each(channels, 16, convolve)
+			e.pool.each(len(c.segments)*c.units(), 1, logged)
 			return
 		}
-		copy(c.head, c.window[:c.history*width])
-		for t := range min(c.history, c.tokens) {
-			copy(c.head[(c.history+t)*width:], e.row(n.In, t))
-		}
-		e.pool.each(channels, e.step(channels, 16, c.tokens), convolve)
-		// The last rows become history; with fewer tokens than taps some of it stays.
-		stay := max(0, c.history-c.tokens)
-		copy(c.window[:stay*width], c.window[(c.history-stay)*width:c.history*width])
-		for k := stay; k < c.history; k++ {
-			copy(c.window[k*width:(k+1)*width], e.row(n.In, c.tokens-c.history+k))
+		for i := range c.segments {
+			c.segments[0] = c.segments[i] // the one that prompt sees
+			c.read(prompt)
 		}
 	}, nil
 }
 
-// convolve makes output channels [lo, hi) of all tokens.
-func (c *convolution) convolve(thread, lo, hi int) {
+// unit is how many channels go together.
+const unit = 16
+
+// units is how many units the channels have.
+func (c *convolution) units() int { return (len(c.bias) + unit - 1) / unit }
+
+// read takes the first segment, of a prompt, through the convolution.
+func (c *convolution) read(prompt func(thread, lo, hi int)) {
+	e, g, width := c.e, &c.segments[0], c.n.In.N
+	copy(c.head, g.window[:c.history*width])
+	for t := range min(c.history, g.tokens) {
+		copy(c.head[(c.history+t)*width:], e.row(c.n.In, g.first+t))
+	}
+	e.pool.each(len(c.bias), e.step(len(c.bias), unit), prompt)
+	// The last rows become history; with fewer tokens than taps some of it stays.
+	stay := max(0, c.history-g.tokens)
+	copy(g.window[:stay*width], g.window[(c.history-stay)*width:c.history*width])
+	for k := stay; k < c.history; k++ {
+		copy(g.window[k*width:(k+1)*width], e.row(c.n.In, g.first+g.tokens-c.history+k))
+	}
+}
+
+// logged makes units [lo, hi) of all segments.
+func (c *convolution) logged(thread, lo, hi int) {
+	units := c.units()
+	for lo < hi {
+		i, u := lo/units, lo%units
+		end := min(units, u+hi-lo)
+		c.convolve(thread, &c.segments[i], u*unit, min(end*unit, len(c.bias)))
+		lo += end - u
+	}
+}
+
+// prompt makes output channels [lo, hi) of the first segment.
+func (c *convolution) prompt(thread, lo, hi int) { c.convolve(thread, &c.segments[0], lo, hi) }
+
+// convolve makes output channels [lo, hi) of a segment's tokens.
+func (c *convolution) convolve(thread int, g *convolved, lo, hi int) {
 	e, a := c.e, &c.args[thread]
 	channels := len(c.bias)
 	ld := e.p.Widths[c.n.Out]
@@ -87,20 +127,20 @@ func (c *convolution) convolve(thread, lo, hi int) {
 		}
 		in := r.in + first - r.out
 		*a = kernel.Conv{W: &c.w[first], Bias: &c.bias[first], N: end - first, Taps: c.n.Taps, LdW: channels, LdOut: ld,
-			Tokens: c.tokens, Out: &e.out(c.n.Out, 0)[first], X: &c.window[in], LdX: c.n.In.N}
+			Tokens: g.tokens, Out: &e.out(c.n.Out, g.first)[first], X: &g.window[in], LdX: c.n.In.N}
 		if e.p.Logged {
 			e.k.Conv(a)
 			continue
 		}
-		a.Tokens = min(c.history, c.tokens) // those that read history
+		a.Tokens = min(c.history, g.tokens) // those that read history
 		if a.Tokens > 0 {
 			a.X = &c.head[in]
 			e.k.Conv(a)
 		}
-		if c.tokens > c.history {
-			a.Tokens = c.tokens - c.history
-			a.Out = &e.out(c.n.Out, c.history)[first]
-			a.X, a.LdX = &e.row(c.n.In, 0)[in], e.p.Widths[c.n.In.V]
+		if g.tokens > c.history {
+			a.Tokens = g.tokens - c.history
+			a.Out = &e.out(c.n.Out, g.first+c.history)[first]
+			a.X, a.LdX = &e.row(c.n.In, g.first)[in], e.p.Widths[c.n.In.V]
 			e.k.Conv(a)
 		}
 	}

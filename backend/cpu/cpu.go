@@ -1,8 +1,7 @@
 // Package cpu runs programs on the processor with kernels for its instruction
 // set (package kernel), over all cores. Products of quantized weights take
 // int8 activations, scaled for every 32 values. A row's bits do not depend on
-// how many tokens, up to backend.MaxVerify, share its pass, nor on the number of
-// threads.
+// the tokens that share its pass, whosever they are, nor on the number of threads.
 package cpu
 
 import (
@@ -62,14 +61,20 @@ func (b *Backend) Close() error { b.pool.close(); return nil }
 // Map implements [backend.Backend]; the host's memory is used as it lies.
 func (b *Backend) Map(memory []byte) (backend.Buffer, error) { return host.Map(memory), nil }
 
-// Alloc implements [backend.Backend].
-func (b *Backend) Alloc(n int) (backend.Buffer, error) { return host.Allocate(n) }
+// NewSequence implements [backend.Backend].
+func (b *Backend) NewSequence(states []*backend.State) (*backend.Sequence, error) {
+	return host.NewSequence(states)
+}
 
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	plan := backend.PlanValues(p)
 	e := &exec{p: p, plan: plan, pool: b.pool, k: b.k, observe: b.observe, arena: host.Floats(plan.Floats)}
 	e.logits = host.Floats(p.LogitRows * p.Vocab)
+	e.rows = make([]int, p.Tokens)
+	for t := range e.rows {
+		e.rows[t] = t
+	}
 	for range b.pool.threads {
 		e.scratch = append(e.scratch, &scratch{})
 		e.workers = append(e.workers, &kernel.Worker{})
@@ -98,6 +103,8 @@ type exec struct {
 	inputs  inputs
 	tiles   []*tile // one a thread
 	partial partial
+	rows    []int // 0, 1, 2, ...: all tokens of a pass
+	rates   rates
 	angles  []*angles
 	observe backend.Inputs
 	seen    observed
@@ -116,19 +123,33 @@ func grow(s *[]float32, n int) []float32 {
 
 // Run implements [backend.Exec].
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
-	if len(p.Tokens) == 0 || len(p.Tokens) > e.p.Tokens || p.Logits > min(len(p.Tokens), e.p.LogitRows) {
-		return nil, fmt.Errorf("cpu: a pass of %d tokens and %d rows of logits, program takes %d and %d", len(p.Tokens), p.Logits, e.p.Tokens, e.p.LogitRows)
+	if err := e.check(p); err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
 	}
+	logits := e.logits[:p.Rows()*e.p.Vocab]
 	if p.Watch != nil {
 		if err := e.watched(p); err != nil {
 			return nil, err
 		}
-		return e.logits[:p.Logits*e.p.Vocab], nil
+		return logits, nil
 	}
 	for _, s := range e.steps {
 		s(p)
 	}
-	return e.logits[:p.Logits*e.p.Vocab], nil
+	return logits, nil
+}
+
+// check says why a pass cannot run.
+func (e *exec) check(p *backend.Params) error {
+	if err := p.Check(e.p); err != nil {
+		return err
+	}
+	for i := range p.Segments {
+		if err := host.Has(p.Segments[i].Seq, e.p.States); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // watched runs the nodes under the watch; loops are given up between ranges.
@@ -139,7 +160,7 @@ func (e *exec) watched(p *backend.Params) error {
 		s(p)
 		if p.Watch.Stop() { // the node may not be whole
 			for _, a := range e.angles {
-				a.tokens = 0 // nor its table
+				clear(a.filled) // nor its table
 			}
 			return backend.ErrStopped
 		}
@@ -205,8 +226,8 @@ func (e *exec) compile(n backend.Node) (func(*backend.Params), error) {
 // step is how many of n items a thread takes at a time, a multiple of unit. Of
 // a prompt it takes many: rows of few channels are read slower from token to
 // token, and data shared by neighbours is made once.
-func (e *exec) step(n, unit, tokens int) int {
-	if tokens <= backend.MaxVerify {
+func (e *exec) step(n, unit int) int {
+	if e.p.Logged {
 		return unit
 	}
 	const times = 4 // a thread, so that a slow one delays nobody for long

@@ -43,13 +43,17 @@ type product struct {
 	// that is not nil.
 	to func(m int) (out []float32, ld int, add []float32)
 
+	// few says that the tokens stream the rows as they lie. Those of prompts do not,
+	// nor those of an observed pass: its quantized rows are unpacked.
+	few bool
 	// Set by a run for its workers.
-	first, tokens, m int
-	packIt, rowsIt   func(thread, lo, hi int)
+	rows           []int // the tokens of the pass
+	m              int
+	packIt, rowsIt func(thread, lo, hi int)
 }
 
 func (e *exec) product(in backend.Slice, norm *backend.Norm, ts ...*backend.Tensor) (*product, error) {
-	p := &product{e: e, in: in, norm: norm, ts: ts}
+	p := &product{e: e, in: in, norm: norm, ts: ts, few: e.p.Logged && e.observe == nil}
 	if norm != nil {
 		w, err := host.Vector(norm.Weight)
 		if err != nil {
@@ -68,10 +72,6 @@ func (e *exec) product(in backend.Slice, norm *backend.Norm, ts ...*backend.Tens
 	return p, nil
 }
 
-// few says whether the tokens stream the rows as they lie. Those of an observed
-// pass never do: its quantized rows are unpacked.
-func (p *product) few() bool { return p.tokens <= backend.MaxVerify && p.e.observe == nil }
-
 // meets is the type of weights that a matrix is multiplied as.
 func (p *product) meets(m *matrix) quant.Type {
 	if s, _ := m.t.Spec(); p.e.observe != nil && s.Block > 1 {
@@ -80,12 +80,11 @@ func (p *product) meets(m *matrix) quant.Type {
 	return m.t
 }
 
-// run multiplies tokens [first, first+tokens) of the pass.
-func (p *product) run(first, tokens int) {
-	p.first, p.tokens = first, tokens
-	e := p.e
+// run multiplies some tokens of the pass. Their results follow each other.
+func (p *product) run(rows []int) {
+	p.rows = rows
+	e, tokens, few := p.e, len(rows), p.few
 	for i, m := range p.ms {
-		few := p.few()
 		same := false
 		if i > 0 {
 			same = few && e.k.SameInput(p.ms[i-1].t, m.t) || !few && kernel.SameBatch(p.meets(p.ms[i-1]), p.meets(m))
@@ -107,17 +106,17 @@ func (p *product) run(first, tokens int) {
 	}
 }
 
-// pack normalizes and packs tokens [lo, hi).
+// pack normalizes and packs rows [lo, hi).
 func (p *product) pack(thread, lo, hi int) {
 	e := p.e
 	for t := lo; t < hi; t++ {
-		x := e.row(p.in, p.first+t)
+		x := e.row(p.in, p.rows[t])
 		if p.norm != nil {
 			buf := grow(&e.scratch[thread].rows, p.in.N)
 			e.k.RMSNorm(e.workers[thread], buf, x, p.w, p.norm.Eps)
 			x = buf
 		}
-		if p.few() {
+		if p.few {
 			e.inputs.few.Pack(t, x)
 		} else {
 			e.inputs.many.Pack(t, x)
@@ -135,7 +134,7 @@ func (p *product) multiply(thread, lo, hi int) {
 	}
 	wk := e.workers[thread]
 	out, ld, add := p.to(p.m)
-	if p.few() {
+	if p.few {
 		e.k.Dot(wk, m.t, m.data, m.stride, m.rows, lo, hi, &e.inputs.few, out, ld, add)
 		return
 	}
@@ -166,7 +165,7 @@ func (e *exec) matMul(n *backend.MatMul) (func(*backend.Params), error) {
 	}
 	return func(q *backend.Params) {
 		p.show(q)
-		p.run(0, len(q.Tokens))
+		p.run(e.rows[:len(q.Tokens)])
 	}, nil
 }
 
@@ -192,7 +191,7 @@ func (e *exec) gateUp(n *backend.GateUp) (func(*backend.Params), error) {
 	return func(q *backend.Params) {
 		tokens = len(q.Tokens)
 		p.show(q)
-		p.run(0, tokens)
+		p.run(e.rows[:tokens])
 		e.pool.each(tokens*ld, 1024, activate)
 	}, nil
 }
@@ -203,12 +202,21 @@ func (e *exec) head(n *backend.Logits) (func(*backend.Params), error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := p.ms[0].rows
-	p.to = func(int) ([]float32, int, []float32) { return e.logits, rows, nil }
+	// A few rows of logits are few behind a prompt, too.
+	p.few = e.p.LogitRows <= backend.MaxRows && e.observe == nil
+	width := p.ms[0].rows
+	p.to = func(int) ([]float32, int, []float32) { return e.logits, width, nil }
+	var rows []int
 	return func(q *backend.Params) {
 		p.show(q)
-		if q.Logits > 0 {
-			p.run(len(q.Tokens)-q.Logits, q.Logits)
+		rows = rows[:0]
+		for first, s := range q.Each() {
+			for t := first + s.N - s.Logits; t < first+s.N; t++ {
+				rows = append(rows, t)
+			}
+		}
+		if len(rows) > 0 {
+			p.run(rows)
 		}
 	}, nil
 }

@@ -11,10 +11,11 @@ import (
 // angles are the cosines and sines of a pass's positions, made once for all
 // layers that turn by the same frequencies.
 type angles struct {
-	freqs       []float64
-	pos, tokens int       // of the text that the table covers
-	table       []float32 // [tokens][2][2*len(freqs)]: cosines, then sines, as kernel.Rotate takes them
-	fill        func(thread, lo, hi int)
+	freqs  []float64
+	pos    []int     // of the text, by tokens of the pass
+	filled []bool    // the table's row is that of pos
+	table  []float32 // [tokens][2][2*len(freqs)]: cosines, then sines, as kernel.Rotate takes them
+	fill   func(thread, lo, hi int)
 }
 
 // anglesOf finds or makes the table for some frequencies.
@@ -24,10 +25,12 @@ func (e *exec) anglesOf(freqs []float64) *angles {
 			return a
 		}
 	}
-	a := &angles{freqs: freqs, table: make([]float32, e.p.Tokens*4*len(freqs))}
+	a := &angles{freqs: freqs, pos: make([]int, e.p.Tokens), filled: make([]bool, e.p.Tokens), table: make([]float32, e.p.Tokens*4*len(freqs))}
 	a.fill = func(_, lo, hi int) {
 		for t := lo; t < hi; t++ {
-			a.position(t)
+			if !a.filled[t] {
+				a.position(t)
+			}
 		}
 	}
 	e.angles = append(e.angles, a)
@@ -39,10 +42,11 @@ func (e *exec) anglesOf(freqs []float64) *angles {
 func (a *angles) position(t int) {
 	cos, sin := a.row(t)
 	for i, f := range a.freqs {
-		s, c := math.Sincos(float64(a.pos+t) * f)
+		s, c := math.Sincos(float64(a.pos[t]) * f)
 		cos[2*i], cos[2*i+1] = float32(c), float32(c)
 		sin[2*i], sin[2*i+1] = -float32(s), float32(s)
 	}
+	a.filled[t] = true
 }
 
 func (a *angles) row(t int) (cos, sin []float32) {
@@ -50,13 +54,19 @@ func (a *angles) row(t int) (cos, sin []float32) {
 	return a.table[2*t*n : (2*t+1)*n], a.table[(2*t+1)*n : (2*t+2)*n]
 }
 
-// prepare fills the table for a pass unless it holds it.
+// prepare fills the rows of the table for a pass that it does not hold.
 func (a *angles) prepare(e *exec, p *backend.Params) {
-	if a.pos == p.Pos+p.Shift && a.tokens >= len(p.Tokens) {
-		return
+	holds := true
+	for first, s := range p.Each() {
+		for t := range s.N {
+			if pos := s.Pos + s.Shift + t; a.pos[first+t] != pos || !a.filled[first+t] {
+				a.pos[first+t], a.filled[first+t], holds = pos, false, false
+			}
+		}
 	}
-	a.pos, a.tokens = p.Pos+p.Shift, len(p.Tokens)
-	e.pool.each(a.tokens, 1, a.fill)
+	if !holds {
+		e.pool.each(len(p.Tokens), 1, a.fill)
+	}
 }
 
 // ropeStore is backend.RopeStore, over all cores by key-value heads.
@@ -67,11 +77,13 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 	}
 	a := e.anglesOf(n.Freqs)
 	d, group := n.Dim, n.Heads.Heads/n.KVHeads
-	var pos, tokens int
+	var segments []stored
 	heads := func(thread, lo, hi int) {
 		wk, s := e.workers[thread], e.tiles[thread]
-		for h := lo; h < hi; h++ {
-			for t := range tokens {
+		for ; lo < hi; lo++ {
+			at, h := &segments[lo/n.KVHeads], lo%n.KVHeads
+			for i := range at.tokens {
+				t, pos := at.first+i, at.pos+i
 				cos, sin := a.row(t)
 				q := e.row(n.Q, t)[h*group*d : (h+1)*group*d]
 				k, v := e.row(n.K, t)[h*d:(h+1)*d], e.row(n.V, t)[h*d:(h+1)*d]
@@ -82,18 +94,27 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 					e.k.Rotate(wk, q, d, cos, sin)
 					e.k.Rotate(wk, k, d, cos, sin)
 				}
-				at := pos + t
-				keys.block(&s.keys, at/kernel.Block, h)
-				values.block(&s.values, at/kernel.Block, h)
-				e.k.Store(wk, k, v, &s.keys, &s.values, at%kernel.Block)
+				keys.block(&s.keys, at.keys, pos/kernel.Block, h)
+				values.block(&s.values, at.values, pos/kernel.Block, h)
+				e.k.Store(wk, k, v, &s.keys, &s.values, pos%kernel.Block)
 			}
 		}
 	}
 	return func(p *backend.Params) {
 		a.prepare(e, p)
-		pos, tokens = n.At(p), len(p.Tokens)
-		e.pool.each(n.KVHeads, 1, heads)
+		segments = segments[:0]
+		for first, s := range p.Each() {
+			segments = append(segments, stored{first: first, tokens: s.N, pos: n.At(s), keys: keys.of(s.Seq), values: values.of(s.Seq)})
+		}
+		e.pool.each(n.KVHeads*len(segments), 1, heads)
 	}, nil
+}
+
+// stored is a segment of a pass and its caches.
+type stored struct {
+	first, tokens int // of the pass
+	pos           int // of the first token in the caches
+	keys, values  []byte
 }
 
 // rotateHalves turns the channels i and n+i of each head of dim channels, of n

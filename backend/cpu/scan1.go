@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"errors"
+
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/internal/host"
 	"github.com/mil-run/mil/internal/kernel"
@@ -16,13 +18,31 @@ type recurrence1 struct {
 	tiles   []tile1
 	a       []float32 // [tile][N][lanes], as the kernels want it
 	d, bias []float32 // [tile][lanes]
-	h, log  []float32
-	width   int // of a token's log
-	tokens  int
-	replay  int
+	width   int       // of a token's log
+	segs    []scan
 	args    []kernel.Scan1     // one a thread
 	turns   []kernel.Transpose // one a thread
 	vectors []kernel.Vector    // one a thread
+}
+
+// scan is a segment of a pass and its recurrence.
+type scan struct {
+	first, tokens, replay int
+	h, log                []float32
+	// rate is where the segment's rates begin in the pass's, by tokens; start is the
+	// first token's distance to the last multiple of a chunk in the text.
+	rate, start int
+}
+
+// scans lists a pass's segments.
+func scans(list []scan, p *backend.Params, h, log *backend.State) []scan {
+	list = list[:0]
+	rate := 0
+	for first, s := range p.Each() {
+		list = append(list, scan{first, s.N, s.Replay, host.StateFloats(s.Seq, h), host.StateFloats(s.Seq, log), rate, (s.Pos + s.Shift) % kernel.Chunk})
+		rate += s.Replay + s.N
+	}
+	return list
 }
 
 // tile1 is channels [first, first+n), at most lanes, which read x from channel
@@ -37,10 +57,7 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 	channels, N := n.Z.N, n.N
 	s := &recurrence1{e: e, n: n, width: backend.Scan1LogWidth(channels, n.X.N, n.B.N),
 		args: make([]kernel.Scan1, e.pool.threads), turns: make([]kernel.Transpose, e.pool.threads), vectors: make([]kernel.Vector, e.pool.threads)}
-	if s.h, err = host.StateFloats(n.H, channels*N); err != nil {
-		return nil, err
-	}
-	if s.log, err = host.StateFloats(n.Log, backend.MaxVerify*s.width); err != nil {
+	if err := errors.Join(host.Holds(n.H, channels*N), host.Holds(n.Log, backend.MaxVerify*s.width)); err != nil {
 		return nil, err
 	}
 	s.cut(channels)
@@ -59,13 +76,21 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 	}
 	work := s.work
 	return func(p *backend.Params) {
-		s.tokens, s.replay = len(p.Tokens), p.Replay
-		e.pool.each(len(s.tiles), e.step(len(s.tiles), 1, s.tokens), work)
-		if e.p.Logged {
-			for t := range s.tokens {
-				l := s.log[t*s.width+channels : (t+1)*s.width]
-				copy(l, e.row(n.X, t))
-				copy(l[n.X.N:], e.row(n.B, t))
+		s.segs = scans(s.segs, p, n.H, n.Log)
+		if !e.p.Logged {
+			for i := range s.segs {
+				s.segs[0] = s.segs[i] // the one that work sees
+				e.pool.each(len(s.tiles), e.step(len(s.tiles), 1), work)
+			}
+			return
+		}
+		e.pool.each(len(s.segs)*len(s.tiles), 1, work)
+		for i := range s.segs {
+			g := &s.segs[i]
+			for t := range g.tokens {
+				l := g.log[t*s.width+channels : (t+1)*s.width]
+				copy(l, e.row(n.X, g.first+t))
+				copy(l[n.X.N:], e.row(n.B, g.first+t))
 			}
 		}
 	}, nil
@@ -102,8 +127,19 @@ type work1 struct {
 // floats is how much scratch a thread needs.
 func (s *recurrence1) floats() int { return (2*block + len(s.tiles)*(s.n.N+2*block)) * lanes }
 
-// work advances tiles [lo, hi).
+// work advances tiles [lo, hi) of all segments'.
 func (s *recurrence1) work(thread, lo, hi int) {
+	tiles := len(s.tiles)
+	for lo < hi {
+		i, first := lo/tiles, lo%tiles
+		end := min(tiles, first+hi-lo)
+		s.segment(thread, &s.segs[i], first, end)
+		lo += end - first
+	}
+}
+
+// segment advances tiles [lo, hi) of one segment.
+func (s *recurrence1) segment(thread int, g *scan, lo, hi int) {
 	e, n := s.e, s.n
 	first := s.tiles[lo].first
 	channels := s.tiles[hi-1].first + s.tiles[hi-1].n - first
@@ -116,40 +152,40 @@ func (s *recurrence1) work(thread, lo, hi int) {
 		dt: rows{take(block * channels), channels}, y: rows{take(block * channels), channels}}
 	for i := lo; i < hi; i++ {
 		h := w.h[(i-lo)*n.N*lanes:]
-		s.turn(thread, i, h, true)
-		if s.replay > 0 {
-			s.again(thread, i, h, &w)
-			s.turn(thread, i, h, false)
+		s.turn(thread, g, i, h, true)
+		if g.replay > 0 {
+			s.again(thread, g, i, h, &w)
+			s.turn(thread, g, i, h, false)
 		}
 	}
 	v := &s.vectors[thread]
-	for t := 0; t < s.tokens; t += block {
-		tokens := min(block, s.tokens-t)
+	for t := 0; t < g.tokens; t += block {
+		tokens := min(block, g.tokens-t)
 		if e.p.Logged {
-			w.dt = rows{s.log[first:], s.width}
+			w.dt = rows{g.log[first:], s.width}
 		}
 		for k := range tokens {
-			*v = kernel.Vector{X: &e.row(n.Dt, t+k)[first], W: &s.bias[first], Out: &w.dt.at[k*w.dt.ld], N: channels}
+			*v = kernel.Vector{X: &e.row(n.Dt, g.first+t+k)[first], W: &s.bias[first], Out: &w.dt.at[k*w.dt.ld], N: channels}
 			e.k.Softplus2(v)
 		}
 		for i := lo; i < hi; i++ {
-			s.advance(thread, i, t, tokens, s.tiles[i].first-first, w.h[(i-lo)*n.N*lanes:], &w)
+			s.advance(thread, i, g.first+t, tokens, s.tiles[i].first-first, w.h[(i-lo)*n.N*lanes:], &w)
 		}
 		for k := range tokens {
-			e.k.SiluMul(e.workers[thread], e.out(n.Out, t+k)[first:first+channels], e.row(n.Z, t+k)[first:], w.y.at[k*channels:])
+			e.k.SiluMul(e.workers[thread], e.out(n.Out, g.first+t+k)[first:first+channels], e.row(n.Z, g.first+t+k)[first:], w.y.at[k*channels:])
 		}
 	}
 	if !e.p.Logged {
 		for i := lo; i < hi; i++ {
-			s.turn(thread, i, w.h[(i-lo)*n.N*lanes:], false)
+			s.turn(thread, g, i, w.h[(i-lo)*n.N*lanes:], false)
 		}
 	}
 }
 
 // turn copies a tile's state to h, transposed, or back.
-func (s *recurrence1) turn(thread, i int, h []float32, in bool) {
+func (s *recurrence1) turn(thread int, g *scan, i int, h []float32, in bool) {
 	t, N, a := &s.tiles[i], s.n.N, &s.turns[thread]
-	state := &s.h[t.first*N]
+	state := &g.h[t.first*N]
 	if in {
 		if t.n < lanes {
 			clear(h[:N*lanes])
@@ -191,14 +227,14 @@ func (e *exec) slice(v backend.Slice, channel int) rows {
 func (r rows) from(t int) rows { return rows{r.at[t*r.ld:], r.ld} }
 
 // again replays the log into tile i's state h.
-func (s *recurrence1) again(thread, i int, h []float32, w *work1) {
+func (s *recurrence1) again(thread int, g *scan, i int, h []float32, w *work1) {
 	n, t, a := s.n, &s.tiles[i], &s.args[thread]
 	channels := n.Z.N
-	dt, x, b := rows{s.log[t.first:], s.width}, rows{s.log[channels+t.x:], s.width}, rows{s.log[channels+n.X.N+t.b:], s.width}
+	dt, x, b := rows{g.log[t.first:], s.width}, rows{g.log[channels+t.x:], s.width}, rows{g.log[channels+n.X.N+t.b:], s.width}
 	if t.n < lanes {
-		dt, x = dt.gather(w.one, t.n, s.replay), x.gather(w.two, t.n, s.replay)
+		dt, x = dt.gather(w.one, t.n, g.replay), x.gather(w.two, t.n, g.replay)
 	}
-	*a = kernel.Scan1{H: &h[0], A: &s.a[i*n.N*lanes], N: n.N, Tokens: s.replay, D: &s.d[i*lanes],
+	*a = kernel.Scan1{H: &h[0], A: &s.a[i*n.N*lanes], N: n.N, Tokens: g.replay, D: &s.d[i*lanes],
 		Dt: &dt.at[0], LdDt: dt.ld, X: &x.at[0], LdX: x.ld, B: &b.at[0], LdB: b.ld}
 	s.e.k.Replay1(a)
 }

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"errors"
+
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/internal/host"
 	"github.com/mil-run/mil/internal/kernel"
@@ -13,17 +15,18 @@ type recurrence2 struct {
 	n            *backend.Scan2
 	a, d         []float32
 	bias, weight []float32 // weight nil: no norm
-	state, log   []float32
 	width        int       // of a token's log
-	dt, decay    []float32 // [tokens replayed, then of the pass][Heads]
-	tokens       int
-	replay       int
+	segs         []scan
 	xo, bo, co   []int // where a head's x, B and C start
 	size         int   // channels of a norm group
 	one          kernel.Vector
 	threads      []thread2
 	chunks       *plan2 // of prompts
 }
+
+// rates are a pass's [tokens replayed, then of the segment][Heads], segment after
+// segment. The nodes of a program share them.
+type rates struct{ dt, decay []float32 }
 
 // thread2 is a thread's arguments and memory.
 type thread2 struct {
@@ -46,10 +49,7 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 	if n.NormWeight != nil {
 		s.weight = vs[3]
 	}
-	if s.state, err = host.StateFloats(n.H, heads*P*N); err != nil {
-		return nil, err
-	}
-	if s.log, err = host.StateFloats(n.Log, backend.MaxVerify*s.width); err != nil {
+	if err := errors.Join(host.Holds(n.H, heads*P*N), host.Holds(n.Log, backend.MaxVerify*s.width)); err != nil {
 		return nil, err
 	}
 	for h := range heads {
@@ -57,14 +57,13 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 		s.bo = append(s.bo, h*(n.B.N/N)/heads*N)
 		s.co = append(s.co, h*(n.C.N/N)/heads*N)
 	}
-	rates := (backend.MaxVerify + e.p.Tokens) * heads
-	s.dt, s.decay = host.Floats(rates), host.Floats(rates)
+	e.rates.room((backend.MaxVerify + e.p.Tokens) * heads)
 	for i := range s.threads {
 		th := &s.threads[i]
 		th.sums, th.c = host.Floats(backend.MaxVerify*16), host.Floats(backend.MaxVerify*N)
 		th.x, th.b = host.Floats(2*backend.MaxVerify*P), host.Floats(2*backend.MaxVerify*N)
 	}
-	if e.p.Tokens > backend.MaxVerify {
+	if !e.p.Logged {
 		s.chunks = newPlan2(e, n)
 		for _, sc := range e.scratch {
 			grow(&sc.acc, s.chunks.floats)
@@ -72,24 +71,41 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 	}
 	advance, chunked, norm := s.advance, s.chunked, s.norm
 	return func(p *backend.Params) {
-		s.tokens, s.replay = len(p.Tokens), p.Replay
+		s.segs = scans(s.segs, p, n.H, n.Log)
 		s.rates()
-		if s.tokens <= backend.MaxVerify {
-			e.pool.each(heads*P, 16, advance)
-		} else {
-			e.pool.each(heads, e.step(heads, 1, s.tokens), chunked)
-		}
 		if e.p.Logged {
-			for t := range s.tokens {
-				l := s.log[t*s.width+heads : (t+1)*s.width]
-				copy(l, e.row(n.X, t))
-				copy(l[n.X.N:], e.row(n.B, t))
+			e.pool.each(len(s.segs)*heads*P, 16, advance)
+			s.record()
+		} else {
+			for i := range s.segs {
+				s.segs[0] = s.segs[i] // the one that chunked sees
+				e.pool.each(heads, e.step(heads, 1), chunked)
 			}
 		}
-		if s.tokens <= backend.MaxVerify || !s.within() {
-			e.pool.each(s.tokens*n.NormGroups, 1, norm)
+		if e.p.Logged || !s.within() {
+			e.pool.each(len(p.Tokens)*n.NormGroups, 1, norm)
 		}
 	}, nil
+}
+
+// room makes room for n rates.
+func (r *rates) room(n int) {
+	if len(r.dt) < n {
+		r.dt, r.decay = host.Floats(n), host.Floats(n)
+	}
+}
+
+// record logs x and B of all segments.
+func (s *recurrence2) record() {
+	e, n := s.e, s.n
+	for i := range s.segs {
+		g := &s.segs[i]
+		for t := range g.tokens {
+			l := g.log[t*s.width+n.Heads : (t+1)*s.width]
+			copy(l, e.row(n.X, g.first+t))
+			copy(l[n.X.N:], e.row(n.B, g.first+t))
+		}
+	}
 }
 
 // within reports whether no norm group reaches over a head's end: then a prompt's
@@ -99,56 +115,63 @@ func (s *recurrence2) within() bool { return s.n.P%s.size == 0 }
 // rates makes every token's dt and decay, and logs dt.
 func (s *recurrence2) rates() {
 	e, heads, r := s.e, s.n.Heads, &s.one
-	for t := range s.replay + s.tokens {
-		dt, decay := s.dt[t*heads:][:heads], s.decay[t*heads:][:heads]
-		if t < s.replay {
-			copy(dt, s.log[t*s.width:])
-		} else {
-			*r = kernel.Vector{X: &e.row(s.n.Dt, t-s.replay)[0], W: &s.bias[0], Out: &dt[0], N: heads}
-			e.k.Softplus2(r)
+	last := &s.segs[len(s.segs)-1]
+	e.rates.room((last.rate + last.replay + last.tokens) * heads)
+	for i := range s.segs {
+		g := &s.segs[i]
+		for t := range g.replay + g.tokens {
+			dt, decay := e.rates.dt[(g.rate+t)*heads:][:heads], e.rates.decay[(g.rate+t)*heads:][:heads]
+			if t < g.replay {
+				copy(dt, g.log[t*s.width:])
+			} else {
+				*r = kernel.Vector{X: &e.row(s.n.Dt, g.first+t-g.replay)[0], W: &s.bias[0], Out: &dt[0], N: heads}
+				e.k.Softplus2(r)
+			}
+			*r = kernel.Vector{X: &dt[0], W: &s.a[0], Out: &decay[0], N: heads}
+			e.k.Decay2(r)
 		}
-		*r = kernel.Vector{X: &dt[0], W: &s.a[0], Out: &decay[0], N: heads}
-		e.k.Decay2(r)
-	}
-	if e.p.Logged {
-		for t := range s.tokens {
-			copy(s.log[t*s.width:], s.dt[(s.replay+t)*heads:][:heads])
+		if e.p.Logged {
+			for t := range g.tokens {
+				copy(g.log[t*s.width:], e.rates.dt[(g.rate+g.replay+t)*heads:][:heads])
+			}
 		}
 	}
 }
 
-// advance takes rows [lo, hi) of all heads' states through log and pass.
+// advance takes rows [lo, hi) of all segments' heads' states through log and pass.
 func (s *recurrence2) advance(thread, lo, hi int) {
-	P := s.n.P
+	P, all := s.n.P, s.n.Heads*s.n.P
 	for lo < hi {
-		h := lo / P
-		end := min(hi, (h+1)*P)
-		s.rows(thread, h, lo-h*P, end-h*P, s.tokens)
-		lo = end
+		i, row := lo/all, lo%all
+		h := row / P
+		n := min(hi-lo, (h+1)*P-row)
+		g := &s.segs[i]
+		s.rows(thread, g, h, row-h*P, row-h*P+n, g.tokens)
+		lo += n
 	}
 }
 
 // rows takes rows [lo, hi) of head h through the log and the tokens of the
 // pass. It brings their inputs together first. At their source, rows lie powers
 // of two apart, and a cache holds few such lines.
-func (s *recurrence2) rows(thread, h, lo, hi, tokens int) {
+func (s *recurrence2) rows(thread int, g *scan, h, lo, hi, tokens int) {
 	e, n, th := s.e, s.n, &s.threads[thread]
-	N, rows, R := n.N, hi-lo, s.replay
+	N, rows, R := n.N, hi-lo, g.replay
 	x, b, c := th.x[:(R+tokens)*rows], th.b, th.c
 	for t := range R {
-		l := s.log[t*s.width+n.Heads : (t+1)*s.width]
+		l := g.log[t*s.width+n.Heads : (t+1)*s.width]
 		copy(x[t*rows:(t+1)*rows], l[s.xo[h]+lo:])
 		copy(b[t*N:(t+1)*N], l[n.X.N+s.bo[h]:])
 	}
 	for t := range tokens {
-		copy(x[(R+t)*rows:][:rows], e.row(n.X, t)[s.xo[h]+lo:])
-		copy(b[(R+t)*N:][:N], e.row(n.B, t)[s.bo[h]:])
-		copy(c[t*N:][:N], e.row(n.C, t)[s.co[h]:])
+		copy(x[(R+t)*rows:][:rows], e.row(n.X, g.first+t)[s.xo[h]+lo:])
+		copy(b[(R+t)*N:][:N], e.row(n.B, g.first+t)[s.bo[h]:])
+		copy(c[t*N:][:N], e.row(n.C, g.first+t)[s.co[h]:])
 	}
 	th.step = kernel.Scan2{
-		S: &s.state[(h*n.P+lo)*N], Rows: rows, N: N, Replay: R, Tokens: tokens,
-		Dt: &s.dt[h], Decay: &s.decay[h], LdRate: n.Heads, X: &x[0], B: &b[0], C: &c[0],
-		Y: &e.out(n.Out, 0)[h*n.P+lo], LdY: e.p.Widths[n.Out],
+		S: &g.h[(h*n.P+lo)*N], Rows: rows, N: N, Replay: R, Tokens: tokens,
+		Dt: &e.rates.dt[g.rate*n.Heads+h], Decay: &e.rates.decay[g.rate*n.Heads+h], LdRate: n.Heads, X: &x[0], B: &b[0], C: &c[0],
+		Y: &e.out(n.Out, g.first)[h*n.P+lo], LdY: e.p.Widths[n.Out],
 		Sums: &th.sums[0], D: s.d[h],
 	}
 	if !e.p.Logged {

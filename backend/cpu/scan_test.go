@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -58,13 +59,19 @@ func (m *recording) decay() float32  { return float32(-math.Exp(m.r.NormFloat64(
 
 func (m *recording) state(name string, kind backend.StateKind, floats int) *backend.State {
 	if m.states[name] == nil {
-		buf, err := m.on.Alloc(4 * floats)
-		if err != nil {
-			panic(err)
-		}
-		m.states[name] = &backend.State{Name: name, Kind: kind, Bytes: 4 * floats, Buf: buf}
+		m.states[name] = &backend.State{Name: name, ID: len(m.states), Kind: kind, Bytes: 4 * floats}
 	}
 	return m.State(m.states[name])
+}
+
+// sequence gives the states that were recorded memory.
+func (m *recording) sequence(tb testing.TB) *backend.Sequence {
+	q, err := m.on.NewSequence(slices.Collect(maps.Values(m.states)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { q.Free() })
+	return q
 }
 
 func (m *recording) cut(n int) backend.Slice {
@@ -106,11 +113,14 @@ func (x *mixer) compile(tb testing.TB, m *recording, tokens int, logits bool) ba
 type timeline struct {
 	tb          testing.TB
 	logged, all backend.Exec
+	seq         *backend.Sequence
 }
 
 func (x *mixer) start(tb testing.TB, on backend.Backend) *timeline {
 	m := &recording{r: rand.New(rand.NewPCG(3, uint64(x.width))), on: on, states: map[string]*backend.State{}}
-	return &timeline{tb, x.compile(tb, m, backend.MaxVerify, true), x.compile(tb, m, 300, true)}
+	l := &timeline{tb, x.compile(tb, m, backend.MaxVerify, true), x.compile(tb, m, 300, true), nil}
+	l.seq = m.sequence(tb)
+	return l
 }
 
 // run feeds a pass that is logged if it may be.
@@ -122,7 +132,7 @@ func (l *timeline) run(replay int, tokens ...int32) []float32 {
 }
 
 func (l *timeline) pass(e backend.Exec, replay int, tokens []int32) []float32 {
-	out, err := e.Run(&backend.Params{Tokens: tokens, Replay: replay, Logits: len(tokens)})
+	out, err := e.Run(backend.Pass(tokens, backend.Segment{Seq: l.seq, Replay: replay, Logits: len(tokens)}))
 	if err != nil {
 		l.tb.Fatal(err)
 	}
@@ -258,8 +268,8 @@ func TestMixersGoBack(t *testing.T) {
 func TestMixersDoNotAllocate(t *testing.T) {
 	for _, x := range []*mixer{convolutionOf(48, 16, 3, 4), mamba1Of(72, 24, 24, 72, 24), mamba2Of(6, 24, 32, 2, 2, 6, 6)} {
 		l := x.start(t, newSet(t, 2, ""))
-		few := &backend.Params{Tokens: tokensOf(rand.New(rand.NewPCG(1, 1)), 5), Replay: 3}
-		many := &backend.Params{Tokens: tokensOf(rand.New(rand.NewPCG(1, 1)), 300)}
+		few := backend.Pass(tokensOf(rand.New(rand.NewPCG(1, 1)), 5), backend.Segment{Seq: l.seq, Replay: 3})
+		many := backend.Pass(tokensOf(rand.New(rand.NewPCG(1, 1)), 300), backend.Segment{Seq: l.seq})
 		if n := testing.AllocsPerRun(20, func() { l.logged.Run(few); l.all.Run(many) }); n != 0 {
 			t.Errorf("%s: %v allocations a pass", x.name, n)
 		}
@@ -282,9 +292,9 @@ func BenchmarkMixers(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/%s/%d", x.name, isa, tokens), func(b *testing.B) {
 					m := &recording{r: rand.New(rand.NewPCG(1, 1)), on: newSet(b, 2, isa), states: map[string]*backend.State{}}
 					e := x.compile(b, m, max(tokens, backend.MaxVerify), false).(*exec)
-					p := &backend.Params{Tokens: tokensOf(m.r, tokens)}
+					p := backend.Pass(tokensOf(m.r, tokens), backend.Segment{Seq: m.sequence(b)})
 					if tokens <= backend.MaxVerify {
-						p.Replay = 1
+						p.Segments[0].Replay = 1
 					}
 					e.steps[0](p)
 					for b.Loop() {

@@ -84,7 +84,7 @@ func TestWindowReadsNothingUnseen(t *testing.T) {
 						continue
 					}
 					for _, s := range []*backend.State{attend.KCache, attend.VCache} {
-						if err := s.Buf.Write(0, infinities(s.Bytes, kv)); err != nil {
+						if err := a.seq.Buffer(s).Write(0, infinities(s.Bytes, kv)); err != nil {
 							t.Fatal(err)
 						}
 					}

@@ -111,7 +111,7 @@ func TestPlan(t *testing.T) {
 		t.Errorf("a second plan differs: %v", err)
 	}
 	for _, st := range p.States {
-		if st.Layout != "" || st.Rows != nil || st.Buf != nil {
+		if st.Layout != "" || st.Rows != nil {
 			t.Errorf("planning changed state %v", st)
 		}
 	}
@@ -161,10 +161,8 @@ func TestPose(t *testing.T) {
 	for i := range recent {
 		recent[i] = int32(i)
 	}
-	pass := &backend.Params{Tokens: []int32{5, 6}, Pos: 9, Shift: 32, Replay: 3, Logits: 1}
-	if err := SetParams(block, p, pass, &backend.Ranking{Temp: 2, Recent: recent}); err != nil {
-		t.Fatal(err)
-	}
+	pass := backend.Pass([]int32{5, 6}, backend.Segment{Pos: 9, Shift: 32, Replay: 3, Logits: 1})
+	SetParams(block, p, pass.Tokens, &pass.Segments[0], &backend.Ranking{Temp: 2, Recent: recent})
 	want := []int32{9, 3, 1, 2, 32, 1, int32(math.Float32bits(2)), int32(math.Float32bits(1)), backend.RankWindow}
 	if !slices.Equal(block[:len(want)], want) || !slices.Equal(block[ParamTokens:][:2], pass.Tokens) {
 		t.Errorf("%v, want %v and the tokens", block, want)
@@ -172,13 +170,9 @@ func TestPose(t *testing.T) {
 	if got := block[ParamTokens+p.Tokens:]; !slices.Equal(got, recent[len(recent)-backend.RankWindow:]) {
 		t.Errorf("recent tokens %v", got)
 	}
-	if err := SetParams(block, p, pass, nil); err != nil || block[ParamRanked] != 0 {
-		t.Errorf("a pass without a ranking: %v", err)
-	}
-	for _, bad := range []backend.Params{{}, {Tokens: make([]int32, 17)}, {Tokens: []int32{1, 2}, Logits: 2}} {
-		if SetParams(block, p, &bad, nil) == nil {
-			t.Errorf("a pass of %d tokens and %d rows fits", len(bad.Tokens), bad.Logits)
-		}
+	SetParams(block, p, pass.Tokens, &pass.Segments[0], nil)
+	if block[ParamRanked] != 0 {
+		t.Error("a pass without a ranking is ranked")
 	}
 }
 

@@ -2,7 +2,6 @@ package gpu
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"unsafe"
 
@@ -26,30 +25,33 @@ const (
 
 // ParamWords is the length of a program's parameter block.
 func ParamWords(p *backend.Program) int {
-	if p.Tokens > backend.MaxVerify {
+	if !p.Logged {
 		return ParamTokens + p.Tokens
 	}
-	return ParamTokens + p.Tokens + backend.RankWindow
+	return ParamTokens + Most(p) + backend.RankWindow
 }
 
-// SetParams writes the parameter block of a pass, whose rows are ranked where r is
-// not nil. It fails where the program does not hold the pass.
-func SetParams(block []int32, g *backend.Program, p *backend.Params, r *backend.Ranking) error {
-	n := len(p.Tokens)
-	if n == 0 || n > g.Tokens || p.Logits > min(n, g.LogitRows) {
-		return fmt.Errorf("a pass of %d tokens and %d rows of logits, program takes %d and %d", n, p.Logits, g.Tokens, g.LogitRows)
+// Most is how many tokens a launch may hold, which is a segment's.
+func Most(p *backend.Program) int {
+	if p.Logged {
+		return min(p.Tokens, backend.MaxVerify)
 	}
-	block[ParamPos], block[ParamReplay] = int32(p.Pos), int32(p.Replay)
-	block[ParamLogits], block[ParamCount], block[ParamShift] = int32(p.Logits), int32(n), int32(p.Shift)
-	copy(block[ParamTokens:], p.Tokens)
+	return p.Tokens
+}
+
+// SetParams writes the parameter block of a segment with the given tokens, whose
+// rows are ranked where r is not nil.
+func SetParams(block []int32, g *backend.Program, tokens []int32, s *backend.Segment, r *backend.Ranking) {
+	block[ParamPos], block[ParamReplay] = int32(s.Pos), int32(s.Replay)
+	block[ParamLogits], block[ParamCount], block[ParamShift] = int32(s.Logits), int32(s.N), int32(s.Shift)
+	copy(block[ParamTokens:], tokens)
 	block[ParamRanked] = Bit(r != nil)
 	if r != nil {
 		block[ParamTemperature] = int32(math.Float32bits(r.Temp))
 		block[ParamPenalty] = int32(math.Float32bits(cmp.Or(r.Penalty, 1)))
 		recent := r.Recent[max(0, len(r.Recent)-backend.RankWindow):]
-		block[ParamRecent] = int32(copy(block[ParamTokens+g.Tokens:], recent))
+		block[ParamRecent] = int32(copy(block[ParamTokens+Most(g):], recent))
 	}
-	return nil
 }
 
 // Of the ranking of rows of logits.
@@ -60,7 +62,7 @@ const (
 
 // Ranks reports whether rows of p's logits can be ranked.
 func Ranks(p *backend.Program) bool {
-	return p.LogitRows > 0 && p.Vocab > 0 && p.Tokens <= backend.MaxVerify
+	return p.LogitRows > 0 && p.Vocab > 0 && p.Logged
 }
 
 // Ranking appends the results of n rows to best, without a copy. words are

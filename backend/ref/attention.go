@@ -15,21 +15,26 @@ type cache struct {
 	backend.Heads
 	spec  *quant.Spec
 	width int // Dim, rounded up to whole blocks
-	data  []byte
+	state *backend.State
 }
+
+// memory is a cache of one sequence.
+type memory struct {
+	*cache
+	data []byte
+}
+
+// of is the cache's memory in a sequence.
+func (c *cache) of(q *backend.Sequence) memory { return memory{c, host.State(q, c.state)} }
 
 func newCache(h backend.Heads, s *backend.State) (*cache, error) {
 	spec, ok := h.KVType.Spec()
 	if !ok || h.KVType != quant.F32 && h.KVType != quant.F16 && h.KVType != quant.Q8_0 {
 		return nil, fmt.Errorf("%w: as %v", backend.ErrKVType, h.KVType)
 	}
-	b, err := host.State(s)
-	if err != nil {
-		return nil, err
-	}
-	c := &cache{Heads: h, spec: spec, width: (h.Dim + spec.Block - 1) / spec.Block * spec.Block, data: b}
-	if n := h.Context * h.KVHeads * spec.RowBytes(c.width); len(b) < n {
-		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, len(b), n)
+	c := &cache{Heads: h, spec: spec, width: (h.Dim + spec.Block - 1) / spec.Block * spec.Block, state: s}
+	if n := h.Context * h.KVHeads * spec.RowBytes(c.width); s.Bytes < n {
+		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, s.Bytes, n)
 	}
 	s.Layout, s.Rows = "ref, "+h.KVType.String(), h.Ring(c.rows)
 	return c, nil
@@ -42,7 +47,7 @@ func (c *cache) rows(from, to int) []backend.Span {
 }
 
 // row is a head at a position.
-func (c *cache) row(pos, head int) []byte {
+func (c memory) row(pos, head int) []byte {
 	if c.Window > 0 {
 		pos %= c.Context
 	}
@@ -51,13 +56,13 @@ func (c *cache) row(pos, head int) []byte {
 }
 
 // store packs x; row [width] is scratch.
-func (c *cache) store(pos, head int, x, row []float32) {
+func (c memory) store(pos, head int, x, row []float32) {
 	clear(row[copy(row, x):])
 	c.spec.Pack(c.row(pos, head), row)
 }
 
 // load unpacks positions [pos, pos+n) of one head to dst [n][width].
-func (c *cache) load(dst []float32, pos, n, head int) {
+func (c memory) load(dst []float32, pos, n, head int) {
 	for p := range n {
 		c.spec.Unpack(dst[p*c.width:(p+1)*c.width], c.row(pos+p, head))
 	}
@@ -75,26 +80,29 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 		return nil, err
 	}
 	return func(p *backend.Params) {
-		e.pool.each(len(p.Tokens), 1, func(thread, lo, hi int) {
-			cs := grow(&e.scratch[thread].acc, 2*len(n.Freqs))
-			row := grow(&e.scratch[thread].rows, kc.width)
-			for t := lo; t < hi; t++ {
-				pos := n.At(p) + t
-				for i, f := range n.Freqs {
-					s, c := math.Sincos(float64(p.Pos+p.Shift+t) * f)
-					cs[2*i], cs[2*i+1] = float32(c), float32(s)
+		for first, g := range p.Each() {
+			keys, values := kc.of(g.Seq), vc.of(g.Seq)
+			e.pool.each(g.N, 1, func(thread, lo, hi int) {
+				cs := grow(&e.scratch[thread].acc, 2*len(n.Freqs))
+				row := grow(&e.scratch[thread].rows, kc.width)
+				for t := lo; t < hi; t++ {
+					pos := n.At(g) + t
+					for i, f := range n.Freqs {
+						s, c := math.Sincos(float64(g.Pos+g.Shift+t) * f)
+						cs[2*i], cs[2*i+1] = float32(c), float32(s)
+					}
+					q, k, v := e.row(n.Q, first+t), e.row(n.K, first+t), e.row(n.V, first+t)
+					for h := range n.Heads.Heads {
+						rotate(q[h*n.Dim:(h+1)*n.Dim], cs, n.Halves)
+					}
+					for h := range n.KVHeads {
+						rotate(k[h*n.Dim:(h+1)*n.Dim], cs, n.Halves)
+						keys.store(pos, h, k[h*n.Dim:(h+1)*n.Dim], row)
+						values.store(pos, h, v[h*n.Dim:(h+1)*n.Dim], row)
+					}
 				}
-				q, k, v := e.row(n.Q, t), e.row(n.K, t), e.row(n.V, t)
-				for h := range n.Heads.Heads {
-					rotate(q[h*n.Dim:(h+1)*n.Dim], cs, n.Halves)
-				}
-				for h := range n.KVHeads {
-					rotate(k[h*n.Dim:(h+1)*n.Dim], cs, n.Halves)
-					kc.store(pos, h, k[h*n.Dim:(h+1)*n.Dim], row)
-					vc.store(pos, h, v[h*n.Dim:(h+1)*n.Dim], row)
-				}
-			}
-		})
+			})
+		}
 	}, nil
 }
 
@@ -134,21 +142,24 @@ func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
 	group := n.Heads.Heads / n.KVHeads
 	scale := n.Factor()
 	return func(p *backend.Params) {
-		tokens := len(p.Tokens)
-		blocks := (tokens + queryBlock - 1) / queryBlock
-		e.pool.each(blocks*n.KVHeads, 1, func(thread, lo, hi int) {
-			s := e.scratch[thread]
-			for item := lo; item < hi; item++ {
-				head, first := item%n.KVHeads, item/n.KVHeads*queryBlock
-				count := min(queryBlock, tokens-first)
-				e.attendBlock(n, s, kc, vc, head, group, first, count, n.At(p), scale)
-			}
-		})
+		for at, g := range p.Each() {
+			keys, values := kc.of(g.Seq), vc.of(g.Seq)
+			blocks := (g.N + queryBlock - 1) / queryBlock
+			e.pool.each(blocks*n.KVHeads, 1, func(thread, lo, hi int) {
+				s := e.scratch[thread]
+				for item := lo; item < hi; item++ {
+					head, first := item%n.KVHeads, item/n.KVHeads*queryBlock
+					count := min(queryBlock, g.N-first)
+					e.attendBlock(n, s, keys, values, head, group, at+first, count, n.At(g)-at, scale)
+				}
+			})
+		}
 	}, nil
 }
 
-// attendBlock is tokens [first, first+count) of one key-value head's group.
-func (e *exec) attendBlock(n *backend.Attend, s *scratch, kc, vc *cache, head, group, first, count, pos int, scale float32) {
+// attendBlock is tokens [first, first+count) of the pass for one key-value head's
+// group. The token t of the pass has the position pos+t.
+func (e *exec) attendBlock(n *backend.Attend, s *scratch, kc, vc memory, head, group, first, count, pos int, scale float32) {
 	d, w := n.Dim, kc.width
 	k, v := grow(&s.k, keyBlock*w), grow(&s.v, keyBlock*w)
 	score := grow(&s.rows, keyBlock)

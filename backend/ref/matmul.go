@@ -128,8 +128,11 @@ func dot4x2(w0, w1, w2, w3, x, y []float32) (s, r [4]float32) {
 	return [4]float32{a, b, c, d}, [4]float32{e, f, g, h}
 }
 
+// rowsFrom gives rows of a node's input, of some tokens from first on.
+type rowsFrom func(first, tokens int) func(t int) []float32
+
 // input prepares a node's input: its rows as they lie, or normalized.
-func (e *exec) input(in backend.Slice, norm *backend.Norm) (func(first, tokens int) func(t int) []float32, error) {
+func (e *exec) input(in backend.Slice, norm *backend.Norm) (rowsFrom, error) {
 	if norm == nil {
 		return func(first, _ int) func(int) []float32 {
 			return func(t int) []float32 { return e.row(in, first+t) }
@@ -166,7 +169,7 @@ func rmsNorm(dst, x, w []float32, eps float32) {
 }
 
 // show adds the input of matrices to its observed sum.
-func (e *exec) show(p *backend.Params, input func(first, tokens int) func(t int) []float32, ws ...*backend.Tensor) {
+func (e *exec) show(p *backend.Params, input rowsFrom, ws ...*backend.Tensor) {
 	if e.observe == nil {
 		return
 	}
@@ -245,11 +248,16 @@ func (e *exec) head(n *backend.Logits) (func(*backend.Params), error) {
 	}
 	return func(p *backend.Params) {
 		e.show(p, input, n.W)
-		if p.Logits == 0 {
-			return
+		out := e.logits
+		for first, s := range p.Each() {
+			if s.Logits == 0 {
+				continue
+			}
+			x := input(first+s.N-s.Logits, s.Logits)
+			rows := out
+			e.multiply(m, s.Logits, x, func(t, r int, v float32) { rows[t*m.rows+r] = v })
+			out = out[s.Logits*m.rows:]
 		}
-		x := input(len(p.Tokens)-p.Logits, p.Logits)
-		e.multiply(m, p.Logits, x, func(t, r int, v float32) { e.logits[t*m.rows+r] = v })
 	}, nil
 }
 

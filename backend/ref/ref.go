@@ -38,8 +38,10 @@ func (b *Backend) Close() error { return nil }
 // Map implements [backend.Backend]; the host's memory is used as it lies.
 func (b *Backend) Map(memory []byte) (backend.Buffer, error) { return host.Map(memory), nil }
 
-// Alloc implements [backend.Backend].
-func (b *Backend) Alloc(n int) (backend.Buffer, error) { return host.Allocate(n) }
+// NewSequence implements [backend.Backend].
+func (b *Backend) NewSequence(states []*backend.State) (*backend.Sequence, error) {
+	return host.NewSequence(states)
+}
 
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
@@ -84,8 +86,8 @@ func grow(s *[]float32, n int) []float32 {
 
 // Run implements [backend.Exec].
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
-	if len(p.Tokens) == 0 || len(p.Tokens) > e.p.Tokens || p.Logits > min(len(p.Tokens), e.p.LogitRows) {
-		return nil, fmt.Errorf("ref: a pass of %d tokens and %d rows of logits, program takes %d and %d", len(p.Tokens), p.Logits, e.p.Tokens, e.p.LogitRows)
+	if err := e.check(p); err != nil {
+		return nil, fmt.Errorf("ref: %w", err)
 	}
 	for i, s := range e.steps {
 		if p.Watch != nil && p.Watch.Stop() {
@@ -96,7 +98,20 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 			p.Watch.Done(i+1, len(e.steps))
 		}
 	}
-	return e.logits[:p.Logits*e.p.Vocab], nil
+	return e.logits[:p.Rows()*e.p.Vocab], nil
+}
+
+// check says why a pass cannot run.
+func (e *exec) check(p *backend.Params) error {
+	if err := p.Check(e.p); err != nil {
+		return err
+	}
+	for i := range p.Segments {
+		if err := host.Has(p.Segments[i].Seq, e.p.States); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Watched implements [backend.Watched]: a pass is stopped between nodes.

@@ -1,6 +1,7 @@
 package ref
 
 import (
+	"errors"
 	"math"
 
 	"github.com/mil-run/mil/backend"
@@ -15,18 +16,17 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 	}
 	w, bias := wb[0], wb[1]
 	history, width := n.Taps-1, n.In.N
-	window, err := host.StateFloats(n.Window, (history+backend.MaxVerify)*width)
-	if err != nil {
+	if err := host.Holds(n.Window, (history+backend.MaxVerify)*width); err != nil {
 		return nil, err
 	}
-	return func(p *backend.Params) {
-		tokens := len(p.Tokens)
-		copy(window[:history*width], window[p.Replay*width:(p.Replay+history)*width])
-		at := func(t int) []float32 { // input of token t of the pass, negative before it
+	segment := func(first int, s *backend.Segment) {
+		tokens, window := s.N, host.StateFloats(s.Seq, n.Window)
+		copy(window[:history*width], window[s.Replay*width:(s.Replay+history)*width])
+		at := func(t int) []float32 { // input of token t of the segment, negative before it
 			if t < 0 {
 				return window[(history+t)*width : (history+t+1)*width]
 			}
-			return e.row(n.In, t)
+			return e.row(n.In, first+t)
 		}
 		e.pool.each(tokens, 1, func(_, lo, hi int) {
 			taps := make([][]float32, n.Taps)
@@ -34,7 +34,7 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 				for k := range taps {
 					taps[k] = at(t + k - history)
 				}
-				out := e.out(n.Out, t)
+				out := e.out(n.Out, first+t)
 				for c := range out {
 					from := c
 					if n.Map != nil {
@@ -50,7 +50,7 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 		})
 		if e.p.Logged {
 			for t := range tokens {
-				copy(window[(history+t)*width:(history+t+1)*width], e.row(n.In, t))
+				copy(window[(history+t)*width:(history+t+1)*width], at(t))
 			}
 			return
 		}
@@ -60,7 +60,17 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 			copy(keep[k*width:(k+1)*width], at(tokens+k-history))
 		}
 		copy(window, keep)
-	}, nil
+	}
+	return e.segments(segment), nil
+}
+
+// segments runs a node segment by segment.
+func (e *exec) segments(run func(first int, s *backend.Segment)) func(*backend.Params) {
+	return func(p *backend.Params) {
+		for first, s := range p.Each() {
+			run(first, s)
+		}
+	}
 }
 
 // scan1 is backend.Scan1, over all cores by channels.
@@ -72,18 +82,13 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 	a, d, bias := vs[0], vs[1], vs[2]
 	channels, N := n.Z.N, n.N
 	width := backend.Scan1LogWidth(channels, n.X.N, n.B.N)
-	h, err := host.StateFloats(n.H, channels*N)
-	if err != nil {
-		return nil, err
-	}
-	log, err := host.StateFloats(n.Log, backend.MaxVerify*width)
-	if err != nil {
+	if err := errors.Join(host.Holds(n.H, channels*N), host.Holds(n.Log, backend.MaxVerify*width)); err != nil {
 		return nil, err
 	}
 	bHeads, cHeads := n.B.N/N, n.C.N/N
 	repeat := channels / n.X.N
-	return func(p *backend.Params) {
-		tokens := len(p.Tokens)
+	segment := func(first int, seg *backend.Segment) {
+		h, log := host.StateFloats(seg.Seq, n.H), host.StateFloats(seg.Seq, n.Log)
 		e.pool.each(channels, N, func(thread, lo, hi int) {
 			work := h[lo*N : hi*N]
 			advance := func(i int, s []float32, dt, x float32, b []float32) {
@@ -96,7 +101,7 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 				j := i * bHeads / channels
 				return b[j*N : (j+1)*N]
 			}
-			for r := range p.Replay {
+			for r := range seg.Replay {
 				l := log[r*width : (r+1)*width]
 				for i := lo; i < hi; i++ {
 					advance(i, work[(i-lo)*N:(i-lo+1)*N], l[i], l[channels+source(i)], bHead(i, l[channels+n.X.N:]))
@@ -106,8 +111,9 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 				work = append(grow(&e.scratch[thread].acc, 0), work...)
 				e.scratch[thread].acc = work
 			}
-			for t := range tokens {
-				x, dts, b, c, z, out := e.row(n.X, t), e.row(n.Dt, t), e.row(n.B, t), e.row(n.C, t), e.row(n.Z, t), e.out(n.Out, t)
+			for t := range seg.N {
+				at := first + t
+				x, dts, b, c, z, out := e.row(n.X, at), e.row(n.Dt, at), e.row(n.B, at), e.row(n.C, at), e.row(n.Z, at), e.out(n.Out, at)
 				for i := lo; i < hi; i++ {
 					dt := softplus(dts[i] + bias[i])
 					if e.p.Logged {
@@ -123,13 +129,14 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 			}
 		})
 		if e.p.Logged {
-			for t := range tokens {
+			for t := range seg.N {
 				l := log[t*width+channels : (t+1)*width]
-				copy(l, e.row(n.X, t))
-				copy(l[n.X.N:], e.row(n.B, t))
+				copy(l, e.row(n.X, first+t))
+				copy(l[n.X.N:], e.row(n.B, first+t))
 			}
 		}
-	}, nil
+	}
+	return e.segments(segment), nil
 }
 
 // scan2 is backend.Scan2, over all cores by heads.
@@ -141,22 +148,17 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 	a, d, bias := vs[0], vs[1], vs[2]
 	heads, P, N := n.Heads, n.P, n.N
 	width := backend.Scan2LogWidth(heads, n.X.N, n.B.N)
-	state, err := host.StateFloats(n.H, heads*P*N)
-	if err != nil {
-		return nil, err
-	}
-	log, err := host.StateFloats(n.Log, backend.MaxVerify*width)
-	if err != nil {
+	if err := errors.Join(host.Holds(n.H, heads*P*N), host.Holds(n.Log, backend.MaxVerify*width)); err != nil {
 		return nil, err
 	}
 	xHeads, bHeads, cHeads := n.X.N/P, n.B.N/N, n.C.N/N
-	return func(p *backend.Params) {
-		tokens := len(p.Tokens)
+	segment := func(first int, seg *backend.Segment) {
+		state, log := host.StateFloats(seg.Seq, n.H), host.StateFloats(seg.Seq, n.Log)
 		e.pool.each(heads, 1, func(thread, lo, hi int) {
 			for h := lo; h < hi; h++ {
 				xo, bo, co := h*xHeads/heads*P, h*bHeads/heads*N, h*cHeads/heads*N
 				s := state[h*P*N : (h+1)*P*N]
-				for r := range p.Replay {
+				for r := range seg.Replay {
 					l := log[r*width : (r+1)*width]
 					advance2(s, l[h], a[h], l[heads+xo:][:P], l[heads+n.X.N+bo:][:N])
 				}
@@ -164,14 +166,15 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 					s = append(grow(&e.scratch[thread].acc, 0), s...)
 					e.scratch[thread].acc = s
 				}
-				for t := range tokens {
-					x, b, c := e.row(n.X, t)[xo:xo+P], e.row(n.B, t)[bo:bo+N], e.row(n.C, t)[co:co+N]
-					dt := softplus(e.row(n.Dt, t)[h] + bias[h])
+				for t := range seg.N {
+					at := first + t
+					x, b, c := e.row(n.X, at)[xo:xo+P], e.row(n.B, at)[bo:bo+N], e.row(n.C, at)[co:co+N]
+					dt := softplus(e.row(n.Dt, at)[h] + bias[h])
 					if e.p.Logged {
 						log[t*width+h] = dt
 					}
 					advance2(s, dt, a[h], x, b)
-					z, out := e.row(n.Z, t)[h*P:(h+1)*P], e.out(n.Out, t)[h*P:(h+1)*P]
+					z, out := e.row(n.Z, at)[h*P:(h+1)*P], e.out(n.Out, at)[h*P:(h+1)*P]
 					for i := range out {
 						y := dot(s[i*N:(i+1)*N], c) + float32(d[h]*x[i])
 						out[i] = y * silu(z[i])
@@ -180,17 +183,21 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 			}
 		})
 		if e.p.Logged {
-			for t := range tokens {
+			for t := range seg.N {
 				l := log[t*width+heads : (t+1)*width]
-				copy(l, e.row(n.X, t))
-				copy(l[n.X.N:], e.row(n.B, t))
+				copy(l, e.row(n.X, first+t))
+				copy(l[n.X.N:], e.row(n.B, first+t))
 			}
 		}
+	}
+	scan := e.segments(segment)
+	return func(p *backend.Params) {
+		scan(p)
 		if n.NormWeight == nil {
 			return
 		}
 		size, weight := heads*P/n.NormGroups, vs[3]
-		e.pool.each(tokens, 1, func(_, lo, hi int) {
+		e.pool.each(len(p.Tokens), 1, func(_, lo, hi int) {
 			for t := lo; t < hi; t++ {
 				out := e.out(n.Out, t)
 				for g := 0; g < len(out); g += size {

@@ -40,15 +40,16 @@ type Backend struct {
 	host   backend.Backend
 	layers int
 	// said is told, for every model, how many of its layers the device takes.
-	said func(layers, of int)
-	cuts map[*backend.State]int // of a model, known by its first state
+	said   func(layers, of int)
+	cuts   map[*backend.State]int             // of a model, known by its first state
+	places map[*backend.State]backend.Backend // of the states of compiled programs
 }
 
 // New splits programs after the given number of layers, or where [Fit] puts the cut. Both
 // backends are closed with it. report, which may be nil, is told once for every
 // model how many of its layers the device takes.
 func New(device Device, host backend.Backend, layers int, report func(layers, of int)) *Backend {
-	return &Backend{device, host, layers, report, map[*backend.State]int{}}
+	return &Backend{device, host, layers, report, map[*backend.State]int{}, map[*backend.State]backend.Backend{}}
 }
 
 // Name implements [backend.Backend].
@@ -60,9 +61,34 @@ func (b *Backend) Free() (int64, error) { return b.device.Free() }
 // Map implements [backend.Backend].
 func (b *Backend) Map(memory []byte) (backend.Buffer, error) { return b.device.Map(memory) }
 
-// Alloc implements [backend.Backend]. Where the memory lies is known when a
-// program that uses it is compiled; only then is it there.
-func (b *Backend) Alloc(n int) (backend.Buffer, error) { return &promise{n}, nil }
+// NewSequence implements [backend.Backend]. It puts the states where their layers
+// are.
+func (b *Backend) NewSequence(states []*backend.State) (*backend.Sequence, error) {
+	parts := map[backend.Backend][]*backend.State{}
+	for _, s := range states {
+		on := b.places[s]
+		if on == nil {
+			return nil, fmt.Errorf("split: no program with state %s was compiled", s.Name)
+		}
+		parts[on] = append(parts[on], s)
+	}
+	var owners []*backend.Sequence
+	of := map[*backend.State]*backend.Sequence{}
+	for on, list := range parts {
+		q, err := on.NewSequence(list)
+		if err != nil {
+			for _, q := range owners {
+				err = errors.Join(err, q.Free())
+			}
+			return nil, err
+		}
+		owners = append(owners, q)
+		for _, s := range list {
+			of[s] = q
+		}
+	}
+	return backend.NewSequence(states, func(s *backend.State) (backend.Buffer, error) { return of[s].Buffer(s), nil })
+}
 
 // Close implements [backend.Backend].
 func (b *Backend) Close() error { return errors.Join(b.device.Close(), b.host.Close()) }
@@ -70,8 +96,8 @@ func (b *Backend) Close() error { return errors.Join(b.device.Close(), b.host.Cl
 // PromptTokens implements [backend.Prompter].
 func (b *Backend) PromptTokens() int { return backend.PromptTokens(b.device) }
 
-// Compile implements [backend.Backend]. It puts the program's states where their
-// layers are.
+// Compile implements [backend.Backend]. It decides where the program's states
+// will lie.
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	cut, err := b.cut(p)
 	if err != nil {
@@ -82,9 +108,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		if cut == 0 {
 			on = b.host
 		}
-		if err := settle(p.States, on); err != nil {
-			return nil, err
-		}
+		b.settle(p.States, on)
 		return on.Compile(p)
 	}
 	tables := map[backend.Value]*backend.Tensor{}
@@ -92,9 +116,8 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		tables[v] = &backend.Tensor{Name: fmt.Sprintf("value %d", v), Type: quant.F32, Rows: p.Tokens, Cols: p.Widths[v]}
 		return tables[v]
 	})
-	if err := errors.Join(settle(head.States, b.device), settle(tail.States, b.host)); err != nil {
-		return nil, err
-	}
+	b.settle(head.States, b.device)
+	b.settle(tail.States, b.host)
 	e := &exec{tokens: make([]int32, p.Tokens)}
 	for i := range e.tokens {
 		e.tokens[i] = int32(i)
@@ -185,38 +208,22 @@ func Layers(p *backend.Program, bytes int64) int {
 	return fits
 }
 
-// settle gives states that have none yet memory of a backend.
-func settle(states []*backend.State, on backend.Backend) error {
+// settle notes whose memory states will have.
+func (b *Backend) settle(states []*backend.State, on backend.Backend) {
 	for _, s := range states {
-		p, ok := s.Buf.(*promise)
-		if !ok {
-			continue
+		if b.places[s] == nil {
+			b.places[s] = on
 		}
-		m, err := on.Alloc(p.size)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
-		}
-		s.Buf = m
 	}
-	return nil
 }
-
-// promise is memory whose place is not known yet.
-type promise struct{ size int }
-
-var errPromise = errors.New("split: memory is used before a program that needs it is compiled")
-
-func (p *promise) Size() int               { return p.size }
-func (p *promise) Read(int, []byte) error  { return errPromise }
-func (p *promise) Write(int, []byte) error { return errPromise }
-func (p *promise) Zero() error             { return nil }
-func (p *promise) Free() error             { return nil }
 
 // exec is a program in two parts.
 type exec struct {
 	head   Head
 	tail   backend.Exec
 	tokens []int32 // 0, 1, 2, ...: the rows of the head's outputs
+
+	first, rest backend.Params // of the parts of a pass
 }
 
 // Watched implements [backend.Watched]: the host's part is stopped.
@@ -224,14 +231,15 @@ func (e *exec) Watched() {}
 
 // Run implements [backend.Exec].
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
-	first := *p
-	first.Logits = 0
-	if _, err := e.head.Run(&first); err != nil {
+	e.first = backend.Params{Tokens: p.Tokens, Segments: append(e.first.Segments[:0], p.Segments...), Watch: p.Watch}
+	for i := range e.first.Segments {
+		e.first.Segments[i].Logits = 0
+	}
+	if _, err := e.head.Run(&e.first); err != nil {
 		return nil, err
 	}
-	rest := *p
-	rest.Tokens = e.tokens[:len(p.Tokens)]
-	return e.tail.Run(&rest)
+	e.rest = backend.Params{Tokens: e.tokens[:len(p.Tokens)], Segments: p.Segments, Watch: p.Watch}
+	return e.tail.Run(&e.rest)
 }
 
 // Close implements [backend.Exec].

@@ -53,7 +53,10 @@ func (d *device) Compile(p *backend.Program) (backend.Exec, error) {
 
 func (h *head) Run(p *backend.Params) ([]float32, error) {
 	q := *p
-	q.Logits = len(p.Tokens)
+	q.Segments = slices.Clone(p.Segments)
+	for i := range q.Segments {
+		q.Segments[i].Logits = q.Segments[i].N
+	}
 	l, err := h.Exec.Run(&q)
 	copy(h.out, l)
 	return nil, err

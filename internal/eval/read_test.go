@@ -50,7 +50,7 @@ func (s *summing) input(ws []*backend.Tensor, p *backend.Params) (*quant.Moments
 		m = quant.NewMoments(ws[0].Cols)
 		s.sums[ws[0].Name] = m
 	}
-	return m, int(min(max(m.Count-s.fed-int64(p.Pos), 0), int64(len(p.Tokens))))
+	return m, int(min(max(m.Count-s.fed-int64(p.Segments[0].Pos), 0), int64(len(p.Tokens))))
 }
 
 func (s *summing) read(text Text, from int64) error {

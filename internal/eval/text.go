@@ -140,7 +140,7 @@ func Read(ctx context.Context, t Text, s *model.Session, from int64, window func
 			Stop: func() bool { return ctx.Err() != nil },
 			Read: func(tokens int) { progress(max(0, min(w.end, w.start+tokens-len(t.Lead))), len(t.IDs)) },
 		}
-		_, err := s.FeedWatched(in, model.WantNone, &watch)
+		_, err := s.Read(in, model.WantNone, &watch)
 		if errors.Is(err, backend.ErrStopped) {
 			return ErrInterrupted
 		}

@@ -166,26 +166,39 @@ func Vectors(ts ...*backend.Tensor) ([][]float32, error) {
 	return out, nil
 }
 
-// State is a state's memory.
-func State(s *backend.State) ([]byte, error) {
-	b, ok := s.Buf.(*Buffer)
-	if !ok || len(b.data) < s.Bytes {
-		return nil, fmt.Errorf("state %s has no memory here", s.Name)
-	}
-	return b.data[:s.Bytes], nil
+// NewSequence allocates the memory of a sequence.
+func NewSequence(states []*backend.State) (*backend.Sequence, error) {
+	return backend.NewSequence(states, func(s *backend.State) (backend.Buffer, error) { return Allocate(s.Bytes) })
 }
 
-// StateFloats is a state's memory as float32, at least n of them.
-func StateFloats(s *backend.State, n int) ([]float32, error) {
-	b, err := State(s)
-	if err != nil {
-		return nil, err
+// State is a state's memory in a sequence.
+func State(q *backend.Sequence, s *backend.State) []byte {
+	return q.Buffer(s).(*Buffer).data[:s.Bytes]
+}
+
+// Has says why a sequence has no memory here for states.
+func Has(q *backend.Sequence, states []*backend.State) error {
+	for _, s := range states {
+		if b, ok := q.Buffer(s).(*Buffer); !ok || len(b.data) < s.Bytes {
+			return fmt.Errorf("state %s has no memory here", s.Name)
+		}
 	}
-	if len(b) < 4*n {
-		return nil, fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, len(b), 4*n)
-	}
+	return nil
+}
+
+// StateFloats is a state's memory in a sequence as float32.
+func StateFloats(q *backend.Sequence, s *backend.State) []float32 {
+	b := State(q, s)
 	if len(b) < 4 {
-		return nil, nil
+		return nil
 	}
-	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4), nil
+	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4)
+}
+
+// Holds says why a state is too small for n float32.
+func Holds(s *backend.State, n int) error {
+	if s.Bytes < 4*n {
+		return fmt.Errorf("state %s holds %d bytes, %d are needed", s.Name, s.Bytes, 4*n)
+	}
+	return nil
 }

@@ -258,7 +258,7 @@ type plan struct {
 // dotArgs.blocks, bytes of weights, and bytes of a token's activations.
 type step struct{ blocks, weights, input int }
 
-const maxTokens = 16
+const maxTokens = 64 // of a pass of rows, backend.MaxRows
 
 func (d *dots) plan(t quant.Type, in *Input) plan {
 	spec, _ := t.Spec()
