@@ -43,6 +43,12 @@ type benchResult struct {
 	GenSpread    float64 `json:"gen_spread"`
 	GenShare     float64 `json:"gen_share"`  // of the read rate, by ReadBytes
 	ReadBytes    int64   `json:"read_bytes"` // weights, KV cache and state a token at this depth reads
+	// Streams, where they were asked for, generate in the same passes. GenTokS is then
+	// their sum, and a gap the seconds between two tokens of a stream.
+	Streams     int     `json:"streams,omitempty"`
+	GapP50      float64 `json:"gap_p50_s,omitempty"`
+	GapP99      float64 `json:"gap_p99_s,omitempty"`
+	StreamBytes int64   `json:"stream_bytes,omitempty"` // keys, values and state that all streams touch
 	// GPU is the parts of a token's time on a card. HostMicros is the rest of
 	// its time: the launch, the way back, the choice.
 	GPU        *backend.Gauge `json:"gpu,omitempty"`
@@ -55,6 +61,7 @@ type benchFlags struct {
 	draftFlags
 	messages          string
 	depths            []int
+	streams           []int
 	prompt, gen, runs int
 	plot              string
 	asJSON            bool
@@ -73,7 +80,8 @@ describes the method.`,
 		Example: `  mil bench
   mil bench model.bin --depths 0,4096,16384 --plot speed.svg
   mil bench a.bin b.gguf --json
-  mil bench model.bin --draft small.bin --gen 128`,
+  mil bench model.bin --draft small.bin --gen 128
+  mil bench model.bin --streams 1,4,8         # several conversations in one pass`,
 		ValidArgsFunction: completeModels(-1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
@@ -128,6 +136,7 @@ describes the method.`,
 	addText(set, &f.messages, "messages", "", "FILE", "with --draft: file with a JSON object {\"messages\": [...]} a line (default twenty tales)")
 	f.depths = []int{0}
 	set.Var(&numbers{&f.depths, 0, maxContext / 4}, "depths", "tokens of context before the timed ones, separated by commas")
+	set.Var(&numbers{&f.streams, 1, backend.MaxRows}, "streams", "measure generation of several streams that share passes; numbers separated by commas")
 	addNumber(set, &f.prompt, "prompt", "", 512, 0, maxContext/4, "tokens of the prompt; 0 skips the prompt")
 	addNumber(set, &f.gen, "gen", "", 64, 0, maxContext/4, "tokens to generate; 0 skips generation")
 	addNumber(set, &f.runs, "runs", "", 3, 1, maxContext/4, "timed runs, after one warm-up")
@@ -137,8 +146,11 @@ describes the method.`,
 }
 
 func (f *benchFlags) check() error {
-	if f.prompt+f.gen == 0 {
+	if f.prompt+f.gen == 0 || len(f.streams) > 0 && f.gen == 0 {
 		return usagef("there is nothing to time; see mil bench --help")
+	}
+	if len(f.streams) > 0 && (f.draft != "" || f.plot != "") {
+		return usagef("--streams goes with neither --draft nor --plot")
 	}
 	if f.plot != "" {
 		if st, err := os.Stat(f.plot); err == nil && st.IsDir() {
@@ -154,6 +166,9 @@ func (b *benchmark) print(out io.Writer) error {
 		fmt.Fprintln(out, "computed by the GPU")
 	}
 	show.Fprintf(out, "this machine, %d threads, %s: reads %.1f GB/s, makes %.0f G multiply-adds of int8 a second\n\n", b.Threads, b.ISA, b.ReadGBs, b.Int8GMACs)
+	if len(b.Results) > 0 && b.Results[0].Streams > 0 {
+		return b.printStreams(out)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "depth\tprompt tok/s\tspread\tof int8\tgen tok/s\tspread\tof reading\t")
 	for _, r := range b.Results {

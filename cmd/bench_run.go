@@ -143,6 +143,14 @@ func (b *bench) all() error {
 	if err := format.Guard(func() { b.rates.Learn(b.memory) }); err != nil {
 		return err
 	}
+	if len(b.streams) > 0 {
+		part := b.memory[:min(len(b.memory), readBytes)]
+		if err := format.Guard(func() { b.reads = []float64{float64(len(part)) / b.rates.Read(part).Seconds()} }); err != nil {
+			return err
+		}
+		b.macs = []float64{b.rates.Multiply(multiplyTime)}
+		return b.together()
+	}
 	for _, depth := range b.depths {
 		r, err := b.depth(depth)
 		if err != nil {

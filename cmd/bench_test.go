@@ -55,6 +55,39 @@ func TestBenchJSON(t *testing.T) {
 	}
 }
 
+// Streams give one result for each number at each depth, the sum of their speeds
+// and the gaps between tokens.
+func TestBenchStreams(t *testing.T) {
+	llama := fixture(t, "mamba2-half", "q8_0")
+	out := must(t, "", "bench", llama, "--streams", "1,3,17", "--depths", "0,70", "--gen", "2", "--runs", "1", "--json")
+	var list []struct {
+		Results []struct {
+			Depth, Streams int
+			GenTokS        float64 `json:"gen_tok_s"`
+			P50            float64 `json:"gap_p50_s"`
+			P99            float64 `json:"gap_p99_s"`
+			Bytes          int64   `json:"stream_bytes"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 || len(list[0].Results) != 6 {
+		t.Fatalf("%s: %v", out, err)
+	}
+	for i, want := range [][2]int{{0, 1}, {0, 3}, {0, 17}, {70, 1}, {70, 3}, {70, 17}} {
+		r := list[0].Results[i]
+		if r.Depth != want[0] || r.Streams != want[1] || !(r.GenTokS > 0 && r.P50 > 0 && r.P99 >= r.P50 && r.Bytes > 0) {
+			t.Errorf("%+v, want depth and streams %v", r, want)
+		}
+	}
+	if table := must(t, "", "bench", llama, "--streams", "1,2", "--gen", "2", "--runs", "1"); !strings.Contains(table, "tok/s each") {
+		t.Errorf("%s", table)
+	}
+	for _, args := range [][]string{{"--streams", "0"}, {"--streams", "65"}, {"--streams", "2", "--gen", "0"}, {"--streams", "2", "--draft", "lookup"}} {
+		if _, _, err := mil(t, "", append([]string{"bench", llama}, args...)...); err == nil {
+			t.Errorf("bench %v ran", args)
+		}
+	}
+}
+
 // checkBytes holds bytes per token to all tensors, but for embeddings that do
 // not make the logits too.
 func checkBytes(t *testing.T, path string, got any) {
