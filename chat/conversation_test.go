@@ -306,7 +306,7 @@ func TestComplete(t *testing.T) {
 // Defaults come from the checkpoint's generation_config.json.
 func TestDefaults(t *testing.T) {
 	e, _ := demoTalk(t, 64)
-	if want := (sample.Options{Temp: 0.6, TopP: 0.9}); e.Defaults != want {
+	if want := (sample.Options{Temp: 0.6, TopP: 0.9}); !e.Defaults.Equal(want) {
 		t.Errorf("the demo's defaults are %+v, want %+v", e.Defaults, want)
 	}
 	f, _ := testutil.Convert(t, testutil.Data("fixtures", "zephyr"), "f32")
@@ -314,7 +314,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Defaults != chat.Fallback {
+	if !e.Defaults.Equal(chat.Fallback) {
 		t.Errorf("without a generation config the defaults are %+v", e.Defaults)
 	}
 }

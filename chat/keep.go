@@ -146,6 +146,9 @@ func (c *Conversation) resume(path string, found *session.Found) error {
 		err = n.Sampling.Check()
 	}
 	if err == nil {
+		err = n.Sampling.Fits(c.s.Vocab())
+	}
+	if err == nil {
 		err = n.check(c.s.Vocab())
 	}
 	if err == nil {

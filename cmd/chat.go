@@ -99,7 +99,7 @@ func (f *chatFlags) attach(c *cobra.Command, conv *chat.Conversation, file strin
 	set := conv.Settings()
 	again := set
 	f.override(c, &again, &flags)
-	if again.Sampling != set.Sampling {
+	if !again.Sampling.Equal(set.Sampling) {
 		conv.Set(again)
 	}
 	return repl.Describe(found), nil

@@ -170,7 +170,16 @@ func (m *Model) settings(set []func(*Settings)) (Settings, error) {
 	for _, change := range set {
 		change(&s)
 	}
-	return s, s.Check()
+	return s, m.check(&s)
+}
+
+// check refuses settings that nobody can follow, or that name tokens which the
+// model lacks.
+func (m *Model) check(s *Settings) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	return s.Sampling.Fits(m.Config().Vocab)
 }
 
 // prepare opens drafts and the prompt cache, once. Errors about drafts are ErrDraft.

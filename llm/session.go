@@ -189,7 +189,7 @@ func (s *Session) Settings() Settings { return s.conv.Settings() }
 
 // Set changes the settings. Its error is [ErrParam].
 func (s *Session) Set(set Settings) error {
-	if err := set.Check(); err != nil {
+	if err := s.m.check(&set); err != nil {
 		return err
 	}
 	return s.do(func() error { s.conv.Set(set); return nil })

@@ -13,11 +13,12 @@ func ExampleSampler() {
 	for _, c := range s.Candidates(logits, nil) {
 		fmt.Printf("token %d: %.2f\n", c.ID, c.P)
 	}
-	fmt.Println(sample.New(sample.Options{}).Sample(logits, nil)) // greedy
+	id, err := sample.New(sample.Options{}).Sample(logits, nil) // greedy
+	fmt.Println(id, err)
 	// Output:
 	// token 1: 0.73
 	// token 2: 0.27
-	// 1
+	// 1 <nil>
 }
 
 // The table of parameters reads values that people type.

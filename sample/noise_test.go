@@ -160,7 +160,7 @@ func TestSampleIsTheDefinition(t *testing.T) {
 			}
 			s.o.Seed = r.Uint64()
 			want := gamble(s.o, other.Candidates(logits, text), other.adjust(logits, text), pos)
-			if got := s.Sample(logits, text); got != want {
+			if got := sampled(s, logits, text); got != want {
 				t.Fatalf("%+v at %d: token %d, want %d", s.o, pos, got, want)
 			}
 		}
@@ -178,13 +178,13 @@ func TestSure(t *testing.T) {
 		1 / (1 + math.Exp(-1)):                {Temp: 1, MinP: 0.2},
 	} {
 		s := New(o)
-		s.Sample(logits, nil)
+		sampled(s, logits, nil)
 		if got := s.Sure(); math.Abs(got-want) > 1e-6 {
 			t.Errorf("%+v: sure %g, want %g", o, got, want)
 		}
 	}
 	s := New(Options{})
-	s.Sample(logits, nil)
+	sampled(s, logits, nil)
 	if got, want := s.Sure(), 1/(1+math.Exp(-1)+math.Exp(-2)); math.Abs(got-want) > 1e-6 {
 		t.Errorf("greedy: sure %g, want %g", got, want)
 	}

@@ -52,6 +52,12 @@ var params = []*Param{
 	{"repeat-penalty", "repetition_penalty", true, "", "repeat penalty", 0, inf,
 		"penalty on the last 64 tokens; 1 is none", "from 0; 0 and 1 are off",
 		func(s *Settings) any { return &s.Sampling.RepeatPenalty }},
+	{"presence-penalty", "presence_penalty", false, "", "presence penalty", -2, 2,
+		"penalty on tokens that the reply holds already; 0 is none", "between -2 and 2; 0 is off",
+		func(s *Settings) any { return &s.Sampling.PresencePenalty }},
+	{"frequency-penalty", "frequency_penalty", false, "", "frequency penalty", -2, 2,
+		"penalty on a token for each time that the reply holds it; 0 is none", "between -2 and 2; 0 is off",
+		func(s *Settings) any { return &s.Sampling.FrequencyPenalty }},
 	{"seed", "seed", false, "s", "seed", 0, math.MaxUint64,
 		"seed of the random numbers; the same seed gives the same text, with and without a draft (default a new one)", "a whole number from 0",
 		func(s *Settings) any { return &s.Sampling.Seed }},
@@ -168,7 +174,7 @@ func (s *Settings) Check() error {
 			return err
 		}
 	}
-	return nil
+	return s.Sampling.extras()
 }
 
 // check compares a number with its bounds.

@@ -2,6 +2,7 @@ package sample
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -19,6 +20,9 @@ func TestParams(t *testing.T) {
 				fields[f.Field(i).Addr().Interface()] = true
 			}
 		}
+	}
+	for _, f := range []any{&s.Sampling.Bias, &s.Sampling.Logprobs, &s.Sampling.TopLogprobs} { // programs alone set them
+		delete(fields, f)
 	}
 	names := map[string]bool{}
 	for _, p := range Params() {
@@ -57,7 +61,7 @@ func TestParams(t *testing.T) {
 				t.Errorf("%s: %q passes", p.Name, bad)
 			}
 		}
-		for _, bad := range []string{"-1", "NaN", "Inf"} {
+		for _, bad := range []string{fmt.Sprintf("%.0f", p.Low-1), "NaN", "Inf"} {
 			was := one
 			if p.Parse(&one, bad) == nil && !errors.Is(one.Check(), ErrParam) {
 				t.Errorf("%s: %s passes", p.Name, bad)

@@ -7,8 +7,7 @@ import (
 )
 
 // SampleRanked is [Sampler.Sample] from a row whose best logits alone are known,
-// after the repeat penalty and with Sum at the sampler's temperature (at any,
-// or 0, where that is 0). whole says that the row has no others. ok is false
+// as [Sampler.Ranking] asks for them. whole says that the row has no others. ok is false
 // where the filters may keep tokens beyond the best, so that the whole row is
 // needed. The token is that of the whole row, unless the rounding of Sum lets
 // top-p cut at another place.
@@ -17,6 +16,7 @@ func (s *Sampler) SampleRanked(b *backend.Best, whole bool, text []int32) (id in
 		if s.last = (last{}); b.Sum > 0 {
 			s.last.sure = 1 / b.Sum
 		}
+		s.noteRanked(b, b.Tokens[0])
 		return b.Tokens[0], true
 	}
 	c, ok := s.ranked(b, whole)
@@ -24,7 +24,9 @@ func (s *Sampler) SampleRanked(b *backend.Best, whole bool, text []int32) (id in
 		return 0, false
 	}
 	s.last = last{list: c}
-	return noiseAt(s.o.Seed, len(text)).choose(c, s.inv), true
+	id = noiseAt(s.o.Seed, len(text)).choose(c, s.inv)
+	s.noteRanked(b, id)
+	return id, true
 }
 
 // ranked is kept for a ranked row.
@@ -64,7 +66,20 @@ func (s *Sampler) ranked(b *backend.Best, whole bool) (c []Candidate, ok bool) {
 }
 
 // Bounds reports whether these options can leave few tokens of a row, so that
-// most of those left are known. If not, ranking the row is in vain.
+// most of those left are known. If not, ranking the row is in vain. Options that
+// change or read more of a row than the ranking does need whole rows.
 func (o Options) Bounds(most int) bool {
+	if len(o.Bias) > 0 || o.counts() || o.Logprobs && !o.ranksLogprobs() {
+		return false
+	}
 	return o.Temp < LeastTemp || o.TopK > 0 && o.TopK <= most || o.TopK == 0 && (o.cuts() || o.MinP > 0)
+}
+
+// Ranking is how a backend may rank rows for [Sampler.SampleRanked].
+func (s *Sampler) Ranking() (r backend.Ranking, ok bool) {
+	r = backend.Ranking{Penalty: s.o.RepeatPenalty, Temp: s.o.Temp}
+	if r.Temp == 0 && s.o.Logprobs {
+		r.Temp = 1 // the best is the same, and Sum comes with it
+	}
+	return r, s.Bounds(backend.MaxCandidates)
 }

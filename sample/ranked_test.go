@@ -47,7 +47,7 @@ func TestRanked(t *testing.T) {
 			for seed := range uint64(20) {
 				o := o
 				o.Seed = seed
-				whole := New(o).Sample(logits, recent)
+				whole := sampled(New(o), logits, recent)
 				if id, ok := New(o).SampleRanked(&b, false, recent); !ok || id != whole {
 					t.Errorf("%+v: token %d, %v of the ranked row, %d of the whole", o, id, ok, whole)
 				}

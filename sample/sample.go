@@ -2,7 +2,8 @@
 //
 // The filters run in the order of Hugging Face's generate, since the defaults
 // come from a checkpoint's generation_config.json: repeat penalty, temperature,
-// top-k, top-p, min-p. They leave a distribution ([Sampler.Candidates]), from
+// top-k, top-p, min-p. A bias is added before them. Presence and frequency
+// penalty and a mask come before the temperature. The filters leave a distribution ([Sampler.Candidates]), from
 // which one token is sampled ([Sampler.Sample]). The random numbers are a
 // function of seed, position and token: a [Sampler] has no state that a text
 // depends on.
@@ -12,7 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
+	"reflect"
 
 	"github.com/mil-run/mil/backend"
 )
@@ -24,8 +25,23 @@ type Options struct {
 	TopP          float32 // keep the best tokens whose probabilities sum to TopP; 0 or 1 keeps all
 	MinP          float32 // keep tokens at least MinP times as probable as the best; 0 keeps all
 	RepeatPenalty float32 // divides (or multiplies, when negative) the logits of recent tokens; 0 or 1 is none
-	Seed          uint64
+	// PresencePenalty is subtracted from the logits of tokens that the reply holds
+	// already, and FrequencyPenalty for each time that it holds them, as OpenAI
+	// defines them. They are between -2 and 2. See [Sampler.Begin].
+	PresencePenalty, FrequencyPenalty float32
+	Seed                              uint64
+
+	// Bias is added to the logits of tokens, between -100 and 100 each, for at
+	// most MostBias tokens.
+	Bias map[int32]float32 `json:",omitempty"`
+	// Logprobs keeps the log-probabilities of each token sampled, and of the best
+	// TopLogprobs tokens at its position, at most MostLogprobs.
+	Logprobs    bool `json:"-"`
+	TopLogprobs int  `json:"-"`
 }
+
+// Equal reports whether two samplers with these options do the same.
+func (o Options) Equal(p Options) bool { return reflect.DeepEqual(o, p) }
 
 // LeastTemp is the lowest temperature that samples. Below it only ties with the
 // best token would be left, and logits divided by it would leave float32's
@@ -75,6 +91,12 @@ type Sampler struct {
 	list []Candidate // scratch
 	row  []float32   // scratch
 	last last
+
+	mask     Mask
+	begin    int           // position of the reply's first token
+	reply    []int32       // the tokens counted in times
+	times    map[int32]int // how often the reply holds a token
+	logprobs Logprobs
 }
 
 // last is what the last token was sampled from: candidates with their logits,
@@ -103,16 +125,26 @@ func New(o Options) *Sampler {
 func (s *Sampler) Options() Options { return s.o }
 
 // Sample samples a token from a row of logits [vocabulary]. text is all tokens
-// before it, oldest first: its length is the token's position, and its end is
-// what the repeat penalty looks at. With a temperature of 0 it takes the best
-// token, and the first of several equal ones.
-func (s *Sampler) Sample(logits []float32, text []int32) int32 {
+// before it, oldest first: its length is the token's position, and the penalties
+// look at it. With a temperature of 0 it takes the best token, and the first of
+// several equal ones. The error is ErrMask.
+func (s *Sampler) Sample(logits []float32, text []int32) (int32, error) {
 	row := s.adjust(logits, text)
+	id := s.choose(row, len(text))
+	if s.barred(row, id) {
+		return 0, ErrMask
+	}
+	s.note(logits, id)
+	return id, nil
+}
+
+// choose samples from an adjusted row.
+func (s *Sampler) choose(row []float32, pos int) int32 {
 	s.last = last{row: row, least: float32(math.Inf(-1))}
 	if s.o.Temp == 0 {
 		return top(row)
 	}
-	n := noiseAt(s.o.Seed, len(text))
+	n := noiseAt(s.o.Seed, pos)
 	if s.o.TopK > 0 || s.o.cuts() {
 		s.last = last{list: s.kept(row)}
 		return n.choose(s.last.list, s.inv)
@@ -192,31 +224,6 @@ func (s *Sampler) fill(row []float32) []Candidate {
 	}
 	return s.list
 }
-
-// adjust is the row with penalties, which is a copy where there are any. It is
-// valid until the next call.
-func (s *Sampler) adjust(logits []float32, text []int32) []float32 {
-	if !s.o.penalizes() {
-		return logits
-	}
-	s.row = append(s.row[:0], logits...)
-	// Recent tokens become less likely, each once (Keskar et al., "CTRL", 2019).
-	recent := text[max(0, len(text)-RepeatWindow):]
-	for i, id := range recent {
-		if slices.Contains(recent[:i], id) {
-			continue
-		}
-		if x := &s.row[id]; *x > 0 {
-			*x /= s.o.RepeatPenalty
-		} else {
-			*x *= s.o.RepeatPenalty
-		}
-	}
-	return s.row
-}
-
-// penalizes says whether there is a repeat penalty.
-func (o *Options) penalizes() bool { return o.RepeatPenalty != 0 && o.RepeatPenalty != 1 }
 
 // top is the first token with the highest logit, 0 where there is no number.
 func top(row []float32) int32 {

@@ -36,6 +36,15 @@ func (a Auto) SetSampling(o sample.Options) {
 	}
 }
 
+// Prepare says where the reply begins, and which mask there is.
+func (a Auto) Prepare(reply int, m sample.Mask) {
+	for _, d := range a {
+		if s, ok := d.(preparer); ok {
+			s.Prepare(reply, m)
+		}
+	}
+}
+
 // Watch makes w look into the reading of prompts.
 func (a Auto) Watch(w *model.Watch) {
 	for _, d := range a {

@@ -31,7 +31,16 @@ func NewModel(s *model.Session, o sample.Options) *Model {
 }
 
 // SetSampling changes how tokens are sampled.
-func (m *Model) SetSampling(o sample.Options) { m.sampler = sample.New(o) }
+func (m *Model) SetSampling(o sample.Options) {
+	o.Logprobs, o.TopLogprobs = false, 0 // nobody asks for the draft's
+	m.sampler = sample.New(o)
+}
+
+// Prepare says where the reply begins, and which mask there is.
+func (m *Model) Prepare(reply int, mask sample.Mask) {
+	m.sampler.Begin(reply)
+	m.sampler.SetMask(mask)
+}
 
 // Watch makes w look into the reading of prompts. Draft returns
 // backend.ErrStopped where w stops one. A nil w ends this.
@@ -72,7 +81,7 @@ func (m *Model) Draft(timeline []int32, most int, paces Paces) (Proposal, error)
 	m.tokens = m.tokens[:0]
 	for len(m.tokens) < most {
 		id, err := choose(m.sampler, &rows, 0, m.s.Vocab(), m.s.Tokens())
-		if errors.Is(err, sample.ErrLogits) {
+		if errors.Is(err, sample.ErrLogits) || errors.Is(err, sample.ErrMask) {
 			break // the model goes on without the tokens that the draft lost
 		}
 		if err != nil {

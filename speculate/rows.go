@@ -48,7 +48,7 @@ func (r *rows) Row(i int) ([]float32, error) {
 // feed is one feed of the session.
 func (r *rows) feed(tokens []int32, want model.Want) (err error) {
 	r.best, r.logits = nil, nil
-	if ranking, ok := ranking(r.sampler.Options()); ok && len(tokens) <= backend.MaxVerify && r.s.Ranks() {
+	if ranking, ok := r.sampler.Ranking(); ok && len(tokens) <= backend.MaxVerify && r.s.Ranks() {
 		if ranking.Temp == 0 && r.gauge {
 			ranking.Temp = 1 // the best is the same, and how sure it is comes with it
 		}
@@ -63,15 +63,10 @@ func (r *rows) feed(tokens []int32, want model.Want) (err error) {
 	return err
 }
 
-// ranking is how rows may be ranked for a sampler. ok is false where whole rows
-// are needed.
-func ranking(o sample.Options) (r backend.Ranking, ok bool) {
-	return backend.Ranking{Penalty: o.RepeatPenalty, Temp: o.Temp}, o.Bounds(backend.MaxCandidates)
-}
-
 // choose is the sampler's choice from row i of a vocabulary, where text is the
 // tokens up to the row's own. A row that holds NaN or an infinity is
-// sample.ErrLogits. Of a ranked row only the best are looked at.
+// sample.ErrLogits, one whose mask allows nothing sample.ErrMask. Of a ranked row
+// only the best are looked at.
 func choose(s *sample.Sampler, r Rows, i, vocab int, text []int32) (int32, error) {
 	if b := r.Best(i); b != nil {
 		if !sample.Finite(b.Logits) || math.IsNaN(b.Sum) || math.IsInf(b.Sum, 0) {
@@ -88,5 +83,5 @@ func choose(s *sample.Sampler, r Rows, i, vocab int, text []int32) (int32, error
 	if !sample.Finite(row) {
 		return 0, sample.LogitsError(len(text))
 	}
-	return s.Sample(row, text), nil
+	return s.Sample(row, text)
 }

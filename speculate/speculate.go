@@ -59,13 +59,17 @@ type Decoder struct {
 	asking  *Pace            // the one asked now
 	stats   Stats
 
-	logits  []float32 // the next token's, when it is not sampled yet
-	pending int32     // sampled but not fed
-	begun   bool      // there is a pending token
-	made    []int32   // by the last call
-	plan    Proposal  // to be checked with the pending token
-	line    []int32   // scratch
-	batch   []int32   // the pending token and the plan
+	logits   []float32 // the next token's, when it is not sampled yet
+	pending  int32     // sampled but not fed
+	begun    bool      // there is a pending token
+	made     []int32   // by the last call
+	reply    int       // position of the reply's first token
+	mask     sample.Mask
+	logprobs []sample.Logprobs // of made
+
+	plan  Proposal // to be checked with the pending token
+	line  []int32  // scratch
+	batch []int32  // the pending token and the plan
 }
 
 // Stats counts the work of speculative decoding.
@@ -148,12 +152,45 @@ func New(s *model.Session, sampling sample.Options, o Options) *Decoder {
 }
 
 // SetSampling changes how tokens are sampled from here on, also by the draft.
+// Options that do not fit the vocabulary are sample.ErrParam to who checks them
+// (sample.Options.Fits).
 func (d *Decoder) SetSampling(o sample.Options) {
 	d.sampler = sample.New(o)
 	if s, ok := d.draft.(interface{ SetSampling(sample.Options) }); ok {
 		s.SetSampling(o)
 	}
+	d.prepare()
 }
+
+// SetMask makes m say which tokens may follow, to model and draft. It is asked
+// for texts in any order: those of a pass's rows, and those that a draft tries.
+// A nil m ends this. A mask that allows nothing is sample.ErrMask.
+func (d *Decoder) SetMask(m sample.Mask) {
+	d.mask = m
+	d.prepare()
+}
+
+// prepare tells the samplers of model and draft where the reply begins and which
+// mask there is.
+func (d *Decoder) prepare() {
+	d.sampler.Begin(d.reply)
+	d.sampler.SetMask(d.mask)
+	if s, ok := d.draft.(preparer); ok {
+		s.Prepare(d.reply, d.mask)
+	}
+}
+
+// preparer is a drafter that samples.
+type preparer interface {
+	// Prepare says where the reply begins in the text, and which mask there is
+	// (see [sample.Sampler]).
+	Prepare(reply int, m sample.Mask)
+}
+
+// Logprobs are those of the tokens that the last call of Next, First or Take
+// made, where the sampling asks for them. The slice is valid until the next
+// call.
+func (d *Decoder) Logprobs() []sample.Logprobs { return d.logprobs[:min(len(d.logprobs), len(d.made))] }
 
 // Stats is the work so far.
 func (d *Decoder) Stats() Stats {
@@ -243,7 +280,7 @@ func (d *Decoder) asked() {
 // count learns from a pass.
 func (d *Decoder) count(p Proposal, accepted int, took time.Duration) {
 	n, terms := len(p.Tokens), d.terms()
-	if d.company == nil {
+	if d.company == nil && took > 0 {
 		d.costs.passed(1+n, took, d.passed[1+n])
 		d.passed[1+n] = true // the first pass of a length includes the backend's preparation and is no measure
 	}

@@ -283,21 +283,28 @@ func TestWrongNoiseIsCaught(t *testing.T) {
 			want[fmt.Sprint(a.ID, b.ID)] = float64(a.P) * float64(b.P)
 		}
 	}
+	draw := func(s *sample.Sampler, row []float32, text []int32) int32 {
+		id, err := s.Sample(row, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
 	for name, c := range map[string]struct {
 		second func(s *sample.Sampler, seed uint64, first int32) int32
 		right  bool
 	}{
-		"the next position": {func(s *sample.Sampler, _ uint64, first int32) int32 { return s.Sample(logits[1], []int32{first}) }, true},
-		"position reused":   {func(s *sample.Sampler, _ uint64, _ int32) int32 { return s.Sample(logits[1], nil) }, false},
+		"the next position": {func(s *sample.Sampler, _ uint64, first int32) int32 { return draw(s, logits[1], []int32{first}) }, true},
+		"position reused":   {func(s *sample.Sampler, _ uint64, _ int32) int32 { return draw(s, logits[1], nil) }, false},
 		"another seed": {func(s *sample.Sampler, seed uint64, first int32) int32 {
-			return sample.New(sample.Options{Temp: 1, Seed: ^seed}).Sample(logits[1], []int32{first})
+			return draw(sample.New(sample.Options{Temp: 1, Seed: ^seed}), logits[1], []int32{first})
 		}, true},
-		"a draft's choice kept": {func(s *sample.Sampler, _ uint64, first int32) int32 { return s.Sample(logits[0], []int32{first}) }, false},
+		"a draft's choice kept": {func(s *sample.Sampler, _ uint64, first int32) int32 { return draw(s, logits[0], []int32{first}) }, false},
 	} {
 		counts := map[string]int{}
 		for seed := range uint64(n) {
 			s := sample.New(sample.Options{Temp: 1, Seed: seed})
-			first := s.Sample(logits[0], nil)
+			first := draw(s, logits[0], nil)
 			counts[fmt.Sprint(first, c.second(s, seed, first))]++
 		}
 		if z := chi(counts, want, n); (z < 4) != c.right {

@@ -17,13 +17,16 @@ var errSteps = errors.New("speculate: the prompt's last row comes first, then Pl
 
 // Ranking is how a backend may rank the rows that Take and First get. ok is
 // false where the sampling needs whole rows.
-func (d *Decoder) Ranking() (r backend.Ranking, ok bool) { return ranking(d.sampler.Options()) }
+func (d *Decoder) Ranking() (r backend.Ranking, ok bool) { return d.sampler.Ranking() }
 
 // First samples the first token behind a prompt, from the row of its last token,
 // which is row 0. Next does this by itself, where the decoder was begun with
 // that row.
 func (d *Decoder) First(rows Rows) ([]int32, error) {
-	next, err := choose(d.sampler, rows, 0, d.s.Vocab(), d.s.Tokens())
+	d.reply = len(d.s.Tokens())
+	d.prepare()
+	d.logprobs = d.logprobs[:0]
+	next, err := d.choose(rows, 0, d.s.Tokens())
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +91,8 @@ func (d *Decoder) propose(most int) (Proposal, error) {
 // Take goes on from the rows of a plan that was fed to the session whole. It
 // keeps the tokens that the model would have made itself, commits the session,
 // and samples the token that follows. made is as Next gives it. rows needs one
-// row for each token of the plan. took is how long the pass took, which counts
-// for a decoder that is alone.
+// row for each token of the plan. took is how long the pass took, or 0 where
+// others shared it.
 func (d *Decoder) Take(rows Rows, took time.Duration) (made []int32, err error) {
 	p, timeline := d.plan, d.s.Tokens()
 	before := len(timeline) - len(p.Tokens)
@@ -97,10 +100,11 @@ func (d *Decoder) Take(rows Rows, took time.Duration) (made []int32, err error) 
 		return nil, errSteps
 	}
 	accepted := 0
-	next, err := choose(d.sampler, rows, 0, d.s.Vocab(), timeline[:before])
+	d.logprobs = d.logprobs[:0]
+	next, err := d.choose(rows, 0, timeline[:before])
 	for err == nil && accepted < len(p.Tokens) && p.Tokens[accepted] == next {
 		accepted++
-		next, err = choose(d.sampler, rows, accepted, d.s.Vocab(), timeline[:before+accepted])
+		next, err = d.choose(rows, accepted, timeline[:before+accepted])
 	}
 	if err != nil {
 		return d.until(p, accepted, err)
@@ -114,10 +118,19 @@ func (d *Decoder) Take(rows Rows, took time.Duration) (made []int32, err error) 
 	return d.made, nil
 }
 
+// choose samples from row i.
+func (d *Decoder) choose(rows Rows, i int, text []int32) (int32, error) {
+	id, err := choose(d.sampler, rows, i, d.s.Vocab(), text)
+	if l, ok := d.sampler.Logprobs(); ok && err == nil {
+		d.logprobs = append(d.logprobs, l)
+	}
+	return id, err
+}
+
 // until ends a pass at a row that could not be used. The accepted tokens come
 // first, as they do without a draft; the last of them meets the error again.
 func (d *Decoder) until(p Proposal, accepted int, err error) ([]int32, error) {
-	if accepted == 0 || !errors.Is(err, sample.ErrLogits) {
+	if accepted == 0 || !errors.Is(err, sample.ErrLogits) && !errors.Is(err, sample.ErrMask) {
 		return nil, err
 	}
 	if err := d.s.Commit(accepted); err != nil {
