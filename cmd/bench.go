@@ -53,6 +53,7 @@ type benchResult struct {
 	// its time: the launch, the way back, the choice.
 	GPU        *backend.Gauge `json:"gpu,omitempty"`
 	HostMicros float64        `json:"host_us,omitempty"`
+	Rows       []rowsResult   `json:"rows,omitempty"` // with --rows
 }
 
 // benchFlags are the command's.
@@ -60,7 +61,7 @@ type benchFlags struct {
 	runFlags
 	draftFlags
 	messages          string
-	depths            []int
+	depths, rows      []int
 	streams           []int
 	prompt, gen, runs int
 	plot              string
@@ -140,17 +141,21 @@ describes the method.`,
 	addNumber(set, &f.prompt, "prompt", "", 512, 0, maxContext/4, "tokens of the prompt; 0 skips the prompt")
 	addNumber(set, &f.gen, "gen", "", 64, 0, maxContext/4, "tokens to generate; 0 skips generation")
 	addNumber(set, &f.runs, "runs", "", 3, 1, maxContext/4, "timed runs, after one warm-up")
+	set.Var(&numbers{&f.rows, 1, backend.MaxVerify}, "rows", "also time passes of so many tokens beside passes of one, separated by commas")
 	addText(set, &f.plot, "plot", "", "FILE", "write speed over depth to this SVG file")
 	set.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return c
 }
 
 func (f *benchFlags) check() error {
-	if f.prompt+f.gen == 0 || len(f.streams) > 0 && f.gen == 0 {
+	if f.prompt+f.gen+len(f.rows) == 0 || len(f.streams) > 0 && f.gen == 0 {
 		return usagef("there is nothing to time; see mil bench --help")
 	}
 	if len(f.streams) > 0 && (f.draft != "" || f.plot != "") {
 		return usagef("--streams goes with neither --draft nor --plot")
+	}
+	if len(f.rows) > 0 && (f.draft != "" || len(f.streams) > 0) {
+		return usagef("--rows goes with neither --draft nor --streams")
 	}
 	if f.plot != "" {
 		if st, err := os.Stat(f.plot); err == nil && st.IsDir() {
@@ -182,6 +187,9 @@ func (b *benchmark) print(out io.Writer) error {
 			show.Fprintf(out, "depth %d: a pass %.2f ms on the card, its %d launches alone %.2f; a token %.0f us more for launch, way back and choice; the card copies %.2f TB/s, read and written\n",
 				r.Depth, 1e3*g.Pass, g.Launches, 1e3*g.Kernels, r.HostMicros, g.CopyRate/1e12)
 		}
+	}
+	if err := b.printRows(out); err != nil {
+		return err
 	}
 	if len(b.Results) > 1 {
 		plotText(out, b)

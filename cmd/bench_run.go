@@ -82,7 +82,7 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 
 // start opens the session and the means to measure the machine.
 func (b *bench) start(file *format.File, errs io.Writer) (err error) {
-	b.context = b.depths[len(b.depths)-1] + max(b.prompt, b.gen)
+	b.context = b.depths[len(b.depths)-1] + max(b.prompt, b.gen, b.rowsFeed())
 	if declared := b.m.Config.Context; b.context > declared {
 		show.Fprintf(errs, "mil: warning: %s declares %d tokens of context, and %d are timed\n", b.b.Model, declared, b.context)
 	}
@@ -207,6 +207,9 @@ func (b *bench) depth(depth int) (benchResult, error) {
 		r.GenShare, _ = median(genShares)
 	}
 	if err := b.gauge(&r); err != nil {
+		return r, err
+	}
+	if r.Rows, err = b.rowsRun(depth); err != nil {
 		return r, err
 	}
 	return r, b.s.Restore(begin)

@@ -127,6 +127,27 @@ func TestBenchText(t *testing.T) {
 	}
 }
 
+// Passes of several tokens are timed alone too, at each depth.
+func TestBenchRows(t *testing.T) {
+	out := must(t, "", "bench", fixture(t, "mamba1-half", "q8_0"), "--depths", "0,40", "--prompt", "0", "--gen", "0", "--rows", "1,5,16", "--runs", "2", "--json")
+	var list []struct {
+		Results []struct {
+			Rows []struct {
+				Tokens        int
+				Seconds, Cost float64
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 || len(list[0].Results) != 2 {
+		t.Fatalf("%v in\n%s", err, out)
+	}
+	for _, r := range list[0].Results {
+		if len(r.Rows) != 3 || r.Rows[1].Tokens != 5 || r.Rows[2].Seconds <= 0 || r.Rows[2].Cost <= 0 {
+			t.Errorf("%+v", r.Rows)
+		}
+	}
+}
+
 // The demo, where no model is named, on every instruction set there is.
 func TestBenchDemo(t *testing.T) {
 	var cpu struct {
@@ -162,6 +183,8 @@ func TestBenchRefuses(t *testing.T) {
 		"--runs 0 is not":            {"bench", "--runs", "0"},
 		"--depths 0,-5 is not":       {"bench", "--depths", "0,-5"},
 		"there is nothing to time":   {"bench", "--prompt", "0", "--gen", "0"},
+		"--rows 17 is not":           {"bench", "--rows", "17"},
+		"--rows goes with":           {"bench", "--rows", "2", "--streams", "2"},
 		"--threads -1 is not":        {"bench", "--threads", "-1"},
 		"--isa mmx is none of go":    {"bench", "--isa", "mmx"},
 		"no such file":               {"bench", "missing.bin"},

@@ -65,8 +65,9 @@ type packArgs struct {
 	G    int
 }
 
-// Input holds the activations of up to 16 tokens in the layouts the dots read.
-// It is reused from pass to pass without allocating.
+// Input holds the activations of a pass's tokens in the layouts the dots read, in
+// groups that a kernel multiplies at once. It is reused from pass to pass without
+// allocating.
 type Input struct {
 	s      *Set
 	float  bool
@@ -86,18 +87,12 @@ type inputGroup struct {
 func (in *Input) Plan(s *Set, t quant.Type, tokens, n int) {
 	in.s, in.float, in.n = s, isFloat(t), n
 	in.groups = in.groups[:0]
-	sizes := s.dot[t]
-	total := 0
 	for first := 0; first < tokens; {
-		k := len(sizes) - 1
-		for sizes[k].tokens > tokens-first {
-			k--
-		}
-		g := inputGroup{first: first, tokens: sizes[k].tokens}
-		in.groups = append(in.groups, g)
-		first += g.tokens
-		total += g.tokens * in.bytes()
+		k := s.group(t, tokens-first)
+		in.groups = append(in.groups, inputGroup{first: first, tokens: k})
+		first += k
 	}
+	total := tokens * in.bytes()
 	if cap(in.buf) < total+64 {
 		in.buf = make([]byte, total+64)
 	}
@@ -112,6 +107,26 @@ func (in *Input) Plan(s *Set, t quant.Type, tokens, n int) {
 	if len(in.args) < tokens {
 		in.args = make([]packArgs, tokens)
 	}
+}
+
+// group is how many of the tokens that are left go through a kernel of type t
+// together: about as many as in the groups behind it, since larger groups take
+// less time for each token.
+func (d *dots) group(t quant.Type, left int) int {
+	sizes := d.dot[t]
+	most := sizes[len(sizes)-1].tokens
+	groups := (left + most - 1) / most
+	even := (left + groups - 1) / groups
+	k := 1
+	for _, size := range sizes {
+		if size.tokens == even {
+			return even
+		}
+		if size.tokens <= left {
+			k = size.tokens
+		}
+	}
+	return k
 }
 
 // bytes is the size of all a token packs to, in whole cache lines.
@@ -172,6 +187,7 @@ type Worker struct {
 	row    rowArgs
 	norm   normArgs
 	attend attendArgs
+	runs   []func(unsafe.Pointer)
 	out    []float32
 	kept   []float32 // sums of pieces of rows, 16 lanes each
 	padded []byte
@@ -194,6 +210,8 @@ const chunk = 128 << 10
 // piece is how many bytes of activations are used again from row to row: more do
 // not stay in the first cache beside the weights that pass through it. Longer rows
 // are multiplied piece by piece, with the sums kept. Tests have smaller ones.
+// Twice as much may come from the second cache without a loss where two rows share
+// what is loaded (see c/dots.h), which rows of AVX-512 do.
 var piece = 24 << 10
 
 // Dots is the number of pieces of work for [Set.Dot] in a matrix of the given rows.
@@ -206,7 +224,7 @@ func Dots(rows int) int { return rows/parts + rows%parts }
 func (s *Set) Dot(wk *Worker, t quant.Type, w []byte, stride, rows, lo, hi int, in *Input, out []float32, ld int, add []float32) {
 	part := rows / parts
 	step := max(1, chunk/stride/parts)
-	d := s.dots.plan(t, in)
+	d := s.dots.plan(wk, t, in)
 	for r := lo; r < min(hi, part); r += step {
 		n := min(step, min(hi, part)-r)
 		d.w, d.stride, d.far, d.rows = unsafe.Pointer(&w[r*stride]), stride, part*stride, n
@@ -248,7 +266,7 @@ type plan struct {
 	dotArgs
 	in     *Input
 	tokens int
-	run    [maxTokens]func(unsafe.Pointer) // of each group
+	run    []func(unsafe.Pointer) // of each group
 	step   step
 	tail   int            // blocks of a row behind its last whole step, which the kernel would read past
 	padded unsafe.Pointer // copies of the rows' tails, each filled up to a step
@@ -258,9 +276,7 @@ type plan struct {
 // dotArgs.blocks, bytes of weights, and bytes of a token's activations.
 type step struct{ blocks, weights, input int }
 
-const maxTokens = 64 // of a pass of rows, backend.MaxRows
-
-func (d *dots) plan(t quant.Type, in *Input) plan {
+func (d *dots) plan(wk *Worker, t quant.Type, in *Input) plan {
 	spec, _ := t.Spec()
 	p := plan{dotArgs: dotArgs{blocks: in.n / spec.Block, ahead: ahead}, in: in}
 	if p.step = (step{256 / spec.Block, 256 / spec.Block * spec.Bytes, 448}); in.float {
@@ -268,10 +284,12 @@ func (d *dots) plan(t quant.Type, in *Input) plan {
 	} else {
 		p.tail = p.blocks % p.step.blocks
 	}
-	for i, g := range in.groups {
-		p.run[i] = d.find(t, g.tokens)
+	wk.runs = wk.runs[:0]
+	for _, g := range in.groups {
+		wk.runs = append(wk.runs, d.find(t, g.tokens))
 		p.tokens += g.tokens
 	}
+	p.run = wk.runs
 	return p
 }
 
@@ -300,7 +318,12 @@ func (p *plan) pieces(wk *Worker, run func(unsafe.Pointer), tokens int) {
 	d, s, a := &wk.dot, &p.step, wk.dot.a
 	steps := (p.blocks + s.blocks - 1) / s.blocks
 	each := steps
-	if count := (steps*s.input*tokens + piece - 1) / piece; tokens > 1 && count > 1 {
+	most := piece
+	if p.in.s.Lanes == 16 {
+		most *= 2
+	}
+	if bytes := steps * s.input * tokens; tokens > 1 && bytes > most {
+		count := (bytes + piece - 1) / piece
 		each = (steps + count - 1) / count
 		d.ahead = p.stride // the same columns of the next row
 	}

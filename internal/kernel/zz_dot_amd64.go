@@ -41,6 +41,7 @@ func init() {
 	compiled["avx512_dotQ4_0x4"] = avx512_dotQ4_0x4
 	compiled["avx512_dotQ4_0x5"] = avx512_dotQ4_0x5
 	compiled["avx512_dotQ4_0x6"] = avx512_dotQ4_0x6
+	compiled["avx512_dotQ4_0x7"] = avx512_dotQ4_0x7
 	compiled["avx512_dotQ4_0x8"] = avx512_dotQ4_0x8
 	compiled["avx512_dotQ4_Kx1"] = avx512_dotQ4_Kx1
 	compiled["avx512_dotQ4_Kx2"] = avx512_dotQ4_Kx2
@@ -48,6 +49,7 @@ func init() {
 	compiled["avx512_dotQ4_Kx4"] = avx512_dotQ4_Kx4
 	compiled["avx512_dotQ4_Kx5"] = avx512_dotQ4_Kx5
 	compiled["avx512_dotQ4_Kx6"] = avx512_dotQ4_Kx6
+	compiled["avx512_dotQ4_Kx7"] = avx512_dotQ4_Kx7
 	compiled["avx512_dotQ4_Kx8"] = avx512_dotQ4_Kx8
 	compiled["avx512_dotQ5_Kx1"] = avx512_dotQ5_Kx1
 	compiled["avx512_dotQ5_Kx2"] = avx512_dotQ5_Kx2
@@ -55,6 +57,7 @@ func init() {
 	compiled["avx512_dotQ5_Kx4"] = avx512_dotQ5_Kx4
 	compiled["avx512_dotQ5_Kx5"] = avx512_dotQ5_Kx5
 	compiled["avx512_dotQ5_Kx6"] = avx512_dotQ5_Kx6
+	compiled["avx512_dotQ5_Kx7"] = avx512_dotQ5_Kx7
 	compiled["avx512_dotQ5_Kx8"] = avx512_dotQ5_Kx8
 	compiled["avx512_dotQ6_Kx1"] = avx512_dotQ6_Kx1
 	compiled["avx512_dotQ6_Kx2"] = avx512_dotQ6_Kx2
@@ -62,6 +65,7 @@ func init() {
 	compiled["avx512_dotQ6_Kx4"] = avx512_dotQ6_Kx4
 	compiled["avx512_dotQ6_Kx5"] = avx512_dotQ6_Kx5
 	compiled["avx512_dotQ6_Kx6"] = avx512_dotQ6_Kx6
+	compiled["avx512_dotQ6_Kx7"] = avx512_dotQ6_Kx7
 	compiled["avx512_dotQ6_Kx8"] = avx512_dotQ6_Kx8
 	compiled["avx512_dotQ8_0x1"] = avx512_dotQ8_0x1
 	compiled["avx512_dotQ8_0x2"] = avx512_dotQ8_0x2
@@ -69,6 +73,7 @@ func init() {
 	compiled["avx512_dotQ8_0x4"] = avx512_dotQ8_0x4
 	compiled["avx512_dotQ8_0x5"] = avx512_dotQ8_0x5
 	compiled["avx512_dotQ8_0x6"] = avx512_dotQ8_0x6
+	compiled["avx512_dotQ8_0x7"] = avx512_dotQ8_0x7
 	compiled["avx512_dotQ8_0x8"] = avx512_dotQ8_0x8
 }
 
@@ -181,6 +186,9 @@ func avx512_dotQ4_0x5(p unsafe.Pointer)
 func avx512_dotQ4_0x6(p unsafe.Pointer)
 
 //go:noescape
+func avx512_dotQ4_0x7(p unsafe.Pointer)
+
+//go:noescape
 func avx512_dotQ4_0x8(p unsafe.Pointer)
 
 //go:noescape
@@ -200,6 +208,9 @@ func avx512_dotQ4_Kx5(p unsafe.Pointer)
 
 //go:noescape
 func avx512_dotQ4_Kx6(p unsafe.Pointer)
+
+//go:noescape
+func avx512_dotQ4_Kx7(p unsafe.Pointer)
 
 //go:noescape
 func avx512_dotQ4_Kx8(p unsafe.Pointer)
@@ -223,6 +234,9 @@ func avx512_dotQ5_Kx5(p unsafe.Pointer)
 func avx512_dotQ5_Kx6(p unsafe.Pointer)
 
 //go:noescape
+func avx512_dotQ5_Kx7(p unsafe.Pointer)
+
+//go:noescape
 func avx512_dotQ5_Kx8(p unsafe.Pointer)
 
 //go:noescape
@@ -244,6 +258,9 @@ func avx512_dotQ6_Kx5(p unsafe.Pointer)
 func avx512_dotQ6_Kx6(p unsafe.Pointer)
 
 //go:noescape
+func avx512_dotQ6_Kx7(p unsafe.Pointer)
+
+//go:noescape
 func avx512_dotQ6_Kx8(p unsafe.Pointer)
 
 //go:noescape
@@ -263,6 +280,9 @@ func avx512_dotQ8_0x5(p unsafe.Pointer)
 
 //go:noescape
 func avx512_dotQ8_0x6(p unsafe.Pointer)
+
+//go:noescape
+func avx512_dotQ8_0x7(p unsafe.Pointer)
 
 //go:noescape
 func avx512_dotQ8_0x8(p unsafe.Pointer)

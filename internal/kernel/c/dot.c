@@ -27,16 +27,16 @@ INLINE Headers headers45(const uint8_t *w, int64_t far, int rows) {
 #define ROW45(h, r) (__builtin_convertvector((vb16)SHUFFLE(h.n, h.n, 4 * r, 4 * r + 1, 4 * r + 2, 4 * r + 3), vf16) * \
 	SHUFFLE(h.d, h.d, 2 * r, 2 * r, 2 * r, 2 * r, 2 * r, 2 * r, 2 * r, 2 * r, 2 * r + 1, 2 * r + 1, 2 * r + 1, 2 * r + 1, 2 * r + 1, 2 * r + 1, 2 * r + 1, 2 * r + 1))
 #define HEADERS45 Headers hs = R > 1 ? headers45(w, far, R) : (Headers){0};
-#define SCALES45(u, r) (R == 1 ? scales45(u) : r == 0 ? ROW45(hs, 0) : r == 1 ? ROW45(hs, 1) : r == 2 ? ROW45(hs, 2) : ROW45(hs, 3))
+#define SCALES45(u, row) (R == 1 ? scales45(u) : (row) == 0 ? ROW45(hs, 0) : (row) == 1 ? ROW45(hs, 1) : (row) == 2 ? ROW45(hs, 2) : ROW45(hs, 3))
 #else
 #define HEADERS45
-#define SCALES45(u, r) scales45(u)
+#define SCALES45(u, row) scales45(u)
 #endif
-#define PROLOGUE45                                                         \
-	vf16 sm = SCALES45(u, r);                                              \
-	vf8 s8 = SHUFFLE(sm, sm, 0, 1, 2, 3, 4, 5, 6, 7), m8 = SHUFFLE(sm, sm, 8, 9, 10, 11, 12, 13, 14, 15);
-#define SC(i) lanes(s8, i)
-#define MN(i) lanes(m8, i)
+INLINE Scales8 halves(vf16 x) { return (Scales8){SHUFFLE(x, x, 0, 1, 2, 3, 4, 5, 6, 7), SHUFFLE(x, x, 8, 9, 10, 11, 12, 13, 14, 15)}; }
+#define PROLOGUE45 halves(SCALES45(u, r + e))
+#define SCALES Scales8
+#define SC(x, i) lanes(x.s, i)
+#define MN(x, i) lanes(x.m, i)
 
 // chunk k of 32 bytes holds block 2k in the low nibbles and 2k+1 in the high.
 INLINE Four q4_k(const uint8_t *w, int i) {
@@ -95,9 +95,10 @@ INLINE Four q6_k(const uint8_t *w, int i) {
 	return v;
 }
 
-#define PROLOGUE6                                                          \
-	vf16 n16 = __builtin_convertvector(load(vc16, u + 192), vf16) * f16(u + 208); \
-	n16 = LANES_OF_HALVES(n16);
+INLINE Scales16 scales6(const uint8_t *w) {
+	vf16 n = __builtin_convertvector(load(vc16, w + 192), vf16) * f16(w + 208);
+	return (Scales16){LANES_OF_HALVES(n), {0}};
+}
 
 #define SIZE 34
 #define QUANTS 32
@@ -113,9 +114,11 @@ EACH_SIGNED(Q4_0)
 #define Q5_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ5_K, T, SUPER(T, 1, 176, HEADERS45, PROLOGUE45, q5_k(u, i)))
 EACH(Q4_K)
 EACH(Q5_K)
+#undef SCALES
 #undef SC
 #undef MN
-#define SC(i) part(n16, i)
-#define MN(i) (part(n16, i) * -32)
-#define Q6_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ6_K, T, SUPER(T, 1, 210, , PROLOGUE6, q6_k(u, i)))
+#define SCALES Scales16
+#define SC(x, i) part(x.s, i)
+#define MN(x, i) (part(x.s, i) * -32)
+#define Q6_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ6_K, T, SUPER(T, 1, 210, , scales6(u), q6_k(u, i)))
 EACH(Q6_K)

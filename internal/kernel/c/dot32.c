@@ -46,10 +46,10 @@ INLINE Four q5_1(Four v, vi bits, int i) {
 	return v;
 }
 #define ALLm(b) (ALL(b) + 2)
-#define PROLOGUE1                                                          \
-	vf8 s8 = HALVES8(ALL), m8 = HALVES8(ALLm);
-#define SC(i) lanes(s8, i)
-#define MN(i) lanes(m8, i)
+#define PROLOGUE1 ((Scales8){HALVES8(ALL), HALVES8(ALLm)})
+#define SCALES Scales8
+#define SC(x, i) lanes(x.s, i)
+#define MN(x, i) lanes(x.m, i)
 
 #define QUANTS 16
 #define SIZE 18

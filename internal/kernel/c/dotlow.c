@@ -38,17 +38,20 @@ INLINE Four q3_k(const uint8_t *w, int i) {
 
 #define IQ4_XS(T) ROWS(ROWS_WITH_CONSTANTS(T), dotIQ4_XS, T, SIGNED_BODY(T, 1, 136, XS8, XS4))
 FEW(IQ4_XS)
-#define SC(i) part(n16, i)
-#define MN(i) (part(n16, i) * -4)
-#define PROLOGUE3                                                          \
-	vf16 n16 = scales3(u);                                                 \
-	n16 = LANES_OF_HALVES(n16);
-#define Q3_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ3_K, T, SUPER(T, 1, 110, , PROLOGUE3, q3_k(u, i)))
+INLINE Scales16 prologue3(const uint8_t *w) {
+	vf16 n = scales3(w);
+	return (Scales16){LANES_OF_HALVES(n), {0}};
+}
+#define SCALES Scales16
+#define SC(x, i) part(x.s, i)
+#define MN(x, i) (part(x.s, i) * -4)
+#define Q3_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ3_K, T, SUPER(T, 1, 110, , prologue3(u), q3_k(u, i)))
 FEW(Q3_K)
 #undef MN
-#define MN(i) part(m16, i)
-#define PROLOGUE2                                                          \
-	vf16 n16 = scales2(u), m16 = minima2(u);                               \
-	n16 = LANES_OF_HALVES(n16), m16 = LANES_OF_HALVES(m16);
-#define Q2_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ2_K, T, SUPER(T, 1, 84, , PROLOGUE2, twos(u + 16, i)))
+#define MN(x, i) part(x.m, i)
+INLINE Scales16 prologue2(const uint8_t *w) {
+	vf16 n = scales2(w), m = minima2(w);
+	return (Scales16){LANES_OF_HALVES(n), LANES_OF_HALVES(m)};
+}
+#define Q2_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ2_K, T, SUPER(T, 1, 84, , prologue2(u), twos(u + 16, i)))
 FEW(Q2_K)

@@ -60,22 +60,56 @@ typedef _Float16 vh8 __attribute__((vector_size(16)));
 #define FORGET
 #endif
 
+// PAIR rows are unpacked together, so that what is loaded of a token's activations
+// serves them all: a core loads no faster than it multiplies, and it must also
+// take up the weights that come from memory. KEEP is a value that the compiler
+// must hold, not load or compute again.
+#define PAIR (VB == 64 && R > 1 ? 2 : 1)
+#if VB == 64
+#define KEEP(x) __asm__ volatile("" : "+v"(x));
+#define KEEP4(x) KEEP(x.v[0]) KEEP(x.v[1]) KEEP(x.v[2]) KEEP(x.v[3])
+#else
+#define KEEP(x) (void)(x);
+#define KEEP4(x) (void)(x);
+#endif
+#define PREFETCH(BYTES) UNROLL for (int l = 0; l < BYTES; l += 64) __builtin_prefetch(u + p->ahead + l);
+
+// PRODUCTS adds to n[e] the products of row e of a pair with token t.
+#define PRODUCTS(DOT, WEIGHTS)                                             \
+	UNROLL for (int d = 0; d < 4; d++) {                                   \
+		vi a = VALUES(t, d, i);                                            \
+		if (P > 1) KEEP(a)                                                 \
+		UNROLL for (int e = 0; e < P; e++) n[e] = DOT(n[e], WEIGHTS((vq)v[e].v[d]), a); \
+	}
+#define SCALED(T)                                                          \
+	vf scale = SCALE(T, t, i);                                             \
+	UNROLL for (int e = 0; e < P; e++) acc[r + e][t].v[i] = fma_(tofloat(n[e]), s[e] * scale, acc[r + e][t].v[i]);
+#define AS_IT_IS(x) (x)
+
 // Signed weights with a scale for each block of 32. W(b) is block b of the row at
-// u, and SCALES makes 8 of them.
-#define SIGNED(T, W, BYTES, SCALES, UNPACKED)                              \
+// u, and D8OF makes the scales of 8.
+#define SIGNED(T, W, BYTES, D8OF, UNPACKED)                              \
 	const uint8_t *u = w;                                                  \
-	UNROLL for (int r = 0; r < R; r++, u += far) {                         \
+	UNROLL for (int r = 0; r < R; r += PAIR) {                             \
+		enum { P = PAIR };                                                 \
 		HERE(T)                                                            \
-		UNROLL for (int l = 0; l < BYTES; l += 64) __builtin_prefetch(u + p->ahead + l); \
-		vf8 d8 = SCALES(W);                                                \
+		vf8 d8[P];                                                         \
+		Four v[P];                                                         \
+		vf s[P];                                                           \
 		UNROLL for (int i = 0; i < N16; i++) {                             \
-			vf s = lanes(d8, i);                                           \
-			Four v = UNPACKED(W, i);                                       \
+			UNROLL for (int e = 0; e < P; e++) {                           \
+				if (i == 0) { PREFETCH(BYTES) d8[e] = D8OF(W); }           \
+				s[e] = lanes(d8[e], i);                                    \
+				v[e] = UNPACKED(W, i);                                     \
+				KEEP4(v[e])                                                \
+				if (i == N16 - 1) u += far;                                \
+			}                                                              \
 			FORGET                                                         \
 			UNROLL for (int t = 0; t < T; t++) {                           \
-				vi n = FIX ? BIAS(T, t, i) : (vi){0};                      \
-				UNROLL for (int d = 0; d < 4; d++) n = dotS(n, biased((vq)v.v[d]), VALUES(t, d, i)); \
-				acc[r][t].v[i] = fma_(tofloat(n), s * SCALE(T, t, i), acc[r][t].v[i]); \
+				vi bias = FIX ? BIAS(T, t, i) : (vi){0}, n[P];             \
+				UNROLL for (int e = 0; e < P; e++) n[e] = bias;            \
+				PRODUCTS(dotS, biased)                                     \
+				SCALED(T)                                                  \
 			}                                                              \
 		}                                                                  \
 	}
@@ -89,9 +123,9 @@ INLINE vf lanes(vf8 s, int i) { return part(SHUFFLE(s, s, 0, 2, 4, 6, 0, 2, 4, 6
 #define ALL(b) (u + (b) * SIZE)
 #define ALLq(b) (ALL(b) + SIZE - QUANTS)
 // A step of k blocks in BYTES.
-#define SIGNED_BODY(T, BLOCKS_, BYTES, SCALES, UNPACKED)                   \
+#define SIGNED_BODY(T, BLOCKS_, BYTES, D8OF, UNPACKED)                     \
 	for (; k > 0; k -= BLOCKS_) {                                          \
-		SIGNED(T, ALL, BYTES, SCALES, UNPACKED)                            \
+		SIGNED(T, ALL, BYTES, D8OF, UNPACKED)                            \
 		q += STEP * T;                                                     \
 		w += BYTES;                                                        \
 	}
@@ -116,24 +150,34 @@ INLINE vi wide(vu4 a) { return (vi)SHUFFLE(a << 4, a, 0, 1, 2, 3, 4, 5, 6, 7); }
 #define AND(x, m) (vi)((vq)(x) & BYTES_OF(m))
 
 // Weights 0 to 63, 256 of them in BLOCKS_ blocks: SC and MN are 16 lanes of scales
-// and of what meets the activations' sums.
+// and of what meets the activations' sums, from the SCALES that PROLOGUE makes of
+// the row at u, number r + e.
 #define SUPER(T, BLOCKS_, BYTES, HEADERS, PROLOGUE, UNPACKED)              \
 	do {                                                                   \
 		const uint8_t *u = w;                                              \
 		HEADERS                                                            \
-		UNROLL for (int r = 0; r < R; r++, u += far) {                     \
+		UNROLL for (int r = 0; r < R; r += PAIR) {                         \
+			enum { P = PAIR };                                             \
 			HERE(T)                                                        \
-			UNROLL for (int l = 0; l < BYTES; l += 64) __builtin_prefetch(u + p->ahead + l); \
-			PROLOGUE                                                       \
+			Four v[P];                                                     \
+			vf s[P], m[P];                                                 \
+			SCALES of[P];                                                  \
 			UNROLL for (int i = 0; i < N16; i++) {                         \
-				Four v = UNPACKED;                                         \
-				vf s = SC(i), m = MN(i);                                   \
+				UNROLL for (int e = 0; e < P; e++) {                       \
+					if (i == 0) { PREFETCH(BYTES) of[e] = PROLOGUE; }      \
+					v[e] = UNPACKED;                                       \
+					s[e] = SC(of[e], i), m[e] = MN(of[e], i);              \
+					KEEP4(v[e])                                            \
+					if (i == N16 - 1) u += far;                            \
+				}                                                          \
 				FORGET                                                     \
 				UNROLL for (int t = 0; t < T; t++) {                       \
-					vi n = {0};                                            \
-					UNROLL for (int d = 0; d < 4; d++) n = dotU(n, (vq)v.v[d], VALUES(t, d, i)); \
-					acc[r][t].v[i] = fma_(m, SUM(T, t, i), acc[r][t].v[i]); \
-					acc[r][t].v[i] = fma_(tofloat(n), s * SCALE(T, t, i), acc[r][t].v[i]); \
+					vi n[P] = {0};                                         \
+					PRODUCTS(dotU, AS_IT_IS)                               \
+					vf sum = SUM(T, t, i);                                 \
+					if (P > 1) KEEP(sum)                                   \
+					UNROLL for (int e = 0; e < P; e++) acc[r + e][t].v[i] = fma_(m[e], sum, acc[r + e][t].v[i]); \
+					SCALED(T)                                              \
 				}                                                          \
 			}                                                              \
 		}                                                                  \
@@ -177,12 +221,16 @@ INLINE vi shifts(vi8 n, int i) {
 #define TWOS(d) SHUFFLE(twos, more, d, d, 4 + d, 4 + d)
 #endif
 
+// Scales and minima of 8 blocks, and of 16 halves.
+typedef struct { vf8 s, m; } Scales8;
+typedef struct { vf16 s, m; } Scales16;
+
 // Halves in the order of the row, as their lanes are.
 #define LANES_OF_HALVES(n) SHUFFLE(n, n, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
 
 // What is compiled: the numbers of tokens that few registers hold.
 #if VB == 64
-#define EACH(K) K(1) K(2) K(3) K(4) K(5) K(6) K(8)
+#define EACH(K) K(1) K(2) K(3) K(4) K(5) K(6) K(7) K(8)
 #else
 #define EACH(K) K(1) K(2)
 #endif

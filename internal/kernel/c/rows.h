@@ -21,8 +21,8 @@ typedef struct {
 // How many rows fit the registers beside T tokens, by how many vectors of
 // constants unpacking a type takes: none, or some.
 #if VB == 64
-#define PLAIN_ROWS(T) (T <= 4 ? 4 : T <= 8 ? 2 : 1)
-#define ROWS_WITH_CONSTANTS(T) (T <= 2 ? 4 : T <= 6 ? 2 : 1)
+#define PLAIN_ROWS(T) (T <= 4 ? 4 : 2)
+#define ROWS_WITH_CONSTANTS(T) (T <= 2 ? 4 : 2)
 #elif VB == 32 && defined(__AVX512F__)
 #define PLAIN_ROWS(T) (T == 1 ? 2 : 1)
 #define ROWS_WITH_CONSTANTS(T) PLAIN_ROWS(T)
