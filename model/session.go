@@ -53,6 +53,7 @@ type Session struct {
 	dropped, pinned int
 	lost            []Lost // by the last slides, oldest first
 	slid            bool   // right before the last pass
+	stays           bool   // it does not slide
 	// dirty is the first position that was fed since Clean, news that of the text.
 	dirty, news int
 	// reach is the end of the positions of the text that were ever stored in the

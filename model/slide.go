@@ -53,11 +53,15 @@ func (s *Session) Dropped() int { return s.dropped }
 
 // Slides says whether a full context slides: the session was asked to, and has
 // a unit of positions behind the pinned ones.
-func (s *Session) Slides() bool { return s.rt.o.Slide && s.stride() > 0 }
+func (s *Session) Slides() bool { return s.rt.o.Slide && !s.stays && s.stride() > 0 }
 
 // Stuck says whether the context should slide and cannot, since nothing is left
 // behind the pinned tokens.
-func (s *Session) Stuck() bool { return s.rt.o.Slide && s.stride() == 0 }
+func (s *Session) Stuck() bool { return s.rt.o.Slide && !s.stays && s.stride() == 0 }
+
+// Stay makes the session's text end with a full context, whatever the runtime's
+// options say.
+func (s *Session) Stay() { s.stays = true }
 
 // Room is how many more tokens can be fed.
 func (s *Session) Room() int {

@@ -367,3 +367,32 @@ func TestSlideNoRoom(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A session that stays ends with its context, beside others of its runtime that
+// slide.
+func TestStay(t *testing.T) {
+	f, _ := testutil.Convert(t, testutil.Data("fixtures", "llama"), "q8_0")
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.NewRuntime(cpu.New(2), model.Options{Context: 128, Slide: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, stays := range []bool{false, true} {
+		s, err := r.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if stays {
+			s.Stay()
+		}
+		_, err = s.Read(someTokens(200), model.WantNone, nil)
+		if errors.Is(err, model.ErrContext) != stays || s.Slides() == stays || !stays && s.Dropped() == 0 {
+			t.Errorf("stays %t: %v, slides %t, dropped %d", stays, err, s.Slides(), s.Dropped())
+		}
+	}
+}

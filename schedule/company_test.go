@@ -67,12 +67,15 @@ func (w *world) random(r *rand.Rand, n int) (list []*talk) {
 			}
 			x.MaxTokens = 1 + r.IntN(60)
 			if r.IntN(4) == 0 {
-				x.Ends = map[int32]bool{int32(r.IntN(w.vocab)): true, int32(r.IntN(w.vocab)): true}
+				x.Ends = map[int32]bool{}
+				for _, id := range some(1 + w.vocab/25) {
+					x.Ends[id] = true
+				}
 			}
 			c.turns = append(c.turns, x)
 		}
 		if r.IntN(10) == 0 {
-			c.cancelAt = 1 + r.IntN(200)
+			c.cancelAt = 1 + r.IntN(60)
 		}
 		list = append(list, c)
 	}
@@ -157,7 +160,7 @@ func (w *world) company(t *testing.T, seed uint64, n, together int, memory, pref
 			slept = slept || s.file != ""
 		}
 	}
-	if !slid && len(w.slides) > 1 || !slept || sum.Cached == 0 || sum.Preempted == 0 || sum.Draft.Accepted == 0 || why[Cancelled] == 0 || why[Ended] == 0 || why[Limit] == 0 {
+	if !slid && len(w.slides) > 1 || !slept || sum.Cached == 0 || sum.Preempted == 0 || sum.Drafted.Accepted == 0 || sum.Drafted.Accepted == sum.Drafted.Proposed || why[Cancelled] == 0 || why[Ended] == 0 || why[Limit] == 0 {
 		t.Errorf("not all was tried: %+v, %v, slid %t, slept %t", sum, why, slid, slept)
 	}
 	t.Logf("%+v, %v", sum, why)
@@ -190,8 +193,8 @@ func (w *world) step(t *testing.T, core *core, c *talk, sum *Stats, why map[Reas
 	why[res.Why]++
 	sum.Cached += res.Cached
 	sum.Preempted += res.Preempted
-	sum.Draft.Proposed += res.Draft.Proposed
-	sum.Draft.Accepted += res.Draft.Accepted
+	sum.Drafted.Proposed += res.Drafted.Proposed
+	sum.Drafted.Accepted += res.Drafted.Accepted
 	sum.Generated += res.Generated
 	switch {
 	case res.Why == Cancelled && len(got) <= len(want) && slices.Equal(got, want[:len(got)]):

@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -142,25 +141,23 @@ func (c *core) end(t *task, why Reason, err error) {
 	if t.dec != nil {
 		c.closeDecoder(t)
 	}
-	if t.seq != nil {
-		if why == Failed {
-			c.release(t)
-		} else {
-			c.retire(t)
-		}
+	if t.seq != nil && why != Failed {
+		c.retire(t)
+	} else {
+		c.release(t)
 	}
 	if t.file != "" {
 		os.Remove(t.file)
 	}
 	t.phase = over
 	t.result.Why, t.result.Err = why, err
-	t.result.Draft = t.draft
+	t.result.Drafted = t.draft
 	t.result.Done = c.o.Clock().Sub(t.since)
 	t.h.finish(t.result)
 }
 
 func (c *core) closeDecoder(t *task) error {
-	d := t.dec.Draft()
+	d := t.dec.Drafted()
 	t.draft.Proposed += d.Proposed
 	t.draft.Accepted += d.Accepted
 	err := t.dec.Close()
@@ -169,11 +166,12 @@ func (c *core) closeDecoder(t *task) error {
 }
 
 // release gives a request's memory back.
-func (c *core) release(t *task) error {
-	err := t.seq.Close()
-	t.seq = nil
+func (c *core) release(t *task) (err error) {
+	if t.seq != nil {
+		err = t.seq.Close()
+	}
 	c.used -= t.bytes
-	t.bytes = 0
+	t.seq, t.bytes = nil, 0
 	return err
 }
 
@@ -189,11 +187,11 @@ func (c *core) close(why error) error {
 	for n := range c.sessions {
 		c.forget(n)
 	}
-	err := c.prefixes.close()
+	c.prefixes.close()
 	if c.own {
-		err = cmp.Or(err, os.RemoveAll(c.dir))
+		return os.RemoveAll(c.dir)
 	}
-	return err
+	return nil
 }
 
 // path is a new file's.

@@ -75,7 +75,7 @@ func auditPrefixes(t *testing.T, p *prefixes) {
 		walk(root)
 	}
 	for pg, n := range refs {
-		held += int64(pg.data.Size())
+		held += pg.bytes
 		if pg.refs != n {
 			t.Fatalf("a page counts %d entries and has %d", pg.refs, n)
 		}

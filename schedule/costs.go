@@ -1,24 +1,54 @@
 package schedule
 
-import "time"
+import (
+	"time"
+
+	"github.com/mil-run/mil/speculate"
+)
 
 // costs are the measured times of steps, the newest weighing most.
 type costs struct {
-	pass  curve // by rows
-	piece curve // by units of prompt
+	rows  *speculate.Costs // of passes by their rows
+	begun []bool           // a pass of so many rows was made; the first prepares something and is no measure
+	one   float64          // seconds of a pass of one row, at present; 0 is not measured
+	made  float64          // tokens of a pass lately
+	spent float64          // and its time, in passes of one row
+	piece curve            // by units of prompt
 }
 
 func newCosts(l Limits) costs {
 	return costs{
-		// Before anything is measured: further rows cost a little each, and larger
-		// passes are bound by arithmetic.
-		pass: newCurve(l.Rows, func(n int) float64 {
-			x := float64(n - 1)
-			return 1 + x*(0.12+0.01*min(x, 16))
-		}),
+		rows: speculate.NewCosts(l.Rows), begun: make([]bool, l.Rows+1), made: 1, spent: 1,
 		piece: newCurve(mostUnits, func(n int) float64 { return float64(n) }),
 	}
 }
+
+// recent is the weight of the newest in running means.
+const recent = 0.2
+
+// passed learns from a pass that made tokens of that many rows, of which
+// proposed were drafts'.
+func (c *costs) passed(rows, proposed, tokens int, took time.Duration) {
+	if !c.begun[rows] {
+		c.begun[rows] = true
+		return
+	}
+	c.rows.Passed(rows, proposed, took)
+	one := took.Seconds() / c.rows.Of(rows)
+	if c.one > 0 { // one interrupted pass must not count as the machine's speed
+		one = c.one + 2*recent*(min(one, 3*c.one)-c.one)
+	}
+	c.one = one
+	c.made += recent * (float64(tokens) - c.made)
+	c.spent += recent * (c.rows.Of(rows) - c.spent)
+}
+
+// pass is the time of a pass in seconds, 0 where nothing was measured.
+func (c *costs) pass(rows int) float64 { return c.one * c.rows.Of(rows) }
+
+// speed is how many tokens all requests made lately in the time of a pass of one
+// row.
+func (c *costs) speed() float64 { return c.made / c.spent }
 
 // mostUnits are the units of the longest piece that is measured for itself.
 const mostUnits = 64
@@ -49,7 +79,7 @@ func (c *curve) took(n int, d time.Duration) {
 	now := d.Seconds() / c.shape[n]
 	if old := c.ratio[n]; old > 0 {
 		// One interrupted step must not count as the machine's speed.
-		now = old + 0.2*(min(now, 3*old)-old)
+		now = old + recent*(min(now, 3*old)-old)
 	}
 	c.ratio[n] = now
 }

@@ -1,6 +1,6 @@
 package schedule
 
-import "time"
+import "github.com/mil-run/mil/speculate"
 
 // decode makes one pass for the requests, and hands over the tokens that it
 // made.
@@ -22,55 +22,47 @@ func (c *core) decode(list []*task) {
 		}
 		return
 	}
-	c.costs.pass.took(sum, took)
+	made := 0
 	c.passes++
-	var own time.Duration // a decoder learns from passes of its own
-	if len(list) == 1 {
-		own = took
-	}
 	for i, t := range list {
 		t.pass, t.last = c.passes, c.o.Clock()
 		t.result.Passes++
 		t.runs = add(t.runs, t.at()-len(rows[i].Tokens), true, c.l.Unit)
-		ids, err := t.dec.Take(rows[i].Logits, len(rows[i].Tokens), own)
+		ids, err := t.dec.Take(rows[i])
 		if err != nil {
 			c.end(t, Failed, err)
 			continue
 		}
+		made += len(ids)
 		c.made(t, ids)
 	}
+	c.costs.passed(sum, sum-len(list), made, took)
 }
 
 // plan asks each request's decoder for its rows, and shares the pass out.
 func (c *core) plan(list []*task) (ready []*task, rows []*Rows) {
 	spare := c.l.Rows - len(list)
+	company := &speculate.Company{Costs: c.costs.rows, Rows: len(list) - 1, Sequences: len(list), Speed: c.costs.speed()}
 	var gains [][]float64
 	for _, t := range list {
+		t.dec.Join(company)
 		tokens, g, err := t.dec.Plan(c.drafts(t, spare))
 		if err != nil {
 			c.end(t, Failed, err)
 			continue
 		}
 		ready = append(ready, t)
-		rows = append(rows, &Rows{Seq: t.seq, Tokens: tokens})
+		rows = append(rows, &Rows{Seq: t.seq, Dec: t.dec, Tokens: tokens})
 		gains = append(gains, g)
+		company.Rows += len(tokens) - 1
 	}
 	if len(ready) == 1 {
 		return ready, rows // its decoder has weighed the price
 	}
-	for i, n := range share(gains, spare, c.price) {
-		rows[i].Tokens = rows[i].Tokens[:1+n]
+	for i, n := range share(gains, spare, c.costs.rows.Of) {
+		rows[i].Tokens = ready[i].dec.Cut(n)
 	}
 	return ready, rows
-}
-
-// price is a pass's time by its rows. Before anything is measured it is the
-// expected shape.
-func (c *core) price(rows int) float64 {
-	if p := c.costs.pass.of(rows); p > 0 {
-		return p
-	}
-	return c.costs.pass.shape[min(rows, c.l.Rows)]
 }
 
 // drafts is how many further rows a request may ask for: what one sequence may

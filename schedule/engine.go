@@ -1,10 +1,11 @@
 package schedule
 
 import (
-	"time"
+	"os"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/speculate"
 )
 
 // Engine is one model on one backend. Only the scheduler's goroutine calls it.
@@ -29,10 +30,13 @@ type Limits struct {
 	Page    int // positions of keys and values that are kept and counted together
 	Context int // positions of a sequence
 	Vocab   int
-	State   int64 // bytes of a sequence's recurrent state
-	Fixed   int64 // bytes of its caches that do not grow with the text
-	KV      int64 // bytes of backend.CacheUnit positions of those that do
-	Kept    int64 // bytes of backend.CacheUnit positions of all caches
+	Slides  bool     // sequences may slide
+	Drafts  []string // kinds that requests may name
+	State   int64    // bytes of a sequence's recurrent state
+	Fixed   int64    // bytes of its caches that do not grow with the text
+	KV      int64    // bytes of backend.CacheUnit positions of those that do
+	Kept    int64    // bytes of backend.CacheUnit positions of all caches
+	Slack   int64    // bytes that a file of a page takes beyond them, at most
 }
 
 // bytes is the memory of a sequence that has touched that many positions.
@@ -52,8 +56,12 @@ func (l *Limits) rows(positions int) int64 {
 // Rows are the rows of one sequence in a pass.
 type Rows struct {
 	Seq    Sequence
+	Dec    Decoder
 	Tokens []int32
-	Logits []float32 // of all tokens, [len(Tokens)][vocabulary], set by the pass, valid until the next
+	// Logits are those behind all tokens, [len(Tokens)][vocabulary]. A pass of the
+	// engine of a model sets feed instead. Both are valid until the next pass.
+	Logits []float32
+	feed   model.Feed
 }
 
 // Sequence is one timeline of the model.
@@ -73,9 +81,14 @@ type Sequence interface {
 	// tokens lie in its logs alone.
 	Point(p []byte) (logged int, err error)
 	// Copy copies keys and values of positions [from, to), multiples of
-	// backend.CacheUnit, cache by cache into p. Put is its reverse.
+	// backend.CacheUnit, cache by cache into p.
 	Copy(from, to int, p []byte) error
-	Put(from, to int, p []byte) error
+	// Put is its reverse. Positions from end on are not needed and may be left out.
+	Put(from, to, end int, p []byte) error
+	// Store and Map are Copy and Put with an empty file. Where the backend can,
+	// the file's pages are mapped copy-on-write and not read.
+	Store(from, to int, f *os.File) error
+	Map(from, to, end int, f *os.File) error
 	// Begin makes tokens the timeline of an empty sequence. Their keys and values
 	// were put there, and p is their point.
 	Begin(tokens []int32, p []byte, logged int) error
@@ -90,14 +103,16 @@ type Sequence interface {
 type Decoder interface {
 	// Begin chooses the first token, from the logits of the prompt's last.
 	Begin(logits []float32) (int32, error)
+	// Join makes the next plans for passes in company, whose costs others measure.
+	Join(c *speculate.Company)
 	// Plan is the token that was chosen last and at most most further ones that
 	// a draft expects. gains[i] is how many tokens row 1+i is expected to bring.
 	Plan(most int) (tokens []int32, gains []float64, err error)
-	// Take chooses tokens after a pass over the first rows tokens of the plan,
-	// and commits those that it keeps. All tokens made except the last lie in
-	// the sequence then. alone is the pass's time where no others shared it,
-	// and 0 elsewhere.
-	Take(logits []float32, rows int, alone time.Duration) ([]int32, error)
+	// Cut leaves the first n further tokens of the last plan, and returns it.
+	Cut(n int) []int32
+	// Take chooses tokens after a pass over the plan, and commits those that it
+	// keeps. All tokens made except the last lie in the sequence then.
+	Take(r *Rows) ([]int32, error)
 	// Keep takes all but the first n tokens of the last Take out of the
 	// sequence, since the reply ended among them.
 	Keep(n int) error
@@ -105,12 +120,12 @@ type Decoder interface {
 	// another sequence with the same timeline.
 	Leave() error
 	Move(s Sequence) error
-	Draft() Draft
+	Drafted() Drafted
 	Close() error
 }
 
-// Draft counts the work of a reply's draft.
-type Draft struct {
+// Drafted counts the work of a reply's draft.
+type Drafted struct {
 	Proposed int `json:"proposed"` // rows beyond the first in the reply's passes
 	Accepted int `json:"accepted"`
 }

@@ -178,15 +178,15 @@ func (c *core) grow(list []*task) []*task {
 // preempt writes a request to a file and gives its memory to others. It comes
 // back exactly as it was.
 func (c *core) preempt(t *task) {
-	path, err := c.path()
-	if err == nil {
-		err = t.seq.Save(path)
+	var err error
+	if t.at() > 0 { // otherwise it begins anew
+		t.held = t.holds()
+		t.file, err = c.save(t.seq)
 	}
 	if err != nil {
 		c.end(t, Failed, fmt.Errorf("making room for others: %w", err))
 		return
 	}
-	t.file, t.held = path, t.holds()
 	t.was, t.phase = t.phase, waiting
 	t.result.Preempted++
 	if t.dec != nil {
@@ -208,6 +208,17 @@ func (c *core) back(t *task) (err error) {
 		return t.dec.Move(t.seq)
 	}
 	return nil
+}
+
+// save writes a sequence to a file of its own.
+func (c *core) save(s Sequence) (path string, err error) {
+	if path, err = c.path(); err == nil {
+		err = s.Save(path)
+	}
+	if err != nil {
+		return "", err
+	}
+	return path, nil
 }
 
 // load reads a sequence from a file of its own, which ends.

@@ -78,7 +78,7 @@ func units(decoding int, c *costs, o *Options) int {
 	if decoding == 0 {
 		return alone
 	}
-	pass := c.pass.of(decoding)
+	pass := c.pass(decoding)
 	if pass == 0 || !c.piece.known() {
 		return 1
 	}

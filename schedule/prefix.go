@@ -2,7 +2,7 @@ package schedule
 
 import (
 	"container/list"
-	"errors"
+	"os"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/internal/host"
@@ -17,6 +17,7 @@ type prefixes struct {
 	held   int64
 	trees  map[string]*node // by key
 	order  *list.List       // of entries, the one used last in front
+	mapped int64            // bytes from which pages lie in files
 }
 
 // entry is a point of a text.
@@ -30,15 +31,18 @@ type entry struct {
 	at     *list.Element
 }
 
-// page is keys and values of up to Limits.Page positions.
+// page is keys and values of up to Limits.Page positions, in a file without a
+// name or in memory.
 type page struct {
-	data *host.Buffer
-	n    int // positions that it holds; memory is rounded up to whole units
-	refs int // entries that share it
+	f     *os.File // sequences map it, and keep what they mapped when it is closed
+	data  *host.Buffer
+	bytes int64
+	n     int // positions that it holds; memory is rounded up to whole units
+	refs  int // entries that share it
 }
 
 func newPrefixes(l Limits, budget int64) *prefixes {
-	return &prefixes{l: l, budget: budget, trees: map[string]*node{}, order: list.New()}
+	return &prefixes{l: l, budget: budget, trees: map[string]*node{}, order: list.New(), mapped: mapped}
 }
 
 // overhead is about what an entry takes beside its state and pages.
@@ -97,10 +101,15 @@ func (n *node) agrees(tokens []int32, reuse Reuse) int {
 func (p *prefixes) start(s Sequence, e *entry, tokens []int32) error {
 	for i, pg := range e.pages {
 		// A page may hold more than the entry's text. It is overwritten.
-		if from := i * p.l.Page; pg.data.Size() > 0 {
-			if err := s.Put(from, from+units32(pg.n), pg.data.Bytes()); err != nil {
-				return err
-			}
+		var err error
+		switch from := i * p.l.Page; {
+		case pg.f != nil:
+			err = s.Map(from, from+units32(pg.n), e.node.end, pg.f)
+		case pg.bytes > 0:
+			err = s.Put(from, from+units32(pg.n), e.node.end, pg.data.Bytes())
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return s.Begin(tokens[:e.node.end], e.state.Bytes(), e.logged)
@@ -180,7 +189,7 @@ func (p *prefixes) need(e *entry) int64 {
 	sum := p.l.State
 	for i, pg := range e.pages {
 		if pg == nil {
-			sum += p.l.rows(min(p.l.Page, e.node.end-i*p.l.Page))
+			sum += p.size(min(p.l.Page, e.node.end-i*p.l.Page))
 		}
 	}
 	return sum
@@ -211,19 +220,47 @@ func (p *prefixes) fill(e *entry, s Sequence) (err error) {
 			continue
 		}
 		from := i * p.l.Page
-		n := min(p.l.Page, e.node.end-from)
-		data, err := p.alloc(p.l.rows(n))
-		if err != nil {
+		if e.pages[i], err = p.page(s, from, min(p.l.Page, e.node.end-from)); err != nil {
 			return err
-		}
-		e.pages[i] = &page{data: data, n: n, refs: 1}
-		if data.Size() > 0 {
-			if err := s.Copy(from, from+units32(n), data.Bytes()); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// mapped is the size from which pages lie in files. Smaller ones are copied in no
+// time, and would take many files.
+const mapped = 4 << 20
+
+// size is the memory of a page of n positions.
+func (p *prefixes) size(n int) int64 {
+	bytes := p.l.rows(n)
+	if bytes >= p.mapped {
+		bytes += p.l.Slack
+	}
+	return bytes
+}
+
+// page copies a page out of a sequence.
+func (p *prefixes) page(s Sequence, from, n int) (_ *page, err error) {
+	pg := &page{n: n, refs: 1, bytes: p.size(n)}
+	if pg.bytes > 0 && pg.bytes >= p.mapped {
+		pg.f, _ = unnamed() // where there is none, memory does
+	}
+	switch to := from + units32(n); {
+	case pg.f != nil:
+		p.held += pg.bytes
+		err = s.Store(from, to, pg.f)
+	case pg.bytes > 0:
+		pg.bytes = p.l.rows(n)
+		if pg.data, err = p.alloc(pg.bytes); err == nil {
+			err = s.Copy(from, to, pg.data.Bytes())
+		}
+	}
+	if err != nil {
+		p.drop(pg)
+		return nil, err
+	}
+	return pg, nil
 }
 
 // deepen gives the pages of an entry to those above it that hold less of them.
@@ -257,7 +294,14 @@ func (p *prefixes) free(b *host.Buffer) {
 }
 
 func (p *prefixes) drop(pg *page) {
-	if pg.refs--; pg.refs == 0 {
+	if pg.refs--; pg.refs > 0 {
+		return
+	}
+	if pg.f != nil {
+		pg.f.Close()
+		p.held -= pg.bytes
+	}
+	if pg.data != nil {
 		p.free(pg.data)
 	}
 }
@@ -283,10 +327,8 @@ func (p *prefixes) remove(e *entry) {
 }
 
 // close frees everything.
-func (p *prefixes) close() error {
-	var errs []error
+func (p *prefixes) close() {
 	for p.order.Len() > 0 {
 		p.remove(p.order.Back().Value.(*entry))
 	}
-	return errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/mil-run/mil/sample"
@@ -83,7 +84,7 @@ type Stats struct {
 	Admitted  time.Duration `json:"admitted_ns"`
 	First     time.Duration `json:"first_token_ns"`
 	Done      time.Duration `json:"done_ns"`
-	Draft     Draft         `json:"draft"`
+	Drafted   Drafted       `json:"drafted"`
 }
 
 // Errors of requests.
@@ -106,6 +107,10 @@ func (r *Request) check(l Limits) error {
 		return fmt.Errorf("%w: it has no tokens", ErrPrompt)
 	case !r.Slide && len(r.Tokens) > l.Context:
 		return fmt.Errorf("%w: it has %d tokens and the context holds %d; shorten it, or let the context slide", ErrPrompt, len(r.Tokens), l.Context)
+	case r.Slide && !l.Slides:
+		return fmt.Errorf("%w: the model was opened with a context that does not slide", ErrPrompt)
+	case r.Draft != "" && !slices.Contains(l.Drafts, r.Draft):
+		return fmt.Errorf("there is no draft %q; there are %q", r.Draft, l.Drafts)
 	case r.Pin < 0 || r.Pin > len(r.Tokens):
 		return fmt.Errorf("%w: %d of its %d tokens cannot be pinned", ErrPrompt, r.Pin, len(r.Tokens))
 	case r.MaxTokens < 0:

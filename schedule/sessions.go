@@ -131,10 +131,7 @@ func (c *core) sleep(need int64, t *task) (freed int64) {
 		}
 		s := c.sessions[n]
 		freed += s.bytes
-		path, err := c.path()
-		if err == nil {
-			err = s.seq.Save(path)
-		}
+		path, err := c.save(s.seq)
 		if err != nil {
 			c.forget(n) // its next request reads its prompt
 			continue

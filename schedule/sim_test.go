@@ -12,6 +12,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/speculate"
 )
 
 // sim is an engine without a model. Its logits are a hash of everything that a
@@ -32,7 +33,7 @@ type sim struct {
 
 func newSim(context int) *sim {
 	return &sim{
-		limits: Limits{Rows: 64, Verify: 16, Unit: 64, Page: 512, Context: context, Vocab: 61, State: 40 << 10, KV: 32 * 8, Kept: 32 * 8},
+		limits: Limits{Rows: 64, Verify: 16, Unit: 64, Page: 512, Context: context, Vocab: 61, Slides: true, Drafts: []string{"sim"}, State: 40 << 10, KV: 32 * 8, Kept: 32 * 8},
 		clock:  time.Unix(1000, 0),
 		// A 3B model on two cores: a token takes 60 ms, a prompt 6.7 ms a token.
 		pass:  func(rows int) time.Duration { return time.Duration(60+8*(rows-1)) * time.Millisecond },
@@ -253,7 +254,7 @@ func (s *simSeq) Copy(from, to int, p []byte) error {
 	return nil
 }
 
-func (s *simSeq) Put(from, to int, p []byte) error {
+func (s *simSeq) Put(from, to, _ int, p []byte) error {
 	if len(p) != int(s.e.limits.rows(to-from)) || from != len(s.kv) || to%32 != 0 {
 		return fmt.Errorf("%d bytes for positions %d to %d", len(p), from, to)
 	}
@@ -261,6 +262,23 @@ func (s *simSeq) Put(from, to int, p []byte) error {
 		s.kv = append(s.kv, binary.LittleEndian.Uint64(p[8*i:]))
 	}
 	return nil
+}
+
+func (s *simSeq) Store(from, to int, f *os.File) error {
+	p := make([]byte, s.e.limits.rows(to-from))
+	if err := s.Copy(from, to, p); err != nil {
+		return err
+	}
+	_, err := f.WriteAt(p, 0)
+	return err
+}
+
+func (s *simSeq) Map(from, to, end int, f *os.File) error {
+	p := make([]byte, s.e.limits.rows(to-from))
+	if _, err := f.ReadAt(p, 0); err != nil {
+		return err
+	}
+	return s.Put(from, to, end, p)
 }
 
 func (s *simSeq) Begin(tokens []int32, p []byte, logged int) error {
@@ -319,7 +337,7 @@ type simDecoder struct {
 	pending int32
 	plan    []int32
 	made    int
-	draft   Draft
+	draft   Drafted
 	closed  bool
 }
 
@@ -368,8 +386,18 @@ func (d *simDecoder) Plan(most int) ([]int32, []float64, error) {
 	return d.plan, gains, nil
 }
 
-func (d *simDecoder) Take(logits []float32, rows int, _ time.Duration) ([]int32, error) {
-	v := d.e.limits.Vocab
+func (d *simDecoder) Join(*speculate.Company) {}
+
+func (d *simDecoder) Cut(n int) []int32 {
+	d.plan = d.plan[:1+n]
+	return d.plan
+}
+
+func (d *simDecoder) Take(r *Rows) ([]int32, error) {
+	v, rows, logits := d.e.limits.Vocab, len(r.Tokens), r.Logits
+	if rows != len(d.plan) {
+		return nil, fmt.Errorf("%d rows of a plan of %d", rows, len(d.plan))
+	}
 	before := len(d.s.tokens) - rows
 	var made []int32
 	for i := range rows {
@@ -394,7 +422,7 @@ func (d *simDecoder) Keep(n int) error {
 
 func (d *simDecoder) Leave() error          { d.s = nil; return nil }
 func (d *simDecoder) Move(s Sequence) error { d.s = s.(*simSeq); return nil }
-func (d *simDecoder) Draft() Draft          { return d.draft }
+func (d *simDecoder) Drafted() Drafted      { return d.draft }
 func (d *simDecoder) Close() error {
 	if d.closed {
 		return errors.New("closed twice")

@@ -24,12 +24,12 @@ type task struct {
 	was     phase // before it made room
 	seq     Sequence
 	dec     Decoder
-	runs    []run  // of the sequence
-	file    string // it made room, and lies there
-	held    int    // positions in the file
-	draft   Draft  // of decoders that were closed
-	bytes   int64  // its part of the memory
-	beside  int64  // of it, its draft's
+	runs    []run   // of the sequence
+	file    string  // it made room, and lies there
+	held    int     // positions in the file
+	draft   Drafted // of decoders that were closed
+	bytes   int64   // its part of the memory
+	beside  int64   // of it, its draft's
 	served  float64
 	pass    int
 	branch  int // where the prompt leaves a text that was read before

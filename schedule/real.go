@@ -1,0 +1,306 @@
+package schedule
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/session"
+	"github.com/mil-run/mil/speculate"
+)
+
+// Draft makes the drafts of one kind.
+type Draft struct {
+	// New makes the draft of one reply. Its Close frees it.
+	New   func(o sample.Options) (speculate.Drafter, error)
+	Bytes int64 // of memory that one takes
+}
+
+// engine is an Engine of a model.
+type engine struct {
+	r      *model.Runtime
+	drafts map[string]Draft
+	limits Limits
+	feeds  []*model.Feed
+}
+
+// NewEngine makes the engine of a runtime, which stays the caller's to close.
+// Requests name their drafts as the map does.
+func NewEngine(r *model.Runtime, drafts map[string]Draft) (Engine, error) {
+	e := &engine{r: r, drafts: drafts}
+	s, err := r.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	e.limits = Limits{
+		Rows: backend.MaxRows, Verify: backend.MaxVerify, Unit: backend.PromptUnit, Page: session.Page,
+		Context: s.Context(), Vocab: s.Vocab(), Slides: s.Slides(), Drafts: slices.Sorted(maps.Keys(drafts)),
+	}
+	for i, p := range s.Parts() {
+		switch {
+		case !p.Cache:
+			e.limits.State += int64(p.Bytes)
+			continue
+		case p.Window > 0:
+			e.limits.Fixed += int64(p.Bytes) * int64(s.Ring(i)) / backend.CacheUnit
+		default:
+			e.limits.KV += int64(p.Bytes)
+		}
+		e.limits.Kept += int64(p.Bytes)
+		e.limits.Slack += aligned(1)
+	}
+	return e, s.Close()
+}
+
+func (e *engine) Limits() Limits { return e.limits }
+
+func (e *engine) Beside(r *Request) int64 { return e.drafts[r.Draft].Bytes }
+
+func (e *engine) Open(slide bool) (Sequence, error) {
+	s, err := e.r.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	if !slide {
+		s.Stay()
+	}
+	return &sequence{Session: s}, nil
+}
+
+func (e *engine) Pass(list []*Rows) error {
+	ranked := e.r.Ranks()
+	for _, r := range list {
+		_, ok := r.Dec.(*decoder).d.Ranking()
+		ranked = ranked && ok
+	}
+	e.feeds = e.feeds[:0]
+	for _, r := range list {
+		r.feed = model.Feed{S: r.Seq.(*sequence).Session, Tokens: r.Tokens, Want: model.WantAll}
+		if ranked {
+			k, _ := r.Dec.(*decoder).d.Ranking()
+			r.feed.Rank = &k
+		}
+		e.feeds = append(e.feeds, &r.feed)
+	}
+	return e.r.Feed(e.feeds)
+}
+
+// Best implements [speculate.Rows].
+func (r *Rows) Best(i int) *backend.Best {
+	if r.feed.Best == nil {
+		return nil
+	}
+	return &r.feed.Best[i]
+}
+
+// Row implements [speculate.Rows].
+func (r *Rows) Row(i int) ([]float32, error) {
+	if r.feed.Best != nil {
+		return r.feed.Row(i)
+	}
+	v := r.feed.S.Vocab()
+	return r.feed.Logits[i*v : (i+1)*v], nil
+}
+
+// sequence is a session of the runtime.
+type sequence struct {
+	*model.Session
+	rows []byte // scratch
+}
+
+func (s *sequence) Point(p []byte) (int, error) {
+	n, err := s.Snapshot()
+	if err != nil {
+		return 0, err
+	}
+	state, logged := n.State()
+	for _, b := range state {
+		p = p[copy(p, b):]
+	}
+	return logged, nil
+}
+
+func (s *sequence) Copy(from, to int, p []byte) error {
+	for i, part := range s.Parts() {
+		if !part.Cache {
+			break
+		}
+		var err error
+		if s.rows, err = s.ReadCache(i, from, to, s.rows[:0]); err != nil {
+			return err
+		}
+		p = p[copy(p, s.rows):]
+	}
+	return nil
+}
+
+func (s *sequence) Put(from, to, end int, p []byte) error {
+	for i, part := range s.Parts() {
+		if !part.Cache {
+			break
+		}
+		n := (to - from) / backend.CacheUnit * part.Bytes
+		upTo, rows := to, p[:n]
+		if part.Window > 0 { // more would overwrite what the ring must hold
+			upTo = min(to, units32(end))
+			rows = rows[:(upTo-from)/backend.CacheUnit*part.Bytes]
+		}
+		if err := s.WriteCache(i, from, upTo, rows); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// Store implements [Sequence]. Each cache begins where it can be mapped.
+func (s *sequence) Store(from, to int, f *os.File) error {
+	at := int64(0)
+	for i, part := range s.Parts() {
+		if !part.Cache {
+			break
+		}
+		var err error
+		if s.rows, err = s.ReadCache(i, from, to, s.rows[:0]); err != nil {
+			return err
+		}
+		if _, err = f.WriteAt(s.rows, at); err != nil {
+			return err
+		}
+		at += aligned(len(s.rows))
+	}
+	return nil
+}
+
+func (s *sequence) Map(from, to, end int, f *os.File) error {
+	at := int64(0)
+	for i, part := range s.Parts() {
+		if !part.Cache {
+			break
+		}
+		upTo := to
+		if part.Window > 0 {
+			upTo = min(to, units32(end))
+		}
+		if _, err := s.MapCache(i, from, upTo, f, at); err != nil {
+			return err
+		}
+		at += aligned((to - from) / backend.CacheUnit * part.Bytes)
+	}
+	return nil
+}
+
+// aligned rounds up to what systems map.
+func aligned(n int) int64 {
+	page := os.Getpagesize()
+	return int64((n + page - 1) / page * page)
+}
+
+func (s *sequence) Begin(tokens []int32, p []byte, logged int) error {
+	var state [][]byte
+	var rings []int
+	for i, part := range s.Parts() {
+		switch {
+		case !part.Cache:
+			state = append(state, p[:part.Bytes])
+			p = p[part.Bytes:]
+		case part.Window > 0:
+			rings = append(rings, max(0, units32(len(tokens))-s.Ring(i)))
+		}
+	}
+	err := s.Session.Begin(tokens, state, logged, 0)
+	if err == nil && rings != nil {
+		err = s.BeginRings(rings)
+	}
+	return err
+}
+
+func (s *sequence) Save(path string) error { return session.Save(path, s.Session, session.Turn{}) }
+
+func (s *sequence) Load(path string) error {
+	found, err := session.Load(path, s.Session)
+	if err == nil && found.Foreign {
+		err = fmt.Errorf("session %s: another backend wrote it", path)
+	}
+	return err
+}
+
+// decoder makes a reply's tokens by package speculate.
+type decoder struct {
+	e      *engine
+	r      *Request
+	d      *speculate.Decoder
+	draft  speculate.Drafter // or nil
+	before Drafted           // by the decoders before
+}
+
+func (e *engine) Decode(s Sequence, r *Request) (Decoder, error) {
+	d := &decoder{e: e, r: r}
+	return d, d.Move(s)
+}
+
+// Move implements [Decoder]. A draft begins anew. It says nothing about the text.
+func (d *decoder) Move(s Sequence) (err error) {
+	o := speculate.Options{K: -1, Ends: d.r.Ends}
+	if d.r.Draft != "" {
+		if d.draft, err = d.e.drafts[d.r.Draft].New(d.r.Sampling); err != nil {
+			return fmt.Errorf("draft %s: %w", d.r.Draft, err)
+		}
+		o.Draft = d.draft
+	}
+	next := speculate.New(s.(*sequence).Session, d.r.Sampling, o)
+	if d.d != nil {
+		d.before = d.Drafted()
+		id, _ := d.d.Pending()
+		next.Resume(id)
+	}
+	d.d = next
+	return nil
+}
+
+func (d *decoder) Begin(logits []float32) (int32, error) {
+	d.d.Begin(logits)
+	ids, err := d.d.Next()
+	if err != nil {
+		return 0, err
+	}
+	return ids[0], nil
+}
+
+func (d *decoder) Join(c *speculate.Company) { d.d.Join(c) }
+
+func (d *decoder) Plan(most int) (tokens []int32, gains []float64, err error) {
+	if tokens, err = d.d.Plan(most); err == nil {
+		gains = d.d.Gains()
+	}
+	return tokens, gains, err
+}
+
+func (d *decoder) Cut(n int) []int32 { return d.d.Cut(n) }
+
+func (d *decoder) Take(r *Rows) ([]int32, error) { return d.d.Take(r, 0) }
+
+func (d *decoder) Keep(n int) error { return d.d.Keep(n) }
+
+func (d *decoder) Drafted() Drafted {
+	n := d.d.Stats()
+	return Drafted{d.before.Proposed + n.Proposed, d.before.Accepted + n.Accepted}
+}
+
+func (d *decoder) Leave() (err error) {
+	if d.draft != nil {
+		err, d.draft = d.draft.Close(), nil
+	}
+	return err
+}
+
+func (d *decoder) Close() error {
+	if d.draft != nil {
+		return d.draft.Close()
+	}
+	return nil
+}

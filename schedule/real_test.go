@@ -1,0 +1,145 @@
+package schedule
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/internal/testutil"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/speculate"
+)
+
+// realWorld runs a small checkpoint. Time is counted in tokens, so that a schedule
+// does not depend on the machine.
+func realWorld(t *testing.T, name string, o model.Options) *world {
+	t.Helper()
+	b := cpu.New(2)
+	open := func(mix string, o model.Options) *model.Runtime {
+		f, _ := testutil.Convert(t, testutil.Data("fixtures", name), mix)
+		m, err := model.Open(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := m.NewRuntime(b, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { r.Close() })
+		return r
+	}
+	r, small := open("q8_0", o), open("q4_0", model.Options{Context: 2048}) // which is wrong now and then
+	drafts := map[string]Draft{
+		"lookup": {New: func(sample.Options) (speculate.Drafter, error) { return speculate.NewLookup(), nil }},
+		"model": {Bytes: 1000, New: func(o sample.Options) (speculate.Drafter, error) {
+			s, err := small.NewSession()
+			if err != nil {
+				return nil, err
+			}
+			return speculate.NewModel(s, o), nil
+		}},
+	}
+	e, err := NewEngine(r, drafts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticks := time.Unix(0, 0)
+	return &world{
+		engine: func() Engine { return e },
+		clock: func(Engine) Options {
+			return Options{Clock: func() time.Time { ticks = ticks.Add(time.Millisecond); return ticks }}
+		},
+		vocab:  500,
+		drafts: []string{"", "lookup", "model"},
+		slides: []bool{false, true},
+	}
+}
+
+// On small models of every kind, random conversations in company give the texts
+// that each gives alone.
+func TestCompany(t *testing.T) {
+	names := []string{"mamba2-half", "../families/falcon-h1", "../families/granite-h", "llama", "pure-mamba1", "../families/mistral-window"}
+	n := 200
+	if testing.Short() {
+		names, n = names[:1], 50
+	}
+	for i, name := range names {
+		t.Run(name, func(t *testing.T) {
+			o := model.Options{Context: 384, Slide: true, KV: []model.KVType{model.KVF16, model.KVQ8_0}[i%2]}
+			w := realWorld(t, name, o)
+			l := w.engine().Limits()
+			if !l.Slides {
+				w.slides = []bool{false}
+			}
+			k := n
+			if i > 0 {
+				k = n / 4
+			}
+			each := l.bytes(l.Context)
+			w.company(t, uint64(i), k, 5, 3*each, 4*(each+l.page()))
+		})
+	}
+}
+
+// Pages of prefixes that are mapped are those that are copied.
+func TestMappedPrefixes(t *testing.T) {
+	w := realWorld(t, "mamba2-half", model.Options{Context: 2048})
+	var texts [2][][]int32
+	for i, mapped := range []int64{1, 1 << 40} {
+		c := newCore(w.engine(), Options{Prefixes: 64 << 20})
+		c.prefixes.mapped = mapped
+		for k := range 4 {
+			text := slices.Concat(words(1, 1300), words(uint64(2+k/2), 200))
+			h := submit(t, c, Request{Tokens: text, MaxTokens: 30})
+			drive(t, c)
+			if r := h.Result(); r.Why != Limit || k > 0 && r.Cached < 1024 {
+				t.Errorf("%s, %v: %d tokens cached", r.Why, r.Err, r.Cached)
+			}
+			texts[i] = append(texts[i], all(h))
+		}
+		if err := c.close(ErrClosed); err != nil || c.prefixes.held != 0 {
+			t.Errorf("%d bytes are held: %v", c.prefixes.held, err)
+		}
+	}
+	if !slices.EqualFunc(texts[0], texts[1], slices.Equal) || !slices.Equal(texts[0][0], texts[0][1]) {
+		t.Error("mapped prefixes give another text")
+	}
+}
+
+// Short requests one after another on a small model leave nothing behind, neither
+// in the collector's memory nor outside it.
+func TestManyRequestsOfAModel(t *testing.T) {
+	w := realWorld(t, "mamba2-half", model.Options{Context: 512})
+	e := w.engine()
+	l := e.Limits()
+	o := w.clock(e)
+	o.Memory, o.Prefixes, o.Active, o.Dir = 20*l.bytes(l.Context), 1<<20, 8, t.TempDir()
+	c := newCore(e, o)
+	n := 10_000
+	if testing.Short() {
+		n = 1000
+	}
+	var before, after uint64
+	for i := range n {
+		if i == n/5 {
+			before = resident(t)
+		}
+		r := Request{Tokens: words(uint64(i), 5+i%40), MaxTokens: 1 + i%2, Draft: w.drafts[i%2]}
+		if i%5 == 0 {
+			r.Session = string(rune(i))
+		}
+		submit(t, c, r)
+		for len(c.tasks) > 8 {
+			c.step()
+		}
+	}
+	drive(t, c)
+	if after = resident(t); after > before+before/10+4<<20 {
+		t.Errorf("the process grew from %d to %d MB", before>>20, after>>20)
+	}
+	if err := c.close(ErrClosed); err != nil || c.used != 0 {
+		t.Errorf("%d bytes are left: %v", c.used, err)
+	}
+}
