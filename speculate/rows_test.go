@@ -33,15 +33,19 @@ func (r *ranking) Compile(p *backend.Program) (backend.Exec, error) {
 }
 
 func (e *rankingExec) RunRanked(p *backend.Params, ranks []backend.Ranking) (out []backend.Best, err error) {
-	r, rows := &ranks[0], p.Rows()
 	if e.rows, err = e.Run(p); err != nil {
 		return nil, err
 	}
 	e.b.ranked++
-	line := append(slices.Clone(r.Recent), p.Tokens...)
-	for i := range rows {
-		row, _ := e.row(i)
-		out = append(out, backend.Rank(row, line[:len(line)-rows+i+1], r))
+	i := 0
+	for first, g := range p.Each() {
+		r := &ranks[i]
+		line := append(slices.Clone(r.Recent), p.Tokens[first:first+g.N]...)
+		for n := range g.Logits {
+			row, _ := e.row(len(out))
+			out = append(out, backend.Rank(row, line[:len(line)-g.Logits+n+1], r))
+		}
+		i++
 	}
 	return out, nil
 }
