@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/quant"
@@ -65,27 +66,84 @@ func TestQuantizedArithmetic(t *testing.T) {
 	}
 }
 
-// Every family gives at q8_0 nearly what it gives unquantized, and its own
-// float32's logits where activations stay float; so does q4_k_m.
+// Every family gives at q8_0 nearly what transformers gives unquantized. The rows of
+// these checkpoints are too short for the types that are called k.
 func TestQuantizedFamilies(t *testing.T) {
 	for _, name := range testutil.Families(t) {
 		dir := testutil.Data("families", name)
 		want := testutil.Safetensors(t, filepath.Join(dir, "expected.safetensors"))
-		tokens, rows := want["tokens"].I32, want["logits"].F32
-		for _, mix := range []string{"q8_0", "q4_k_m"} {
-			f, path := testutil.Convert(t, dir, mix)
-			back, _ := testutil.Convert(t, path, "f32")
-			got := logits(t, plain(t, f, model.Options{}), tokens, false)
-			if e := testutil.RelativeError(got, logits(t, plain(t, back, model.Options{}), tokens, false)); !(e < 2e-3) {
-				t.Errorf("%s at %s: %.2g from the same file at f32", name, mix, e)
+		f, _ := testutil.Convert(t, dir, "q8_0")
+		for _, step := range []bool{false, true} {
+			e := testutil.RelativeError(logits(t, session(t, f, model.Options{}), want["tokens"].I32, step), want["logits"].F32)
+			t.Logf("%s, step %t: %.2g", name, step, e)
+			if !(e < 8e-2) {
+				t.Errorf("%s, step %t: q8_0 is %.2g from transformers", name, step, e)
 			}
-			for _, step := range []bool{false, true} {
-				fast := logits(t, session(t, f, model.Options{}), tokens, step)
-				t.Logf("%s at %s, step %t: %.2g, fast from plain %.2g", name, mix, step, testutil.RelativeError(fast, rows), testutil.RelativeError(fast, got))
-				if e := testutil.RelativeError(fast, rows); mix == "q8_0" && !(e < 8e-2) {
-					t.Errorf("%s, step %t: q8_0 is %.2g from transformers", name, step, e)
+		}
+	}
+}
+
+// With rows of 256 values every family runs at q4_k_m too. Its logits are those of the
+// same file at float32 where activations stay float, the fast path is near, and
+// rejected tokens leave nothing behind. What quantization costs depends on the random
+// weights; q4_k_m must cost more than q8_0.
+func TestWideFamilies(t *testing.T) {
+	tokens := make([]int32, 20)
+	for i := range tokens {
+		tokens[i] = int32(i * 37 % 480)
+	}
+	o := model.Options{Context: 128}
+	for _, name := range testutil.Families(t) {
+		t.Run(name, func(t *testing.T) {
+			wide := testutil.Wide(t, name)
+			exact, _ := testutil.Convert(t, wide, "f32")
+			want := logits(t, plain(t, exact, o), tokens, false)
+			cost := map[string]float64{}
+			for mix, bound := range map[string]float64{"q8_0": 6e-2, "q4_k_m": 0.5} {
+				f, path := testutil.Convert(t, wide, mix)
+				if mix == "q4_k_m" {
+					checkKTypes(t, f)
 				}
+				back, _ := testutil.Convert(t, path, "f32")
+				got := logits(t, plain(t, f, o), tokens, false)
+				if e := testutil.RelativeError(got, logits(t, plain(t, back, o), tokens, false)); !(e < 2e-3) {
+					t.Errorf("%s: %.2g from the same file at f32", mix, e)
+				}
+				if cost[mix] = testutil.RelativeError(got, want); !(cost[mix] < bound) {
+					t.Errorf("%s: %.2g from f32", mix, cost[mix])
+				}
+				for _, step := range []bool{false, true} {
+					if e := testutil.RelativeError(logits(t, session(t, f, o), tokens, step), got); !(e < 6e-2) {
+						t.Errorf("%s, step %t: the fast path is %.2g from the plain one", mix, step, e)
+					}
+				}
+				goesBack(t, f, o, 4)
 			}
+			t.Logf("from f32: q8_0 %.2g, q4_k_m %.2g", cost["q8_0"], cost["q4_k_m"])
+			if !(cost["q4_k_m"] > 1.5*cost["q8_0"]) {
+				t.Errorf("q4_k_m costs %.2g and q8_0 %.2g: it is not packed as q4_k_m", cost["q4_k_m"], cost["q8_0"])
+			}
+		})
+	}
+}
+
+// checkKTypes wants a type called k of every matrix that a mix may pack.
+func checkKTypes(t *testing.T, f *format.File) {
+	t.Helper()
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range f.Tensors() {
+		s, ok := m.Slot(info.Name)
+		if !ok {
+			t.Fatalf("%s is no slot", info.Name)
+		}
+		if s.Role == quant.Selection || s.Role.Exact() {
+			continue
+		}
+		if spec, _ := info.Type.Spec(); spec.Block != 256 {
+			t.Errorf("%s is %v", info.Name, info.Type)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 )
@@ -18,38 +19,44 @@ func TestCommitEqualsInOrder(t *testing.T) {
 	for i, name := range testutil.Checkpoints(t) {
 		t.Run(name, func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
-			r := rand.New(rand.NewPCG(1, 2))
-			o := model.Options{Context: 512, KV: []model.KVType{model.KVF16, model.KVQ8_0}[i%2]}
-			s, plain := session(t, f, o), session(t, f, o)
-			for range 25 {
-				k := 1 + r.IntN(backend.MaxVerify)
-				draft := make([]int32, k)
-				for i := range draft {
-					draft[i] = int32(r.IntN(500))
-				}
-				rows, err := s.Feed(draft, model.WantAll)
-				if err != nil {
-					t.Fatal(err)
-				}
-				rows = slices.Clone(rows)
-				keep := r.IntN(k + 1)
-				if err := s.Commit(keep); err != nil {
-					t.Fatal(err)
-				}
-				for i, id := range draft[:keep] {
-					want, err := plain.Feed([]int32{id}, model.WantLast)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if !slices.Equal(rows[i*s.Vocab():(i+1)*s.Vocab()], want) {
-						t.Fatalf("token %d of %d, %d kept: the logits differ from feeding in order", i, k, keep)
-					}
-				}
-			}
-			if !slices.Equal(s.Tokens(), plain.Tokens()) {
-				t.Error("the timelines differ")
-			}
+			goesBack(t, f, model.Options{Context: 512, KV: []model.KVType{model.KVF16, model.KVQ8_0}[i%2]}, 25)
 		})
+	}
+}
+
+// goesBack feeds up to 16 tokens a number of times, keeps some of them, and holds
+// every kept row to that of a session that was fed them one at a time.
+func goesBack(t *testing.T, f *format.File, o model.Options, rounds int) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(1, 2))
+	s, plain := session(t, f, o), session(t, f, o)
+	for range rounds {
+		k := 1 + r.IntN(backend.MaxVerify)
+		draft := make([]int32, k)
+		for i := range draft {
+			draft[i] = int32(r.IntN(500))
+		}
+		rows, err := s.Feed(draft, model.WantAll)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = slices.Clone(rows)
+		keep := r.IntN(k + 1)
+		if err := s.Commit(keep); err != nil {
+			t.Fatal(err)
+		}
+		for i, id := range draft[:keep] {
+			want, err := plain.Feed([]int32{id}, model.WantLast)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(rows[i*s.Vocab():(i+1)*s.Vocab()], want) {
+				t.Fatalf("token %d of %d, %d kept: the logits differ from feeding in order", i, k, keep)
+			}
+		}
+	}
+	if !slices.Equal(s.Tokens(), plain.Tokens()) {
+		t.Error("the timelines differ")
 	}
 }
 
