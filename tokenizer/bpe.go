@@ -13,7 +13,7 @@ const shortWord = 48
 // kept for the next.
 const largeWord = 1 << 16
 
-// scratch is what one Encode call works in.
+// scratch is the memory that one Encode call works in.
 type scratch struct {
 	ids     []int32
 	ranks   []uint32

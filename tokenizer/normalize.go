@@ -90,7 +90,7 @@ func newNormalizer(c *component, grow *growth) (normalizer, error) {
 	return nil, fmt.Errorf("normalizer %s is not known (known: NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend, Replace, ByteLevel, Sequence)", quote(c.Type))
 }
 
-// replacer is what Replace does to a text.
+// replacer is the change that Replace makes to a text.
 func (c *component) replacer(grow *growth) (func(string) string, error) {
 	if c.Pattern.Regex == nil {
 		old, err := c.literal()

@@ -472,7 +472,7 @@ func (m gapSplit) next(s string, i int) int {
 	return len(s)
 }
 
-// spaceMark is what SentencePiece writes for a space.
+// spaceMark is the character that SentencePiece writes for a space.
 const spaceMark = "\u2581"
 
 // canSplitAtGaps reports whether gapSplit gives what the whole text as a word gives.

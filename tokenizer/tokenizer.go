@@ -122,7 +122,7 @@ func (t *Tokenizer) encodeWords(ids []int32, text string, first bool, s *scratch
 	return ids
 }
 
-// newScratch makes what Encode works in. Each step's pieces go to the next, those of
+// newScratch makes the memory that Encode works in. Each step's pieces go to the next, those of
 // the last are words.
 func (t *Tokenizer) newScratch() *scratch {
 	s := &scratch{cache: newWordCache()}

@@ -134,7 +134,7 @@ func (v *vocabulary) has(id int32) bool {
 	return id >= 0 && int(id) < len(v.kind) && v.kind[id] != kindUnused
 }
 
-// quote shortens what came from outside for an error's one line.
+// quote shortens a text from outside for an error's one line.
 func quote(s string) string {
 	if len(s) > 40 {
 		return fmt.Sprintf("%.40q...", s)

@@ -32,7 +32,7 @@ func familySums(t *testing.T, m *model.Model, b backend.Backend, ids []int32) ma
 		for _, w := range ws {
 			sums[w.Name] = of
 		}
-		return of, int(min(max(of.Count-before-int64(p.Pos), 0), int64(len(p.Tokens))))
+		return of, int(min(max(of.Count-before-int64(p.Segments[0].Pos), 0), int64(len(p.Tokens))))
 	})
 	s, err := m.NewSession(b, model.Options{Context: 24})
 	if err != nil {

@@ -2,7 +2,7 @@ package regex
 
 import "strings"
 
-// class reads what follows a [.
+// class reads the text behind a [.
 func (p *parser) class() (set, error) {
 	if p.depth++; p.depth > maxDepth {
 		return nil, p.fail("classes deeper than %d in each other", maxDepth)

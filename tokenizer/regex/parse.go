@@ -181,7 +181,7 @@ func (p *parser) char(r rune) *node {
 	return &node{kind: kindSet, set: s}
 }
 
-// group reads what follows a (.
+// group reads the text behind a (.
 func (p *parser) group() (*node, error) {
 	kept := p.options
 	defer func() { p.options = kept }()
@@ -392,7 +392,7 @@ func (n *node) single() (set, bool) {
 	return nil, false
 }
 
-// escape reads what follows a \ outside of a class.
+// escape reads the text behind a \ outside of a class.
 func (p *parser) escape() (*node, error) {
 	if !p.more() {
 		return nil, p.fail("a \\ at the end")

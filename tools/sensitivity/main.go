@@ -115,7 +115,7 @@ type kind struct {
 	from, to      int
 }
 
-// kinds lists what is measured.
+// kinds lists the kinds of tensors that are measured.
 func kinds(c model.Config) []kind {
 	list := []kind{
 		{"all matrices", "", 0, 0},
