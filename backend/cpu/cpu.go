@@ -80,8 +80,15 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		e.workers = append(e.workers, &kernel.Worker{})
 		e.tiles = append(e.tiles, &tile{})
 	}
-	for i, n := range p.Nodes {
-		run, err := e.compile(n)
+	for i := 0; i < len(p.Nodes); i++ {
+		var run func(*backend.Params)
+		var err error
+		if m, f := productAndFinish(p.Nodes[i:]); f != nil {
+			run, err = e.matMul(m, f)
+			i++
+		} else {
+			run, err = e.compile(p.Nodes[i])
+		}
 		if err != nil {
 			return nil, fmt.Errorf("cpu: node %d: %w", i, err)
 		}
@@ -202,11 +209,12 @@ func (e *exec) compile(n backend.Node) (func(*backend.Params), error) {
 	case *backend.Embed:
 		return e.embed(n)
 	case *backend.MatMul:
-		return e.matMul(n)
+		return e.matMul(n, nil)
 	case *backend.GateUp:
 		return e.gateUp(n)
 	case *backend.Finish:
-		return e.finish(n)
+		f, err := e.newFinish(n)
+		return f.run, err
 	case *backend.RopeStore:
 		return e.ropeStore(n)
 	case *backend.Attend:

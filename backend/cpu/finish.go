@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/internal/host"
@@ -15,8 +16,14 @@ type part struct {
 
 // finish is backend.Finish, over all threads by tokens. These are few values, so
 // plain Go will do.
-func (e *exec) finish(n *backend.Finish) (func(*backend.Params), error) {
-	var list []part
+type finish struct {
+	e    *exec
+	list []part
+	work func(thread, lo, hi int)
+}
+
+func (e *exec) newFinish(n *backend.Finish) (*finish, error) {
+	f := &finish{e: e}
 	for _, p := range n.Parts {
 		q := part{Part: p}
 		var err error
@@ -30,27 +37,71 @@ func (e *exec) finish(n *backend.Finish) (func(*backend.Params), error) {
 				return nil, err
 			}
 		}
-		list = append(list, q)
+		f.list = append(f.list, q)
 	}
-	work := func(thread, lo, hi int) {
+	f.work = func(thread, lo, hi int) {
 		for t := lo; t < hi; t++ {
-			for i := range list {
-				e.part(thread, &list[i], t)
+			for i := range f.list {
+				e.part(thread, &f.list[i], t, 0, f.list[i].X.N)
 			}
 		}
 	}
-	return func(p *backend.Params) { e.pool.each(len(p.Tokens), 1, work) }, nil
+	return f, nil
 }
 
-// part completes a part of one token.
-func (e *exec) part(thread int, p *part, t int) {
-	x := e.row(p.X, t)
+func (f *finish) run(p *backend.Params) { f.e.pool.each(len(p.Tokens), 1, f.work) }
+
+// productAndFinish are the first two of the nodes where the second follows the
+// first.
+func productAndFinish(nodes []backend.Node) (*backend.MatMul, *backend.Finish) {
+	if len(nodes) < 2 {
+		return nil, nil
+	}
+	m, product := nodes[0].(*backend.MatMul)
+	f, finish := nodes[1].(*backend.Finish)
+	if !product || !finish || !follows(f, m.Out) {
+		return nil, nil
+	}
+	return m, f
+}
+
+// follows says whether n needs no more than channels as they are made by one
+// product: then every thread completes those that it made.
+func follows(n *backend.Finish, made backend.Value) bool {
+	return !slices.ContainsFunc(n.Parts, func(p backend.Part) bool { return p.X.V != made || p.Norm != nil || p.Up.N > 0 })
+}
+
+// channels completes channels [lo, hi) of the value that all parts are of.
+func (f *finish) channels(thread, tokens, lo, hi int) {
+	for i := range f.list {
+		p := &f.list[i]
+		first, end := max(lo-p.X.Off, 0), min(hi-p.X.Off, p.X.N)
+		if first >= end {
+			continue
+		}
+		for t := range tokens {
+			f.e.part(thread, p, t, first, end)
+		}
+	}
+}
+
+// part completes channels [lo, hi) of a part of one token: all where it has a
+// norm.
+func (e *exec) part(thread int, p *part, t, lo, hi int) {
+	x := e.row(p.X, t)[lo:hi]
+	var bias, up []float32
+	if p.bias != nil {
+		bias = p.bias[lo:hi]
+	}
+	if p.Up.N > 0 {
+		up = e.row(p.Up, t)[lo:hi]
+	}
 	if p.F == backend.Floor {
-		for i, b := range p.bias[:len(x)] {
+		for i, b := range bias {
 			x[i] = max(x[i], p.Least-b)
 		}
-	} else if p.bias != nil {
-		for i, b := range p.bias[:len(x)] {
+	} else {
+		for i, b := range bias {
 			x[i] += b
 		}
 	}
@@ -60,8 +111,8 @@ func (e *exec) part(thread int, p *part, t int) {
 		}
 	}
 	switch {
-	case p.F == backend.SiLU && p.Up.N > 0:
-		e.k.SiluMul(e.workers[thread], x, x, e.row(p.Up, t))
+	case p.F == backend.SiLU && up != nil:
+		e.k.SiluMul(e.workers[thread], x, x, up)
 	case p.F == backend.SiLU:
 		for i, v := range x {
 			x[i] = v / (1 + float32(math.Exp(float64(-v))))
@@ -72,8 +123,8 @@ func (e *exec) part(thread int, p *part, t int) {
 			x[i] = v * v
 		}
 	}
-	if p.F != backend.SiLU && p.Up.N > 0 {
-		for i, v := range e.row(p.Up, t)[:len(x)] {
+	if p.F != backend.SiLU {
+		for i, v := range up {
 			x[i] *= v
 		}
 	}

@@ -42,13 +42,18 @@ type product struct {
 	// to says where results go: out[t*ld+row], plus add of the same layout where
 	// that is not nil.
 	to func(m int) (out []float32, ld int, add []float32)
+	// made, where it is not nil, is called in a pass of few tokens for rows [lo, hi)
+	// of a matrix that are made, and where paired is set, of all matrices, which
+	// have as many.
+	made   func(thread, m, lo, hi int)
+	paired bool
 
 	// few says that the tokens stream the rows as they lie. Those of prompts do not,
 	// nor those of an observed pass: its quantized rows are unpacked.
 	few bool
 	// Set by a run for its workers.
 	rows           []int // the tokens of the pass
-	m              int
+	from, end      int   // of the matrices that are multiplied together
 	packIt, rowsIt func(thread, lo, hi int)
 }
 
@@ -80,30 +85,49 @@ func (p *product) meets(m *matrix) quant.Type {
 	return m.t
 }
 
-// run multiplies some tokens of the pass. Their results follow each other.
+// run multiplies some tokens of the pass. Their results follow each other. Matrices
+// that read one layout of the input are one loop.
 func (p *product) run(rows []int) {
 	p.rows = rows
-	e, tokens, few := p.e, len(rows), p.few
-	for i, m := range p.ms {
-		same := false
-		if i > 0 {
-			same = few && e.k.SameInput(p.ms[i-1].t, m.t) || !few && kernel.SameBatch(p.meets(p.ms[i-1]), p.meets(m))
-		}
-		p.m = i
-		if !same {
-			if few {
-				e.inputs.few.Plan(e.k, m.t, tokens, p.in.N)
-			} else {
-				e.inputs.many.Plan(e.k, p.meets(m), tokens, p.in.N)
-			}
-			e.pool.each(tokens, 1, p.packIt)
-		}
-		if few {
-			e.pool.each(kernel.Dots(m.rows), 1, p.rowsIt)
+	e, tokens := p.e, len(rows)
+	for p.from = 0; p.from < len(p.ms); p.from = p.end {
+		m := p.ms[p.from]
+		if p.few {
+			e.inputs.few.Plan(e.k, m.t, tokens, p.in.N)
 		} else {
-			e.pool.each(m.rows, e.k.TileRows(), p.rowsIt)
+			e.inputs.many.Plan(e.k, p.meets(m), tokens, p.in.N)
 		}
+		e.pool.each(tokens, 1, p.packIt)
+		units := 0
+		for p.end = p.from; p.end < len(p.ms) && p.same(m, p.ms[p.end]); p.end++ {
+			units += p.units(p.ms[p.end])
+		}
+		if p.pairs() {
+			units = p.units(m)
+		}
+		e.pool.each(units, 1, p.rowsIt)
 	}
+}
+
+// same says whether two matrices read one layout of the input.
+func (p *product) same(a, b *matrix) bool {
+	if p.few {
+		return p.e.k.SameInput(a.t, b.t)
+	}
+	return kernel.SameBatch(p.meets(a), p.meets(b))
+}
+
+// units is the number of pieces that a matrix is multiplied in.
+func (p *product) units(m *matrix) int {
+	if p.few {
+		return kernel.Dots(m.rows)
+	}
+	return (m.rows + p.e.k.TileRows() - 1) / p.e.k.TileRows()
+}
+
+// pairs says whether a unit is a piece of every matrix.
+func (p *product) pairs() bool {
+	return p.paired && p.few && p.from == 0 && p.end == len(p.ms)
 }
 
 // pack normalizes and packs rows [lo, hi).
@@ -124,25 +148,59 @@ func (p *product) pack(thread, lo, hi int) {
 	}
 }
 
-// multiply makes rows [lo, hi) of the present matrix, or, of a few tokens, so
-// many pieces of it.
+// multiply does units [lo, hi) of the present matrices.
 func (p *product) multiply(thread, lo, hi int) {
-	e, m := p.e, p.ms[p.m]
-	if m.t != p.meets(m) {
-		p.multiplyFloats(thread, lo, hi)
+	if p.pairs() {
+		for i := range p.ms {
+			p.piece(thread, i, lo, hi)
+		}
+		p.tell(thread, 0, lo, hi)
 		return
 	}
-	wk := e.workers[thread]
-	out, ld, add := p.to(p.m)
+	for i := p.from; lo < hi; i++ {
+		units := p.units(p.ms[i])
+		if lo < units {
+			end := min(hi, units)
+			p.piece(thread, i, lo, end)
+			if !p.paired {
+				p.tell(thread, i, lo, end)
+			}
+			lo = end
+		}
+		lo, hi = lo-units, hi-units
+	}
+}
+
+// piece does units [lo, hi) of matrix i.
+func (p *product) piece(thread, i, lo, hi int) {
+	e, m, wk := p.e, p.ms[i], p.e.workers[thread]
+	out, ld, add := p.to(i)
 	if p.few {
 		e.k.Dot(wk, m.t, m.data, m.stride, m.rows, lo, hi, &e.inputs.few, out, ld, add)
+		return
+	}
+	lo, hi = lo*e.k.TileRows(), min(hi*e.k.TileRows(), m.rows)
+	if m.t != p.meets(m) {
+		p.multiplyFloats(thread, i, lo, hi)
 		return
 	}
 	e.k.Gemm(wk, m.t, m.data, m.stride, lo, hi, &e.inputs.many, out, ld, add)
 }
 
-// matMul is backend.MatMul.
-func (e *exec) matMul(n *backend.MatMul) (func(*backend.Params), error) {
+// tell passes the rows of units [lo, hi) of matrix i on to made.
+func (p *product) tell(thread, i, lo, hi int) {
+	if p.made == nil || !p.few {
+		return
+	}
+	for _, r := range kernel.DotRows(p.ms[i].rows, lo, hi) {
+		if r.Lo < r.Hi {
+			p.made(thread, i, r.Lo, r.Hi)
+		}
+	}
+}
+
+// matMul is backend.MatMul, and the backend.Finish behind it where that is not nil.
+func (e *exec) matMul(n *backend.MatMul, then *backend.Finish) (func(*backend.Params), error) {
 	p, err := e.product(n.In, n.Norm, n.W...)
 	if err != nil {
 		return nil, err
@@ -163,9 +221,22 @@ func (e *exec) matMul(n *backend.MatMul) (func(*backend.Params), error) {
 		}
 		return out[offset[m]:], ld, add[offset[m]:]
 	}
+	if then == nil {
+		return func(q *backend.Params) {
+			p.show(q)
+			p.run(e.rows[:len(q.Tokens)])
+		}, nil
+	}
+	f, err := e.newFinish(then)
+	if err != nil {
+		return nil, err
+	}
+	p.made = func(thread, m, lo, hi int) { f.channels(thread, len(p.rows), offset[m]+lo, offset[m]+hi) }
 	return func(q *backend.Params) {
 		p.show(q)
-		p.run(e.rows[:len(q.Tokens)])
+		if p.run(e.rows[:len(q.Tokens)]); !p.few {
+			f.run(q)
+		}
 	}, nil
 }
 
@@ -184,15 +255,22 @@ func (e *exec) gateUp(n *backend.GateUp) (func(*backend.Params), error) {
 		}
 		return up, ld, nil
 	}
-	tokens := 0
+	p.paired = true
+	p.made = func(thread, _, lo, hi int) {
+		for t := range p.rows {
+			row := out[t*ld : (t+1)*ld]
+			e.k.SiluMul(e.workers[thread], row[lo:hi], row[lo:hi], up[t*ld+lo:t*ld+hi])
+		}
+	}
 	activate := func(thread, lo, hi int) {
 		e.k.SiluMul(e.workers[thread], out[lo:hi], out[lo:hi], up[lo:hi])
 	}
 	return func(q *backend.Params) {
-		tokens = len(q.Tokens)
 		p.show(q)
-		p.run(e.rows[:tokens])
-		e.pool.each(tokens*ld, 1024, activate)
+		p.run(e.rows[:len(q.Tokens)])
+		if !p.few || !p.same(p.ms[0], p.ms[1]) {
+			e.pool.each(len(q.Tokens)*ld, 1024, activate)
+		}
 	}, nil
 }
 

@@ -117,11 +117,11 @@ func (e *exec) multiplyColumns(m *quant.Moments, thread, b, r, rows, n int) {
 	e.k.Gemm(e.workers[thread], quant.F32, w, 4*ld, r, r+rows, &rest, sums, quant.CovWidth, sums)
 }
 
-// multiplyFloats is multiply of quantized rows with float32 activations: a tile
+// multiplyFloats makes rows [lo, hi) of quantized matrix i with float32 activations: a tile
 // of them at a time is unpacked.
-func (p *product) multiplyFloats(thread, lo, hi int) {
-	e, m := p.e, p.ms[p.m]
-	out, ld, add := p.to(p.m)
+func (p *product) multiplyFloats(thread, i, lo, hi int) {
+	e, m := p.e, p.ms[i]
+	out, ld, add := p.to(i)
 	spec, _ := m.t.Spec()
 	tile := e.k.TileRows()
 	buf := grow(&e.scratch[thread].acc, tile*p.in.N)

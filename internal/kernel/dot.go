@@ -217,6 +217,19 @@ var piece = 24 << 10
 // Dots is the number of pieces of work for [Set.Dot] in a matrix of the given rows.
 func Dots(rows int) int { return rows/parts + rows%parts }
 
+// Range is rows [Lo, Hi).
+type Range struct{ Lo, Hi int }
+
+// DotRows is the rows that pieces [lo, hi) make. A range may be empty.
+func DotRows(rows, lo, hi int) (list [parts + 1]Range) {
+	part := rows / parts
+	for i := range parts {
+		list[i] = Range{i*part + lo, i*part + min(hi, part)}
+	}
+	list[parts] = Range{parts*part + max(lo, part) - part, parts*part + hi - part}
+	return list
+}
+
 // Dot multiplies pieces [lo, hi) of the rows of w with each token of in:
 // out[token*ld+row], plus add of the same layout where that is not nil. Piece i
 // is row i of each quarter of the matrix; the last ones are the rows left over.
