@@ -33,6 +33,9 @@ type chunk2 struct {
 	weigh   kernel.Weigh2
 	turn    kernel.Transpose
 	finish  kernel.Finish2
+	// The head that G was made for last, and of which segment: a group's heads share
+	// it.
+	head, made int
 }
 
 // work2 is a thread's scratch.
@@ -62,7 +65,7 @@ func (p *plan2) work(buf []float32) (w work2) {
 // where a prompt is cut.
 func (s *recurrence2) chunked(thread, lo, hi int) {
 	g := &s.segs[0]
-	w := s.chunks.work(grow(&s.e.scratch[thread].acc, s.chunks.floats))
+	w, th := s.chunks.work(grow(&s.e.scratch[thread].acc, s.chunks.floats)), &s.threads[thread]
 	for h := lo; h < hi; h++ {
 		if g.replay > 0 {
 			s.rows(thread, g, h, 0, s.n.P, 0)
@@ -73,7 +76,8 @@ func (s *recurrence2) chunked(thread, lo, hi int) {
 		clear(w.a)
 		clear(w.bw)
 		s.turnState(thread, g, h, &w, true)
-		same := h > lo && s.bo[h] == s.bo[h-1] && s.co[h] == s.co[h-1] // then G is there
+		same := th.made == s.made && s.bo[h] == s.bo[th.head] && s.co[h] == s.co[th.head] // then G is there
+		th.head, th.made = h, s.made
 		if !same {
 			clear(w.bt)
 		}

@@ -21,6 +21,7 @@ type convolution struct {
 // convolved is a segment of a pass and its window.
 type convolved struct {
 	first, tokens int // of the pass
+	replay        int
 	window        []float32
 }
 
@@ -58,17 +59,13 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 	return func(p *backend.Params) {
 		c.segments = c.segments[:0]
 		for first, s := range p.Each() {
-			g := convolved{first, s.N, host.StateFloats(s.Seq, n.Window)}
-			copy(g.window[:c.history*n.In.N], g.window[s.Replay*n.In.N:(s.Replay+c.history)*n.In.N])
+			g := convolved{first, s.N, s.Replay, host.StateFloats(s.Seq, n.Window)}
+			if !c.apart() {
+				c.move(&g, 0, n.In.N)
+			}
 			c.segments = append(c.segments, g)
 		}
 		if e.p.Logged {
-			for i := range c.segments {
-				g := &c.segments[i]
-				for t := range g.tokens {
-					copy(g.window[(c.history+t)*n.In.N:], e.row(n.In, g.first+t))
-				}
-			}
 			e.pool.each(len(c.segments)*c.units(), 1, logged)
 			return
 		}
@@ -77,6 +74,25 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 			c.read(prompt)
 		}
 	}, nil
+}
+
+// apart reports whether a logged pass's channels each read an input of their own:
+// then who makes them moves their window, which stays in one core's cache.
+func (c *convolution) apart() bool { return c.e.p.Logged && c.n.Map == nil }
+
+// move moves channels [lo, hi) of a segment's window behind the tokens that are
+// kept, and appends those of a logged pass.
+func (c *convolution) move(g *convolved, lo, hi int) {
+	width := c.n.In.N
+	for k := range c.history {
+		copy(g.window[k*width+lo:k*width+hi], g.window[(g.replay+k)*width+lo:])
+	}
+	if !c.e.p.Logged {
+		return
+	}
+	for t := range g.tokens {
+		copy(g.window[(c.history+t)*width+lo:(c.history+t)*width+hi], c.e.row(c.n.In, g.first+t)[lo:])
+	}
 }
 
 // unit is how many channels go together.
@@ -107,7 +123,11 @@ func (c *convolution) logged(thread, lo, hi int) {
 	for lo < hi {
 		i, u := lo/units, lo%units
 		end := min(units, u+hi-lo)
-		c.convolve(thread, &c.segments[i], u*unit, min(end*unit, len(c.bias)))
+		g, first, last := &c.segments[i], u*unit, min(end*unit, len(c.bias))
+		if c.apart() {
+			c.move(g, first, last)
+		}
+		c.convolve(thread, g, first, last)
 		lo += end - u
 	}
 }

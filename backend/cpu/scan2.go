@@ -19,7 +19,8 @@ type recurrence2 struct {
 	segs         []scan
 	xo, bo, co   []int // where a head's x, B and C start
 	size         int   // channels of a norm group
-	one          kernel.Vector
+	now          *scan // the segment that rates sees
+	made         int   // counts segments of prompts
 	threads      []thread2
 	chunks       *plan2 // of prompts
 }
@@ -32,6 +33,7 @@ type rates struct{ dt, decay []float32 }
 type thread2 struct {
 	step kernel.Scan2
 	norm kernel.GateNorm
+	rate kernel.Vector
 	sums []float32 // [tokens][16]
 	x, b []float32 // [tokens of the log and of the pass][rows], [N]
 	c    []float32 // [tokens of the pass][N]
@@ -69,16 +71,26 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 			grow(&sc.acc, s.chunks.floats)
 		}
 	}
-	advance, chunked, norm := s.advance, s.chunked, s.norm
+	advance, chunked, norm, rates := s.advance, s.chunked, s.norm, s.rates
 	return func(p *backend.Params) {
 		s.segs = scans(s.segs, p, n.H, n.Log)
-		s.rates()
+		last := &s.segs[len(s.segs)-1]
+		e.rates.room((last.rate + last.replay + last.tokens) * heads)
+		for i := range s.segs {
+			s.now = &s.segs[i]
+			if n := s.now.replay + s.now.tokens; e.p.Logged {
+				rates(0, 0, n)
+			} else {
+				e.pool.each(n, 32, rates)
+			}
+		}
 		if e.p.Logged {
 			e.pool.each(len(s.segs)*heads*P, 16, advance)
 			s.record()
 		} else {
 			for i := range s.segs {
 				s.segs[0] = s.segs[i] // the one that chunked sees
+				s.made++
 				e.pool.each(heads, e.step(heads, 1), chunked)
 			}
 		}
@@ -95,15 +107,22 @@ func (r *rates) room(n int) {
 	}
 }
 
-// record logs x and B of all segments.
+// apart reports whether every row of a state has an x of its own: then who advances
+// it logs it.
+func (s *recurrence2) apart() bool { return s.n.X.N == s.n.Heads*s.n.P }
+
+// record logs dt, B, and x where it is not logged yet, of all segments.
 func (s *recurrence2) record() {
 	e, n := s.e, s.n
 	for i := range s.segs {
 		g := &s.segs[i]
 		for t := range g.tokens {
-			l := g.log[t*s.width+n.Heads : (t+1)*s.width]
-			copy(l, e.row(n.X, g.first+t))
-			copy(l[n.X.N:], e.row(n.B, g.first+t))
+			l := g.log[t*s.width : (t+1)*s.width]
+			copy(l, e.rates.dt[(g.rate+g.replay+t)*n.Heads:][:n.Heads])
+			if !s.apart() {
+				copy(l[n.Heads:], e.row(n.X, g.first+t))
+			}
+			copy(l[n.Heads+n.X.N:], e.row(n.B, g.first+t))
 		}
 	}
 }
@@ -112,29 +131,19 @@ func (s *recurrence2) record() {
 // heads normalize as they go.
 func (s *recurrence2) within() bool { return s.n.P%s.size == 0 }
 
-// rates makes every token's dt and decay, and logs dt.
-func (s *recurrence2) rates() {
-	e, heads, r := s.e, s.n.Heads, &s.one
-	last := &s.segs[len(s.segs)-1]
-	e.rates.room((last.rate + last.replay + last.tokens) * heads)
-	for i := range s.segs {
-		g := &s.segs[i]
-		for t := range g.replay + g.tokens {
-			dt, decay := e.rates.dt[(g.rate+t)*heads:][:heads], e.rates.decay[(g.rate+t)*heads:][:heads]
-			if t < g.replay {
-				copy(dt, g.log[t*s.width:])
-			} else {
-				*r = kernel.Vector{X: &e.row(s.n.Dt, g.first+t-g.replay)[0], W: &s.bias[0], Out: &dt[0], N: heads}
-				e.k.Softplus2(r)
-			}
-			*r = kernel.Vector{X: &dt[0], W: &s.a[0], Out: &decay[0], N: heads}
-			e.k.Decay2(r)
+// rates makes dt and decay of tokens [lo, hi) of a segment's log and pass.
+func (s *recurrence2) rates(thread, lo, hi int) {
+	e, g, heads, r := s.e, s.now, s.n.Heads, &s.threads[thread].rate
+	for t := lo; t < hi; t++ {
+		dt, decay := e.rates.dt[(g.rate+t)*heads:][:heads], e.rates.decay[(g.rate+t)*heads:][:heads]
+		if t < g.replay {
+			copy(dt, g.log[t*s.width:])
+		} else {
+			*r = kernel.Vector{X: &e.row(s.n.Dt, g.first+t-g.replay)[0], W: &s.bias[0], Out: &dt[0], N: heads}
+			e.k.Softplus2(r)
 		}
-		if e.p.Logged {
-			for t := range g.tokens {
-				copy(g.log[t*s.width:], e.rates.dt[(g.rate+g.replay+t)*heads:][:heads])
-			}
-		}
+		*r = kernel.Vector{X: &dt[0], W: &s.a[0], Out: &decay[0], N: heads}
+		e.k.Decay2(r)
 	}
 }
 
@@ -147,6 +156,11 @@ func (s *recurrence2) advance(thread, lo, hi int) {
 		n := min(hi-lo, (h+1)*P-row)
 		g := &s.segs[i]
 		s.rows(thread, g, h, row-h*P, row-h*P+n, g.tokens)
+		if s.apart() {
+			for t := range g.tokens {
+				copy(g.log[t*s.width+s.n.Heads:][row:row+n], s.e.row(s.n.X, g.first+t)[row:])
+			}
+		}
 		lo += n
 	}
 }
