@@ -7,6 +7,7 @@
 #   tools/gpu.sh bench OUT MODEL:MIX...   there: convert inflated models and time them
 #
 #   tools/gpu.sh fabricate SHAPE-MIX FILE   there: a model of random weights in seconds, for bench and profile
+#   tools/gpu.sh shapes OUT [BACKEND...]    there: published hybrids' shapes beside the distilled ones, on cpu and cuda
 #   tools/gpu.sh profile OUT MODEL TOKENS [DEPTH]   there: what each kernel of a pass costs
 #
 # What runs there runs in the repository's root beside dist/gpu.tar.xz.
@@ -126,6 +127,26 @@ bench() {
 }
 
 fabricate() { $bin/fabricate "$1" "$2"; }
+
+# shapes OUT [BACKEND...] times each shape between two runs of the 3B hybrid, and
+# prints its shares over the mean of theirs. MIX and SHAPES choose others.
+shapes() {
+	[ -e $bin/mil ] || unpack
+	local out=$1 mix=${MIX:-q4_k_m} list i=0 shape on flags
+	shift
+	list=(${SHAPES:-granite-4.0-h-micro nemotron-h-8b apriel-h1-15b falcon-h1-3b nemotron-nano-9b-v2})
+	for on in ${*:-cpu cuda}; do
+		flags="--runs 2 --prompt 512 --gen 16"
+		[ $on = cpu ] || flags="--runs 2 --prompt 2048 --gen 128"
+		for shape in 3b $(printf '%s 3b ' "${list[@]}"); do
+			[ -e /tmp/$shape-$mix.bin ] || $bin/fabricate $shape-$mix /tmp/$shape-$mix.bin
+			$bin/mil bench /tmp/$shape-$mix.bin --backend $on $flags --json >"$out/shape-$on-$(printf %02d $i)-$shape.json" 2>>"$out/shapes.log"
+			i=$((i + 1))
+		done
+	done
+	echo "after $SECONDS s"
+	python3 tools/shapes.py "$out"/shape-*.json
+}
 
 # profile OUT MODEL TOKENS [DEPTH]
 profile() {
