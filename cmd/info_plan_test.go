@@ -23,9 +23,6 @@ func TestMetalPlansLikeCUDA(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range testutil.Checkpoints(t) {
-		if strings.HasSuffix(name, "mistral-window") {
-			continue // GPUs compute no windows yet
-		}
 		for _, mix := range []string{"q4_k_m", "f16"} {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), mix)
 			if engines[name+" "+mix], err = chat.Open(f); err != nil {

@@ -92,6 +92,7 @@ type ropeArgs struct {
 	stride                                             int32
 	heads, kvHeads, dim, pairs, width, positions, kind int32
 	halves                                             int32
+	window                                             int32
 }
 
 type ropeManyArgs struct {
@@ -117,6 +118,7 @@ type attendArgs struct {
 	qStride, outStride                    int32
 	heads, kvHeads, dim, width, positions int32
 	split, splits                         int32
+	window                                int32
 	scale                                 float32
 }
 

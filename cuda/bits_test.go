@@ -87,10 +87,15 @@ func TestSameBitsFlashDecode(t *testing.T) {
 	t.Cleanup(func() { flashParts = was })
 	for _, h := range []backend.Heads{
 		{Heads: 4, KVHeads: 1, Dim: 128}, {Heads: 6, KVHeads: 3, Dim: 64}, {Heads: 2, KVHeads: 2, Dim: 32}, {Heads: 3, KVHeads: 1, Dim: 200}, {Heads: 9, KVHeads: 1, Dim: 80},
+		{Heads: 4, KVHeads: 1, Dim: 128, Window: 50}, {Heads: 6, KVHeads: 3, Dim: 64, Window: 100}, {Heads: 2, KVHeads: 2, Dim: 32, Window: 1},
 	} {
-		t.Run(fmt.Sprintf("%d/%d heads of %d", h.Heads, h.KVHeads, h.Dim), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d/%d heads of %d, window of %d", h.Heads, h.KVHeads, h.Dim, h.Window), func(t *testing.T) {
 			const vocab, length = 67, 211
 			h.KVType, h.Context = quant.F16, length
+			shift := 0
+			if h.Window > 0 { // a ring that begins anew among them
+				h.Context, shift = backend.RingUnit, backend.RingUnit-112
+			}
 			q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
 			r := rand.New(rand.NewPCG(5, 6))
 			var m testTensors
@@ -123,7 +128,7 @@ func TestSameBitsFlashDecode(t *testing.T) {
 			for _, n := range []int{1, 3, 7, 16} {
 				for pos := 0; pos < length; pos += n {
 					ids := ids[pos:min(pos+n, length)]
-					got, err := e.Run(backend.Pass(ids, backend.Segment{Seq: seq, Pos: pos, Logits: len(ids)}))
+					got, err := e.Run(backend.Pass(ids, backend.Segment{Seq: seq, Pos: pos, Shift: shift, Logits: len(ids)}))
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -66,6 +66,7 @@ func (pl *planner) RopeStore(n *backend.RopeStore) error {
 	a := ropeArgs{
 		freqs: gpu.Constant(pl.Planner, n.Freqs), params: pl.Block(),
 		heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), kind: cacheKinds[n.KVType], halves: gpu.Bit(n.Halves),
+		window: int32(n.Window),
 	}
 	a.q, a.stride = pl.Slice(n.Q)
 	a.k, _ = pl.Slice(n.K)
@@ -99,7 +100,7 @@ func (pl *planner) RopeStore(n *backend.RopeStore) error {
 func (pl *planner) Attend(n *backend.Attend) error {
 	a := attendArgs{
 		params: pl.Block(),
-		heads:  int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), scale: n.Factor(),
+		heads:  int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), window: int32(n.Window), scale: n.Factor(),
 	}
 	a.q, a.qStride = pl.Slice(n.Q)
 	a.out, a.outStride = pl.Value(n.Out)
@@ -125,7 +126,7 @@ func (pl *planner) Attend(n *backend.Attend) error {
 	if pl.Chip.Level >= tensorCores && n.KVType == quant.F16 {
 		pl.flashDecode(n, &a, lanes)
 	} else {
-		split, splits := gpu.Parts(n.Context)
+		split, splits := gpu.Parts(&n.Heads, gpu.PartPositions, gpu.PartsAtMost)
 		pl.parts(&a, split, splits)
 		pl.Launch(kernel, [3]int{int(a.splits), n.KVHeads, blocks}, 128, a)
 	}
@@ -143,7 +144,8 @@ func (pl *planner) parts(a *attendArgs, split, splits int) {
 }
 
 // flashDecode is attention of a few tokens on tensor cores. Parts grow with a
-// token's position, so that no more blocks are made than run at once. A block has
+// token's position, so that no more blocks are made than run at once. Those of a
+// window stay as they are. A block has
 // as many tokens as its queries allow, and blocks of the same part follow each
 // other: they read the same rows.
 func (pl *planner) flashDecode(n *backend.Attend, a *attendArgs, lanes int) {
@@ -153,7 +155,11 @@ func (pl *planner) flashDecode(n *backend.Attend, a *attendArgs, lanes int) {
 	}
 	chunks := gpu.Ceil(group, flashQueries)
 	most := max(1, min(flashParts, flashBlocks*pl.Chip.Cores/(n.KVHeads*chunks)))
-	pl.parts(a, flashPositions, min(most, gpu.Ceil(n.Context, flashPositions)))
+	split, splits := flashPositions, min(most, gpu.Ceil(n.Context, flashPositions))
+	if n.Window > 0 {
+		split, splits = gpu.Parts(&n.Heads, flashPositions, most)
+	}
+	pl.parts(a, split, splits)
 	ring := flashRings[lanes]
 	l := pl.Launch(fmt.Sprintf("flash_decode_%d", lanes), [3]int{gpu.Ceil(pl.Tokens, flashQueries/slots) * chunks, n.KVHeads, int(a.splits)}, ring.warps*32, *a)
 	l.Shared = uint32(ring.warps * ring.tiles * 2 * 16 * (lanes*8 + 8) * 2)

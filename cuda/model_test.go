@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/mil-run/mil/backend"
@@ -68,9 +67,6 @@ func logits(t testing.TB, s *model.Session, tokens []int32, n int) (out []float3
 func TestFixtures(t *testing.T) {
 	b := device(t)
 	for _, name := range testutil.Checkpoints(t) {
-		if strings.HasSuffix(name, "mistral-window") {
-			continue // GPUs compute no windows yet
-		}
 		t.Run(name, func(t *testing.T) {
 			want := testutil.Safetensors(t, testutil.Data("fixtures", name, "expected.safetensors"))
 			tokens := want["tokens"].I32
@@ -105,9 +101,6 @@ func TestFixtures(t *testing.T) {
 func TestCommitEqualsInOrder(t *testing.T) {
 	b := device(t)
 	for _, name := range testutil.Checkpoints(t) {
-		if strings.HasSuffix(name, "mistral-window") {
-			continue // GPUs compute no windows yet
-		}
 		t.Run(name, func(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), "q8_0")
 			r := rand.New(rand.NewPCG(1, 2))

@@ -38,6 +38,7 @@ type ropeArgs struct {
 	stride                                             int32
 	heads, kvHeads, dim, pairs, width, positions, kind int32
 	halves                                             int32
+	window                                             int32
 }
 
 type finishArgs struct {
@@ -50,6 +51,7 @@ type attendArgs struct {
 	qStride, outStride                    int32
 	heads, kvHeads, dim, width, positions int32
 	split, splits                         int32
+	window                                int32
 	scale                                 float32
 }
 

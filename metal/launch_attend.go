@@ -12,7 +12,7 @@ func (pl *planner) RopeStore(n *backend.RopeStore) error {
 	if err := gpu.OneValue(n); err != nil {
 		return err
 	}
-	a := ropeArgs{heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), kind: int32(n.KVType), halves: gpu.Bit(n.Halves)}
+	a := ropeArgs{heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), pairs: int32(len(n.Freqs)), kind: int32(n.KVType), halves: gpu.Bit(n.Halves), window: int32(n.Window)}
 	a.positions, a.width = gpu.CacheShape(&n.Heads)
 	keys, values, err := gpu.Caches(&n.Heads, n.KCache, n.VCache)
 	if err != nil {
@@ -32,7 +32,7 @@ func (pl *planner) RopeStore(n *backend.RopeStore) error {
 
 // Attend implements [gpu.Kernels].
 func (pl *planner) Attend(n *backend.Attend) error {
-	a := attendArgs{heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), scale: n.Factor()}
+	a := attendArgs{heads: int32(n.Heads.Heads), kvHeads: int32(n.KVHeads), dim: int32(n.Dim), window: int32(n.Window), scale: n.Factor()}
 	a.positions, a.width = gpu.CacheShape(&n.Heads)
 	keys, values, err := gpu.Caches(&n.Heads, n.KCache, n.VCache)
 	if err != nil {
@@ -56,7 +56,7 @@ func (pl *planner) Attend(n *backend.Attend) error {
 		pl.Launch(kernel, [3]int{1, n.KVHeads, blocks}, 128, a, q, keys, values, out, ref{})
 		return nil
 	}
-	split, splits := gpu.Parts(n.Context)
+	split, splits := gpu.Parts(&n.Heads, gpu.PartPositions, gpu.PartsAtMost)
 	a.split, a.splits = int32(split), int32(splits)
 	parts := pl.Reserve(0, pl.Tokens*n.Heads.Heads*splits*(int(a.width)+2)*4)
 	pl.Launch(kernel, [3]int{splits, n.KVHeads, blocks}, 128, a, q, keys, values, out, parts)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/mil-run/mil/backend"
@@ -50,9 +49,6 @@ func logits(t testing.TB, s *model.Session, tokens []int32, n int) (out []float3
 func TestFixtures(t *testing.T) {
 	s := kernelsHere(t)
 	for _, name := range testutil.Checkpoints(t) {
-		if strings.HasSuffix(name, "mistral-window") {
-			continue // GPUs compute no windows yet
-		}
 		t.Run(name, func(t *testing.T) {
 			want := testutil.Safetensors(t, testutil.Data("fixtures", name, "expected.safetensors"))
 			tokens := want["tokens"].I32
@@ -78,9 +74,7 @@ func TestCommitEqualsInOrder(t *testing.T) {
 	k := kernelsHere(t)
 	mixes := map[string]string{"llama": "q8_0", "mamba1-half": "q4_k_m", "mamba2-half": "q6_k", "pure-mamba2": "bf16"}
 	for _, name := range testutil.Families(t) {
-		if name != "mistral-window" { // whose context is too short
-			mixes["../families/"+name] = "q8_0"
-		}
+		mixes["../families/"+name] = "q8_0"
 	}
 	for name, mix := range mixes {
 		t.Run(name, func(t *testing.T) {

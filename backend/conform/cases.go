@@ -19,6 +19,7 @@ func Cases() []Case {
 	var c cases
 	c.products()
 	c.attentions()
+	c.windows()
 	c.convolutions()
 	c.scans1()
 	c.scans2()
@@ -26,13 +27,6 @@ func Cases() []Case {
 	c.plainScans()
 	c.scanProducts()
 	return append(append(c, rotations()...), finishes()...)
-}
-
-// Windows are cases of sliding windows.
-func Windows() []Case {
-	var c cases
-	c.windows()
-	return c
 }
 
 type cases []Case

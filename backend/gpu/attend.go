@@ -9,17 +9,24 @@ import (
 // Attention's parts: positions of one, and how many there are at most before
 // they grow.
 const (
-	partPositions = 128
+	PartPositions = 128
 	PartsAtMost   = 256
 	Queries       = 4 // heads of queries that a block takes
 	mostDim       = 256
 )
 
-// Parts is how attention of a few tokens is split: positions of a part, and parts
-// of a whole context.
-func Parts(context int) (split, splits int) {
-	split = max(partPositions, Ceil(Ceil(context, PartsAtMost), backend.CacheUnit)*backend.CacheUnit)
-	return split, Ceil(context, split)
+// Parts is how attention of a few tokens is split: positions of a part, at least
+// the given ones, and parts of a whole context, at most the given ones before they
+// grow. Parts begin at multiples of their positions. Of a window they are those
+// that a token's window touches, two at least.
+func Parts(h *backend.Heads, least, most int) (split, splits int) {
+	whole := func(n int) int { return max(least, Ceil(n, backend.CacheUnit)*backend.CacheUnit) }
+	if h.Window > 0 {
+		split = whole(Ceil(h.Window, max(1, most-1)))
+		return split, (h.Window+split-2)/split + 1
+	}
+	split = whole(Ceil(h.Context, most))
+	return split, Ceil(h.Context, split)
 }
 
 // HeadLanes is how many lanes of 8 dimensions hold a head: 4, 8, 16 or 32.
@@ -30,16 +37,14 @@ func HeadLanes(dim int) (int, error) {
 	return Double(4, Ceil(dim, 8)), nil
 }
 
-// CacheShape is how a cache lies: [kv_head][positions][width].
+// CacheShape is how a cache lies: [kv_head][positions][width]. A ring's position p
+// lies at p % positions.
 func CacheShape(h *backend.Heads) (positions, width int32) {
 	return int32(Ceil(h.Context, backend.CacheUnit) * backend.CacheUnit), int32(Ceil(h.Dim, 32) * 32)
 }
 
 // Caches are the memories of keys and values.
 func Caches(h *backend.Heads, k, v *backend.State) (keys, values Ref, err error) {
-	if h.Window > 0 {
-		return Ref{}, Ref{}, fmt.Errorf("sliding windows are not computed on GPUs")
-	}
 	for _, s := range []*backend.State{k, v} {
 		if s.Bytes < h.CacheBytes() {
 			return Ref{}, Ref{}, fmt.Errorf("cache %s has %d bytes, %d are needed", s.Name, s.Bytes, h.CacheBytes())
@@ -70,7 +75,7 @@ func SetLayouts(p *backend.Program, name string, rows func(*backend.Heads) func(
 			continue
 		}
 		for _, s := range n.States() {
-			s.Layout, s.Rows = name+", "+h.KVType.String(), rows(h)
+			s.Layout, s.Rows = name+", "+h.KVType.String(), h.Ring(rows(h))
 		}
 	}
 }

@@ -196,8 +196,21 @@ func TestRanking(t *testing.T) {
 
 func TestShapes(t *testing.T) {
 	for context, want := range map[int][2]int{1: {128, 1}, 129: {128, 2}, 1 << 15: {128, 256}, 1<<15 + 1: {160, 205}, 1 << 20: {4096, 256}} {
-		if split, splits := Parts(context); split != want[0] || splits != want[1] {
+		if split, splits := Parts(&backend.Heads{Context: context}, PartPositions, PartsAtMost); split != want[0] || splits != want[1] {
 			t.Errorf("a context of %d has %d parts of %d, want %v", context, splits, split, want)
+		}
+	}
+	// A window touches no more parts than there are, wherever it begins.
+	for window, want := range map[int][3]int{1: {128, 1, 64}, 2: {128, 2, 64}, 129: {128, 2, 64}, 130: {128, 3, 64}, 4096: {128, 33, 1376}} {
+		h := &backend.Heads{Context: 8192, Window: window}
+		split, splits := Parts(h, PartPositions, PartsAtMost)
+		few, _ := Parts(h, 64, 4)
+		touched := 0
+		for p := range 2 * split {
+			touched = max(touched, (p+window-1)/split-p/split+1)
+		}
+		if split != want[0] || splits != want[1] || touched != splits || few != want[2] {
+			t.Errorf("a window of %d has %d parts of %d and touches %d, few are of %d, want %v", window, splits, split, touched, few, want)
 		}
 	}
 	for dim, want := range map[int]int{1: 4, 32: 4, 33: 8, 128: 16, 129: 32, 256: 32, 257: 0} {

@@ -48,7 +48,7 @@ template <int L, int CACHE> DEVICE void attend(const Attend &a) {
 	await();
 	const int P = 32 / L, group = a.heads / a.kvHeads, chunks = (group + QUERIES - 1) / QUERIES;
 	int kv = blockY(), t = blockZ() / chunks, chunk = blockZ() % chunks, warp = thread() / 32, lane = thread() % L, at = warp * P + thread() % 32 / L;
-	int last = param(a.params, POS) + t, first = a.splits ? blockX() * a.split : 0;
+	int last = positionOf(a) + t, low = lowest(a, last), first = a.splits ? (partOf(a, last) + blockX()) * a.split : 0;
 	if (first > last) return;
 	int count = least(QUERIES, group - chunk * QUERIES), head = kv * group + chunk * QUERIES;
 	bool active = lane * 8 < a.width;
@@ -61,12 +61,12 @@ template <int L, int CACHE> DEVICE void attend(const Attend &a) {
 		q[i][c] = i < count && d < a.dim ? ((const float *)a.q)[(u64)t * a.qStride + (head + i) * a.dim + d] * a.scale : 0;
 	}
 	if (thread() < QUERIES) peaks[thread()] = -1e30f, sums[thread()] = 0;
-	for (int block = first; block < end; block += LIMIT) {
-		int n = least(LIMIT, end - block);
+	for (int block = first < low ? low : first; block < end; block += LIMIT) {
+		int n = least(LIMIT, end - block), row = block % a.positions;
 		sync();
 		for (int p0 = at; p0 < (n + 4 * P - 1) / (4 * P) * (4 * P); p0 += 4 * P * AHEAD) {
 			float k[AHEAD][8];
-			UNROLL for (int g = 0; g < AHEAD; g++) eight<CACHE>(k[g], a.keys, a.keys + values, base + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
+			UNROLL for (int g = 0; g < AHEAD; g++) eight<CACHE>(k[g], a.keys, a.keys + values, base + (u64)placed(a, row + least(p0 + g * 4 * P, n - 1)) * a.width);
 			UNROLL for (int g = 0; g < AHEAD; g++) {
 				int p = p0 + g * 4 * P;
 				float s[QUERIES];
@@ -102,7 +102,7 @@ template <int L, int CACHE> DEVICE void attend(const Attend &a) {
 		UNROLL for (int i = 0; i < QUERIES; i++) UNROLL for (int c = 0; c < 8; c++) acc[i][c] *= factors[i];
 		for (int p0 = at; p0 < n; p0 += 4 * P * AHEAD) {
 			float v[AHEAD][8];
-			UNROLL for (int g = 0; g < AHEAD; g++) eight<CACHE>(v[g], a.values, a.values + values, base + (u64)(block + least(p0 + g * 4 * P, n - 1)) * a.width);
+			UNROLL for (int g = 0; g < AHEAD; g++) eight<CACHE>(v[g], a.values, a.values + values, base + (u64)placed(a, row + least(p0 + g * 4 * P, n - 1)) * a.width);
 			UNROLL for (int g = 0; g < AHEAD; g++) {
 				int p = p0 + g * 4 * P;
 				Four f = *(const Four *)score[least(p, LIMIT - 1)];

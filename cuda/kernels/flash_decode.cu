@@ -19,13 +19,13 @@ DEVICE void copyOrZero(u32 to, const void *from, int bytes, bool wanted) {
 		::"r"(to), "l"(from), "r"(bytes), "r"((u32)wanted) : "memory");
 }
 
-// fill sets rows from up to to of a tile on their way; rows from n on and
-// dimensions from width on become zeros, lest the values there be not numbers.
-template <int D> DEVICE void fill(int lane, u32 tile, const u16 *rows, int width, int n, int from = 0, int to = ROWS) {
+// fill sets rows from up to to of a tile on their way; rows before low and from n
+// on and dimensions from width on become zeros, lest the values there be not numbers.
+template <int D> DEVICE void fill(int lane, u32 tile, const u16 *rows, int width, int low, int n, int from = 0, int to = ROWS) {
 	const int EACH = 256 / D; // rows a warp copies at once
 	int r = lane / (D / 8), d = lane % (D / 8) * 8, left = d < width ? n - r : 0;
 	const u16 *at = rows + r * width + (d < width ? d : 0);
-	UNROLL for (int i = 0; i < ROWS; i += EACH) copyOrZero(tile + ((r + i) * (D + 8) + d) * 2, at + i * width, i < left ? 16 : 0, r + i >= from && r + i < to);
+	UNROLL for (int i = 0; i < ROWS; i += EACH) copyOrZero(tile + ((r + i) * (D + 8) + d) * 2, at + i * width, i < left && r + i >= low ? 16 : 0, r + i >= from && r + i < to);
 }
 
 DEVICE float value(const float *p) {
@@ -51,37 +51,39 @@ template <int D> DEVICE float queriesOf(int lane, u32 (&q)[D / 16][4], const flo
 	return bits((u32)(e - 12) << 23);
 }
 
-// share is a part of the tokens t up to end, whose parts are of the same size. A
-// token has 1<<slots of the rows.
+// share is a part of the tokens t up to end, whose parts are of the same size and
+// begin at the same one. A token has 1<<slots of the rows.
 template <int D, int WARPS, int STAGES> DEVICE void share(const Attend &a, u8 *shared, int pos, int t, int end, int size, int slots, int head, int count) {
 	const int PITCH = D + 8, BYTES = ROWS * PITCH * 2, STEP = ROWS * WARPS, LATER = 2 * STAGES - 1;
 	const float weights = 1 << 14; // times 1: small ones keep their precision as float16
 	SHARED static float peaks[WARPS][QUERIES], sums[WARPS][QUERIES];
-	int first = blockZ() * size, n = least(size, pos + end - first), old = pos - first; // rows before old are of earlier passes
+	int first = (partOf(a, pos + t) + blockZ()) * size, n = least(size, pos + end - first), old = pos - first; // rows before old are of earlier passes
 	if (n <= 0) return;
+	int low = lowest(a, pos + t) - first, place = first % a.positions; // no token sees rows before low
 	int me = thread();
 	asm volatile("" : "+r"(me)); // lest all that follows from it be kept from share to share
 	int kv = blockY(), lane = me % 32, warp = me / 32, column = lane % 4 * 2, width = a.width;
 	int query = lane / 4 & ((1 << slots) - 1), token = t + (lane / 4 >> slots);
 	bool there = query < count && token < end;
-	int seen = there ? pos + token + 1 - first : 0; // positions of the part, and more
-	u64 base = ((u64)kv * a.positions + first) * width;
+	int begin = lowest(a, pos + token) - first; // the token sees so many positions of the part from there on, and more
+	u32 seen = there ? pos + token + 1 - first - begin : 0;
+	u64 base = (u64)kv * a.positions * width;
 	const u16 *keys = (const u16 *)a.keys + base, *values = (const u16 *)a.values + base;
 	u8 *own = shared + warp * STAGES * 2 * BYTES;
 	u32 ring = shared32(own);
 	_Pragma("unroll 1") for (int i = 0; i < STAGES; i++) {
 		int p = warp * ROWS + i * STEP;
-		if (p < n) fill<D>(lane, ring + i * 2 * BYTES, keys + p * width, width, n - p, 0, old - p);
+		if (p < n) fill<D>(lane, ring + i * 2 * BYTES, keys + (u64)placed(a, place + p) * width, width, low - p, n - p, 0, old - p);
 		commit();
-		if (p < n) fill<D>(lane, ring + (i * 2 + 1) * BYTES, values + p * width, width, n - p, 0, old - p);
+		if (p < n) fill<D>(lane, ring + (i * 2 + 1) * BYTES, values + (u64)placed(a, place + p) * width, width, low - p, n - p, 0, old - p);
 		commit();
 	}
 	await();
 	_Pragma("unroll 1") for (int i = 0; i < STAGES; i++) {
 		int p = warp * ROWS + i * STEP;
 		if (p >= n || old - p >= ROWS) continue;
-		fill<D>(lane, ring + i * 2 * BYTES, keys + p * width, width, n - p, old - p);
-		fill<D>(lane, ring + (i * 2 + 1) * BYTES, values + p * width, width, n - p, old - p);
+		fill<D>(lane, ring + i * 2 * BYTES, keys + (u64)placed(a, place + p) * width, width, low - p, n - p, old - p);
+		fill<D>(lane, ring + (i * 2 + 1) * BYTES, values + (u64)placed(a, place + p) * width, width, low - p, n - p, old - p);
 	}
 	u32 q[D / 16][4];
 	float scale = queriesOf<D>(lane, q, (const float *)a.q + (there ? (u64)token * a.qStride + (head + query) * a.dim : 0), a.dim, a.scale, there);
@@ -103,11 +105,11 @@ template <int D, int WARPS, int STAGES> DEVICE void share(const Attend &a, u8 *s
 			mmaHalf(s[1], q[i], b[2], b[3]);
 		}
 		syncWarp();
-		if (next < n) fill<D>(lane, k, keys + next * width, width, n - next);
+		if (next < n) fill<D>(lane, k, keys + (u64)placed(a, place + next) * width, width, low - next, n - next);
 		commit();
 		float e[4], m = peak;
 		UNROLL for (int i = 0; i < 4; i++) {
-			e[i] = p + i / 2 * 8 + column + i % 2 < seen ? (s[i / 2][i % 2] + s[i / 2][2 + i % 2]) * scale : -1e30f;
+			e[i] = (u32)(p + i / 2 * 8 + column + i % 2 - begin) < seen ? (s[i / 2][i % 2] + s[i / 2][2 + i % 2]) * scale : -1e30f;
 			m = higher(m, e[i]);
 		}
 		m = most<4>(m);
@@ -130,7 +132,7 @@ template <int D, int WARPS, int STAGES> DEVICE void share(const Attend &a, u8 *s
 			mmaHalf(o[i * 2 + 1], w, b[2], b[3]);
 		}
 		syncWarp();
-		if (next < n) fill<D>(lane, v, values + next * width, width, n - next);
+		if (next < n) fill<D>(lane, v, values + (u64)placed(a, place + next) * width, width, low - next, n - next);
 		commit();
 	}
 	// A warp's sums take its ring's place, which is read and empty by now.
@@ -161,14 +163,14 @@ template <int D, int WARPS, int STAGES> DEVICE void share(const Attend &a, u8 *s
 
 template <int D, int WARPS, int STAGES> DEVICE void flashDecode(const Attend &a, u8 *shared) {
 	overlap();
-	int pos = param(a.params, POS), tokens = param(a.params, TOKENS);
+	int pos = positionOf(a), tokens = param(a.params, TOKENS);
 	int group = a.heads / a.kvHeads, chunks = (group + QUERIES - 1) / QUERIES, chunk = blockX() % chunks;
 	int head = blockY() * group + chunk * QUERIES, count = least(QUERIES, group - chunk * QUERIES);
 	int slots = group > 4 ? 3 : group > 2 ? 2 : group - 1, each = QUERIES >> slots;
 	int t = blockX() / chunks * each, end = least(t + each, tokens);
 	while (t < end) {
 		int size = partSize(a, pos + t), to = t + 1;
-		while (to < end && partSize(a, pos + to) == size) to++;
+		while (to < end && partSize(a, pos + to) == size && partOf(a, pos + to) == partOf(a, pos + t)) to++;
 		share<D, WARPS, STAGES>(a, shared, pos, t, to, size, slots, head, count);
 		t = to;
 		if (t < end) sync();

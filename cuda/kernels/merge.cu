@@ -18,7 +18,7 @@ DEVICE float valueIf(const float *p, bool there) {
 KERNEL BLOCK(128 * SIDES) merge(Attend a) {
 	SHARED static float factor[PARTS], side[SIDES][128], shared[32];
 	overlap();
-	int head = blockX(), t = blockY(), last = param(a.params, POS) + t, n = last / partSize(a, last) + 1, stride = a.width + 2;
+	int head = blockX(), t = blockY(), last = positionOf(a) + t, n = last / partSize(a, last) + 1 - partOf(a, last), stride = a.width + 2;
 	int i = thread(), mine = i / 128;
 	const float *p = (const float *)a.parts + ((u64)t * a.heads + head) * a.splits * stride;
 	float s = 0;

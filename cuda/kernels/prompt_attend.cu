@@ -6,11 +6,11 @@
 #include "tensor.h"
 
 // fill unpacks KEYS cached rows of int8 to float16, and their scales.
-template <int D, int KEYS, class Row> DEVICE void fill(Row (&to)[KEYS], float (&scales)[KEYS][D / 32], const Attend &a, u64 cache, u64 base, int block) {
+template <int D, int KEYS, class Row> DEVICE void fill(Row (&to)[KEYS], float (&scales)[KEYS][D / 32], const Attend &a, u64 cache, u64 base, int row) {
 	const u16 *from = (const u16 *)(cache + (u64)a.kvHeads * a.positions * D);
 	for (int c = thread(); c < KEYS * D / 16; c += 128) {
 		int p = c / (D / 16), d = c % (D / 16) * 16;
-		u64 at = base + (u64)least(block + p, a.positions - 1) * D + d;
+		u64 at = base + (u64)least(row + p, a.positions - 1) * D + d;
 		Quad q = fresh((const u8 *)cache + at);
 		const u32 w[4] = {q.x, q.y, q.z, q.w};
 		u32 v[8];
@@ -32,7 +32,7 @@ template <int D, int KEYS, bool INT8_CACHE> DEVICE void prompt(const Attend &a) 
 	SHARED static Row keys[KEYS], values[KEYS];
 	SHARED static float keyScales[KEYS][D / 32], valueScales[KEYS][D / 32];
 	int lane = thread() % 32, warp = thread() / 32, head = blockY(), kv = head / (a.heads / a.kvHeads);
-	int pos = param(a.params, POS), tokens = param(a.params, TOKENS), t0 = blockX() * 64, row = t0 + warp * 16 + lane / 4;
+	int pos = positionOf(a), tokens = param(a.params, TOKENS), t0 = blockX() * 64, row = t0 + warp * 16 + lane / 4;
 	const float scale = a.scale * 1.44269504f; // exponentials are of 2
 	u32 qh[D / 16][4], ql[D / 16][4];
 	UNROLL for (int k = 0; k < D / 16; k++) UNROLL for (int i = 0; i < 4; i++) {
@@ -40,21 +40,22 @@ template <int D, int KEYS, bool INT8_CACHE> DEVICE void prompt(const Attend &a) 
 		const float *q = (const float *)a.q + (u64)t * a.qStride + head * a.dim + d;
 		split(d < a.dim ? q[0] * scale : 0, d + 1 < a.dim ? q[1] * scale : 0, qh[k][i], ql[k][i]);
 	}
-	float o[D / 8][4], peak[2] = {-1e30f, -1e30f}, total[2] = {0, 0};
+	float o[D / 8][4], peak[2] = {-1e29f, -1e29f}, total[2] = {0, 0}; // more than the score of a position that is not seen
 	UNROLL for (int i = 0; i < D / 8; i++) UNROLL for (int c = 0; c < 4; c++) o[i][c] = 0;
 	u64 base = (u64)kv * a.positions * D;
 	int last = pos + least(t0 + 63, tokens - 1);
-	for (int block = 0; block <= last; block += KEYS) {
+	for (int block = lowest(a, pos + t0) / KEYS * KEYS; block <= last; block += KEYS) {
+		int from = block % a.positions; // a ring's rows up to the block's end follow
 		sync();
 		if (INT8_CACHE) {
-			fill<D, KEYS>(keys, keyScales, a, a.keys, base, block);
-			fill<D, KEYS>(values, valueScales, a, a.values, base, block);
+			fill<D, KEYS>(keys, keyScales, a, a.keys, base, from);
+			fill<D, KEYS>(values, valueScales, a, a.values, base, from);
 		} else {
 			UNROLL for (int i = 0; i < KEYS * D / 8 / 128; i++) {
 				int c = thread() + i * 128, p = c / (D / 8), d = c % (D / 8) * 8;
-				u64 from = base + (u64)least(block + p, a.positions - 1) * D + d;
-				copyAsync(shared32(&keys[p].v[d]), (const u16 *)a.keys + from);
-				copyAsync(shared32(&values[p].v[d]), (const u16 *)a.values + from);
+				u64 at = base + (u64)least(from + p, a.positions - 1) * D + d;
+				copyAsync(shared32(&keys[p].v[d]), (const u16 *)a.keys + at);
+				copyAsync(shared32(&values[p].v[d]), (const u16 *)a.values + at);
 			}
 			copied();
 		}
@@ -78,11 +79,12 @@ template <int D, int KEYS, bool INT8_CACHE> DEVICE void prompt(const Attend &a) 
 			}
 		}
 		UNROLL for (int r = 0; r < 2; r++) {
-			int seen = pos + row + r * 8 - block; // the last position of the block the token sees
+			int seen = pos + row + r * 8 - block, low = lowest(a, pos + row + r * 8) - block; // the last position of the block the token sees, and the first
 			float m = peak[r];
 			UNROLL for (int j = 0; j < KEYS / 8; j++) UNROLL for (int c = 0; c < 2; c++) {
 				float &v = s[j][r * 2 + c];
-				if (j * 8 + lane % 4 * 2 + c > seen) v = -1e30f;
+				int p = j * 8 + lane % 4 * 2 + c;
+				if (p > seen || p < low) v = -1e30f;
 				m = higher(m, v);
 			}
 			m = most<4>(m);

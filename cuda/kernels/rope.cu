@@ -1,7 +1,8 @@
 // Rotation of queries and keys, and the store of keys and values.
 //
 // A cache lies as [kv_head][position][width] of float16 or float32, width the
-// head's dimension rounded up to 32, positions to 32.
+// head's dimension rounded up to 32, positions to 32. With a window it is a ring:
+// the text's position p lies at p % positions.
 #include "rope.h"
 
 DEVICE void store(u64 cache, u64 at, float v, int kind) {
@@ -13,18 +14,18 @@ DEVICE void store(u64 cache, u64 at, float v, int kind) {
 KERNEL BLOCK(64) rope(Rope a) {
 	overlap();
 	await();
-	int head = blockX(), t = blockY(), pos = param(a.params, POS) + t;
+	int head = blockX(), t = blockY(), position = param(a.params, POS) + param(a.params, SHIFT) + t;
 	bool key = head >= a.heads;
 	float *x = key ? (float *)a.k + (u64)(head - a.heads) * a.dim : (float *)a.q + (u64)head * a.dim;
 	x += (u64)t * a.stride;
-	u64 at = key ? ((u64)(head - a.heads) * a.positions + pos) * a.width : 0;
+	u64 at = key ? ((u64)(head - a.heads) * a.positions + rowOf(a, t, position)) * a.width : 0;
 	for (int i = thread(); i < (a.dim + 1) / 2; i += threads()) {
 		int low, high;
 		channels(a, i, low, high);
 		float u = x[low], v = high < a.dim ? x[high] : 0;
 		if (i < a.pairs) {
 			float c, s;
-			turn((double)(pos + param(a.params, SHIFT)) * ((const double *)a.freqs)[i], c, s);
+			turn((double)position * ((const double *)a.freqs)[i], c, s);
 			float w = u * c - v * s;
 			v = v * c + u * s;
 			u = w;

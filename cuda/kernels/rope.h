@@ -1,15 +1,17 @@
 // Rotation's arguments and angles.
 #pragma once
-#include "common.h"
+#include "shift.h"
 
 struct Rope {
 	u64 q, k, v, keys, values, freqs, params; // freqs float64 [pairs]
 	i32 stride;                               // of q, k and v, one value's
 	i32 heads, kvHeads, dim, pairs, width, positions, kind; // kind 1: float32
 	i32 halves; // 1: pairs are the channels i and pairs+i
+	i32 window; // not 0: the cache is a ring of the text's positions
 };
 
-enum { SHIFT = 4 }; // of the parameter block: how far the text's positions are ahead of the cache's
+// rowOf is where a cache has token t, at a position of the text.
+DEVICE int rowOf(const Rope &a, int t, int position) { return a.window ? position % a.positions : param(a.params, POS) + t; }
 
 // channels are those of pair i of a head. Behind the turned ones channels are
 // adjacent.

@@ -34,9 +34,9 @@ KERNEL BLOCK(128) rope_many(RopeMany m) {
 	const Rope &a = m.rope;
 	int i = thread() % m.lanes, t = blockY(), first = (blockX() * (128 / m.lanes) + thread() / m.lanes) * m.span;
 	await();
-	int pos = param(a.params, POS) + t;
+	int position = param(a.params, POS) + param(a.params, SHIFT) + t, row = rowOf(a, t, position);
 	float c = 1, s = 0;
-	if (i < a.pairs && !a.halves) turn((double)(pos + param(a.params, SHIFT)) * ((const double *)a.freqs)[i], c, s);
+	if (i < a.pairs && !a.halves) turn((double)position * ((const double *)a.freqs)[i], c, s);
 	for (int n = 0; n < m.span; n++) {
 		int head = first + n, kv = head - a.heads, value = kv - a.kvHeads;
 		bool live = value < a.kvHeads && 2 * i < a.dim, pair = 2 * i + 1 < a.dim;
@@ -45,7 +45,6 @@ KERNEL BLOCK(128) rope_many(RopeMany m) {
 		float u = live ? x[0] : 0, v = live && pair ? x[1] : 0;
 		if (a.halves) { // threads read values that others write
 			bool turned = live && value < 0;
-			int position = pos + param(a.params, SHIFT);
 			const float *y = x - 2 * i;
 			float p = turned ? other(a, y, 2 * i, u, position) : u, q = turned && pair ? other(a, y, 2 * i + 1, v, position) : v;
 			sync();
@@ -59,7 +58,7 @@ KERNEL BLOCK(128) rope_many(RopeMany m) {
 			x[0] = u;
 			if (pair) x[1] = v;
 		}
-		u64 cache = value < 0 ? a.keys : a.values, row = (u64)(value < 0 ? kv : value) * a.positions + pos, at = row * a.width + 2 * i;
+		u64 cache = value < 0 ? a.keys : a.values, at = ((u64)(value < 0 ? kv : value) * a.positions + row) * a.width + 2 * i;
 		bool kept = kv >= 0 && value < a.kvHeads && 2 * i < a.width;
 		if (a.kind == INT8_CACHE) {
 			float peak = most<16>(higher(u < 0 ? -u : u, v < 0 ? -v : v));

@@ -46,7 +46,7 @@ template <int L, int KV> FN void attend(threadgroup float *shared, ATTENTION(PAS
 	threadgroup float *peaks = gather + GATHER, *sums = peaks + QUERIES, *factors = sums + QUERIES;
 	int heads = a.heads / a.kvHeads, chunks = (heads + QUERIES - 1) / QUERIES;
 	int kv = group.y, t = group.z / chunks, chunk = group.z % chunks, l = lane % L, at = simd * P + lane / L;
-	int last = params[POS] + t, first = a.splits ? int(group.x) * a.split : 0;
+	int last = positionOf(a, params) + t, first = a.splits ? (partOf(a, last) + int(group.x)) * a.split : 0;
 	if (first > last) return;
 	int count = min(int(QUERIES), heads - chunk * QUERIES), head = kv * heads + chunk * QUERIES;
 	ulong base = ulong(kv) * a.positions;
@@ -59,13 +59,13 @@ template <int L, int KV> FN void attend(threadgroup float *shared, ATTENTION(PAS
 	}
 	if (tid < QUERIES) peaks[tid] = -1e30f, sums[tid] = 0;
 	int end = a.splits ? min(first + a.split, last + 1) : last + 1;
-	for (int block = first; block < end; block += LIMIT) {
-		int n = min(int(LIMIT), end - block);
+	for (int block = max(first, lowest(a, last)); block < end; block += LIMIT) {
+		int n = min(int(LIMIT), end - block), row = block % a.positions;
 		sync();
 		for (int p0 = 0; p0 < n; p0 += STEP) {
 			float k[8];
 			int p = p0 + at;
-			eight<KV>(k, keys, base + block + min(p, n - 1), from, a.width);
+			eight<KV>(k, keys, base + placed(a, row + min(p, n - 1)), from, a.width);
 			UNROLL for (int i = 0; i < QUERIES; i++) {
 				float s = 0;
 				UNROLL for (int c = 0; c < 8; c++) s = fma(qs[i][c], l * 8 + c < a.dim ? k[c] : 0, s);
@@ -96,7 +96,7 @@ template <int L, int KV> FN void attend(threadgroup float *shared, ATTENTION(PAS
 		UNROLL for (int i = 0; i < QUERIES; i++) UNROLL for (int c = 0; c < 8; c++) acc[i][c] *= factors[i];
 		for (int p = at; p < n; p += STEP) {
 			float v[8];
-			eight<KV>(v, values, base + block + p, from, a.width);
+			eight<KV>(v, values, base + placed(a, row + p), from, a.width);
 			UNROLL for (int i = 0; i < QUERIES; i++) {
 				float w = score[i * LIMIT + p];
 				UNROLL for (int c = 0; c < 8; c++) acc[i][c] = fma(w, v[c], acc[i][c]);

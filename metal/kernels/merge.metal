@@ -6,7 +6,7 @@ enum { PARTS = 512, SIDES = 2 };
 // sums; a threadgroup a head and token, 128 threads a sum.
 kernel void merge(ATTENTION(GIVEN), device const float *parts [[buffer(6)]], PLACE(GIVEN)) {
 	SHARED float factor[PARTS], side[SIDES * 128], shared[8];
-	int head = group.x, t = group.y, n = (params[POS] + t) / a.split + 1, stride = a.width + 2;
+	int head = group.x, t = group.y, last = positionOf(a, params) + t, n = last / a.split + 1 - partOf(a, last), stride = a.width + 2;
 	device const float *p = parts + (ulong(t) * a.heads + head) * a.splits * stride;
 	float peak = -1e30f, s = 0;
 	for (int i = lane; i < n; i += 32) peak = max(peak, p[ulong(i) * stride + a.width]);

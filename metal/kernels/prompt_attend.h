@@ -26,7 +26,7 @@ template <int D> FN void rescale(thread simdgroup_float8x8 (&o)[D / 8], threadgr
 
 template <int D, int KV> FN void prompt(threadgroup float *tile, ATTENTION(PASSED), PLACE(PASSED)) {
 	threadgroup float *score = tile + KEYS * D + simd * (8 * KEYS + 64), *factors = score + 8 * KEYS;
-	int head = group.y, kv = head / (a.heads / a.kvHeads), pos = params[POS], tokens = params[TOKENS], t0 = group.x * BATCH;
+	int head = group.y, kv = head / (a.heads / a.kvHeads), pos = positionOf(a, params), tokens = params[TOKENS], t0 = group.x * BATCH;
 	for (int i = tid; i < BATCH * D; i += 128) {
 		int t = t0 + i / D, d = i % D;
 		tile[i] = t < tokens && d < a.dim ? q[ulong(t) * a.qStride + head * a.dim + d] * a.scale : 0;
@@ -40,12 +40,17 @@ template <int D, int KV> FN void prompt(threadgroup float *tile, ATTENTION(PASSE
 	}
 	// Four lanes a token: every fourth position of its scores.
 	int row = lane / 4, first = lane % 4, seen = pos + t0 + int(simd) * 8 + row;
-	float peak = -1e30f, total = 0;
+	float peak = -1e29f, total = 0; // more than the score of a position that is not seen
 	ulong base = ulong(kv) * a.positions;
 	int last = pos + min(t0 + BATCH, tokens) - 1;
-	for (int block = 0; block <= last; block += KEYS) {
+	int low = lowest(a, pos + t0), begin = lowest(a, seen); // of the threadgroup and of the token
+	for (int block = low / KEYS * KEYS; block <= last; block += KEYS) {
+		int from = block % a.positions - block; // a ring's rows up to the block's end follow
 		sync();
-		for (int i = tid; i < KEYS * D; i += 128) tile[i] = i % D < a.dim && block + i / D <= last ? cached<KV, D>(keys, base + block + i / D, i % D) : 0;
+		for (int i = tid; i < KEYS * D; i += 128) {
+			int p = block + i / D;
+			tile[i] = i % D < a.dim && p >= low && p <= last ? cached<KV, D>(keys, base + (from + p), i % D) : 0;
+		}
 		sync();
 		UNROLL for (int j = 0; j < KEYS / 8; j++) {
 			simdgroup_float8x8 s = make_filled_simdgroup_matrix<float, 8>(0.0f), k;
@@ -56,11 +61,14 @@ template <int D, int KV> FN void prompt(threadgroup float *tile, ATTENTION(PASSE
 			simdgroup_store(s, score + j * 8, KEYS);
 		}
 		sync();
-		for (int i = tid; i < KEYS * D; i += 128) tile[i] = i % D < a.dim && block + i / D <= last ? cached<KV, D>(values, base + block + i / D, i % D) : 0;
+		for (int i = tid; i < KEYS * D; i += 128) {
+			int p = block + i / D;
+			tile[i] = i % D < a.dim && p >= low && p <= last ? cached<KV, D>(values, base + (from + p), i % D) : 0;
+		}
 		float v[KEYS / 4], before = peak, s = 0;
 		UNROLL for (int j = 0; j < KEYS / 4; j++) {
 			int p = first + j * 4;
-			v[j] = block + p <= seen ? score[row * KEYS + p] : -1e30f;
+			v[j] = block + p <= seen && block + p >= begin ? score[row * KEYS + p] : -1e30f;
 			peak = max(peak, v[j]);
 		}
 		peak = max(peak, simd_shuffle_xor(peak, ushort(1)));

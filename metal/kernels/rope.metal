@@ -7,6 +7,7 @@ struct Rope {
 	int heads, kvHeads, dim, pairs, width, positions;
 	int kind; // of the cache: F32, F16 or Q8_0
 	int halves; // 1: pairs are the channels i and pairs+i
+	int window; // not 0: the cache is a ring of the text's positions
 };
 
 // share is x/n as a float32 and the rest that it leaves, of x and its rest; part and
@@ -66,7 +67,7 @@ kernel void rope(constant Rope &a [[buffer(0)]], device const int *params [[buff
 	device float *k [[buffer(3)]], device const float *v [[buffer(4)]], device uchar *keys [[buffer(5)]],
 	device uchar *values [[buffer(6)]], device const ulong *freqs [[buffer(7)]], PLACE(GIVEN)) {
 	SHARED float key[256];
-	int t = group.y, pos = params[POS] + t, head = int(group.x) - a.heads; // of keys
+	int t = group.y, pos = params[POS] + t, position = pos + params[SHIFT], head = int(group.x) - a.heads; // of keys
 	device float *x = head >= 0 ? k + head * a.dim : q + int(group.x) * a.dim;
 	x += ulong(t) * a.stride;
 	for (int i = tid; i < (a.dim + 1) / 2; i += 64) {
@@ -75,7 +76,7 @@ kernel void rope(constant Rope &a [[buffer(0)]], device const int *params [[buff
 		float u = x[low], w = high < a.dim ? x[high] : 0;
 		if (i < a.pairs) {
 			float c, s;
-			turn(ulong(pos + params[SHIFT]) * freqs[i], c, s);
+			turn(ulong(position) * freqs[i], c, s);
 			float turned = u * c - w * s;
 			w = w * c + u * s;
 			u = turned;
@@ -88,7 +89,7 @@ kernel void rope(constant Rope &a [[buffer(0)]], device const int *params [[buff
 	if (head < 0) return;
 	sync();
 	v += ulong(t) * a.stride + head * a.dim;
-	ulong row = ulong(head) * a.positions + pos;
+	ulong row = ulong(head) * a.positions + (a.window ? position % a.positions : pos);
 	for (int d = simd * 32; d < a.width; d += 64) {
 		bool there = d + int(lane) < a.dim;
 		store(keys, row, d, there ? key[d + lane] : 0, a, lane);
