@@ -2,7 +2,8 @@
 # Builds, checks and tests everything. Needs Go and bash; the linter comes as a
 # Go module at a pinned version. The system's packages give what is missing:
 # clang 15 or later (it compiles Metal's kernels as C++, and C for the race
-# detector), qemu (for the arm64 kernels), wine (for the Windows binary). The smallest run of tools/distill is done where a python3 has PyTorch.
+# detector), qemu (for the arm64 kernels), wine (for the Windows binary). The smallest run of tools/distill is done where a python3 has PyTorch,
+# and files are held against ggml where node and the npm registry are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
@@ -132,6 +133,9 @@ if [ "$(go env GOOS)" = linux ]; then
 else
   printf 'NOTE: not done, it knows Linux alone\n'
 fi
+
+step "GGUF against ggml"
+tools/clients/ggml.sh ./mil
 
 # By counts: at the end of a time, Go before 1.27 now and then calls its own
 # deadline a failure (go.dev/issue/75804).
