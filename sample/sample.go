@@ -3,10 +3,10 @@
 // The filters run in the order of Hugging Face's generate, since the defaults
 // come from a checkpoint's generation_config.json: repeat penalty, temperature,
 // top-k, top-p, min-p. A bias is added before them. Presence and frequency
-// penalty and a mask come before the temperature. The filters leave a distribution ([Sampler.Candidates]), from
-// which one token is sampled ([Sampler.Sample]). The random numbers are a
-// function of seed, position and token: a [Sampler] has no state that a text
-// depends on.
+// penalty and a mask come before the temperature. The filters leave a
+// distribution ([Sampler.Candidates]), from which one token is sampled
+// ([Sampler.Sample]). The random numbers are a function of seed, position and
+// token: a [Sampler] has no state that a text depends on.
 package sample
 
 import (
