@@ -18,6 +18,9 @@ func drive(t *testing.T, c *core) {
 			t.Fatal("it does not end")
 		}
 	}
+	if len(c.tasks) > 0 {
+		t.Fatalf("%d requests wait and nothing is at work", len(c.tasks))
+	}
 }
 
 // audit compares the books of memory with what is there, and both with the
@@ -189,6 +192,28 @@ func TestPiecesFollowTime(t *testing.T) {
 	}
 }
 
+// Where nobody decodes, a piece takes a second at most, so that whoever comes is
+// soon served.
+func TestPiecesAlone(t *testing.T) {
+	e := newSim(32768)
+	c := simCore(e, Options{})
+	submit(t, c, Request{Tokens: words(1, 8000), MaxTokens: 1})
+	for n := 0; len(c.tasks) > 0; n++ {
+		start := e.clock
+		c.step()
+		most := time.Second
+		if n < 2 { // nothing is known, and the first step of a size is no measure
+			most = e.piece(512)
+		}
+		if took := e.clock.Sub(start); took > most {
+			t.Errorf("piece %d takes %v", n, took)
+		}
+	}
+	if e.clock.Sub(time.Unix(1000, 0)) != e.piece(8000) {
+		t.Error("a token is read twice")
+	}
+}
+
 // A prompt that keeps meeting new short ones still is read at its fair share.
 func TestShortPromptsDoNotStarveLong(t *testing.T) {
 	e := newSim(32768)
@@ -337,6 +362,11 @@ func TestTooLarge(t *testing.T) {
 	if r := b.Result(); r.Why != Limit {
 		t.Errorf("the one behind it: %s, %v", r.Why, r.Err)
 	}
+	all := submit(t, c, Request{Tokens: words(3, 1000)}) // it takes all memory from the first
+	drive(t, c)
+	if r := all.Result(); !isErr(r.Err, ErrMemory) || r.Generated < 20 {
+		t.Errorf("%s after %d tokens: %v", r.Why, r.Generated, r.Err)
+	}
 }
 
 // Cancelled requests end between passes wherever they stand, and give their
@@ -431,6 +461,18 @@ func TestSessions(t *testing.T) {
 	drive(t, c)
 	if u.Result().Cached != 489 {
 		t.Errorf("from a file %d tokens came back", u.Result().Cached)
+	}
+	// A text that slid has the bits of the tokens that it kept.
+	var last int
+	for i, pin := range []int{32, 32, 64} {
+		text = append(text, words(9, 100)...)
+		h := submit(t, c, Request{Tokens: text, MaxTokens: 4000, Session: "p", Slide: true, Pin: pin})
+		drive(t, c)
+		text = append(text, all(h)...)
+		if n := h.Result().Cached; (n > 0) != (i == 1) {
+			t.Errorf("with %d pinned tokens %d are kept, %d of the text before", pin, n, last)
+		}
+		last = len(text)
 	}
 	if err := c.close(ErrClosed); err != nil || files(t, dir) != 0 || e.open != 0 || c.used != 0 {
 		t.Errorf("%d files, %d open, %d bytes are left: %v", files(t, dir), e.open, c.used, err)

@@ -74,7 +74,7 @@ type Sequence interface {
 	Pin(n int)       // the first n tokens stay at every slide
 	// Read reads a piece of a prompt and returns the logits of its last token,
 	// if they are wanted. Whatever its length, it has a prompt's arithmetic.
-	Read(tokens []int32, want model.Want, w *model.Watch) ([]float32, error)
+	Read(tokens []int32, want model.Want) ([]float32, error)
 	// Commit keeps the first n tokens of the last pass.
 	Commit(n int) error
 	// Point copies the recurrent state into p, and says how many of the last

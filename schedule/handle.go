@@ -23,7 +23,7 @@ func newHandle(ctx context.Context) *Handle {
 	return h
 }
 
-// Cancel ends the request between two passes, or within a prompt's piece.
+// Cancel ends the request between two steps.
 func (h *Handle) Cancel() { h.cancel() }
 
 // Next waits for new tokens and returns all of them. ok is false behind the

@@ -68,21 +68,23 @@ func turns(list []candidate, rows int) (ids []int) {
 }
 
 const (
-	besides = 4  // passes that a piece may take beside decoding
-	alone   = 16 // units of a piece where nobody decodes
+	besides = 4           // passes that a piece may take beside decoding
+	alone   = time.Second // that a piece may take where nobody decodes, but somebody may come
+	untimed = 8           // units of such a piece before any was measured
 )
 
-// units is how many units the next piece may hold. Beside decoding it is cut by
-// time, in proportion to the pass that it delays. Unmeasured costs allow one.
+// units is how many units the next piece may hold. It is cut by time, beside
+// decoding in proportion to the pass that it delays.
 func units(decoding int, c *costs, o *Options) int {
-	if decoding == 0 {
-		return alone
-	}
-	pass := c.pass(decoding)
-	if pass == 0 || !c.piece.known() {
+	most := alone.Seconds()
+	switch pass := c.pass(decoding); {
+	case decoding > 0 && (pass == 0 || !c.piece.known()):
 		return 1
+	case decoding > 0:
+		most = min(o.Gap.Seconds(), besides*pass)
+	case !c.piece.known():
+		return untimed
 	}
-	most := min(o.Gap.Seconds(), besides*pass)
 	n := 1
 	for n < mostUnits && c.piece.of(n+1) <= most {
 		n++

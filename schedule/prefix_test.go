@@ -115,7 +115,7 @@ func TestPrefixOrder(t *testing.T) {
 	p := newPrefixes(e.limits, 1<<30)
 	for _, n := range []int{128, 320, 576} {
 		s, _ := e.Open(false)
-		s.Read(long[:n], 0, nil)
+		s.Read(long[:n], 0)
 		if err := p.keep("", s, []run{{0, false}}); err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +185,7 @@ func TestPrefixWalk(t *testing.T) {
 					if r.IntN(4) == 0 {
 						n = 1 + r.IntN(n) // as where a reply had no token
 					}
-					q.Read(text[at:at+n], 0, nil)
+					q.Read(text[at:at+n], 0)
 				}
 				if err := p.keep(key, s, runs); err != nil {
 					t.Fatal(err)
@@ -216,7 +216,7 @@ func remake(t *testing.T, s *simSeq, text []int32, runs []run) {
 			end = runs[i+1].from
 		}
 		if !r.decoded {
-			s.Read(text[r.from:end], 0, nil)
+			s.Read(text[r.from:end], 0)
 			continue
 		}
 		for _, id := range text[r.from:end] {

@@ -1,10 +1,8 @@
 package schedule
 
 import (
-	"errors"
 	"fmt"
 
-	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
 )
 
@@ -16,13 +14,9 @@ func (c *core) read(t *task, tokens, prompts int) {
 		want = model.WantLast
 	}
 	t.runs = add(t.runs, at, false, c.l.Unit)
-	w := &model.Watch{Stop: func() bool { return t.h.ctx.Err() != nil }}
 	start := c.o.Clock()
-	logits, err := t.seq.Read(t.r.Tokens[at:at+tokens], want, w)
+	logits, err := t.seq.Read(t.r.Tokens[at:at+tokens], want)
 	took := c.o.Clock().Sub(start)
-	if errors.Is(err, backend.ErrStopped) {
-		return // the next step sees why
-	}
 	if err != nil {
 		c.end(t, Failed, err)
 		return

@@ -112,6 +112,12 @@ type sequence struct {
 	rows []byte // scratch
 }
 
+// Read implements [Sequence]. Nothing stops it, since that would take a copy of
+// the recurrent state.
+func (s *sequence) Read(tokens []int32, want model.Want) ([]float32, error) {
+	return s.Session.Read(tokens, want, nil)
+}
+
 func (s *sequence) Point(p []byte) (int, error) {
 	n, err := s.Snapshot()
 	if err != nil {

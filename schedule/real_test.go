@@ -83,28 +83,55 @@ func TestCompany(t *testing.T) {
 	}
 }
 
-// Pages of prefixes that are mapped are those that are copied.
-func TestMappedPrefixes(t *testing.T) {
-	w := realWorld(t, "mamba2-half", model.Options{Context: 2048})
-	var texts [2][][]int32
-	for i, mapped := range []int64{1, 1 << 40} {
-		c := newCore(w.engine(), Options{Prefixes: 64 << 20})
-		c.prefixes.mapped = mapped
-		for k := range 4 {
-			text := slices.Concat(words(1, 1300), words(uint64(2+k/2), 200))
-			h := submit(t, c, Request{Tokens: text, MaxTokens: 30})
-			drive(t, c)
-			if r := h.Result(); r.Why != Limit || k > 0 && r.Cached < 1024 {
-				t.Errorf("%s, %v: %d tokens cached", r.Why, r.Err, r.Cached)
+// The ends of replies that are kept, mapped or copied, are gone on from as a
+// session goes on, to the bit.
+func TestReplyOfAModelIsReused(t *testing.T) {
+	for _, name := range []string{"mamba2-half", "../families/mistral-window"} { // the second's ring begins anew
+		w := realWorld(t, name, model.Options{Context: 6000, KV: model.KVQ8_0})
+		talk := func(session string, mapped int64) (texts [][]int32) {
+			o := w.clock(nil)
+			o.Prefixes = 256 << 20
+			if session != "" {
+				o.Prefixes = 0
 			}
-			texts[i] = append(texts[i], all(h))
+			c := newCore(w.engine(), o)
+			c.prefixes.mapped = mapped
+			text := words(1, 3200)
+			for i := range 4 {
+				before := len(text)
+				h := submit(t, c, Request{Tokens: text, MaxTokens: 39 + 7*i, Session: session, Sampling: sample.Options{Temp: 1, Seed: 5}})
+				drive(t, c)
+				if n := h.Result().Cached; i > 0 && n < before-60 {
+					t.Errorf("%s: %d tokens of %d are reused", name, n, before)
+				}
+				texts = append(texts, all(h))
+				text = slices.Concat(text, all(h), words(uint64(20+i), 50))
+			}
+			if err := c.close(ErrClosed); err != nil || c.prefixes.held != 0 {
+				t.Errorf("%d bytes are held: %v", c.prefixes.held, err)
+			}
+			return texts
 		}
-		if err := c.close(ErrClosed); err != nil || c.prefixes.held != 0 {
-			t.Errorf("%d bytes are held: %v", c.prefixes.held, err)
+		want := talk("s", 0)
+		for _, mapped := range []int64{1, 1 << 40} {
+			if got := talk("", mapped); !slices.EqualFunc(got, want, slices.Equal) {
+				t.Errorf("%s, mapped from %d bytes: another text than in a session", name, mapped)
+			}
 		}
 	}
-	if !slices.EqualFunc(texts[0], texts[1], slices.Equal) || !slices.Equal(texts[0][0], texts[0][1]) {
-		t.Error("mapped prefixes give another text")
+}
+
+// On an engine that slides a request slides only if it asks for it.
+func TestOnlySomeSlide(t *testing.T) {
+	w := realWorld(t, "llama", model.Options{Context: 128, Slide: true})
+	c := newCore(w.engine(), w.clock(nil))
+	for _, slide := range []bool{false, true} {
+		h := submit(t, c, Request{Tokens: words(1, 100), MaxTokens: 60, Slide: slide})
+		drive(t, c)
+		want := map[bool]Reason{false: Full, true: Limit}[slide]
+		if r := h.Result(); r.Why != want {
+			t.Errorf("slide %t: %s after %d tokens", slide, r.Why, r.Generated)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // Request is a prompt and how it is answered.
 type Request struct {
 	// Tokens are the whole prompt, what a session or the prefixes hold of it
-	// included.
+	// included. They must stay as they are until the request has finished.
 	Tokens   []int32
 	Sampling sample.Options
 	// MaxTokens limits the reply; 0 goes on to the context's end. A reply that

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 )
 
 // Requests of many goroutines come back with the texts that each gives alone. A
@@ -121,18 +120,5 @@ func TestFullContext(t *testing.T) {
 	}
 	if r := slides.Result(); r.Why != Full || r.Generated < 512 {
 		t.Errorf("%s after %d: %v", r.Why, r.Generated, r.Err)
-	}
-}
-
-// Pieces of prompts can be cancelled from within.
-func TestCancelWithinPiece(t *testing.T) {
-	e := newSim(4096)
-	c := simCore(e, Options{})
-	h := submit(t, c, Request{Tokens: words(1, 4000)})
-	e.check = func() { h.Cancel() }
-	start := e.clock
-	drive(t, c)
-	if r := h.Result(); r.Why != Cancelled || e.clock.Sub(start) > 20*time.Second || e.open != 0 {
-		t.Errorf("%s after %v", r.Why, e.clock.Sub(start))
 	}
 }

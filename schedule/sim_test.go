@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/speculate"
 )
@@ -143,12 +142,9 @@ func (s *simSeq) drop() error {
 	return nil
 }
 
-func (s *simSeq) Read(tokens []int32, want model.Want, w *model.Watch) ([]float32, error) {
+func (s *simSeq) Read(tokens []int32, want model.Want) ([]float32, error) {
 	if s.closed {
 		return nil, errors.New("read in a closed sequence")
-	}
-	if w != nil && w.Stop() {
-		return nil, backend.ErrStopped
 	}
 	s.e.clock = s.e.clock.Add(s.e.piece(len(tokens)))
 	if s.e.check != nil {

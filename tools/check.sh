@@ -115,7 +115,7 @@ rm "$kernels"
 
 step "race detector, where goroutines share memory"
 CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m ./backend/... ./format ./convert/... ./internal/source
-CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent|Close' ./model ./chat ./llm
+CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent|Close|Scheduler' ./model ./chat ./llm ./schedule
 
 step "a day of abuse, shortened"
 if [ "$(go env GOOS)" = linux ]; then
