@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -43,6 +44,45 @@ func TestDotMany(t *testing.T) {
 			for _, tokens := range []int{17, 23, 39, most} {
 				if got := dot(x[:tokens]...); !slices.Equal(got, alone[:tokens*rows]) {
 					t.Fatalf("%s %s: other bits among %d tokens than alone", s.Name, name, tokens)
+				}
+			}
+		}
+	}
+}
+
+// Sums of the largest weights and activations fit wherever kernels keep them.
+func TestDotLargest(t *testing.T) {
+	scales := map[quant.Type][]int{ // where blocks hold their float16
+		quant.Q4_K: {0, 2}, quant.Q5_K: {0, 2}, quant.Q6_K: {208}, quant.Q2_K: {80, 82}, quant.Q3_K: {108},
+		quant.Q4_1: {0, 2}, quant.Q5_1: {0, 2}, quant.Q8_0: {0}, quant.Q4_0: {0}, quant.Q5_0: {0},
+	}
+	for typ, at := range scales {
+		spec, _ := typ.Spec()
+		for _, fill := range []byte{0xff, 0x7f, 0x80, 0} {
+			n := 512
+			w := bytes.Repeat([]byte{fill}, spec.RowBytes(n))
+			for b := 0; b < len(w); b += spec.Bytes {
+				for _, i := range at {
+					w[b+i], w[b+i+1] = 0, 0x3c // one
+				}
+			}
+			values, x := make([]float32, n), make([]float32, n)
+			spec.Unpack(values, w)
+			for _, sign := range []float32{1, -1} {
+				for i := range x {
+					x[i] = 127 * sign
+				}
+				for _, s := range needSets(t) {
+					for _, tokens := range []int{1, 2, 4, 8} {
+						var in Input
+						in.Plan(s, typ, tokens, n)
+						for i := range tokens {
+							in.Pack(i, x)
+						}
+						out := make([]float32, tokens)
+						s.Dot(new(Worker), typ, w, len(w), 1, 0, 1, &in, out, 1, nil)
+						check(t, fmt.Sprintf("%s %s: bytes %#x", s.Name, names[typ], fill), typ, out[tokens-1], values, x)
+					}
 				}
 			}
 		}

@@ -7,34 +7,109 @@ import "unsafe"
 func init() {
 	compiled["avx2_dotQ4_0x1"] = avx2_dotQ4_0x1
 	compiled["avx2_dotQ4_0x2"] = avx2_dotQ4_0x2
+	compiled["avx2_dotQ4_0x3"] = avx2_dotQ4_0x3
+	compiled["avx2_dotQ4_0x4"] = avx2_dotQ4_0x4
+	compiled["avx2_dotQ4_0x5"] = avx2_dotQ4_0x5
+	compiled["avx2_dotQ4_0x6"] = avx2_dotQ4_0x6
+	compiled["avx2_dotQ4_0x8"] = avx2_dotQ4_0x8
 	compiled["avx2_dotQ4_Kx1"] = avx2_dotQ4_Kx1
 	compiled["avx2_dotQ4_Kx2"] = avx2_dotQ4_Kx2
+	compiled["avx2_dotQ4_Kx3"] = avx2_dotQ4_Kx3
+	compiled["avx2_dotQ4_Kx4"] = avx2_dotQ4_Kx4
+	compiled["avx2_dotQ4_Kx5"] = avx2_dotQ4_Kx5
+	compiled["avx2_dotQ4_Kx6"] = avx2_dotQ4_Kx6
+	compiled["avx2_dotQ4_Kx8"] = avx2_dotQ4_Kx8
 	compiled["avx2_dotQ5_Kx1"] = avx2_dotQ5_Kx1
 	compiled["avx2_dotQ5_Kx2"] = avx2_dotQ5_Kx2
+	compiled["avx2_dotQ5_Kx3"] = avx2_dotQ5_Kx3
+	compiled["avx2_dotQ5_Kx4"] = avx2_dotQ5_Kx4
+	compiled["avx2_dotQ5_Kx5"] = avx2_dotQ5_Kx5
+	compiled["avx2_dotQ5_Kx6"] = avx2_dotQ5_Kx6
+	compiled["avx2_dotQ5_Kx8"] = avx2_dotQ5_Kx8
 	compiled["avx2_dotQ6_Kx1"] = avx2_dotQ6_Kx1
 	compiled["avx2_dotQ6_Kx2"] = avx2_dotQ6_Kx2
+	compiled["avx2_dotQ6_Kx3"] = avx2_dotQ6_Kx3
+	compiled["avx2_dotQ6_Kx4"] = avx2_dotQ6_Kx4
+	compiled["avx2_dotQ6_Kx5"] = avx2_dotQ6_Kx5
+	compiled["avx2_dotQ6_Kx6"] = avx2_dotQ6_Kx6
+	compiled["avx2_dotQ6_Kx8"] = avx2_dotQ6_Kx8
 	compiled["avx2_dotQ8_0x1"] = avx2_dotQ8_0x1
 	compiled["avx2_dotQ8_0x2"] = avx2_dotQ8_0x2
+	compiled["avx2_dotQ8_0x3"] = avx2_dotQ8_0x3
+	compiled["avx2_dotQ8_0x4"] = avx2_dotQ8_0x4
+	compiled["avx2_dotQ8_0x5"] = avx2_dotQ8_0x5
+	compiled["avx2_dotQ8_0x6"] = avx2_dotQ8_0x6
+	compiled["avx2_dotQ8_0x8"] = avx2_dotQ8_0x8
 	compiled["avxvnni_dotQ4_0x1"] = avxvnni_dotQ4_0x1
 	compiled["avxvnni_dotQ4_0x2"] = avxvnni_dotQ4_0x2
+	compiled["avxvnni_dotQ4_0x3"] = avxvnni_dotQ4_0x3
+	compiled["avxvnni_dotQ4_0x4"] = avxvnni_dotQ4_0x4
+	compiled["avxvnni_dotQ4_0x5"] = avxvnni_dotQ4_0x5
+	compiled["avxvnni_dotQ4_0x6"] = avxvnni_dotQ4_0x6
+	compiled["avxvnni_dotQ4_0x8"] = avxvnni_dotQ4_0x8
 	compiled["avxvnni_dotQ4_Kx1"] = avxvnni_dotQ4_Kx1
 	compiled["avxvnni_dotQ4_Kx2"] = avxvnni_dotQ4_Kx2
+	compiled["avxvnni_dotQ4_Kx3"] = avxvnni_dotQ4_Kx3
+	compiled["avxvnni_dotQ4_Kx4"] = avxvnni_dotQ4_Kx4
+	compiled["avxvnni_dotQ4_Kx5"] = avxvnni_dotQ4_Kx5
+	compiled["avxvnni_dotQ4_Kx6"] = avxvnni_dotQ4_Kx6
+	compiled["avxvnni_dotQ4_Kx8"] = avxvnni_dotQ4_Kx8
 	compiled["avxvnni_dotQ5_Kx1"] = avxvnni_dotQ5_Kx1
 	compiled["avxvnni_dotQ5_Kx2"] = avxvnni_dotQ5_Kx2
+	compiled["avxvnni_dotQ5_Kx3"] = avxvnni_dotQ5_Kx3
+	compiled["avxvnni_dotQ5_Kx4"] = avxvnni_dotQ5_Kx4
+	compiled["avxvnni_dotQ5_Kx5"] = avxvnni_dotQ5_Kx5
+	compiled["avxvnni_dotQ5_Kx6"] = avxvnni_dotQ5_Kx6
+	compiled["avxvnni_dotQ5_Kx8"] = avxvnni_dotQ5_Kx8
 	compiled["avxvnni_dotQ6_Kx1"] = avxvnni_dotQ6_Kx1
 	compiled["avxvnni_dotQ6_Kx2"] = avxvnni_dotQ6_Kx2
+	compiled["avxvnni_dotQ6_Kx3"] = avxvnni_dotQ6_Kx3
+	compiled["avxvnni_dotQ6_Kx4"] = avxvnni_dotQ6_Kx4
+	compiled["avxvnni_dotQ6_Kx5"] = avxvnni_dotQ6_Kx5
+	compiled["avxvnni_dotQ6_Kx6"] = avxvnni_dotQ6_Kx6
+	compiled["avxvnni_dotQ6_Kx8"] = avxvnni_dotQ6_Kx8
 	compiled["avxvnni_dotQ8_0x1"] = avxvnni_dotQ8_0x1
 	compiled["avxvnni_dotQ8_0x2"] = avxvnni_dotQ8_0x2
+	compiled["avxvnni_dotQ8_0x3"] = avxvnni_dotQ8_0x3
+	compiled["avxvnni_dotQ8_0x4"] = avxvnni_dotQ8_0x4
+	compiled["avxvnni_dotQ8_0x5"] = avxvnni_dotQ8_0x5
+	compiled["avxvnni_dotQ8_0x6"] = avxvnni_dotQ8_0x6
+	compiled["avxvnni_dotQ8_0x8"] = avxvnni_dotQ8_0x8
 	compiled["vnni256_dotQ4_0x1"] = vnni256_dotQ4_0x1
 	compiled["vnni256_dotQ4_0x2"] = vnni256_dotQ4_0x2
+	compiled["vnni256_dotQ4_0x3"] = vnni256_dotQ4_0x3
+	compiled["vnni256_dotQ4_0x4"] = vnni256_dotQ4_0x4
+	compiled["vnni256_dotQ4_0x5"] = vnni256_dotQ4_0x5
+	compiled["vnni256_dotQ4_0x6"] = vnni256_dotQ4_0x6
+	compiled["vnni256_dotQ4_0x8"] = vnni256_dotQ4_0x8
 	compiled["vnni256_dotQ4_Kx1"] = vnni256_dotQ4_Kx1
 	compiled["vnni256_dotQ4_Kx2"] = vnni256_dotQ4_Kx2
+	compiled["vnni256_dotQ4_Kx3"] = vnni256_dotQ4_Kx3
+	compiled["vnni256_dotQ4_Kx4"] = vnni256_dotQ4_Kx4
+	compiled["vnni256_dotQ4_Kx5"] = vnni256_dotQ4_Kx5
+	compiled["vnni256_dotQ4_Kx6"] = vnni256_dotQ4_Kx6
+	compiled["vnni256_dotQ4_Kx8"] = vnni256_dotQ4_Kx8
 	compiled["vnni256_dotQ5_Kx1"] = vnni256_dotQ5_Kx1
 	compiled["vnni256_dotQ5_Kx2"] = vnni256_dotQ5_Kx2
+	compiled["vnni256_dotQ5_Kx3"] = vnni256_dotQ5_Kx3
+	compiled["vnni256_dotQ5_Kx4"] = vnni256_dotQ5_Kx4
+	compiled["vnni256_dotQ5_Kx5"] = vnni256_dotQ5_Kx5
+	compiled["vnni256_dotQ5_Kx6"] = vnni256_dotQ5_Kx6
+	compiled["vnni256_dotQ5_Kx8"] = vnni256_dotQ5_Kx8
 	compiled["vnni256_dotQ6_Kx1"] = vnni256_dotQ6_Kx1
 	compiled["vnni256_dotQ6_Kx2"] = vnni256_dotQ6_Kx2
+	compiled["vnni256_dotQ6_Kx3"] = vnni256_dotQ6_Kx3
+	compiled["vnni256_dotQ6_Kx4"] = vnni256_dotQ6_Kx4
+	compiled["vnni256_dotQ6_Kx5"] = vnni256_dotQ6_Kx5
+	compiled["vnni256_dotQ6_Kx6"] = vnni256_dotQ6_Kx6
+	compiled["vnni256_dotQ6_Kx8"] = vnni256_dotQ6_Kx8
 	compiled["vnni256_dotQ8_0x1"] = vnni256_dotQ8_0x1
 	compiled["vnni256_dotQ8_0x2"] = vnni256_dotQ8_0x2
+	compiled["vnni256_dotQ8_0x3"] = vnni256_dotQ8_0x3
+	compiled["vnni256_dotQ8_0x4"] = vnni256_dotQ8_0x4
+	compiled["vnni256_dotQ8_0x5"] = vnni256_dotQ8_0x5
+	compiled["vnni256_dotQ8_0x6"] = vnni256_dotQ8_0x6
+	compiled["vnni256_dotQ8_0x8"] = vnni256_dotQ8_0x8
 	compiled["avx512_dotQ4_0x1"] = avx512_dotQ4_0x1
 	compiled["avx512_dotQ4_0x2"] = avx512_dotQ4_0x2
 	compiled["avx512_dotQ4_0x3"] = avx512_dotQ4_0x3
@@ -84,10 +159,40 @@ func avx2_dotQ4_0x1(p unsafe.Pointer)
 func avx2_dotQ4_0x2(p unsafe.Pointer)
 
 //go:noescape
+func avx2_dotQ4_0x3(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ4_0x4(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ4_0x5(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ4_0x6(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ4_0x8(p unsafe.Pointer)
+
+//go:noescape
 func avx2_dotQ4_Kx1(p unsafe.Pointer)
 
 //go:noescape
 func avx2_dotQ4_Kx2(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ4_Kx3(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ4_Kx4(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ4_Kx5(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ4_Kx6(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ4_Kx8(p unsafe.Pointer)
 
 //go:noescape
 func avx2_dotQ5_Kx1(p unsafe.Pointer)
@@ -96,10 +201,40 @@ func avx2_dotQ5_Kx1(p unsafe.Pointer)
 func avx2_dotQ5_Kx2(p unsafe.Pointer)
 
 //go:noescape
+func avx2_dotQ5_Kx3(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ5_Kx4(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ5_Kx5(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ5_Kx6(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ5_Kx8(p unsafe.Pointer)
+
+//go:noescape
 func avx2_dotQ6_Kx1(p unsafe.Pointer)
 
 //go:noescape
 func avx2_dotQ6_Kx2(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ6_Kx3(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ6_Kx4(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ6_Kx5(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ6_Kx6(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ6_Kx8(p unsafe.Pointer)
 
 //go:noescape
 func avx2_dotQ8_0x1(p unsafe.Pointer)
@@ -108,10 +243,40 @@ func avx2_dotQ8_0x1(p unsafe.Pointer)
 func avx2_dotQ8_0x2(p unsafe.Pointer)
 
 //go:noescape
+func avx2_dotQ8_0x3(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ8_0x4(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ8_0x5(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ8_0x6(p unsafe.Pointer)
+
+//go:noescape
+func avx2_dotQ8_0x8(p unsafe.Pointer)
+
+//go:noescape
 func avxvnni_dotQ4_0x1(p unsafe.Pointer)
 
 //go:noescape
 func avxvnni_dotQ4_0x2(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ4_0x3(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ4_0x4(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ4_0x5(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ4_0x6(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ4_0x8(p unsafe.Pointer)
 
 //go:noescape
 func avxvnni_dotQ4_Kx1(p unsafe.Pointer)
@@ -120,10 +285,40 @@ func avxvnni_dotQ4_Kx1(p unsafe.Pointer)
 func avxvnni_dotQ4_Kx2(p unsafe.Pointer)
 
 //go:noescape
+func avxvnni_dotQ4_Kx3(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ4_Kx4(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ4_Kx5(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ4_Kx6(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ4_Kx8(p unsafe.Pointer)
+
+//go:noescape
 func avxvnni_dotQ5_Kx1(p unsafe.Pointer)
 
 //go:noescape
 func avxvnni_dotQ5_Kx2(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ5_Kx3(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ5_Kx4(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ5_Kx5(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ5_Kx6(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ5_Kx8(p unsafe.Pointer)
 
 //go:noescape
 func avxvnni_dotQ6_Kx1(p unsafe.Pointer)
@@ -132,10 +327,40 @@ func avxvnni_dotQ6_Kx1(p unsafe.Pointer)
 func avxvnni_dotQ6_Kx2(p unsafe.Pointer)
 
 //go:noescape
+func avxvnni_dotQ6_Kx3(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ6_Kx4(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ6_Kx5(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ6_Kx6(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ6_Kx8(p unsafe.Pointer)
+
+//go:noescape
 func avxvnni_dotQ8_0x1(p unsafe.Pointer)
 
 //go:noescape
 func avxvnni_dotQ8_0x2(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ8_0x3(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ8_0x4(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ8_0x5(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ8_0x6(p unsafe.Pointer)
+
+//go:noescape
+func avxvnni_dotQ8_0x8(p unsafe.Pointer)
 
 //go:noescape
 func vnni256_dotQ4_0x1(p unsafe.Pointer)
@@ -144,10 +369,40 @@ func vnni256_dotQ4_0x1(p unsafe.Pointer)
 func vnni256_dotQ4_0x2(p unsafe.Pointer)
 
 //go:noescape
+func vnni256_dotQ4_0x3(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ4_0x4(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ4_0x5(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ4_0x6(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ4_0x8(p unsafe.Pointer)
+
+//go:noescape
 func vnni256_dotQ4_Kx1(p unsafe.Pointer)
 
 //go:noescape
 func vnni256_dotQ4_Kx2(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ4_Kx3(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ4_Kx4(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ4_Kx5(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ4_Kx6(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ4_Kx8(p unsafe.Pointer)
 
 //go:noescape
 func vnni256_dotQ5_Kx1(p unsafe.Pointer)
@@ -156,16 +411,61 @@ func vnni256_dotQ5_Kx1(p unsafe.Pointer)
 func vnni256_dotQ5_Kx2(p unsafe.Pointer)
 
 //go:noescape
+func vnni256_dotQ5_Kx3(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ5_Kx4(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ5_Kx5(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ5_Kx6(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ5_Kx8(p unsafe.Pointer)
+
+//go:noescape
 func vnni256_dotQ6_Kx1(p unsafe.Pointer)
 
 //go:noescape
 func vnni256_dotQ6_Kx2(p unsafe.Pointer)
 
 //go:noescape
+func vnni256_dotQ6_Kx3(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ6_Kx4(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ6_Kx5(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ6_Kx6(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ6_Kx8(p unsafe.Pointer)
+
+//go:noescape
 func vnni256_dotQ8_0x1(p unsafe.Pointer)
 
 //go:noescape
 func vnni256_dotQ8_0x2(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ8_0x3(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ8_0x4(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ8_0x5(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ8_0x6(p unsafe.Pointer)
+
+//go:noescape
+func vnni256_dotQ8_0x8(p unsafe.Pointer)
 
 //go:noescape
 func avx512_dotQ4_0x1(p unsafe.Pointer)

@@ -10,6 +10,7 @@ func init() {
 	compiled["neon_dotQ4_0x4"] = neon_dotQ4_0x4
 	compiled["neon_dotQ4_Kx1"] = neon_dotQ4_Kx1
 	compiled["neon_dotQ4_Kx2"] = neon_dotQ4_Kx2
+	compiled["neon_dotQ4_Kx4"] = neon_dotQ4_Kx4
 	compiled["neon_dotQ5_Kx1"] = neon_dotQ5_Kx1
 	compiled["neon_dotQ5_Kx2"] = neon_dotQ5_Kx2
 	compiled["neon_dotQ6_Kx1"] = neon_dotQ6_Kx1
@@ -33,6 +34,9 @@ func neon_dotQ4_Kx1(p unsafe.Pointer)
 
 //go:noescape
 func neon_dotQ4_Kx2(p unsafe.Pointer)
+
+//go:noescape
+func neon_dotQ4_Kx4(p unsafe.Pointer)
 
 //go:noescape
 func neon_dotQ5_Kx1(p unsafe.Pointer)

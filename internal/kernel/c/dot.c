@@ -103,22 +103,22 @@ INLINE Scales16 scales6(const uint8_t *w) {
 #define SIZE 34
 #define QUANTS 32
 #define Q8_0(T) ROWS(VB == 64 && T == 5 ? 4 : PLAIN_ROWS(T), dotQ8_0, T, SIGNED_BODY(T, 8, 8 * SIZE, D8, Q8))
-EACH_SIGNED(Q8_0)
+EACH(Q8_0)
 #undef SIZE
 #undef QUANTS
 #define SIZE 18
 #define QUANTS 16
 #define Q4_0(T) ROWS(PLAIN_ROWS(T), dotQ4_0, T, SIGNED_BODY(T, 8, 8 * SIZE, D8_16TH, Q4))
-EACH_SIGNED(Q4_0)
-#define Q4_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ4_K, T, SUPER(T, 1, 144, HEADERS45, PROLOGUE45, q4_k(u + 16, i)))
-#define Q5_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ5_K, T, SUPER(T, 1, 176, HEADERS45, PROLOGUE45, q5_k(u, i)))
+EACH(Q4_0)
+#define Q4_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ4_K, T, SUPER(T, 4, 1, 144, HEADERS45, PROLOGUE45, q4_k(u + 16, i)))
+#define Q5_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ5_K, T, SUPER(T, 4, 1, 176, HEADERS45, PROLOGUE45, q5_k(u, i)))
 EACH(Q4_K)
-EACH(Q5_K)
+EACH_WIDE(Q5_K)
 #undef SCALES
 #undef SC
 #undef MN
 #define SCALES Scales16
 #define SC(x, i) part(x.s, i)
 #define MN(x, i) (part(x.s, i) * -32)
-#define Q6_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ6_K, T, SUPER(T, 1, 210, , scales6(u), q6_k(u, i)))
-EACH(Q6_K)
+#define Q6_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ6_K, T, SUPER(T, 2, 1, 210, , scales6(u), q6_k(u, i)))
+EACH_WIDE(Q6_K)

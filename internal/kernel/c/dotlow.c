@@ -45,7 +45,7 @@ INLINE Scales16 prologue3(const uint8_t *w) {
 #define SCALES Scales16
 #define SC(x, i) part(x.s, i)
 #define MN(x, i) (part(x.s, i) * -4)
-#define Q3_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ3_K, T, SUPER(T, 1, 110, , prologue3(u), q3_k(u, i)))
+#define Q3_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ3_K, T, SUPER(T, 4, 1, 110, , prologue3(u), q3_k(u, i)))
 FEW(Q3_K)
 #undef MN
 #define MN(x, i) part(x.m, i)
@@ -53,5 +53,5 @@ INLINE Scales16 prologue2(const uint8_t *w) {
 	vf16 n = scales2(w), m = minima2(w);
 	return (Scales16){LANES_OF_HALVES(n), LANES_OF_HALVES(m)};
 }
-#define Q2_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ2_K, T, SUPER(T, 1, 84, , prologue2(u), twos(u + 16, i)))
+#define Q2_K(T) ROWS(ROWS_WITH_CONSTANTS(T), dotQ2_K, T, SUPER(T, 4, 1, 84, , prologue2(u), twos(u + 16, i)))
 FEW(Q2_K)

@@ -81,6 +81,18 @@ typedef _Float16 vh8 __attribute__((vector_size(16)));
 		if (P > 1) KEEP(a)                                                 \
 		UNROLL for (int e = 0; e < P; e++) n[e] = DOT(n[e], WEIGHTS((vq)v[e].v[d]), a); \
 	}
+// FEW_PRODUCTS is PRODUCTS for weights so small that 16 bits hold the sum of so MANY
+// products of pairs: 15 and 31 times 127 eight times, 63 times 127 four times.
+#if VB == 32 && !FIX
+#define FEW_PRODUCTS(MANY)                                                 \
+	UNROLL for (int d = 0; d < 4; d += MANY) {                             \
+		__m256i x = _mm256_maddubs_epi16((__m256i)v[0].v[d], (__m256i)VALUES(t, d, i)); \
+		UNROLL for (int f = d + 1; f < d + MANY; f++) x = _mm256_add_epi16(x, _mm256_maddubs_epi16((__m256i)v[0].v[f], (__m256i)VALUES(t, f, i))); \
+		n[0] += (vi)_mm256_madd_epi16(x, _mm256_set1_epi16(1));            \
+	}
+#else
+#define FEW_PRODUCTS(MANY) PRODUCTS(dotU, AS_IT_IS)
+#endif
 #define SCALED(T)                                                          \
 	vf scale = SCALE(T, t, i);                                             \
 	UNROLL for (int e = 0; e < P; e++) acc[r + e][t].v[i] = fma_(tofloat(n[e]), s[e] * scale, acc[r + e][t].v[i]);
@@ -149,10 +161,10 @@ INLINE vi wide(vu4 a) { return (vi)SHUFFLE(a << 4, a, 0, 1, 2, 3, 4, 5, 6, 7); }
 
 #define AND(x, m) (vi)((vq)(x) & BYTES_OF(m))
 
-// Weights 0 to 63, 256 of them in BLOCKS_ blocks: SC and MN are 16 lanes of scales
+// Weights 0 to 63, with MANY for FEW_PRODUCTS, 256 of them in BLOCKS_ blocks: SC and MN are 16 lanes of scales
 // and of what meets the activations' sums, from the SCALES that PROLOGUE makes of
 // the row at u, number r + e.
-#define SUPER(T, BLOCKS_, BYTES, HEADERS, PROLOGUE, UNPACKED)              \
+#define SUPER(T, MANY, BLOCKS_, BYTES, HEADERS, PROLOGUE, UNPACKED)        \
 	do {                                                                   \
 		const uint8_t *u = w;                                              \
 		HEADERS                                                            \
@@ -173,7 +185,7 @@ INLINE vi wide(vu4 a) { return (vi)SHUFFLE(a << 4, a, 0, 1, 2, 3, 4, 5, 6, 7); }
 				FORGET                                                     \
 				UNROLL for (int t = 0; t < T; t++) {                       \
 					vi n[P] = {0};                                         \
-					PRODUCTS(dotU, AS_IT_IS)                               \
+					FEW_PRODUCTS(MANY)                                     \
 					vf sum = SUM(T, t, i);                                 \
 					if (P > 1) KEEP(sum)                                   \
 					UNROLL for (int e = 0; e < P; e++) acc[r + e][t].v[i] = fma_(m[e], sum, acc[r + e][t].v[i]); \
@@ -231,13 +243,16 @@ typedef struct { vf16 s, m; } Scales16;
 // What is compiled: the numbers of tokens that few registers hold.
 #if VB == 64
 #define EACH(K) K(1) K(2) K(3) K(4) K(5) K(6) K(7) K(8)
+#elif VB == 32
+#define EACH(K) K(1) K(2) K(3) K(4) K(5) K(6) K(8)
 #else
-#define EACH(K) K(1) K(2)
+#define EACH(K) K(1) K(2) K(4)
 #endif
+// The same for types whose unpacking takes more registers.
 #if VB == 16
-#define EACH_SIGNED(K) EACH(K) K(4)
+#define EACH_WIDE(K) K(1) K(2)
 #else
-#define EACH_SIGNED(K) EACH(K)
+#define EACH_WIDE(K) EACH(K)
 #endif
 
 // FEW is EACH for the types that are met less often: every size is code to carry.
