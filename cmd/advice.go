@@ -8,6 +8,8 @@ import (
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/convert"
+	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/eval"
 	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/llm"
@@ -86,6 +88,12 @@ func advice(err error) string {
 		return "; use fewer --gpu-layers, a shorter --ctx or --backend cpu"
 	case errors.Is(err, backend.ErrKVType):
 		return "; use --kv f16 or --backend cpu"
+	case errors.Is(err, convert.ErrNoTokenizer):
+		return "; name the base model's with --tokenizer FOLDER_OR_FILE"
+	case errors.Is(err, format.ErrExists):
+		return "; it is only replaced with --force"
+	case errors.Is(err, models.ErrFolder):
+		return "; name one with --models DIR"
 	case errors.Is(err, llm.ErrNoTemplate):
 		return "; `mil run --raw` completes text without one"
 	}

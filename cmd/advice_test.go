@@ -9,7 +9,10 @@ import (
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/gpu"
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/convert"
+	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/internal/eval"
+	"github.com/mil-run/mil/internal/models"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/session"
 )
@@ -35,6 +38,9 @@ func TestAdvice(t *testing.T) {
 		{&eval.RoomError{}, "; take a larger one with --ctx"},
 		{chat.ErrNoTemplate, "; `mil run --raw` completes text without one"},
 		{gpu.ErrMemory, "; use fewer --gpu-layers, a shorter --ctx or --backend cpu"},
+		{convert.ErrNoTokenizer, "; name the base model's with --tokenizer FOLDER_OR_FILE"},
+		{format.ErrExists, "; it is only replaced with --force"},
+		{models.ErrFolder, "; name one with --models DIR"},
 		{backend.ErrKVType, "; use --kv f16 or --backend cpu"},
 	} {
 		err := fmt.Errorf("model.bin: %w", c.err)

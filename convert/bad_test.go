@@ -67,7 +67,7 @@ func TestBadInput(t *testing.T) {
 		"generation top-p":   {"llama", content("generation_config.json", `{"top_p":1.5}`), []string{"generation_config.json", "top-p 1.5"}},
 		"generation config":  {"llama", content("generation_config.json", `{"top_k":"many"}`), []string{"generation_config.json", "top_k"}},
 		"other vocabulary":   {"llama", in("config.json", map[string]any{"vocab_size": 500}), []string{"model.safetensors: tensor model.embed_tokens.weight has shape [512 64], the config says [500 64]"}},
-		"no tokenizer":       {"llama", without("tokenizer.json"), []string{"no tokenizer.json", "--tokenizer FOLDER_OR_FILE"}},
+		"no tokenizer":       {"llama", without("tokenizer.json"), []string{"no tokenizer.json here"}},
 		"tokenizer not JSON": {"llama", content("tokenizer.json", "{"), []string{"tokenizer.json"}},
 		"no weights":         {"llama", without("model.safetensors"), []string{"no weights here"}},
 		"missing tensor":     {"llama", weights(func(m map[string]*stored) { delete(m, up) }), []string{"tensor " + up + " is missing"}},

@@ -188,7 +188,7 @@ func TestOverwrite(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "model.bin")
 	o := Options{Output: out, Type: mix(t, "f32")}
 	put(t, out, []byte("precious"))
-	if _, err := Run(context.Background(), dir, o); !errors.Is(err, format.ErrExists) || !strings.Contains(err.Error(), "--force") {
+	if _, err := Run(context.Background(), dir, o); !errors.Is(err, format.ErrExists) {
 		t.Errorf("over a file: %v", err)
 	}
 	if b, _ := os.ReadFile(out); string(b) != "precious" {

@@ -17,7 +17,7 @@ import (
 )
 
 // ErrNoTokenizer is wrapped by the error for a checkpoint without tokenizer files.
-var ErrNoTokenizer = errors.New("no tokenizer.json here; name the base model's with --tokenizer FOLDER_OR_FILE")
+var ErrNoTokenizer = errors.New("no tokenizer.json here")
 
 // addTokenizer puts the tokenizer into the plan. Its list of tokens is as long
 // as the embedding has rows.

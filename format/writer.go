@@ -260,7 +260,7 @@ func (w *Writer) fail(err error) error {
 		}
 		err = fault(ErrDiskFull, "the disk is full: free space there or choose another folder%s", need)
 	case errors.Is(err, ErrExists), errors.Is(err, fs.ErrExist):
-		err = fault(ErrExists, "the file exists; it is only replaced with --force")
+		err = ErrExists
 	default:
 		err = whole.Unpath(err) // it may be the temporary file's
 	}

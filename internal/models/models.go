@@ -18,6 +18,9 @@ import (
 	"github.com/mil-run/mil/format"
 )
 
+// ErrFolder is wrapped where there is no folder for models.
+var ErrFolder = errors.New("there is no folder for models")
+
 // Folder is where the models lie; "" is no folder, and knows no names.
 type Folder string
 
@@ -27,7 +30,7 @@ type Folder string
 func Default() (Folder, error) {
 	base, err := dataFolder()
 	if err != nil {
-		return "", fmt.Errorf("there is no folder for models: %w; name one with --models DIR", err)
+		return "", fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	return Folder(filepath.Join(base, "mil", "models")), nil
 }
@@ -141,7 +144,7 @@ func (f Folder) Path(name string) (string, error) {
 		return "", fmt.Errorf("%w: %s is the model inside mil", ErrName, Demo)
 	}
 	if f == "" {
-		return "", errors.New("there is no folder for models; name one with --models DIR")
+		return "", ErrFolder
 	}
 	return filepath.Join(string(f), name+Suffixes[0]), nil
 }

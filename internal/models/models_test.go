@@ -136,7 +136,7 @@ func TestDefault(t *testing.T) {
 		}
 	}
 	t.Setenv("HOME", "")
-	if got, err := Default(); err == nil || !strings.Contains(err.Error(), "--models DIR") {
+	if got, err := Default(); !errors.Is(err, ErrFolder) {
 		t.Errorf("without a home: %q, %v", got, err)
 	}
 }
