@@ -12,7 +12,6 @@ import (
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/speculate"
-	"github.com/mil-run/mil/tokenizer"
 )
 
 // Settings say how replies are made.
@@ -98,12 +97,11 @@ func (s Stats) String() string {
 
 // telling is a reply while it is made.
 type telling struct {
-	c      *Conversation
-	r      Reply
-	out    strings.Builder
-	stream *tokenizer.Stream
-	stop   stopper
-	emit   func(string)
+	c    *Conversation
+	r    Reply
+	out  strings.Builder
+	text *Text
+	emit func(string)
 }
 
 // show adds text to the reply.
@@ -121,7 +119,7 @@ func (t *telling) take(id int32, last bool) Reason {
 	if t.c.e.ends[id] {
 		return EndOfTurn
 	}
-	text, stopped := t.stop.push(t.stream.Push(id))
+	text, stopped := t.text.Push(id)
 	t.show(text)
 	switch {
 	case stopped:
@@ -140,11 +138,7 @@ func (t *telling) take(id int32, last bool) Reason {
 func (t *telling) end() {
 	r := &t.r
 	if r.Why != StopString {
-		text, stopped := t.stop.push(t.stream.Flush())
-		if !stopped {
-			text += t.stop.flush()
-		}
-		t.show(text)
+		t.show(t.text.Flush())
 	}
 	r.Text = t.out.String()
 	r.whole = r.Why != StopString
@@ -159,7 +153,7 @@ func (t *telling) end() {
 // generate goes on from the point that the decoder was begun with until the
 // reply ends. emit is given the text as it comes, in whole characters.
 func (c *Conversation) generate(ctx context.Context, emit func(string)) (Reply, error) {
-	t := &telling{c: c, stream: c.e.Tokenizer.Stream(true), stop: stopper{stops: c.set.Stop}, emit: emit}
+	t := &telling{c: c, text: c.e.Text(c.set.Stop), emit: emit}
 	d, r := c.decoder, &t.r
 	start := time.Now()
 	first := start

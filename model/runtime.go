@@ -70,6 +70,9 @@ func (r *Runtime) NewSession() (*Session, error) {
 	return &Session{rt: r, seq: seq}, nil
 }
 
+// Context is how many tokens a session can hold.
+func (r *Runtime) Context() int { return r.o.Context }
+
 // Vocab is the width of a row of logits.
 func (r *Runtime) Vocab() int { return r.m.Config.Vocab }
 

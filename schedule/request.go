@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/mil-run/mil/sample"
@@ -135,6 +136,9 @@ type Options struct {
 	Gap      time.Duration // longest time of a prompt's piece beside decoding (200 ms), at least one unit
 	Aging    time.Duration // waiting that counts as one priority more (10 s)
 	Clock    func() time.Time
+	// Turns, if set, is locked during each step: schedulers of one backend take
+	// turns by it.
+	Turns sync.Locker
 }
 
 func (o Options) filled(l Limits) Options {
@@ -157,6 +161,9 @@ func (o Options) filled(l Limits) Options {
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
+	}
+	if o.Turns == nil {
+		o.Turns = &sync.Mutex{}
 	}
 	return o
 }

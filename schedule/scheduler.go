@@ -30,25 +30,32 @@ func (s *Scheduler) run() {
 		if !busy {
 			select {
 			case f := <-s.work:
-				f(s.c)
+				s.turn(func() { f(s.c) })
 			case <-s.stop:
-				s.err = s.c.close(ErrClosed)
+				s.turn(func() { s.err = s.c.close(ErrClosed) })
 				return
 			}
 		}
 		for more := true; more; {
 			select {
 			case f := <-s.work:
-				f(s.c)
+				s.turn(func() { f(s.c) })
 			case <-s.stop:
-				s.err = s.c.close(ErrClosed)
+				s.turn(func() { s.err = s.c.close(ErrClosed) })
 				return
 			default:
 				more = false
 			}
 		}
-		busy = s.c.step()
+		s.turn(func() { busy = s.c.step() })
 	}
+}
+
+// turn runs f while this scheduler has the backend.
+func (s *Scheduler) turn(f func()) {
+	s.c.o.Turns.Lock()
+	defer s.c.o.Turns.Unlock()
+	f()
 }
 
 // do runs f on the scheduler's goroutine, between two steps.

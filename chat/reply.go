@@ -1,0 +1,41 @@
+package chat
+
+import "github.com/mil-run/mil/tokenizer"
+
+// Prompt is the ids of a conversation up to the beginning of a reply. Special
+// tokens are those that the template wrote.
+func (e *Engine) Prompt(messages []Message) ([]int32, error) {
+	text, err := e.render(messages)
+	if err != nil {
+		return nil, e.file.Named(err)
+	}
+	return e.encode(text), nil
+}
+
+// Ends are the tokens that end a reply. The caller must not change them.
+func (e *Engine) Ends() map[int32]bool { return e.ends }
+
+// Text turns a reply's tokens into text as they come, in whole characters, up to
+// the first of some stop strings. It is not for two goroutines.
+type Text struct {
+	stream *tokenizer.Stream
+	stop   stopper
+}
+
+// Text begins a reply's text.
+func (e *Engine) Text(stops []string) *Text {
+	return &Text{e.Tokenizer.Stream(true), stopper{stops: stops}}
+}
+
+// Push takes the next token. It returns the text to show, and whether a stop
+// string begins right after it. Text that may be the beginning of one is held back.
+func (t *Text) Push(id int32) (text string, stopped bool) { return t.stop.push(t.stream.Push(id)) }
+
+// Flush is the text that was held back, where no token comes any more.
+func (t *Text) Flush() string {
+	text, stopped := t.stop.push(t.stream.Flush())
+	if !stopped {
+		text += t.stop.flush()
+	}
+	return text
+}

@@ -1,0 +1,171 @@
+package cmd
+
+import (
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mil-run/mil/internal/memory"
+	"github.com/mil-run/mil/internal/show"
+	"github.com/mil-run/mil/internal/units"
+	"github.com/mil-run/mil/serve"
+)
+
+// serveFlags are the command's.
+type serveFlags struct {
+	runFlags
+	draft          string
+	listen, memory string
+	slots, queue   int
+	key, keyFile   string
+	origins, hosts []string
+	logFile        string
+	grace          time.Duration
+}
+
+func serveCommand() *cobra.Command {
+	var f serveFlags
+	c := &cobra.Command{
+		Use:   "serve [MODEL...]",
+		Short: "Answer requests over HTTP, as OpenAI's clients write them",
+		Long: `Answer requests over HTTP, as OpenAI's clients write them. Several requests share
+each pass of a model, and a text is the same alone and in company. Each model is
+loaded when it is first asked for, by its short name or its file's name without
+the ending. Without MODEL the demo inside mil answers, by the name demo.
+
+The server listens on this machine alone unless --listen says otherwise. Give it
+a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
+		Example: `  mil serve
+  mil serve m1-3b --draft lookup --slots 4
+  mil serve model.bin --listen 0.0.0.0:8080 --api-key-file key.txt --allow-host box.local
+  curl localhost:8080/v1/chat/completions -H 'Content-Type: application/json' \
+    -d '{"messages": [{"role": "user", "content": "Hello"}]}'`,
+		ValidArgsFunction: completeModels(-1),
+		RunE:              f.run,
+	}
+	set := c.Flags()
+	f.add(set)
+	addText(set, &f.draft, "draft", "", "MODEL", "draft for speculative decoding: a model, lookup, demo or auto")
+	f.listen = "127.0.0.1:8080"
+	addText(set, &f.listen, "listen", "", "ADDRESS", "address to listen on, or unix:PATH (default 127.0.0.1:8080)")
+	addText(set, &f.memory, "memory", "", "SIZE", "memory of all conversations and kept prompts, such as 4G (default half of what is free)")
+	addNumber(set, &f.slots, "slots", "", 8, 1, 64, "requests at work at a time, of each model")
+	addNumber(set, &f.queue, "queue", "", 64, 1, 1<<16, "requests that wait, of each model; others are told to come back")
+	addText(set, &f.key, "api-key", "", "KEY", "key that requests must have (others can see it among the running programs)")
+	addText(set, &f.keyFile, "api-key-file", "", "FILE", "file with the keys that requests may have, one a line")
+	set.StringSliceVar(&f.origins, "allow-origin", nil, "web page that may ask, such as http://localhost:3000; may be given several times")
+	set.StringSliceVar(&f.hosts, "allow-host", nil, "name by which the server may be asked; may be given several times")
+	addText(set, &f.logFile, "log", "", "FILE", "append a line for each request to this file; - prints them")
+	set.DurationVar(&f.grace, "grace", 5*time.Second, "time that running requests get when the server ends")
+	return c
+}
+
+func (f *serveFlags) run(c *cobra.Command, args []string) error {
+	f.warn = c.ErrOrStderr()
+	o := serve.Options{LLM: f.options(), Slots: f.slots, Queue: f.queue, Origins: f.origins, Hosts: f.hosts}
+	o.LLM.Draft = f.draft
+	for _, arg := range args {
+		path, err := findModel(c, arg)
+		if err != nil {
+			return err
+		}
+		o.Models = append(o.Models, path)
+	}
+	var err error
+	if o.Memory, err = f.bytes(); err != nil {
+		return err
+	}
+	if o.Keys, err = f.keys(); err != nil {
+		return err
+	}
+	if f.logFile != "" {
+		out := c.ErrOrStderr()
+		if f.logFile != "-" {
+			file, err := os.OpenFile(f.logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			out = file
+		}
+		o.Log = log.New(out, "", log.LstdFlags)
+	}
+	s, err := serve.New(o)
+	if err != nil {
+		return err
+	}
+	l, at, err := listen(f.listen)
+	if err != nil {
+		return err
+	}
+	if len(o.Keys) == 0 && !local(l.Addr()) {
+		show.Fprintf(c.ErrOrStderr(), "mil: warning: anybody who reaches %s can ask; --api-key-file FILE keeps them out\n", at)
+	}
+	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	show.Fprintf(c.OutOrStdout(), "listening on %s\n", at)
+	return s.Run(ctx, l, f.grace)
+}
+
+// bytes is --memory, or half of what is free.
+func (f *serveFlags) bytes() (int64, error) {
+	if f.memory != "" {
+		n, err := units.ParseBytes(f.memory)
+		if err != nil || n <= 0 {
+			return 0, usagef("--memory %s is no size such as 4G or 500M", f.memory)
+		}
+		return n, nil
+	}
+	if free, ok := memory.Free(); ok {
+		return free / 2, nil
+	}
+	return 4 << 30, nil
+}
+
+// keys are those of --api-key and --api-key-file.
+func (f *serveFlags) keys() (list []string, err error) {
+	if f.key != "" {
+		list = append(list, f.key)
+	}
+	if f.keyFile == "" {
+		return list, nil
+	}
+	data, err := os.ReadFile(f.keyFile)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" {
+			list = append(list, line)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s holds no key", f.keyFile)
+	}
+	return list, nil
+}
+
+// listen opens an address. at is where people find it.
+func listen(address string) (l net.Listener, at string, err error) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		l, err = net.Listen("unix", path)
+		return l, address, err
+	}
+	if l, err = net.Listen("tcp", address); err != nil {
+		return nil, "", err
+	}
+	return l, "http://" + l.Addr().String(), nil
+}
+
+// local says whether only this machine reaches an address.
+func local(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return !ok || t.IP.IsLoopback()
+}

@@ -1,0 +1,185 @@
+package llm
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/sample"
+	"github.com/mil-run/mil/schedule"
+	"github.com/mil-run/mil/speculate"
+)
+
+// Service answers many requests to a model at a time. They share passes, memory and
+// the beginnings of prompts, and no text depends on the others (docs/serving.md). It
+// may be used by several goroutines.
+type Service struct {
+	m  *Model
+	rt *Runtime
+	s  *schedule.Scheduler
+}
+
+// ServiceOptions of a service. The zero value of each field takes its default.
+type ServiceOptions struct {
+	Slots    int    // most requests at work at a time
+	Memory   int64  // bytes of all conversations; 0 is without limit
+	Prefixes int64  // bytes of kept beginnings of prompts; 0 keeps none
+	Queue    int    // most requests that wait
+	Dir      string // folder for requests that make room; "" makes a temporary one
+}
+
+// Ask is one request.
+type Ask struct {
+	Tokens   []int32 // the whole prompt; [chat.Engine.Prompt] makes it of messages
+	Settings Settings
+	Priority int
+	Key      string // whose it is: beginnings are shared within one key only
+	Draft    bool   // the model's draft proposes
+}
+
+// Errors of services, beside those of package model about contexts.
+var (
+	ErrQueue     = schedule.ErrQueue  // too many requests wait
+	ErrPrompt    = schedule.ErrPrompt // the prompt cannot be read
+	ErrAskMemory = schedule.ErrMemory // the request does not fit the service's memory
+	ErrEnded     = schedule.ErrClosed // the service was closed
+)
+
+// Serve begins a service. The model must stay open until it is closed.
+func (m *Model) Serve(o ServiceOptions) (*Service, error) {
+	if err := m.prepare(); err != nil {
+		return nil, err
+	}
+	mo, err := m.o.session()
+	if err != nil {
+		return nil, err
+	}
+	rt, err := m.mc.Runtime(m.e.Model, mo, 1)
+	if err != nil {
+		return nil, m.file.Named(err)
+	}
+	s := &Service{m: m, rt: rt}
+	m.mc.Lock()
+	e, err := schedule.NewEngine(rt.Runtime, m.kinds())
+	m.mc.Unlock()
+	if err != nil {
+		return nil, errors.Join(m.file.Named(err), rt.Close())
+	}
+	s.s = schedule.New(e, schedule.Options{Memory: o.Memory, Prefixes: o.Prefixes, Active: o.Slots, Queue: o.Queue, Dir: o.Dir, Turns: m.mc})
+	return s, nil
+}
+
+// asked is the name of the service's draft.
+const asked = "draft"
+
+// kinds are the drafts that requests name.
+func (m *Model) kinds() map[string]schedule.Draft {
+	if len(m.drafts) == 0 {
+		return nil
+	}
+	return map[string]schedule.Draft{asked: {New: m.newDraft, Bytes: m.draftBytes()}}
+}
+
+// draftBytes is the memory of one request's drafts.
+func (m *Model) draftBytes() (n int64) {
+	for _, d := range m.drafts {
+		if d.file == nil {
+			continue
+		}
+		if o, err := m.o.session(); err == nil {
+			kv, state := d.e.Model.Memory(o)
+			n += kv + state
+		}
+	}
+	return n
+}
+
+// newDraft makes the draft of one request, while the machine is locked.
+func (m *Model) newDraft(o sample.Options) (speculate.Drafter, error) {
+	var list speculate.Auto
+	for _, d := range m.drafts {
+		if d.file == nil {
+			list = append(list, speculate.NewLookup())
+			continue
+		}
+		mo, err := m.o.session()
+		if err != nil {
+			return nil, errors.Join(err, list.Close())
+		}
+		s, err := d.e.Model.NewSession(m.mc.b, mo)
+		if err != nil {
+			return nil, errors.Join(&DraftError{d.file.Named(err)}, list.Close())
+		}
+		list = append(list, speculate.NewModel(s, o))
+	}
+	return list, nil
+}
+
+// Close ends all requests and frees their memory.
+func (s *Service) Close() error { return errors.Join(s.s.Close(), s.rt.Close()) }
+
+// Load tells how busy the service is.
+func (s *Service) Load() (schedule.Load, error) { return s.s.Load() }
+
+// Context is how many tokens a conversation can hold.
+func (s *Service) Context() int { return s.rt.Context() }
+
+// Answer is a request at work.
+type Answer struct {
+	h    *schedule.Handle
+	e    *chat.Engine
+	set  Settings
+	text *chat.Text
+}
+
+// Ask hands in a request, which ends when ctx does. Errors say why it cannot be
+// served: [ErrQueue] that it may be later, [ErrPrompt] and those about settings that
+// it is wrong.
+func (s *Service) Ask(ctx context.Context, a Ask) (*Answer, error) {
+	if err := s.m.check(&a.Settings); err != nil {
+		return nil, err
+	}
+	r := schedule.Request{Tokens: a.Tokens, Sampling: a.Settings.Sampling, MaxTokens: a.Settings.MaxTokens, Ends: s.m.e.Ends(), Priority: a.Priority, Key: a.Key}
+	if a.Draft && len(s.m.drafts) > 0 {
+		r.Draft = asked
+	}
+	if len(a.Settings.Stop) > 0 {
+		text := s.m.e.Text(a.Settings.Stop)
+		r.Stop = func(id int32) bool {
+			_, stopped := text.Push(id)
+			return stopped
+		}
+	}
+	h, err := s.s.Submit(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{h: h, e: s.m.e, set: a.Settings, text: s.m.e.Text(a.Settings.Stop)}, nil
+}
+
+// Pieces is the reply's text as it comes, in whole characters. Leaving the loop
+// ends the request.
+func (a *Answer) Pieces(ctx context.Context) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for id := range a.h.Tokens(ctx) {
+			text, stopped := a.text.Push(id)
+			if text != "" && !yield(text) {
+				a.h.Cancel()
+				return
+			}
+			if stopped {
+				return
+			}
+		}
+		if text := a.text.Flush(); text != "" {
+			yield(text)
+		}
+	}
+}
+
+// Cancel ends the request.
+func (a *Answer) Cancel() { a.h.Cancel() }
+
+// Result waits for the request's end: why it ended, and counts of its work.
+func (a *Answer) Result() schedule.Result { return a.h.Result() }
