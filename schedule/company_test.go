@@ -47,7 +47,7 @@ func (w *world) random(r *rand.Rand, n int) (list []*talk) {
 			base.Reuse = ReuseNone
 		}
 		if r.IntN(2) == 0 {
-			base.Sampling = sample.Options{Temp: 0.7, TopP: 0.95, Seed: r.Uint64()}
+			base.Sampling = sample.Options{Temp: []float32{0.7, 0.1}[r.IntN(2)], TopP: []float32{0.3, 0.95, 1}[r.IntN(3)], Seed: r.Uint64()}
 		}
 		if r.IntN(3) == 0 {
 			base.Session = string(rune('A' + i))

@@ -62,6 +62,7 @@ type Rows struct {
 	// engine of a model sets feed instead. Both are valid until the next pass.
 	Logits []float32
 	feed   model.Feed
+	whole  bool // its rows are not ranked, where others' are
 }
 
 // Sequence is one timeline of the model.

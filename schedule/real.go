@@ -71,27 +71,36 @@ func (e *engine) Open(slide bool) (Sequence, error) {
 	return &sequence{Session: s}, nil
 }
 
+// Pass implements [Engine]. Where the backend ranks rows, those of a request are
+// ranked or not whatever the others' are: the sum over a ranked row is rounded
+// elsewhere, and top-p may cut by it.
 func (e *engine) Pass(list []*Rows) error {
-	ranked := e.r.Ranks()
-	for _, r := range list {
-		_, ok := r.Dec.(*decoder).d.Ranking()
-		ranked = ranked && ok
-	}
 	e.feeds = e.feeds[:0]
+	ranked := false
 	for _, r := range list {
 		r.feed = model.Feed{S: r.Seq.(*sequence).Session, Tokens: r.Tokens, Want: model.WantAll}
-		if ranked {
-			k, _ := r.Dec.(*decoder).d.Ranking()
-			r.feed.Rank = &k
-		}
 		e.feeds = append(e.feeds, &r.feed)
+		if !e.r.Ranks() {
+			continue
+		}
+		k, ok := r.Dec.(*decoder).d.Ranking()
+		if !ok {
+			k = backend.Ranking{} // its whole rows are asked for one by one
+		}
+		r.feed.Rank, r.whole = &k, !ok
+		ranked = ranked || ok
+	}
+	if !ranked {
+		for _, f := range e.feeds {
+			f.Rank = nil
+		}
 	}
 	return e.r.Feed(e.feeds)
 }
 
 // Best implements [speculate.Rows].
 func (r *Rows) Best(i int) *backend.Best {
-	if r.feed.Best == nil {
+	if r.feed.Best == nil || r.whole {
 		return nil
 	}
 	return &r.feed.Best[i]

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
@@ -14,9 +15,12 @@ import (
 
 // realWorld runs a small checkpoint. Time is counted in tokens, so that a schedule
 // does not depend on the machine.
-func realWorld(t *testing.T, name string, o model.Options) *world {
+func realWorld(t *testing.T, name string, o model.Options, wrap ...func(backend.Backend) backend.Backend) *world {
 	t.Helper()
-	b := cpu.New(2)
+	var b backend.Backend = cpu.New(2)
+	for _, w := range wrap {
+		b = w(b)
+	}
 	open := func(mix string, o model.Options) *model.Runtime {
 		f, _ := testutil.Convert(t, testutil.Data("fixtures", name), mix)
 		m, err := model.Open(f)
