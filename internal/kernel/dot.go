@@ -210,8 +210,8 @@ const chunk = 128 << 10
 // piece is how many bytes of activations are used again from row to row: more do
 // not stay in the first cache beside the weights that pass through it. Longer rows
 // are multiplied piece by piece, with the sums kept. Tests have smaller ones.
-// Twice as much may come from the second cache without a loss where two rows share
-// what is loaded (see c/dots.h), which rows of AVX-512 do.
+// With AVX-512 two rows share what is loaded (see c/dots.h), and rows are cut only
+// where they have more than two thirds more.
 var piece = 24 << 10
 
 // Dots is the number of pieces of work for [Set.Dot] in a matrix of the given rows.
@@ -333,7 +333,7 @@ func (p *plan) pieces(wk *Worker, run func(unsafe.Pointer), tokens int) {
 	each := steps
 	most := piece
 	if p.in.s.Lanes == 16 {
-		most *= 2
+		most += most * 2 / 3
 	}
 	if bytes := steps * s.input * tokens; tokens > 1 && bytes > most {
 		count := (bytes + piece - 1) / piece
