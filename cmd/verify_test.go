@@ -47,7 +47,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, n := range names {
-		at := len(raw) - (len(names)-i)*128 + 31*i
+		at := len(raw) - (len(names)-i)*96 + 31*i
 		raw[at] ^= 4
 		if err := os.WriteFile(path, raw, 0o644); err != nil {
 			t.Fatal(err)
