@@ -215,28 +215,95 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// Long passes keep two graphs, the one used longest ago goes.
+// The graphs used longest ago go, those of prompts earlier, and a sequence's with it.
 func TestEvict(t *testing.T) {
 	f := newFake()
 	b := testOpen(t, f)
+	graphs := func(kind string) (n int) {
+		for _, k := range f.live {
+			if k == kind {
+				n++
+			}
+		}
+		return n
+	}
+	none := graphs("graph exec")
+	p := testProgram(t, b, 200)
+	e, err := b.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seq := sequence(t, b, p)
+	for n := range 2 * longReplays {
+		for _, tokens := range []int{200, 1 + n} {
+			if _, err := e.Run(backend.Pass(make([]int32, tokens), backend.Segment{Seq: seq})); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	kept := e.(*exec).replays
+	if len(kept) != longReplays || graphs("graph exec")-none != longReplays {
+		t.Errorf("%d graphs kept, %d on the device", len(kept), graphs("graph exec")-none)
+	}
+	for _, tokens := range []int{200, 2 * longReplays, longReplays + 2} {
+		if kept[bound{seq, tokens}] == nil {
+			t.Errorf("that of %d tokens is gone", tokens)
+		}
+	}
+	p = testProgram(t, b, 16)
+	few, err := b.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seqs []*backend.Sequence
+	memory := len(f.memory)
+	for range 40 {
+		seqs = append(seqs, sequence(t, b, p))
+		for tokens := 1; tokens <= 16; tokens++ {
+			if _, err := few.Run(backend.Pass(make([]int32, tokens), backend.Segment{Seq: seqs[len(seqs)-1]})); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	kept = few.(*exec).replays
+	if len(kept) != mostReplays || kept[bound{seqs[7], 16}] != nil || kept[bound{seqs[8], 1}] == nil {
+		t.Errorf("%d short graphs kept", len(kept))
+	}
+	if n := len(f.memory) - memory; n != len(seqs) {
+		t.Errorf("%d allocations for %d sequences of one state", n, len(seqs))
+	}
+	if err := seqs[39].Free(); err != nil || len(kept) != mostReplays-16 || len(few.(*exec).seqs) != 39 {
+		t.Errorf("%d kept behind a sequence: %v", len(kept), err)
+	}
+}
+
+// Graphs share scratch memory. Where it grows, it moves, and they are made anew.
+func TestScratchGrows(t *testing.T) {
+	f := newFake()
+	b := testOpen(t, f)
+	b.plan = func(p *backend.Program, tokens int, chip gpu.Chip) (*gpu.Schedule, error) {
+		s, err := testPlan(p, tokens, chip)
+		s.Scratch[0] = 1000 / tokens
+		return s, err
+	}
 	p := testProgram(t, b, 64)
 	e, err := b.Compile(p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seq := sequence(t, b, p)
-	for _, n := range []int{64, 20, 64, 30, 64, 5} {
-		if _, err := e.Run(backend.Pass(make([]int32, n), backend.Segment{Seq: seq})); err != nil {
-			t.Fatal(err)
+	memory := len(f.memory)
+	for i, n := range []int{64, 40, 50, 40, 64, 1} {
+		l, err := e.Run(backend.Pass([]int32{3, 63: 0}[:n], backend.Segment{Seq: seq, Logits: 1}))
+		if err != nil || l[0] != 3+32+4 {
+			t.Fatalf("%d tokens: %v, %v", n, l, err)
+		}
+		if kept, want := len(e.(*exec).replays), []int{1, 1, 2, 2, 3, 1}[i]; kept != want || len(f.memory) != memory {
+			t.Errorf("%d tokens: %d graphs, want %d; %d more allocations", n, kept, want, len(f.memory)-memory)
 		}
 	}
-	var kept []int
-	for n := range e.(*exec).replays {
-		kept = append(kept, n.tokens)
-	}
-	slices.Sort(kept)
-	if !slices.Equal(kept, []int{5, 30, 64}) {
-		t.Errorf("kept %v", kept)
+	if err := errors.Join(e.Close(), seq.Free(), b.Close()); err != nil || f.leaks() != "0 0 map[]" {
+		t.Errorf("not given back: %s, %v", f.leaks(), err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"unsafe"
@@ -19,57 +20,88 @@ type launch struct {
 	what        string         // says more than its name, for people
 }
 
+// shared is memory that all graphs of a program use, one after another.
+type shared struct {
+	address uint64
+	bytes   int
+}
+
+// reserve makes room for a schedule's scratch memory and constants. Memory that has
+// to grow moves, and the graphs made before go.
+func (e *exec) reserve(s *gpu.Schedule) error {
+	news := e.shared[gpu.Constants].bytes == 0 && len(s.Constants) > 0
+	err := e.b.do(func() error {
+		err := e.need(gpu.Constants, len(s.Constants))
+		for i, n := range s.Scratch {
+			err = errors.Join(err, e.need(gpu.Scratch+gpu.Area(i), n))
+		}
+		return err
+	})
+	if err != nil || !news {
+		return err
+	}
+	// They are the same for every number of tokens.
+	return (&buffer{e.b, e.shared[gpu.Constants].address, len(s.Constants)}).Write(0, s.Constants)
+}
+
+// need makes an area at least so long, of zeroed memory, within do.
+func (e *exec) need(a gpu.Area, bytes int) error {
+	m := e.shared[a]
+	if m.bytes >= bytes {
+		return nil
+	}
+	var err error
+	for key, r := range e.replays {
+		err = errors.Join(err, e.b.release(r))
+		delete(e.replays, key)
+	}
+	if m.bytes > 0 {
+		err = errors.Join(err, e.b.d.MemFree(m.address))
+		delete(e.shared, a)
+	}
+	if err != nil {
+		return err
+	}
+	if m.address, err = e.b.allocate(bytes); err == nil {
+		e.shared[a] = shared{m.address, bytes}
+	}
+	return err
+}
+
+// launches plans segments and binds their memory.
+func (e *exec) launches(key bound) ([]launch, error) {
+	s, err := e.b.plan(e.p, key.tokens, e.b.device.chip())
+	if err != nil {
+		return nil, err
+	}
+	if err := e.reserve(s); err != nil {
+		return nil, err
+	}
+	return e.bind(s, key.seq)
+}
+
 // binding gives the addresses of a schedule's memory.
 type binding struct {
 	b     *Backend
 	areas map[gpu.Area]uint64
 	seq   *backend.Sequence
-	owned []uint64 // allocated for the schedule
 }
 
-// bind allocates the memory that a schedule's launches share and gives every
-// launch its addresses, those of a sequence's states among them. owned is to be freed, also after an error.
-func (e *exec) bind(s *gpu.Schedule, seq *backend.Sequence) (launches []launch, owned []uint64, err error) {
-	m := &binding{b: e.b, seq: seq, areas: map[gpu.Area]uint64{gpu.Params: e.block, gpu.Values: e.arena, gpu.Logits: e.rows, gpu.Best: e.ranks}}
-	if err := m.reserve(s); err != nil {
-		return nil, m.owned, err
+// bind gives every launch the addresses of its memory, those of a sequence's states
+// among them.
+func (e *exec) bind(s *gpu.Schedule, seq *backend.Sequence) (launches []launch, err error) {
+	m := &binding{e.b, map[gpu.Area]uint64{gpu.Params: e.block, gpu.Values: e.arena, gpu.Logits: e.rows, gpu.Best: e.ranks}, seq}
+	for a, s := range e.shared {
+		m.areas[a] = s.address
 	}
 	for i := range s.Launches {
 		l, err := m.launch(&s.Launches[i])
 		if err != nil {
-			return nil, m.owned, fmt.Errorf("launch %d, %s: %w", i, l.kernel, err)
+			return nil, fmt.Errorf("launch %d, %s: %w", i, l.kernel, err)
 		}
 		launches = append(launches, l)
 	}
-	return launches, m.owned, nil
-}
-
-// reserve allocates a schedule's scratch memory and constants.
-func (m *binding) reserve(s *gpu.Schedule) error {
-	err := m.b.do(func() error {
-		for i, n := range s.Scratch {
-			if err := m.allocate(gpu.Scratch+gpu.Area(i), n); err != nil {
-				return err
-			}
-		}
-		return m.allocate(gpu.Constants, len(s.Constants))
-	})
-	if err != nil || len(s.Constants) == 0 {
-		return err
-	}
-	return (&buffer{m.b, m.areas[gpu.Constants], len(s.Constants)}).Write(0, s.Constants)
-}
-
-// allocate gives an area zeroed memory, within do.
-func (m *binding) allocate(a gpu.Area, bytes int) error {
-	if bytes == 0 {
-		return nil
-	}
-	p, err := m.b.allocate(bytes)
-	if err == nil {
-		m.areas[a], m.owned = p, append(m.owned, p)
-	}
-	return err
+	return launches, nil
 }
 
 // launch writes the addresses of a launch's memory into its arguments.

@@ -78,6 +78,58 @@ func sameBits(t *testing.T, b *Backend, kinds [2]quant.Type) {
 	}
 }
 
+// The same of a prompt that is read in pieces, through products whose blocks hold
+// more tokens of the whole than of a piece, and a head for one row.
+func TestSameBitsPrompt(t *testing.T) {
+	b := device(t)
+	for _, kind := range quant.Types() {
+		for _, logits := range []int{1, 512} {
+			t.Run(fmt.Sprint(kind, " ", logits), func(t *testing.T) { sameBitsPrompt(t, b, kind, logits) })
+		}
+	}
+}
+
+func sameBitsPrompt(t *testing.T, b *Backend, kind quant.Type, logits int) {
+	const d, ff, vocab, tokens = 1280, 2304, 2051, 512
+	r := rand.New(rand.NewPCG(7, 8))
+	var m testTensors
+	tensor := func(kind quant.Type, rows, cols int) *backend.Tensor {
+		return m.tensor(kind, rows, cols, func() float64 { return r.NormFloat64() / math.Sqrt(float64(cols)) })
+	}
+	norm := func() *backend.Norm { return &backend.Norm{Weight: tensor(quant.F32, 1, d), Eps: 1e-5} }
+	c := backend.NewRecorder(tokens, logits)
+	x := c.Embed(tensor(quant.F32, 50, d))
+	h := c.GateUp(c.All(x), norm(), tensor(kind, ff, d), tensor(kind, ff, d))
+	x = c.MatMul(c.All(h), nil, x, tensor(kind, d, ff))
+	x = c.MatMul(c.All(x), norm(), backend.None, tensor(kind, d, d), tensor(kind, 4*d, d))
+	c.Logits(c.Cut(x, 3*d, d), norm(), tensor(kind, vocab, d))
+	m.onto(t, b)
+	e, err := b.Compile(c.Program())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	ids := make([]int32, tokens)
+	for i := range ids {
+		ids[i] = int32(r.IntN(50))
+	}
+	run := func(ids []int32) []float32 {
+		l, err := e.Run(backend.Pass(ids, backend.Segment{Logits: min(logits, len(ids))}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(l)
+	}
+	for _, n := range []int{1, 3, 16, 17, 64, 128, 300} { // each the end of the whole
+		whole, got := run(ids), run(ids[tokens-n:])
+		for i, v := range got {
+			if want := whole[len(whole)-len(got)+i]; v != want {
+				t.Fatalf("the last %d tokens: logit %d of row %d is %x, of the whole %x", n, i%vocab, i/vocab, math.Float32bits(v), math.Float32bits(want))
+			}
+		}
+	}
+}
+
 // The same of attention on tensor cores, where tokens share blocks and parts grow
 // within a pass.
 func TestSameBitsFlashDecode(t *testing.T) {

@@ -33,13 +33,21 @@ func choosePresent() (Device, error) {
 	return choose(devices)
 }
 
-// Every node on the device, against the naive backend.
+// conforms holds a case against the naive backend, and rows alone against those in
+// company and prompts in pieces against whole ones.
+func conforms(c *conform.Case, b *Backend) error {
+	if err := c.Check(b); err != nil {
+		return err
+	}
+	return c.Company(b)
+}
+
+// Every node on the device.
 func TestConform(t *testing.T) {
 	b := device(t)
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
-			err := c.Check(b)
-			if err != nil {
+			if err := conforms(&c, b); err != nil {
 				t.Error(err)
 			}
 		})
@@ -52,11 +60,10 @@ func TestConformPacked(t *testing.T) {
 	if b.device.cc != hopper {
 		t.Skipf("%s has other tensor cores", b.device.Name)
 	}
-	unpackFrom(t, 1<<20)
+	unpackFirst(t, false)
 	for _, c := range conform.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
-			err := c.Check(b)
-			if err != nil {
+			if err := conforms(&c, b); err != nil {
 				t.Error(err)
 			}
 		})
@@ -73,7 +80,7 @@ func TestConformFlashDecode(t *testing.T) {
 		for _, c := range conform.Cases() {
 			if strings.HasPrefix(c.Name, "attention") {
 				t.Run(fmt.Sprint(c.Name, ", parts ", parts), func(t *testing.T) {
-					if err := c.Check(b); err != nil {
+					if err := conforms(&c, b); err != nil {
 						t.Error(err)
 					}
 				})
@@ -94,7 +101,7 @@ func TestConformOlder(t *testing.T) {
 		b.device, b.modules = old, newModules(b.d, images(), old)
 		for _, c := range conform.Cases() {
 			t.Run(fmt.Sprintf("%d/%s", old.cc, c.Name), func(t *testing.T) {
-				if err := c.Check(b); err != nil {
+				if err := conforms(&c, b); err != nil {
 					t.Error(err)
 				}
 			})
@@ -102,9 +109,9 @@ func TestConformOlder(t *testing.T) {
 	}
 }
 
-// unpackFrom sets wgmmaTokens for a test.
-func unpackFrom(t *testing.T, tokens int) {
-	was := wgmmaTokens
-	wgmmaTokens = tokens
-	t.Cleanup(func() { wgmmaTokens = was })
+// unpackFirst sets wgmmaPrompts for a test.
+func unpackFirst(t *testing.T, on bool) {
+	was := wgmmaPrompts
+	wgmmaPrompts = on
+	t.Cleanup(func() { wgmmaPrompts = was })
 }

@@ -27,12 +27,14 @@ type exec struct {
 	logits     []float32 // pinned, as many rows as were asked for at once
 	ranked     []int32   // pinned, [rows][gpu.RankWords]: kernels write the best of the logits there
 	best       []backend.Best
+	shared     map[gpu.Area]shared // scratch memory and constants
 	replays    map[bound]*replay
-	passes     int // segments run so far
+	seqs       map[*backend.Sequence]bool // that call forget
+	passes     int                        // segments run so far
 	// kept holds the rows of logits of a ranked pass of several segments, 0 before
-	// the first. ranked rows of the last pass are counted by keeps.
-	kept  uint64
-	keeps int
+	// the first. The last ranked pass left keeps rows, at keptAt.
+	kept, keptAt uint64
+	keeps        int
 
 	// What the next segment is, for run, which is made once: a closure a pass
 	// would be garbage a pass.
@@ -57,7 +59,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	gpu.SetLayouts(p, "cuda", cacheRows)
-	e := &exec{b: b, p: p, layout: backend.PlanValues(p), replays: map[bound]*replay{}}
+	e := &exec{b: b, p: p, layout: backend.PlanValues(p), shared: map[gpu.Area]shared{}, replays: map[bound]*replay{}, seqs: map[*backend.Sequence]bool{}}
 	e.run = e.pass
 	err := b.do(func() (err error) {
 		if e.arena, err = b.allocate(4 * e.layout.Floats); err != nil {
@@ -91,13 +93,7 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 		return nil
 	})
 	if err == nil {
-		// Logged programs mostly run single tokens, others whole chunks: what cannot
-		// run here is known before the first pass.
-		tokens := p.Tokens
-		if p.Logged {
-			tokens = 1
-		}
-		err = e.try(tokens)
+		err = e.try()
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: %w", err), e.Close())
@@ -105,9 +101,19 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 	return e, nil
 }
 
-// try plans segments of n tokens and loads their kernels.
-func (e *exec) try(tokens int) error {
-	s, err := e.b.plan(e.p, tokens, e.b.device.chip())
+// try makes room for all passes and loads the kernels of most: logged programs
+// mostly run single tokens, others whole chunks. So it is known before the first pass
+// that they run here.
+func (e *exec) try() error {
+	s, err := e.b.plan(e.p, gpu.Most(e.p), e.b.device.chip())
+	if err == nil {
+		err = e.reserve(s)
+	}
+	if err == nil && e.p.Logged {
+		if s, err = e.b.plan(e.p, 1, e.b.device.chip()); err == nil {
+			err = e.reserve(s)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -215,7 +221,9 @@ func (e *exec) RunRanked(p *backend.Params, ranks []backend.Ranking) ([]backend.
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	e.keeps = e.row
+	if e.keeps, e.keptAt = e.row, e.rows; several {
+		e.keptAt = e.kept
+	}
 	return e.best, nil
 }
 
@@ -225,14 +233,10 @@ func (e *exec) Row(i int) ([]float32, error) {
 	if i < 0 || i >= e.keeps {
 		return nil, fmt.Errorf("cuda: row %d of %d", i, e.keeps)
 	}
-	from := e.rows
-	if e.keep > 0 {
-		from = e.kept
-	}
 	err := e.room(v)
 	if err == nil {
 		err = e.b.do(func() error {
-			if err := e.b.d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), from+4*uint64(i*v), 4*v, e.b.stream); err != nil {
+			if err := e.b.d.MemcpyDtoHAsync(unsafe.Pointer(&e.logits[0]), e.keptAt+4*uint64(i*v), 4*v, e.b.stream); err != nil {
 				return err
 			}
 			return e.b.d.StreamSynchronize(e.b.stream)
@@ -296,6 +300,9 @@ func (e *exec) Close() error {
 		for _, r := range e.replays {
 			errs = append(errs, e.b.release(r))
 		}
+		for _, m := range e.shared {
+			errs = append(errs, e.b.d.MemFree(m.address))
+		}
 		for _, p := range []uint64{e.arena, e.block, e.rows, e.kept} {
 			if p != 0 {
 				errs = append(errs, e.b.d.MemFree(p))
@@ -311,7 +318,7 @@ func (e *exec) Close() error {
 			errs = append(errs, e.b.d.MemFreeHost(unsafe.Pointer(&o.to[0])))
 		}
 		errs = append(errs, e.freeLogits())
-		e.replays, e.arena, e.block, e.rows, e.kept, e.params, e.ranked, e.outputs = nil, 0, 0, 0, 0, nil, nil, nil
+		e.replays, e.shared, e.arena, e.block, e.rows, e.kept, e.params, e.ranked, e.outputs = nil, nil, 0, 0, 0, 0, nil, nil, nil
 		return errors.Join(errs...)
 	})
 }

@@ -21,23 +21,25 @@ const (
 
 // Gauge implements [backend.Gauger].
 func (e *exec) Gauge(p *backend.Params) (g backend.Gauge, err error) {
+	var launches []launch
 	if err = p.Check(e.p); err == nil {
 		s := &p.Segments[0]
 		gpu.SetParams(e.params, e.p, p.Tokens, s, &backend.Ranking{})
-		err = e.prepare(s)
+		if launches, err = e.launches(bound{s.Seq, s.N}); err == nil {
+			err = e.prepare(s)
+		}
 	}
 	if err != nil {
 		return g, fmt.Errorf("cuda: %w", err)
 	}
 	err = e.b.do(func() (err error) {
-		r := e.replay
-		if g.Pass, err = e.b.timed(r.graph, gaugePasses); err != nil {
+		if g.Pass, err = e.b.timed(e.replay.graph, gaugePasses); err != nil {
 			return err
 		}
-		g.Launches = len(r.launches)
+		g.Launches = len(launches)
 		seen := map[string]float64{}
-		for i := range r.launches {
-			l := &r.launches[i]
+		for i := range launches {
+			l := &launches[i]
 			if seen[l.String()] == 0 {
 				if seen[l.String()], err = e.alone(l); err != nil {
 					return err

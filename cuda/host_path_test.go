@@ -69,8 +69,9 @@ func TestHostPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	var first uintptr
+	launches := planned(t, e, seq, 1)
 	err := b.do(func() (err error) {
-		first, err = e.record(1, e.replay.launches[:1])
+		first, err = e.record(1, launches[:1])
 		return err
 	})
 	if err != nil {
@@ -101,7 +102,7 @@ func TestHostPath(t *testing.T) {
 		slices.Sort(p.ended)
 		fmt.Fprintf(&out, "\n%s%s%s  %s", us(p.submitted[runs/2]), us(p.ended[runs/2]), us(p.cadence), p.what)
 	}
-	t.Logf("us, medians of %d in turn; %d launches\n submitted     ended   cadence%s", runs, len(e.replay.launches), out.String())
+	t.Logf("us, medians of %d in turn; %d launches\n submitted     ended   cadence%s", runs, len(launches), out.String())
 }
 
 // us is a column of microseconds, empty where none were measured.

@@ -76,7 +76,7 @@ func (pl *planner) RopeStore(n *backend.RopeStore) error {
 	if a.keys, a.values, err = caches(&n.Heads, n.KCache, n.VCache); err != nil {
 		return err
 	}
-	if pl.Tokens <= backend.MaxVerify && n.KVType != quant.Q8_0 {
+	if pl.P.Logged && n.KVType != quant.Q8_0 {
 		pl.Launch("rope", [3]int{n.Heads.Heads + n.KVHeads, pl.Tokens, 1}, 64, a)
 		return nil
 	}
@@ -115,11 +115,11 @@ func (pl *planner) Attend(n *backend.Attend) error {
 	}
 	kernel := fmt.Sprintf("attend_%v_%d", n.KVType, lanes)
 	blocks := pl.Tokens * gpu.Ceil(n.Heads.Heads/n.KVHeads, gpu.Queries)
-	if w := int(a.width); pl.Tokens > backend.MaxVerify && pl.Chip.Level >= tensorCores && n.KVType != quant.F32 && (w == 32 || w == 64 || w == 128) {
+	if w := int(a.width); !pl.P.Logged && pl.Chip.Level >= tensorCores && n.KVType != quant.F32 && (w == 32 || w == 64 || w == 128) {
 		pl.Launch(fmt.Sprintf("prompt_attend_%v_%d", n.KVType, w), [3]int{gpu.Ceil(pl.Tokens, 64), n.Heads.Heads, 1}, 128, a)
 		return nil
 	}
-	if pl.Tokens > backend.MaxVerify { // enough tokens to fill the card: no parts
+	if !pl.P.Logged { // enough tokens to fill the card: no parts
 		pl.Launch(kernel, [3]int{1, n.KVHeads, blocks}, 128, a)
 		return nil
 	}

@@ -16,10 +16,11 @@ const (
 	maxMatrix      = 4   // matrices of one launch
 )
 
-// form is the layout in which a fast product of n tokens takes its activations, and
-// whether there is one for these columns: others go element by element.
-func (pl *planner) form(t *backend.Tensor, tokens int) (f int32, fast bool) {
-	if pitches[t.Type] > 0 && pl.Chip.Level >= tensorCores && pl.Chip.Shared >= tileShared && tokens <= backend.MaxVerify && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
+// form is the layout in which a fast product takes its activations, those of few
+// rows or not, and whether there is one for these columns: others go element by
+// element.
+func (pl *planner) form(t *backend.Tensor, few bool) (f int32, fast bool) {
+	if few && pitches[t.Type] > 0 && pl.Chip.Level >= tensorCores && pl.Chip.Shared >= tileShared && t.Cols%stepCols == 0 && t.Rows >= 2*tallRows {
 		return formTile, true
 	}
 	switch {
@@ -42,6 +43,7 @@ type product struct {
 	in     backend.Slice
 	norm   *backend.Norm
 	head   bool
+	few    bool
 	tokens int // rows of in, at most
 	form   int32
 	tiles  bool // tensor cores, many tokens
@@ -69,7 +71,7 @@ func (p *prepared) is(x product, tokens int) bool {
 func (pl *planner) room(x product) *prepared {
 	width, tokens := x.in.N, x.tokens
 	p := prepared{in: x.in, norm: x.norm, form: x.form, head: x.head, to: quantizedArgs{form: x.form, blocks: int32(width / 32)}}
-	if pl.Tokens <= backend.MaxVerify {
+	if pl.P.Logged {
 		p.side = 1 - pl.ready.side
 	}
 	var bytes int
@@ -133,9 +135,9 @@ func (pl *planner) input(x product) (at ref, stride int32) {
 	if x.norm != nil {
 		a.weight, a.eps = gpu.OfTensor(x.norm.Weight), x.norm.Eps
 	}
-	// For a few tokens a block takes as few columns as it has threads.
+	// Of few rows a block takes as few columns as it has threads.
 	a.share = prepareThreads
-	if x.tokens > backend.MaxVerify {
+	if !x.few {
 		a.share = int32(gpu.Ceil(x.in.N, 32) * 32)
 	}
 	pl.Launch("prepare", [3]int{gpu.Ceil(x.in.N, int(a.share)), x.tokens, 1}, prepareThreads, a)
@@ -146,7 +148,7 @@ func (pl *planner) input(x product) (at ref, stride int32) {
 // the next node multiplies it so, and the norm it multiplies it by first, if the
 // writer can; the form is formFloat when not.
 func (pl *planner) quantized(v backend.Value, norms bool) (quantizedArgs, *backend.Norm) {
-	if pl.At+1 == len(pl.P.Nodes) || pl.Tokens > backend.MaxVerify {
+	if pl.At+1 == len(pl.P.Nodes) || !pl.P.Logged {
 		return quantizedArgs{}, nil
 	}
 	var in backend.Slice
@@ -166,8 +168,8 @@ func (pl *planner) quantized(v backend.Value, norms bool) (quantizedArgs, *backe
 	default:
 		return quantizedArgs{}, nil
 	}
-	f, _ := pl.form(w, pl.Tokens)
-	x := product{in: in, norm: norm, tokens: pl.Tokens, form: f}
+	f, _ := pl.form(w, true)
+	x := product{in: in, norm: norm, few: true, tokens: pl.Tokens, form: f}
 	if in.V != v || in.N != pl.P.Widths[v] || in.N%32 != 0 || f == formFloat || norm != nil && !(norms && f == formTile) {
 		return quantizedArgs{}, nil
 	}
@@ -190,13 +192,13 @@ func (pl *planner) MatMul(n *backend.MatMul) error {
 	if n.Add != backend.None {
 		a.add, a.addStride = pl.Value(n.Add)
 	}
-	pl.products(product{in: n.In, norm: n.Norm, tokens: pl.Tokens}, a, n.Out, n.W)
+	pl.products(product{in: n.In, norm: n.Norm, few: pl.Few(false), tokens: pl.Tokens}, a, n.Out, n.W)
 	return nil
 }
 
 // Logits implements [gpu.Kernels].
 func (pl *planner) Logits(n *backend.Logits) error {
-	x := product{in: n.In, norm: n.Norm, head: true, tokens: min(pl.Tokens, pl.P.LogitRows)}
+	x := product{in: n.In, norm: n.Norm, head: true, few: pl.Few(true), tokens: min(pl.Tokens, pl.P.LogitRows)}
 	var a matVecArgs
 	a.out, a.outStride = pl.Rows(x.tokens)
 	pl.products(x, a, backend.None, []*backend.Tensor{n.W})
@@ -211,17 +213,17 @@ func (pl *planner) products(x product, a matVecArgs, out backend.Value, w []*bac
 	}
 	a.params, a.tokens, a.head, a.cols = pl.Block(), int32(pl.Tokens), gpu.Bit(x.head), int32(x.in.N)
 	for len(w) > 0 {
-		f, fast := pl.form(w[0], x.tokens)
+		f, fast := pl.form(w[0], x.few)
 		n := 1
-		for (fast || pl.wgmma(w[0], x) || pl.tiles(w[0], x.tokens)) && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
-			if g, _ := pl.form(w[n], x.tokens); g != f {
+		for (fast || pl.wgmma(w[0], x) || pl.tiles(w[0], x)) && n < min(len(w), maxMatrix) && w[n].Type == w[0].Type {
+			if g, _ := pl.form(w[n], x.few); g != f {
 				break
 			}
 			n++
 		}
 		if x.wgmma = pl.wgmma(w[0], x); x.wgmma {
 			f = bf16Form(w[0])
-		} else if x.tiles = pl.tiles(w[0], x.tokens); x.tiles {
+		} else if x.tiles = pl.tiles(w[0], x); x.tiles {
 			f = formBF16
 		}
 		x.form = f
@@ -242,11 +244,11 @@ func (pl *planner) products(x product, a matVecArgs, out backend.Value, w []*bac
 	}
 }
 
-// tiles reports whether tensor cores multiply: quantized weights by more tokens
-// than must have the bits of one.
-func (pl *planner) tiles(w *backend.Tensor, tokens int) bool {
+// tiles reports whether tensor cores multiply quantized weights by the tokens of a
+// prompt.
+func (pl *planner) tiles(w *backend.Tensor, x product) bool {
 	spec, _ := w.Type.Spec()
-	return pl.Chip.Level >= tensorCores && tokens > backend.MaxVerify && spec.Block > 1 && w.Cols%64 == 0
+	return pl.Chip.Level >= tensorCores && !x.few && spec.Block > 1 && w.Cols%64 == 0
 }
 
 const (
@@ -292,7 +294,8 @@ func (pl *planner) product(w, up *backend.Tensor, fast bool, x product, rows int
 
 // GateUp implements [gpu.Kernels].
 func (pl *planner) GateUp(n *backend.GateUp) error {
-	f, fast := pl.form(n.Gate, pl.Tokens)
+	few := pl.Few(false)
+	f, fast := pl.form(n.Gate, few)
 	if n.Up.Type != n.Gate.Type {
 		f, fast = formFloat, false
 	}
@@ -302,10 +305,10 @@ func (pl *planner) GateUp(n *backend.GateUp) error {
 		cols: int32(n.In.N), tokens: int32(pl.Tokens), kind: int32(n.Gate.Type), kind2: int32(n.Up.Type),
 	}
 	a.out, a.outStride = pl.Value(n.Out)
-	x := product{in: n.In, norm: n.Norm, tokens: pl.Tokens, form: f}
+	x := product{in: n.In, norm: n.Norm, few: few, tokens: pl.Tokens, form: f}
 	if x.wgmma = n.Up.Type == n.Gate.Type && pl.wgmma(n.Gate, x); x.wgmma {
 		x.form = bf16Form(n.Gate)
-	} else if x.tiles = fast && pl.tiles(n.Gate, x.tokens); x.tiles {
+	} else if x.tiles = fast && pl.tiles(n.Gate, x); x.tiles {
 		x.form = formBF16
 	}
 	a.x, a.xStride = pl.input(x)

@@ -12,7 +12,7 @@ const rankThreads = 1024
 func (pl *planner) Rank() {
 	rows, slices := min(pl.Tokens, pl.P.LogitRows), gpu.Ceil(pl.P.Vocab, gpu.RankSlice)
 	a := rankArgs{
-		params: pl.Block(), recent: pl.Block().Skip(4 * (gpu.ParamTokens + pl.P.Tokens)),
+		params: pl.Block(), recent: pl.Block().Skip(4 * gpu.RecentAt(pl.P)),
 		keys: pl.Reserve(areaParts, rows*slices*backend.MaxCandidates*8), sums: pl.Reserve(areaSquares, rows*slices*8),
 		out:   ref{Area: gpu.Best, Bytes: 4 * gpu.RankWords * rows},
 		vocab: int32(pl.P.Vocab), tokens: int32(pl.Tokens), slices: int32(slices),

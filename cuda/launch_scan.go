@@ -17,9 +17,9 @@ const (
 	afterColumns = 256  // of a group that a block of after2 makes where several can
 )
 
-// long reports whether a pass takes kernels made for prompts, of chips that copy
+// long reports whether the program takes kernels made for prompts, of chips that copy
 // to shared memory on their own.
-func (pl *planner) long() bool { return pl.Tokens > backend.MaxVerify && pl.Chip.Level >= tensorCores }
+func (pl *planner) long() bool { return !pl.P.Logged && pl.Chip.Level >= tensorCores }
 
 // Conv implements [gpu.Kernels].
 func (pl *planner) Conv(n *backend.Conv) error {
@@ -47,7 +47,7 @@ func (pl *planner) Conv(n *backend.Conv) error {
 // scanConvolves reports whether the node is a convolution that the next node,
 // the one reader of its output, takes into its launch.
 func (pl *planner) scanConvolves(at int) bool {
-	if at < 0 || at+1 == len(pl.P.Nodes) || !pl.P.Logged || pl.Tokens > backend.MaxVerify {
+	if at < 0 || at+1 == len(pl.P.Nodes) || !pl.P.Logged {
 		return false
 	}
 	c, ok := pl.P.Nodes[at].(*backend.Conv)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -37,6 +38,9 @@ func (p *paper) Compile(g *backend.Program) (backend.Exec, error) {
 			if again, err := plan(g, tokens, chip); err != nil || !reflect.DeepEqual(s, again) {
 				p.t.Errorf("planned again, %d tokens for %s differ: %v", tokens, chip.Name, err)
 			}
+			if all, err := plan(g, g.Tokens, chip); err != nil || !slices.Equal(kinds(s), kinds(all)) && !g.Logged {
+				p.t.Errorf("prompts of %d tokens run %q, of %d %q on %s: %v", tokens, kinds(s), g.Tokens, kinds(all), chip.Name, err)
+			}
 			for _, l := range s.Launches {
 				p.check(&l)
 				if own := 4 << 10; l.Shared > 0 && int(l.Shared)+own > chip.Shared {
@@ -46,6 +50,17 @@ func (p *paper) Compile(g *backend.Program) (backend.Exec, error) {
 		}
 	}
 	return &blank{g}, nil
+}
+
+// kinds are the kernels that a row's bits depend on: not how many tokens a block of
+// them takes, nor whether an input was there already.
+func kinds(s *gpu.Schedule) (names []string) {
+	for _, l := range s.Launches {
+		if l.Kernel != "prepare" {
+			names = append(names, regexp.MustCompile(`_[0-9]+$`).ReplaceAllString(l.Kernel, ""))
+		}
+	}
+	return names
 }
 
 func (p *paper) check(l *gpu.Launch) {

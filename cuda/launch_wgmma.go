@@ -21,8 +21,8 @@ const (
 )
 
 var (
-	wgmmaTokens = backend.MaxVerify + 1 // the fewest tokens of a pass that repay unpacking
-	wgmmaBytes  = 128 << 20             // of scratch memory for tiles of a matrix
+	wgmmaPrompts = true      // false in tests of the way of other chips
+	wgmmaBytes   = 128 << 20 // of scratch memory for tiles of a matrix
 )
 
 // wgmma reports whether a product takes this way.
@@ -31,7 +31,7 @@ func (pl *planner) wgmma(w *backend.Tensor, x product) bool {
 	if spec, _ := w.Type.Spec(); spec.Block > 1 {
 		fits = w.Cols%tileCols == 0
 	}
-	return fits && pl.Chip.Level == hopper && x.tokens >= wgmmaTokens && !x.head
+	return fits && wgmmaPrompts && pl.Chip.Level == hopper && !x.few && !x.head
 }
 
 // bf16Parts is how many bfloat16 a weight is the sum of.

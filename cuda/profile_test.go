@@ -246,11 +246,7 @@ func (s serial) LaunchKernel(function uintptr, l *launch, _ bool, stream uintptr
 
 // planned is the launches of a pass, bound.
 func planned(t *testing.T, e *exec, seq *backend.Sequence, tokens int) []launch {
-	s, err := plan(e.p, tokens, e.b.device.chip())
-	if err != nil {
-		t.Fatal(err)
-	}
-	launches, _, err := e.bind(s, seq)
+	launches, err := e.launches(bound{seq, tokens})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,11 +99,11 @@ func TestPromptProductRates(t *testing.T) {
 		spec, _ := kind.Spec()
 		for _, tokens := range []int{128, 512, 2048} {
 			if spec.Block > 1 && tokens < 2048 {
-				unpackFrom(t, 1<<20)
+				unpackFirst(t, false)
 				rate(t, b, kind, 14336, 4096, tokens, "")
 			}
 			if b.device.cc == hopper {
-				unpackFrom(t, backend.MaxVerify+1)
+				unpackFirst(t, true)
 				rate(t, b, kind, 14336, 4096, tokens, ", unpacked first")
 			}
 		}

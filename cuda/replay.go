@@ -9,17 +9,18 @@ import (
 	"github.com/mil-run/mil/backend/gpu"
 )
 
-// replay is a captured graph with the memory it alone uses.
+// replay is a captured graph.
 type replay struct {
-	graph    uintptr
-	launches []launch // the graph's
-	owned    []uint64
-	last     int // pass that used it
+	graph uintptr
+	last  int // segment that used it
 }
 
-// longReplays is how many graphs of long passes are kept: one for whole chunks
-// of a prompt, one for its end.
-const longReplays = 2
+// Graphs that are kept: of short passes, some numbers of tokens of many sequences;
+// of prompts, whole chunks and ends of many lengths. The one used longest ago goes.
+const (
+	mostReplays = 512
+	longReplays = 64
+)
 
 // bound is what a graph is captured for: the memory of a sequence, and a number of
 // tokens.
@@ -34,14 +35,15 @@ func (e *exec) prepare(s *backend.Segment) error {
 	key := bound{s.Seq, s.N}
 	r := e.replays[key]
 	if r == nil {
-		if err := e.evict(s.N); err != nil {
+		err := e.evict()
+		if err == nil {
+			r, err = e.capture(key)
+		}
+		if err != nil {
 			return err
 		}
-		var err error
-		if r, err = e.capture(key); err != nil {
-			return err
-		}
-		if s.Seq != nil && !e.knows(s.Seq) {
+		if s.Seq != nil && !e.seqs[s.Seq] {
+			e.seqs[s.Seq] = true
 			s.Seq.OnFree(func() error { return e.forget(s.Seq) })
 		}
 		e.replays[key] = r
@@ -51,18 +53,9 @@ func (e *exec) prepare(s *backend.Segment) error {
 	return nil
 }
 
-// knows says whether there are graphs of a sequence.
-func (e *exec) knows(q *backend.Sequence) bool {
-	for key := range e.replays {
-		if key.seq == q {
-			return true
-		}
-	}
-	return false
-}
-
 // forget frees a sequence's graphs.
 func (e *exec) forget(q *backend.Sequence) error {
+	delete(e.seqs, q)
 	return e.b.do(func() error {
 		var errs []error
 		for key, r := range e.replays {
@@ -75,22 +68,20 @@ func (e *exec) forget(q *backend.Sequence) error {
 	})
 }
 
-// evict makes room for another long pass's graph.
-func (e *exec) evict(tokens int) error {
-	if tokens <= backend.MaxVerify {
+// evict makes room for another graph.
+func (e *exec) evict() error {
+	most := mostReplays
+	if !e.p.Logged {
+		most = longReplays
+	}
+	if len(e.replays) < most {
 		return nil
 	}
-	long, oldest := 0, bound{}
+	var oldest bound
 	for key, r := range e.replays {
-		if key.tokens > backend.MaxVerify {
-			long++
-			if oldest.tokens == 0 || r.last < e.replays[oldest].last {
-				oldest = key
-			}
+		if oldest.tokens == 0 || r.last < e.replays[oldest].last {
+			oldest = key
 		}
-	}
-	if long < longReplays {
-		return nil
 	}
 	r := e.replays[oldest]
 	delete(e.replays, oldest)
@@ -99,21 +90,18 @@ func (e *exec) evict(tokens int) error {
 
 // capture plans segments of a sequence and records them as a graph.
 func (e *exec) capture(key bound) (*replay, error) {
-	s, err := e.b.plan(e.p, key.tokens, e.b.device.chip())
+	launches, err := e.launches(key)
 	if err != nil {
 		return nil, err
 	}
 	r := &replay{}
-	if r.launches, r.owned, err = e.bind(s, key.seq); err == nil {
-		err = e.b.do(func() (err error) {
-			r.graph, err = e.record(key.tokens, r.launches)
-			return err
-		})
-	}
-	if err != nil {
-		return nil, errors.Join(err, e.b.do(func() error { return e.b.release(r) }))
-	}
-	return r, nil
+	err = e.b.do(func() (err error) {
+		if r.graph, err = e.record(key.tokens, launches); err != nil {
+			err = errors.Join(err, e.b.release(r))
+		}
+		return err
+	})
+	return r, err
 }
 
 // loadParams is the first launch of a pass of n tokens.
@@ -167,12 +155,8 @@ func (e *exec) record(tokens int, launches []launch) (uintptr, error) {
 
 // release frees a replay, within do.
 func (b *Backend) release(r *replay) error {
-	var errs []error
-	if r.graph != 0 {
-		errs = append(errs, b.d.GraphExecDestroy(r.graph))
+	if r.graph == 0 {
+		return nil
 	}
-	for _, p := range r.owned {
-		errs = append(errs, b.d.MemFree(p))
-	}
-	return errors.Join(errs...)
+	return b.d.GraphExecDestroy(r.graph)
 }

@@ -21,6 +21,7 @@ type exec struct {
 	layout  *backend.Plan
 	memory  map[gpu.Area]memory
 	passes  map[bound]pass
+	seqs    map[*backend.Sequence]bool // that call forget
 	outputs [][]float32
 	rows    []float32 // of logits of the last pass
 	several []float32 // those of a pass of several segments
@@ -40,8 +41,9 @@ type pass struct {
 	ranking    int
 }
 
-// mostPasses is how many numbers of tokens are kept planned.
-const mostPasses = 32
+// mostPasses is how many kinds of segments are kept planned: some numbers of tokens
+// of many sequences.
+const mostPasses = 512
 
 // longPart is how many kernels of a prompt run without a pause: macOS ends what
 // keeps the GPU from the screen for seconds, as a large model's pass may.
@@ -49,7 +51,7 @@ const longPart = 48
 
 // Compile implements [backend.Backend].
 func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
-	e := &exec{b: b, p: p, layout: backend.PlanValues(p), passes: map[bound]pass{}, memory: map[gpu.Area]memory{}}
+	e := &exec{b: b, p: p, layout: backend.PlanValues(p), passes: map[bound]pass{}, seqs: map[*backend.Sequence]bool{}, memory: map[gpu.Area]memory{}}
 	gpu.SetLayouts(p, "metal", func(h *backend.Heads) func(from, to int) []backend.Span { return h.Rows })
 	err := e.allocate()
 	if err == nil {
@@ -156,25 +158,17 @@ func (e *exec) pass(key bound) (pass, error) {
 	if len(e.passes) == mostPasses {
 		clear(e.passes)
 	}
-	if key.seq != nil && !e.knows(key.seq) {
+	if key.seq != nil && !e.seqs[key.seq] {
+		e.seqs[key.seq] = true
 		key.seq.OnFree(func() error { e.forget(key.seq); return nil })
 	}
 	e.passes[key] = pass{d, s.Ranking}
 	return e.passes[key], nil
 }
 
-// knows says whether there are dispatches of a sequence.
-func (e *exec) knows(q *backend.Sequence) bool {
-	for key := range e.passes {
-		if key.seq == q {
-			return true
-		}
-	}
-	return false
-}
-
 // forget drops a sequence's dispatches.
 func (e *exec) forget(q *backend.Sequence) {
+	delete(e.seqs, q)
 	maps.DeleteFunc(e.passes, func(key bound, _ pass) bool { return key.seq == q })
 }
 

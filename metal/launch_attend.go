@@ -45,7 +45,7 @@ func (pl *planner) Attend(n *backend.Attend) error {
 	if err != nil {
 		return err
 	}
-	long := pl.Tokens > backend.MaxVerify
+	long := !pl.P.Logged
 	if w := a.width; long && (w == 32 || w == 64 || w == 128) {
 		pl.Launch(fmt.Sprintf("prompt_attend_%v_%d", n.KVType, w), [3]int{gpu.Ceil(pl.Tokens, 32), n.Heads.Heads, 1}, 128, a, q, keys, values, out)
 		return nil

@@ -17,6 +17,7 @@ type product struct {
 	in   backend.Slice
 	norm *backend.Norm
 	rows int // of in that are multiplied, at most
+	few  bool
 	head int32
 	out  ref
 	args matVecArgs
@@ -35,7 +36,7 @@ func (x *product) refs(in ref, w [mostMatrices]ref) []ref {
 
 // MatMul implements [gpu.Kernels].
 func (pl *planner) MatMul(n *backend.MatMul) error {
-	x := product{in: n.In, norm: n.Norm, rows: pl.Tokens}
+	x := product{in: n.In, norm: n.Norm, rows: pl.Tokens, few: pl.Few(false)}
 	x.out, x.args.outStride = pl.Value(n.Out)
 	if n.Add != backend.None {
 		x.add, x.args.addStride = pl.Value(n.Add)
@@ -47,7 +48,7 @@ func (pl *planner) MatMul(n *backend.MatMul) error {
 
 // Logits implements [gpu.Kernels].
 func (pl *planner) Logits(n *backend.Logits) error {
-	x := product{in: n.In, norm: n.Norm, rows: min(pl.Tokens, pl.P.LogitRows), head: headLast}
+	x := product{in: n.In, norm: n.Norm, rows: min(pl.Tokens, pl.P.LogitRows), few: pl.Few(true), head: headLast}
 	x.out, x.args.outStride = pl.Rows(x.rows)
 	pl.products(x, []*backend.Tensor{n.W})
 	return nil
@@ -55,7 +56,7 @@ func (pl *planner) Logits(n *backend.Logits) error {
 
 // GateUp implements [gpu.Kernels].
 func (pl *planner) GateUp(n *backend.GateUp) error {
-	x := product{in: n.In, norm: n.Norm, rows: pl.Tokens}
+	x := product{in: n.In, norm: n.Norm, rows: pl.Tokens, few: pl.Few(false)}
 	x.out, x.args.outStride = pl.Value(n.Out)
 	in := pl.input(&x)
 	rows := int32(n.Gate.Rows)
@@ -115,7 +116,7 @@ func (pl *planner) products(x product, w []*backend.Tensor) {
 // matrices: products of vectors read floats four at a time.
 func fast(w *backend.Tensor, x *product) bool {
 	spec, _ := w.Type.Spec()
-	return x.rows > backend.MaxVerify || spec.Block > 1 || w.Cols%4 == 0
+	return !x.few || spec.Block > 1 || w.Cols%4 == 0
 }
 
 // product launches the kernel for w's type over the rows that ends has.
@@ -127,7 +128,7 @@ func (pl *planner) product(kind string, w *backend.Tensor, oneType bool, x *prod
 	switch {
 	case !oneType || !fast(w, x):
 		pl.Launch("matvec_any"+kind, [3]int{gpu.Ceil(rows, 2), x.rows, 1}, 64, x.args, refs...)
-	case x.rows > backend.MaxVerify:
+	case !x.few:
 		pl.Launch(fmt.Sprintf("gemm_%v%s", w.Type, kind), [3]int{gpu.Ceil(rows, 64/gates), gpu.Ceil(x.rows, 32), 1}, 128, x.args, refs...)
 	default:
 		each, perGroup := 1, 8

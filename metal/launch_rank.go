@@ -10,7 +10,7 @@ const rankThreads = 256
 // Rank implements [gpu.Kernels].
 func (pl *planner) Rank() {
 	rows, slices := min(pl.Tokens, pl.P.LogitRows), gpu.Ceil(pl.P.Vocab, gpu.RankSlice)
-	a := rankArgs{vocab: int32(pl.P.Vocab), tokens: int32(pl.Tokens), slices: int32(slices), recent: int32(gpu.ParamTokens + pl.P.Tokens)}
+	a := rankArgs{vocab: int32(pl.P.Vocab), tokens: int32(pl.Tokens), slices: int32(slices), recent: int32(gpu.RecentAt(pl.P))}
 	logits, _ := pl.Rows(rows)
 	parts := pl.Reserve(0, rows*slices*(8*backend.MaxCandidates+8))
 	keys, sums := parts, parts.Skip(rows*slices*8*backend.MaxCandidates)

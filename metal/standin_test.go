@@ -5,6 +5,7 @@ package metal
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"testing"
 	"unsafe"
 
@@ -165,6 +166,27 @@ func kernelsHere(t testing.TB) *standin {
 	}
 	return loaded
 }
+
+// Rows have the bits that they have alone, and a prompt those that it has in one
+// piece.
+func TestCompany(t *testing.T) {
+	s := kernelsHere(t)
+	for _, c := range conform.Cases() {
+		if testing.Short() && !companyInShort.MatchString(c.Name) {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			if err := c.Company(newBackend(s)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// companyInShort is a case of each kind of kernel.
+var companyInShort = regexp.MustCompile(`^(matmul q4_k 1x256|matmul f32 19x7|gate and up f16|logits of some, norm q8_0|` +
+	`attention 6/1 heads of 32, f16|attention 3/3 heads of 20, q8_0|convolution of 33|Mamba scan, 48|` +
+	`Mamba-2 scan, (6 heads of 16|3 heads of 5|2 heads of 4))`)
 
 // Every node and every type, through the planner, by the kernels' own text.
 func TestConform(t *testing.T) {

@@ -76,7 +76,7 @@ func RankCases() []RankCase {
 func (c *RankCase) Check(on backend.Backend) error {
 	var of *backend.Params
 	var whole []float32 // its logits
-	err := c.each(on, func(e backend.Ranker, p *backend.Params, r *backend.Ranking) error {
+	err := c.each(on, func(e backend.Ranker, p *backend.Params, ranks []backend.Ranking) error {
 		if of != p {
 			rows, err := e.Run(p)
 			if err != nil {
@@ -84,23 +84,34 @@ func (c *RankCase) Check(on backend.Backend) error {
 			}
 			of, whole = p, slices.Clone(rows)
 		}
-		got, err := e.RunRanked(p, []backend.Ranking{*r})
+		got, err := e.RunRanked(p, ranks)
 		if err != nil {
 			return err
 		}
 		if len(got) != p.Rows() {
 			return fmt.Errorf("%d rows are ranked of %d", len(got), p.Rows())
 		}
-		for i := range got {
-			text := append(slices.Clone(r.Recent), p.Tokens[:len(p.Tokens)-p.Rows()+i+1]...)
-			if err := c.compare(e, i, whole[i*c.Vocab:][:c.Vocab], got[i], text, r); err != nil {
-				return fmt.Errorf("%d tokens, %d before, temperature %g, penalty %g: row %d: %w", len(p.Tokens), len(r.Recent), r.Temp, r.Penalty, i, err)
-			}
-		}
-		return nil
+		return c.rows(e, p, ranks, whole, got)
 	})
 	if err != nil {
 		return fmt.Errorf("ranking, %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// rows holds a pass's rankings against the definition.
+func (c *RankCase) rows(e backend.Ranker, p *backend.Params, ranks []backend.Ranking, whole []float32, got []backend.Best) error {
+	i, k := 0, 0 // the row; the segment
+	for first, s := range p.Each() {
+		r := &ranks[k]
+		for t := s.N - s.Logits; t < s.N; t++ {
+			text := append(slices.Clone(r.Recent), p.Tokens[first:first+t+1]...)
+			if err := c.compare(e, i, whole[i*c.Vocab:][:c.Vocab], got[i], text, r); err != nil {
+				return fmt.Errorf("segment %d of %d, of %d tokens, %d before, temperature %g, penalty %g: row %d: %w", k, len(ranks), s.N, len(r.Recent), r.Temp, r.Penalty, i, err)
+			}
+			i++
+		}
+		k++
 	}
 	return nil
 }
@@ -132,14 +143,15 @@ func (c *RankCase) compare(e backend.Ranker, i int, row []float32, got backend.B
 
 // Run runs the case on a backend whose results do not count.
 func (c *RankCase) Run(on backend.Backend) error {
-	return c.each(on, func(e backend.Ranker, p *backend.Params, r *backend.Ranking) error {
-		_, err := e.RunRanked(p, []backend.Ranking{*r})
+	return c.each(on, func(e backend.Ranker, p *backend.Params, ranks []backend.Ranking) error {
+		_, err := e.RunRanked(p, ranks)
 		return err
 	})
 }
 
-// each runs f for every pass, with every ranking.
-func (c *RankCase) each(on backend.Backend, f func(e backend.Ranker, p *backend.Params, r *backend.Ranking) error) error {
+// each runs f for every pass, with every ranking, and for a pass of several segments
+// with one each.
+func (c *RankCase) each(on backend.Backend, f func(e backend.Ranker, p *backend.Params, ranks []backend.Ranking) error) error {
 	const width = 8
 	r := rand.New(rand.NewPCG(5, uint64(c.Vocab)))
 	table := &backend.Tensor{Name: "table", Type: quant.F32, Rows: inputs, Cols: width}
@@ -164,9 +176,48 @@ func (c *RankCase) each(on backend.Backend, f func(e backend.Ranker, p *backend.
 	}
 	defer buf.Free()
 	table.Buf, head.Buf = buf, buf
-	program := backend.NewRecorder(backend.MaxVerify, backend.MaxVerify)
-	program.Logits(program.All(program.Embed(table)), nil, head)
-	exec, err := on.Compile(program.Program())
+	some := func(n, below int) []int32 {
+		ids := make([]int32, n)
+		for i := range ids {
+			ids[i] = int32(r.IntN(below))
+		}
+		return ids
+	}
+	err = ranker(on, backend.NewRecorder(backend.MaxVerify, backend.MaxVerify), table, head, func(e backend.Ranker) error {
+		for _, n := range c.Tokens {
+			p := backend.Pass(some(n, min(inputs, c.Vocab)), backend.Segment{Logits: max(1, n-2)})
+			for _, k := range rankings {
+				k.Recent = some(r.IntN(100), 40)
+				if err := f(e, p, []backend.Ranking{k}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return ranker(on, backend.NewShared(backend.MaxRows, backend.MaxRows), table, head, func(e backend.Ranker) error {
+		p := &backend.Params{Tokens: some(24, min(inputs, c.Vocab)), Segments: []backend.Segment{{N: 1, Logits: 1}, {N: 16, Logits: 2}, {N: 5, Logits: 1}, {N: 2}}}
+		for i := range 2 {
+			ranks := make([]backend.Ranking, len(p.Segments))
+			for k := range ranks {
+				ranks[k] = rankings[(2*i+k)%len(rankings)]
+				ranks[k].Recent = some(r.IntN(100), 40)
+			}
+			if err := f(e, p, ranks); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// ranker compiles a table and a head into an empty recorder, and uses the program.
+func ranker(on backend.Backend, r *backend.Recorder, table, head *backend.Tensor, use func(backend.Ranker) error) error {
+	r.Logits(r.All(r.Embed(table)), nil, head)
+	exec, err := on.Compile(r.Program())
 	if err != nil {
 		return err
 	}
@@ -175,21 +226,5 @@ func (c *RankCase) each(on backend.Backend, f func(e backend.Ranker, p *backend.
 	if !ok {
 		return ErrNoRanker
 	}
-	some := func(n, below int) []int32 {
-		ids := make([]int32, n)
-		for i := range ids {
-			ids[i] = int32(r.IntN(below))
-		}
-		return ids
-	}
-	for _, n := range c.Tokens {
-		p := backend.Pass(some(n, min(inputs, c.Vocab)), backend.Segment{Logits: max(1, n-2)})
-		for _, k := range rankings {
-			k.Recent = some(r.IntN(100), 40)
-			if err := f(e, p, &k); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return use(e)
 }

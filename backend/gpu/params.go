@@ -20,7 +20,7 @@ const (
 	ParamPenalty     // float32
 	ParamRecent      // tokens before the pass that the penalty looks at
 
-	ParamTokens = 16 // behind them, in short programs, backend.RankWindow recent ones
+	ParamTokens = 16 // behind them, in logged programs, backend.RankWindow recent ones
 )
 
 // ParamWords is the length of a program's parameter block.
@@ -28,7 +28,7 @@ func ParamWords(p *backend.Program) int {
 	if !p.Logged {
 		return ParamTokens + p.Tokens
 	}
-	return ParamTokens + Most(p) + backend.RankWindow
+	return RecentAt(p) + backend.RankWindow
 }
 
 // Most is how many tokens a launch may hold, which is a segment's.
@@ -38,6 +38,9 @@ func Most(p *backend.Program) int {
 	}
 	return p.Tokens
 }
+
+// RecentAt is where the recent tokens of a program that ranks lie in the block.
+func RecentAt(p *backend.Program) int { return ParamTokens + Most(p) }
 
 // SetParams writes the parameter block of a segment with the given tokens, whose
 // rows are ranked where r is not nil.
@@ -50,7 +53,7 @@ func SetParams(block []int32, g *backend.Program, tokens []int32, s *backend.Seg
 		block[ParamTemperature] = int32(math.Float32bits(r.Temp))
 		block[ParamPenalty] = int32(math.Float32bits(cmp.Or(r.Penalty, 1)))
 		recent := r.Recent[max(0, len(r.Recent)-backend.RankWindow):]
-		block[ParamRecent] = int32(copy(block[ParamTokens+Most(g):], recent))
+		block[ParamRecent] = int32(copy(block[RecentAt(g):], recent))
 	}
 }
 

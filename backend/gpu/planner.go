@@ -52,6 +52,14 @@ func (pl *Planner) Rows(n int) (Ref, int32) {
 	return Ref{Area: Logits, Bytes: 4 * n * pl.P.Vocab}, int32(pl.P.Vocab)
 }
 
+// Few reports whether a node's products are those of few rows, as all are in a
+// logged program, and a head for few rows in any. Kernels are chosen by the program
+// and never by the number of tokens, so that a row has the same bits in a pass of
+// any length.
+func (pl *Planner) Few(head bool) bool {
+	return pl.P.Logged || head && pl.P.LogitRows <= backend.MaxVerify
+}
+
 // Block is the parameter block.
 func (pl *Planner) Block() Ref { return Ref{Area: Params, Bytes: 4 * ParamWords(pl.P)} }
 

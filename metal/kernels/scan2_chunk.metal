@@ -1,5 +1,6 @@
 // The Mamba-2 recurrence of many tokens, CHUNK at a time as products of
-// matrices. With a[t] = dt[t]*A, E(t,s) = exp(a[s+1]+...+a[t]) and S the state
+// matrices. Chunks begin at multiples of CHUNK in the text, so that a token's bits
+// do not depend on where a prompt is cut. With a[t] = dt[t]*A, E(t,s) = exp(a[s+1]+...+a[t]) and S the state
 // before the chunk, its outputs are
 //
 //	y[t] = E(t,-1)*S·c[t] + sum over s <= t of E(t,s)*(c[t]·b[s])*dt[s]*x[s]
@@ -50,8 +51,9 @@ template <int N> FN void chunked(threadgroup float *shared, SCAN2(PASSED)) {
 		UNROLL for (int i = 0; i < PITCH / 8; i++) simdgroup_load(state[k0 / 8 + i], bs + i * 8 * WIDE + mine, WIDE);
 	}
 	for (int i = tid; i < 5 * 64; i += 128) diagonals[i] = 0;
-	for (int t0 = 0; t0 < a.tokens; t0 += CHUNK) {
-		int live = min(int(CHUNK), a.tokens - t0);
+	int begin = params[POS] + params[SHIFT];
+	for (int t0 = 0, live; t0 < a.tokens; t0 += live) {
+		live = min(CHUNK - (begin + t0) % CHUNK, a.tokens - t0);
 		for (int i = tid; i < TILE; i += 128) {
 			int t = i / WIDE, r = i % WIDE;
 			xs[i] = t < live && r < wide ? x[ulong(t0 + t) * a.xStride + xAt + r] : 0;
