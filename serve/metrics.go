@@ -33,14 +33,8 @@ func (c *counters) tokens(prompt, cached, made, proposed, accepted int) {
 // loads are those of the models that are loaded, by id.
 func (s *Server) loads() map[string]schedule.Load {
 	out := map[string]schedule.Load{}
-	for _, one := range s.models.list {
-		one.mu.Lock()
-		service := one.s
-		one.mu.Unlock()
-		if service == nil {
-			continue
-		}
-		if l, err := service.Load(); err == nil {
+	for _, one := range s.models.loaded() {
+		if l, err := one.s.Load(); err == nil {
 			out[one.id] = l
 		}
 	}

@@ -1,9 +1,9 @@
 package serve
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,31 +13,56 @@ import (
 	"github.com/mil-run/mil/llm"
 )
 
-// models are those that may be asked for. Each is loaded when it is first asked.
+// models are those that may be asked for. Each is loaded when it is first asked. The
+// ones used longest ago are closed where another does not fit beside them.
 type models struct {
 	o    *Options
-	mu   sync.Mutex
 	mc   *llm.Machine
-	list []*served
+	list []*entry
+	one  sync.Mutex     // held while a model is loaded: one at a time
+	work sync.WaitGroup // loads
+	stop chan struct{}  // closed with the server
+
+	mu     sync.Mutex // of what follows and of all entries' changing fields
+	uses   int
+	closed bool
 }
 
-// served is one model.
-type served struct {
+// entry is a model that may be asked for.
+type entry struct {
 	id, name string // name is what llm.Open takes
 	made     time.Time
-	mu       sync.Mutex // of loading
-	m        *llm.Model
-	s        *llm.Service
+
+	ready   *served       // nil where it is not loaded
+	loading *load         // the load at work, or nil
+	leaving bool          // ready is to be closed: it answers nobody new
+	users   int           // requests that use it
+	idle    chan struct{} // closed where it is leaving and has no users
+	used    int           // models.uses of its last request
+}
+
+// load is one attempt to load a model.
+type load struct {
+	done chan struct{}
+	err  error
+}
+
+// served is a loaded model. It stays open until the request that took it ends.
+type served struct {
+	id   string
+	m    *llm.Model
+	s    *llm.Service
+	file os.FileInfo // nil for the demo
 }
 
 func newModels(o *Options) (*models, error) {
-	m := &models{o: o, mc: llm.NewMachine(o.LLM)}
+	m := &models{o: o, mc: llm.NewMachine(o.LLM), stop: make(chan struct{})}
 	names := o.Models
 	if len(names) == 0 {
 		names = []string{""}
 	}
 	for _, name := range names {
-		one := &served{id: modelID(name), name: name, made: time.Now()}
+		one := &entry{id: modelID(name), name: name, made: time.Now()}
 		for _, other := range m.list {
 			if other.id == one.id {
 				return nil, fmt.Errorf("two models would be asked for as %q: %s and %s; rename one", one.id, other.name, name)
@@ -64,7 +89,7 @@ func modelID(name string) string {
 }
 
 // find is the model of an id. A single model answers "" too.
-func (m *models) find(id string) (*served, error) {
+func (m *models) find(id string) (*entry, error) {
 	for _, one := range m.list {
 		if one.id == id || id == "" && len(m.list) == 1 {
 			return one, nil
@@ -74,46 +99,8 @@ func (m *models) find(id string) (*served, error) {
 		text: fmt.Sprintf("there is no model %q here; GET /v1/models lists those that are", id)}
 }
 
-// load makes a model ready.
-func (m *models) load(id string) (*served, error) {
-	one, err := m.find(id)
-	if err != nil {
-		return nil, err
-	}
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	if one.s != nil {
-		return one, nil
-	}
-	opened, err := m.mc.Open(one.name, m.o.LLM)
-	if err != nil {
-		return nil, err
-	}
-	share := m.o.Memory / int64(len(m.list))
-	s, err := opened.Serve(llm.ServiceOptions{Slots: m.o.Slots, Queue: m.o.Queue, Memory: share - share/4, Prefixes: share / 4})
-	if err != nil {
-		return nil, errors.Join(err, opened.Close())
-	}
-	one.m, one.s = opened, s
-	return one, nil
-}
-
-// close frees all models.
-func (m *models) close() error {
-	var errs []error
-	for _, one := range m.list {
-		one.mu.Lock()
-		if one.s != nil {
-			errs = append(errs, one.s.Close(), one.m.Close())
-			one.s, one.m = nil, nil
-		}
-		one.mu.Unlock()
-	}
-	return errors.Join(append(errs, m.mc.Close())...)
-}
-
 // about is a model as /v1/models lists it.
-func (one *served) about() map[string]any {
+func (one *entry) about() map[string]any {
 	return map[string]any{"id": one.id, "object": "model", "created": one.made.Unix(), "owned_by": "mil"}
 }
 

@@ -36,7 +36,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	one, err := s.models.load(q.Model)
+	one, err := s.models.load(r.Context(), q.Model)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	one, err := s.models.load(q.Model)
+	one, err := s.models.load(r.Context(), q.Model)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func perSecond(n int, d time.Duration) float64 {
 
 // stream writes pieces as they come, as server-sent events.
 func (p *reply) stream(ctx context.Context, cancel func(), list []*choice) error {
-	out := newEvents(p.w, p.s.o.Limits.Write)
+	out := newEvents(p.w)
 	type piece struct {
 		c    *choice
 		text string

@@ -4,6 +4,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,7 +12,7 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"sync"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -25,8 +26,11 @@ type Options struct {
 	// Memory is how many bytes all models' conversations and kept prefixes may take
 	// together, 0 half of the machine's free memory.
 	Memory int64
-	Slots  int // requests at work at a time, of each model (8)
-	Queue  int // requests that wait, of each model (64)
+	// Weights is how many bytes of models stay loaded together, beside the only one;
+	// 0 is no limit. The one that was asked for longest ago goes.
+	Weights int64
+	Slots   int // requests at work at a time, of each model (8)
+	Queue   int // requests that wait, of each model (64)
 	// Keys, if any, are those that may ask.
 	Keys []string
 	// Hosts are further names by which the server may be asked, beside loopback's
@@ -44,6 +48,9 @@ type Limits struct {
 	StopLen int           // (256)
 	Bias    int           // entries of logit_bias (1,024)
 	Tokens  int           // of a reply; 0 is the context's
+	Bodies  int64         // bytes of all requests at work or waiting (64 MiB)
+	Conns   int           // open connections (256)
+	Read    time.Duration // for the body of a request to come (30 s)
 	Write   time.Duration // for each piece that a client reads (30 s)
 	Ping    time.Duration // between comments on a quiet stream (10 s)
 }
@@ -64,12 +71,16 @@ func (o Options) filled() Options {
 	if l.Body <= 0 {
 		l.Body = 8 << 20
 	}
-	if l.Write <= 0 {
-		l.Write = 30 * time.Second
+	l.Bodies = max(cmp.Or(max(l.Bodies, 0), 64<<20), l.Body)
+	fill(&l.Conns, 256)
+	wait := func(d *time.Duration, to time.Duration) {
+		if *d <= 0 {
+			*d = to
+		}
 	}
-	if l.Ping <= 0 {
-		l.Ping = 10 * time.Second
-	}
+	wait(&l.Read, 30*time.Second)
+	wait(&l.Write, 30*time.Second)
+	wait(&l.Ping, 10*time.Second)
 	return o
 }
 
@@ -82,11 +93,9 @@ type Server struct {
 	mux    *http.ServeMux
 	count  counters
 	ids    atomic.Uint64
-
-	mu     sync.Mutex
+	bodies atomic.Int64    // bytes of requests' bodies that are held
 	ending context.Context // ends when running requests are cut
 	cut    context.CancelFunc
-	closed bool
 }
 
 // New checks the models' names and makes a server. No model is loaded yet.
@@ -105,7 +114,7 @@ func New(o Options) (*Server, error) {
 		s.keys = append(s.keys, sha256.Sum256([]byte(k)))
 	}
 	for _, h := range o.Hosts {
-		s.hosts[h] = true
+		s.hosts[strings.ToLower(h)] = true
 	}
 	s.routes()
 	return s, nil
@@ -135,43 +144,55 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serve
 
 // Close cuts running requests and frees the models.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
 	s.cut()
 	return s.models.close()
 }
 
 // Run answers on a listener until ctx ends. Then no request begins any more, those
-// that run may go on for the grace, and are cut.
+// that run may go on for the grace, and are cut. It returns at most two seconds later.
 func (s *Server) Run(ctx context.Context, l net.Listener, grace time.Duration) error {
 	if host, _, err := net.SplitHostPort(l.Addr().String()); err == nil {
 		s.hosts[host] = true
 	}
+	few := newConns(l, s.o.Limits.Conns)
+	// No ReadTimeout: it would also end requests whose answers take longer.
 	hs := &http.Server{
-		Handler: s, MaxHeaderBytes: 32 << 10, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-		ErrorLog: log.New(discard{}, "", 0),
+		Handler: s, MaxHeaderBytes: 32 << 10, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: log.New(discard{}, "", 0), ConnState: few.state,
 	}
 	done := make(chan error, 1)
-	go func() { done <- hs.Serve(l) }()
+	go func() { done <- hs.Serve(few) }()
 	select {
 	case err := <-done:
 		return errors.Join(err, s.Close())
 	case <-ctx.Done():
 	}
-	wait, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	err := hs.Shutdown(wait)
+	err := drain(hs, grace)
+	s.cut()
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.cut()
-		after, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		if err = hs.Shutdown(after); errors.Is(err, context.DeadlineExceeded) {
+		if err = drain(hs, ending); errors.Is(err, context.DeadlineExceeded) {
 			err = hs.Close()
 		}
 	}
 	<-done
-	return errors.Join(err, s.Close())
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	select {
+	case end := <-closed:
+		return errors.Join(err, end)
+	case <-time.After(ending): // in a long step, or a model is loading; nothing is lost
+		return err
+	}
+}
+
+// ending is how long requests that were cut, and then the models, get to end.
+const ending = 900 * time.Millisecond
+
+// drain waits until no connection has a request at work.
+func drain(hs *http.Server, d time.Duration) error {
+	wait, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return hs.Shutdown(wait)
 }
 
 type discard struct{}
