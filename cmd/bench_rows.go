@@ -85,7 +85,7 @@ func (b *benchmark) printRows(out io.Writer) error {
 			times += fmt.Sprintf("%.1f\t", 1e3*p.Seconds)
 			costs += fmt.Sprintf("%.2f\t", p.Cost)
 		}
-		fmt.Fprintf(w, "%s\n%s\n%s\n", tokens, times, costs)
+		show.Fprintf(w, "%s\n%s\n%s\n", show.Own(tokens), show.Own(times), show.Own(costs))
 		if err := w.Flush(); err != nil {
 			return err
 		}

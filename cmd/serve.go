@@ -60,8 +60,8 @@ a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
 	addNumber(set, &f.queue, "queue", "", 64, 1, 1<<16, "requests that wait, of each model; others are told to come back")
 	addText(set, &f.key, "api-key", "", "KEY", "key that requests must have (others can see it among the running programs)")
 	addText(set, &f.keyFile, "api-key-file", "", "FILE", "file with the keys that requests may have, one a line")
-	set.StringSliceVar(&f.origins, "allow-origin", nil, "web page that may ask, such as http://localhost:3000; may be given several times")
-	set.StringSliceVar(&f.hosts, "allow-host", nil, "name by which the server may be asked; may be given several times")
+	set.Var(&texts{&f.origins, "ORIGIN"}, "allow-origin", "web page that may ask, such as http://localhost:3000; may be given several times")
+	set.Var(&texts{&f.hosts, "NAME"}, "allow-host", "name by which the server may be asked; may be given several times")
 	addText(set, &f.logFile, "log", "", "FILE", "append a line for each request to this file; - prints them")
 	set.DurationVar(&f.grace, "grace", 5*time.Second, "time that running requests get when the server ends")
 	return c

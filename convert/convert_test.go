@@ -166,7 +166,7 @@ func TestTokenizerElsewhere(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, "tokenizer.json"), file); err != nil {
 		t.Fatal(err)
 	}
-	fails(t, dir, false, "no tokenizer.json here", "--tokenizer")
+	fails(t, dir, false, "no tokenizer.json here")
 	out := filepath.Join(t.TempDir(), "model.bin")
 	for _, from := range []string{file, filepath.Dir(file)} {
 		if _, err := Run(context.Background(), dir, Options{Output: out, Type: mix(t, "f32"), Tokenizer: from, Force: true}); err != nil {
