@@ -31,6 +31,9 @@ func (e *Engine) Text(stops []string) *Text {
 // string begins right after it. Text that may be the beginning of one is held back.
 func (t *Text) Push(id int32) (text string, stopped bool) { return t.stop.push(t.stream.Push(id)) }
 
+// Stopped is the stop string that came, "" before.
+func (t *Text) Stopped() string { return t.stop.found }
+
 // Flush is the text that was held back, where no token comes any more.
 func (t *Text) Flush() string {
 	text, stopped := t.stop.push(t.stream.Flush())

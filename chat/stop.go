@@ -7,6 +7,7 @@ import "strings"
 type stopper struct {
 	stops []string
 	held  string
+	found string // the stop string that came
 }
 
 // push takes the next piece and returns the text to show. stopped says that a
@@ -17,7 +18,7 @@ func (s *stopper) push(piece string) (out string, stopped bool) {
 	at := -1
 	for _, stop := range s.stops {
 		if i := strings.Index(text, stop); i >= 0 && (at < 0 || i < at) {
-			at = i
+			at, s.found = i, stop
 		}
 	}
 	if at >= 0 {

@@ -36,6 +36,7 @@ type Ask struct {
 	Priority int
 	Key      string // whose it is: beginnings are shared within one key only
 	Draft    bool   // the model's draft proposes
+	Echo     bool   // asks for the log-probabilities of the prompt's tokens, too ([Answer.Echo])
 }
 
 // Errors of services, beside those of package model about contexts.
@@ -140,7 +141,7 @@ func (s *Service) Ask(ctx context.Context, a Ask) (*Answer, error) {
 	if err := s.m.check(&a.Settings); err != nil {
 		return nil, err
 	}
-	r := schedule.Request{Tokens: a.Tokens, Sampling: a.Settings.Sampling, MaxTokens: a.Settings.MaxTokens, Ends: s.m.e.Ends(), Priority: a.Priority, Key: a.Key}
+	r := schedule.Request{Tokens: a.Tokens, Sampling: a.Settings.Sampling, MaxTokens: a.Settings.MaxTokens, Ends: s.m.e.Ends(), Priority: a.Priority, Key: a.Key, Echo: a.Echo}
 	if a.Draft && len(s.m.drafts) > 0 {
 		r.Draft = asked
 	}
@@ -162,21 +163,50 @@ func (s *Service) Ask(ctx context.Context, a Ask) (*Answer, error) {
 // ends the request.
 func (a *Answer) Pieces(ctx context.Context) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for id := range a.h.Tokens(ctx) {
-			text, stopped := a.text.Push(id)
+		for text := range a.Told(ctx) {
 			if text != "" && !yield(text) {
-				a.h.Cancel()
 				return
 			}
-			if stopped {
-				return
-			}
-		}
-		if text := a.text.Flush(); text != "" {
-			yield(text)
 		}
 	}
 }
+
+// Told is the reply as it comes: pieces of text, and the log-probabilities of the
+// tokens that brought them, where the settings ask for them. A piece may have tokens and
+// no text yet. Leaving the loop ends the request.
+func (a *Answer) Told(ctx context.Context) iter.Seq2[string, []sample.Logprobs] {
+	return func(yield func(string, []sample.Logprobs) bool) {
+		for {
+			ids, probs, ok := a.h.NextLogprobs(ctx)
+			if !ok {
+				break
+			}
+			for i, id := range ids {
+				text, stopped := a.text.Push(id)
+				p := probs[min(i, len(probs)):min(i+1, len(probs))]
+				if text != "" || len(p) > 0 {
+					if !yield(text, p) {
+						a.h.Cancel()
+						return
+					}
+				}
+				if stopped {
+					return
+				}
+			}
+		}
+		if text := a.text.Flush(); text != "" {
+			yield(text, nil)
+		}
+	}
+}
+
+// Echo is the log-probabilities of the prompt's tokens from the second on, if the
+// request asks for them. They are there when the first piece is, or the end.
+func (a *Answer) Echo() []sample.Logprobs { return a.h.Echo() }
+
+// Stopped is the stop string that ended the reply, "" where none did.
+func (a *Answer) Stopped() string { return a.text.Stopped() }
 
 // Cancel ends the request.
 func (a *Answer) Cancel() { a.h.Cancel() }

@@ -31,9 +31,14 @@ func (s *Sampler) Logprobs() (l Logprobs, ok bool) {
 
 // note keeps the log-probabilities of a row.
 func (s *Sampler) note(row []float32, id int32) {
-	if !s.o.Logprobs {
-		return
+	if s.o.Logprobs {
+		s.logprobs = RowLogprobs(row, id, s.o.TopLogprobs)
 	}
+}
+
+// RowLogprobs is the log-probability of a token in a row of logits, and those of
+// the best most tokens. The row holds finite numbers.
+func RowLogprobs(row []float32, id int32, most int) Logprobs {
 	peak := float64(row[top(row)])
 	sum := 0.0
 	for _, x := range row {
@@ -41,7 +46,7 @@ func (s *Sampler) note(row []float32, id int32) {
 	}
 	all := peak + math.Log(sum)
 	l := Logprobs{Chosen: Logprob{id, float64(row[id]) - all}}
-	n := min(s.o.TopLogprobs, len(row))
+	n := min(most, len(row))
 	for i, x := range row {
 		p := float64(x) - all
 		if at := len(l.Top); at < n || n > 0 && p > l.Top[at-1].Logprob {
@@ -56,7 +61,7 @@ func (s *Sampler) note(row []float32, id int32) {
 			l.Top[at] = Logprob{int32(i), p}
 		}
 	}
-	s.logprobs = l
+	return l
 }
 
 // noteRanked is note for a ranked row without penalty, with Sum at a temperature

@@ -42,6 +42,9 @@ func (c *core) submit(ctx context.Context, r Request) (*Handle, error) {
 	if err := r.check(c.l); err != nil {
 		return nil, err
 	}
+	if r.Echo {
+		r.Reuse, r.Session = ReuseNone, ""
+	}
 	queued := 0
 	for _, t := range c.tasks {
 		if t.phase == waiting {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/speculate"
 )
 
@@ -122,6 +123,9 @@ type Decoder interface {
 	Leave() error
 	Move(s Sequence) error
 	Drafted() Drafted
+	// Logprobs are those of the tokens of the last Begin or Take, in their order,
+	// where the request asks for them.
+	Logprobs() []sample.Logprobs
 	Close() error
 }
 

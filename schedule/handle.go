@@ -4,12 +4,16 @@ import (
 	"context"
 	"iter"
 	"sync"
+
+	"github.com/mil-run/mil/sample"
 )
 
 // Handle is a request at work. Its methods may be called from any goroutine.
 type Handle struct {
 	mu     sync.Mutex
-	ids    []int32       // made and not yet taken, at most as many as the context holds
+	ids    []int32           // made and not yet taken, at most as many as the context holds
+	probs  []sample.Logprobs // of ids, where the request asks for them
+	echo   []sample.Logprobs
 	news   chan struct{} // holds one where there is something new
 	done   chan struct{}
 	result Result
@@ -29,6 +33,13 @@ func (h *Handle) Cancel() { h.cancel() }
 // Next waits for new tokens and returns all of them. ok is false behind the
 // last, and where ctx ends first.
 func (h *Handle) Next(ctx context.Context) (ids []int32, ok bool) {
+	ids, _, ok = h.NextLogprobs(ctx)
+	return ids, ok
+}
+
+// NextLogprobs is Next with the tokens' log-probabilities, which are nil where
+// the request does not ask for them.
+func (h *Handle) NextLogprobs(ctx context.Context) (ids []int32, probs []sample.Logprobs, ok bool) {
 	for {
 		ended := false
 		select {
@@ -38,17 +49,26 @@ func (h *Handle) Next(ctx context.Context) (ids []int32, ok bool) {
 		}
 		h.mu.Lock()
 		ids, h.ids = h.ids, nil
+		probs, h.probs = h.probs, nil
 		h.mu.Unlock()
 		if len(ids) > 0 || ended {
-			return ids, len(ids) > 0
+			return ids, probs, len(ids) > 0
 		}
 		select {
 		case <-h.news:
 		case <-h.done:
 		case <-ctx.Done():
-			return nil, false
+			return nil, nil, false
 		}
 	}
+}
+
+// Echo is the log-probabilities of the prompt's tokens from the second on, where
+// the request asks for them. They are there when the first token is, or the end.
+func (h *Handle) Echo() []sample.Logprobs {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.echo
 }
 
 // Tokens are the reply's tokens as they come. Leaving the loop cancels the
@@ -79,15 +99,24 @@ func (h *Handle) Result() Result {
 	return h.result
 }
 
-// emit hands a token over. It never waits for the consumer.
-func (h *Handle) emit(id int32) {
+// emit hands a token over, and its log-probabilities if there are any. It never
+// waits for the consumer.
+func (h *Handle) emit(id int32, probs []sample.Logprobs) {
 	h.mu.Lock()
 	h.ids = append(h.ids, id)
+	h.probs = append(h.probs, probs...)
 	h.mu.Unlock()
 	select {
 	case h.news <- struct{}{}:
 	default:
 	}
+}
+
+// prompt hands over the log-probabilities of the prompt.
+func (h *Handle) prompt(probs []sample.Logprobs) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.echo = probs
 }
 
 func (h *Handle) finish(r Result) {

@@ -4,13 +4,20 @@ import (
 	"fmt"
 
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
 )
 
 // read reads a piece of a request's prompt. prompts is how many are being read.
 func (c *core) read(t *task, tokens, prompts int) {
 	at := t.at()
+	if t.r.Echo { // as many rows of logits lie in memory at a time
+		tokens = min(tokens, c.l.Unit-at%c.l.Unit)
+	}
 	want := model.WantNone
-	if tokens == t.left() {
+	switch {
+	case t.r.Echo:
+		want = model.WantAll
+	case tokens == t.left():
 		want = model.WantLast
 	}
 	t.runs = add(t.runs, at, false, c.l.Unit)
@@ -21,19 +28,38 @@ func (c *core) read(t *task, tokens, prompts int) {
 		c.end(t, Failed, err)
 		return
 	}
-	if tokens%c.l.Unit == 0 {
+	if tokens%c.l.Unit == 0 && !t.r.Echo {
 		c.costs.piece.took(tokens/c.l.Unit, took)
 	}
 	t.last = c.o.Clock()
 	t.served += took.Seconds()
 	c.fair.spent(took, prompts)
-	if want == model.WantNone {
+	if t.r.Echo {
+		if logits, err = t.echo(at, logits, c.l.Vocab); err != nil {
+			c.end(t, Failed, err)
+			return
+		}
+	}
+	if t.left() > 0 {
 		if t.keeps(c.l.Unit) && t.r.Reuse != ReuseNone {
 			c.keep(t)
 		}
 		return
 	}
 	c.begin(t, logits)
+}
+
+// echo takes the log-probabilities of the tokens behind rows of logits, the first
+// of which follows the text's token at. It returns the last row.
+func (t *task) echo(at int, rows []float32, vocab int) ([]float32, error) {
+	for ; len(rows) > vocab || len(rows) == vocab && at+1 < len(t.r.Tokens); at++ {
+		if !sample.Finite(rows[:vocab]) {
+			return nil, sample.LogitsError(at + 1)
+		}
+		t.echoed = append(t.echoed, sample.RowLogprobs(rows[:vocab], t.r.Tokens[at+1], t.r.Sampling.TopLogprobs))
+		rows = rows[vocab:]
+	}
+	return rows, nil
 }
 
 // keep adds the present point to the prefixes. A prefix that cannot be kept
@@ -54,15 +80,17 @@ func (c *core) begin(t *task, logits []float32) {
 		return
 	}
 	t.result.First = c.since(t)
+	t.h.prompt(t.echoed)
 	c.made(t, []int32{id})
 }
 
 // made hands over the tokens of a request's last pass, up to the one that ends
 // the reply.
 func (c *core) made(t *task, ids []int32) {
+	probs := t.dec.Logprobs()
 	for i, id := range ids {
 		t.result.Generated++
-		why := c.hand(t, id, i == len(ids)-1)
+		why := c.hand(t, id, probs[min(i, len(probs)):min(i+1, len(probs))], i == len(ids)-1)
 		if why == "" {
 			continue
 		}
@@ -78,12 +106,12 @@ func (c *core) made(t *task, ids []int32) {
 
 // hand hands over one token and says whether it ends the reply. last says that
 // the sequence has none behind it.
-func (c *core) hand(t *task, id int32, last bool) Reason {
+func (c *core) hand(t *task, id int32, probs []sample.Logprobs, last bool) Reason {
 	if t.r.Ends[id] {
 		t.result.End = id
 		return Ended
 	}
-	t.h.emit(id)
+	t.h.emit(id, probs)
 	switch {
 	case t.r.Stop != nil && t.r.Stop(id):
 		return Stopped

@@ -301,6 +301,8 @@ func (d *decoder) Take(r *Rows) ([]int32, error) { return d.d.Take(r, 0) }
 
 func (d *decoder) Keep(n int) error { return d.d.Keep(n) }
 
+func (d *decoder) Logprobs() []sample.Logprobs { return d.d.Logprobs() }
+
 func (d *decoder) Drafted() Drafted {
 	n := d.d.Stats()
 	return Drafted{d.before.Proposed + n.Proposed, d.before.Accepted + n.Accepted}

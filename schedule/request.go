@@ -35,8 +35,12 @@ type Request struct {
 	// later request with this name and key goes on there if its prompt begins
 	// with all of the session's tokens.
 	Session string
-	Slide   bool // a full context drops its oldest tokens
-	Pin     int  // tokens that stay at every slide
+	// Echo asks for the log-probabilities of the prompt's own tokens
+	// ([Handle.Echo]), as Sampling does for those of the reply. The whole prompt is
+	// read for them, as with ReuseNone, and no session is kept.
+	Echo  bool
+	Slide bool // a full context drops its oldest tokens
+	Pin   int  // tokens that stay at every slide
 }
 
 // Reuse says which prefixes a prompt may begin with.

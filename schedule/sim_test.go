@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/speculate"
 )
 
@@ -419,6 +420,9 @@ func (d *simDecoder) Keep(n int) error {
 func (d *simDecoder) Leave() error          { d.s = nil; return nil }
 func (d *simDecoder) Move(s Sequence) error { d.s = s.(*simSeq); return nil }
 func (d *simDecoder) Drafted() Drafted      { return d.draft }
+func (d *simDecoder) Logprobs() []sample.Logprobs {
+	return nil
+}
 func (d *simDecoder) Close() error {
 	if d.closed {
 		return errors.New("closed twice")

@@ -1,6 +1,10 @@
 package schedule
 
-import "time"
+import (
+	"time"
+
+	"github.com/mil-run/mil/sample"
+)
 
 // phase is where a request stands.
 type phase int
@@ -32,6 +36,7 @@ type task struct {
 	beside  int64   // of it, its draft's
 	served  float64
 	pass    int
+	echoed  []sample.Logprobs
 	branch  int // where the prompt leaves a text that was read before
 	result  Result
 }
