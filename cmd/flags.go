@@ -1,10 +1,12 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -257,4 +259,31 @@ func beginning(words []string, with string) (list []string) {
 		}
 	}
 	return list
+}
+
+// lasting is a time such as 5s or 2m.
+type lasting struct{ to *time.Duration }
+
+func (v *lasting) String() string {
+	if v.to == nil {
+		return ""
+	}
+	return v.to.String()
+}
+
+func (v *lasting) Type() string { return "TIME" }
+
+func (v *lasting) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > 24*time.Hour {
+		return errors.New("not a time such as 5s or 2m")
+	}
+	*v.to = d
+	return nil
+}
+
+// addTime adds a flag for a time.
+func addTime(set *pflag.FlagSet, to *time.Duration, name string, value time.Duration, help string) {
+	*to = value
+	set.Var(&lasting{to}, name, help)
 }

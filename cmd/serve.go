@@ -63,7 +63,7 @@ a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
 	set.Var(&texts{&f.origins, "ORIGIN"}, "allow-origin", "web page that may ask, such as http://localhost:3000; may be given several times")
 	set.Var(&texts{&f.hosts, "NAME"}, "allow-host", "name by which the server may be asked; may be given several times")
 	addText(set, &f.logFile, "log", "", "FILE", "append a line for each request to this file; - prints them")
-	set.DurationVar(&f.grace, "grace", 5*time.Second, "time that running requests get when the server ends")
+	addTime(set, &f.grace, "grace", 5*time.Second, "time that running requests get when the server ends")
 	return c
 }
 
