@@ -29,7 +29,6 @@ func TestCompany(t *testing.T) {
 type conversation struct {
 	s      *model.Session
 	prompt []int32
-	cuts   []int // pieces of the prompt
 	feeds  [][]int32
 	keep   []int
 	want   [][]float32

@@ -26,6 +26,7 @@ type engine struct {
 	drafts map[string]Draft
 	limits Limits
 	feeds  []*model.Feed
+	maps   int // mappings of files by all sequences
 }
 
 // NewEngine makes the engine of a runtime, which stays the caller's to close.
@@ -68,7 +69,7 @@ func (e *engine) Open(slide bool) (Sequence, error) {
 	if !slide {
 		s.Stay()
 	}
-	return &sequence{Session: s}, nil
+	return &sequence{Session: s, e: e}, nil
 }
 
 // Pass implements [Engine]. Where the backend ranks rows, those of a request are
@@ -118,6 +119,8 @@ func (r *Rows) Row(i int) ([]float32, error) {
 // sequence is a session of the runtime.
 type sequence struct {
 	*model.Session
+	e    *engine
+	maps int    // of files
 	rows []byte // scratch
 }
 
@@ -191,6 +194,11 @@ func (s *sequence) Store(from, to int, f *os.File) error {
 	return nil
 }
 
+// mostMaps is how many pieces of files are mapped at a time. Systems give a process
+// some 65,000, which the rest of the process needs too.
+const mostMaps = 1 << 14
+
+// Map implements [Sequence]. Beyond mostMaps it reads the file.
 func (s *sequence) Map(from, to, end int, f *os.File) error {
 	at := int64(0)
 	for i, part := range s.Parts() {
@@ -201,8 +209,21 @@ func (s *sequence) Map(from, to, end int, f *os.File) error {
 		if part.Window > 0 {
 			upTo = min(to, units32(end))
 		}
-		if _, err := s.MapCache(i, from, upTo, f, at); err != nil {
-			return err
+		if s.e.maps < mostMaps {
+			if _, err := s.MapCache(i, from, upTo, f, at); err != nil {
+				return err
+			}
+			s.maps++
+			s.e.maps++
+		} else {
+			n := (upTo - from) / backend.CacheUnit * part.Bytes
+			s.rows = slices.Grow(s.rows[:0], n)[:n]
+			if _, err := f.ReadAt(s.rows, at); err != nil {
+				return err
+			}
+			if err := s.WriteCache(i, from, upTo, s.rows); err != nil {
+				return err
+			}
 		}
 		at += aligned((to - from) / backend.CacheUnit * part.Bytes)
 	}
@@ -232,6 +253,11 @@ func (s *sequence) Begin(tokens []int32, p []byte, logged int) error {
 		err = s.BeginRings(rings)
 	}
 	return err
+}
+
+func (s *sequence) Close() error {
+	s.e.maps -= s.maps
+	return s.Session.Close()
 }
 
 func (s *sequence) Save(path string) error { return session.Save(path, s.Session, session.Turn{}) }

@@ -1,12 +1,14 @@
 package schedule
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/backend/cpu"
+	"github.com/mil-run/mil/internal/demo"
 	"github.com/mil-run/mil/internal/testutil"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
@@ -118,9 +120,13 @@ func TestReplyOfAModelIsReused(t *testing.T) {
 		}
 		want := talk("s", 0)
 		for _, mapped := range []int64{1, 1 << 40} {
-			if got := talk("", mapped); !slices.EqualFunc(got, want, slices.Equal) {
+			if got := talk("", mapped); w.engine().(*engine).maps != 0 || !slices.EqualFunc(got, want, slices.Equal) {
 				t.Errorf("%s, mapped from %d bytes: another text than in a session", name, mapped)
 			}
+		}
+		w.engine().(*engine).maps = mostMaps - 3 // then files are read
+		if got := talk("", 1); !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("%s, mapped in part: another text than in a session", name)
 		}
 	}
 }
@@ -172,5 +178,51 @@ func TestManyRequestsOfAModel(t *testing.T) {
 	}
 	if err := c.close(ErrClosed); err != nil || c.used != 0 {
 		t.Errorf("%d bytes are left: %v", c.used, err)
+	}
+}
+
+// A sequence takes what its text has touched, however long the context is. It is
+// what the books say, but for a twentieth.
+func TestMemoryOfSequences(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system says little of its memory")
+	}
+	f, err := demo.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.NewRuntime(cpu.New(2), model.Options{Context: 32768})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	e, err := NewEngine(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(n int) {
+		s, err := e.Open(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		if _, err := s.Read(words(1, n), model.WantNone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := e.Limits()
+	read(500) // what the runtime itself needs
+	for _, n := range []int{500, 3000} {
+		before := resident(t)
+		for range 8 {
+			read(n)
+		}
+		if took, said := int64(resident(t)-before), 8*l.bytes(n); took > said+said/20 {
+			t.Errorf("8 sequences of %d tokens take %d bytes, %d by the books", n, took, said)
+		}
 	}
 }

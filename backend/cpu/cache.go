@@ -90,6 +90,16 @@ func roundUp(n int) int { return (n + kernel.Strip - 1) / kernel.Strip * kernel.
 // of is the cache's memory in a sequence.
 func (c *cache) of(q *backend.Sequence) []byte { return host.State(q, c.state) }
 
+// settle asks for large pages where the blocks before a position fill them. A
+// ring's position may lie behind what it has stored, and its memory stays as it
+// is.
+func (c *cache) settle(q *backend.Sequence, pos int) {
+	if c.state.Ring == 0 {
+		strips := pos / kernel.Block * (kernel.Block / kernel.Strip) * c.kvHeads
+		q.Buffer(c.state).(*host.Buffer).Settle(strips * c.layout.StripBytes(c.dims))
+	}
+}
+
 // block sets s to one head of block b of the cache's memory in a sequence.
 func (c *cache) block(s *kernel.Strips, data []byte, b, head int) {
 	at, n := c.place(s, b, head)

@@ -104,6 +104,8 @@ func (e *exec) ropeStore(n *backend.RopeStore) (func(*backend.Params), error) {
 		a.prepare(e, p)
 		segments = segments[:0]
 		for first, s := range p.Each() {
+			keys.settle(s.Seq, n.At(s))
+			values.settle(s.Seq, n.At(s))
 			segments = append(segments, stored{first: first, tokens: s.N, pos: n.At(s), keys: keys.of(s.Seq), values: values.of(s.Seq)})
 		}
 		e.pool.each(n.KVHeads*len(segments), 1, heads)

@@ -24,10 +24,23 @@ const largePage = 2 << 20
 type Buffer struct {
 	data    []byte
 	mapping mmap.MMap // set where the memory came from the system
+	settled int       // bytes from the beginning that large pages were asked for
 }
 
 // Allocate returns n zeroed bytes, aligned to 64.
 func Allocate(n int) (*Buffer, error) {
+	b, err := Grow(n)
+	if err == nil && b.mapping != nil {
+		b.settled = n
+		m := b.mapping[-int(uintptr(unsafe.Pointer(&b.mapping[0])))&(largePage-1):]
+		huge(m[:(n+largePage/2)&^(largePage-1)]) // the last, where half of it is used
+	}
+	return b, err
+}
+
+// Grow is Allocate of memory that is used from its beginning on, perhaps never up
+// to its end. It takes what is touched. [Buffer.Settle] asks for large pages.
+func Grow(n int) (*Buffer, error) {
 	switch {
 	case n == 0:
 		return &Buffer{}, nil
@@ -39,8 +52,17 @@ func Allocate(n int) (*Buffer, error) {
 		return nil, fmt.Errorf("%d MB of memory: %w", n>>20, err)
 	}
 	skip := -int(uintptr(unsafe.Pointer(&m[0]))) & (largePage - 1)
-	huge(m[skip : skip+(n+largePage/2)&^(largePage-1)]) // the last, where half of it is used
+	small(m)
 	return &Buffer{data: m[skip : skip+n : skip+n], mapping: m}, nil
+}
+
+// Settle asks for large pages where the first n bytes, which are in use, fill them.
+// Asking before would take all of a large page for its first byte.
+func (b *Buffer) Settle(n int) {
+	if n &^= largePage - 1; b.mapping != nil && n > b.settled {
+		collapse(b.data[b.settled:n])
+		b.settled = n
+	}
 }
 
 // Map makes memory a buffer without a copy.
@@ -166,9 +188,15 @@ func Vectors(ts ...*backend.Tensor) ([][]float32, error) {
 	return out, nil
 }
 
-// NewSequence allocates the memory of a sequence.
+// NewSequence allocates the memory of a sequence. Caches that grow take what is
+// touched.
 func NewSequence(states []*backend.State) (*backend.Sequence, error) {
-	return backend.NewSequence(states, func(s *backend.State) (backend.Buffer, error) { return Allocate(s.Bytes) })
+	return backend.NewSequence(states, func(s *backend.State) (backend.Buffer, error) {
+		if s.Kind == backend.StateKV && s.Ring == 0 {
+			return Grow(s.Bytes)
+		}
+		return Allocate(s.Bytes)
+	})
 }
 
 // State is a state's memory in a sequence.

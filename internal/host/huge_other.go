@@ -4,3 +4,7 @@ package host
 
 // huge does nothing where the system chooses the size of pages by itself.
 func huge([]byte) {}
+
+func small([]byte) {}
+
+func collapse([]byte) {}
