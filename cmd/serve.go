@@ -1,7 +1,10 @@
 package cmd
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"os"
@@ -23,7 +26,10 @@ type serveFlags struct {
 	runFlags
 	draft          string
 	listen, memory string
+	weights        string
 	slots, queue   int
+	body           string
+	conns, tokens  int
 	key, keyFile   string
 	origins, hosts []string
 	logFile        string
@@ -56,8 +62,12 @@ a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
 	f.listen = "127.0.0.1:8080"
 	addText(set, &f.listen, "listen", "", "ADDRESS", "address to listen on, or unix:PATH (default 127.0.0.1:8080)")
 	addText(set, &f.memory, "memory", "", "SIZE", "memory of all conversations and kept prompts, such as 4G (default half of what is free)")
+	addText(set, &f.weights, "weights", "", "SIZE", "size of the models that stay loaded together (default what --memory leaves free)")
 	addNumber(set, &f.slots, "slots", "", 8, 1, 64, "requests at work at a time, of each model")
 	addNumber(set, &f.queue, "queue", "", 64, 1, 1<<16, "requests that wait, of each model; others are told to come back")
+	addNumber(set, &f.conns, "connections", "", 256, 1, 1<<16, "connections at a time; the one idle longest goes")
+	addNumber(set, &f.tokens, "max-reply", "", 0, 0, 1<<30, "most tokens of a reply, 0 as many as the context holds")
+	addText(set, &f.body, "body", "", "SIZE", "largest request (default 8M)")
 	addText(set, &f.key, "api-key", "", "KEY", "key that requests must have (others can see it among the running programs)")
 	addText(set, &f.keyFile, "api-key-file", "", "FILE", "file with the keys that requests may have, one a line")
 	set.Var(&texts{&f.origins, "ORIGIN"}, "allow-origin", "web page that may ask, such as http://localhost:3000; may be given several times")
@@ -78,10 +88,11 @@ func (f *serveFlags) run(c *cobra.Command, args []string) error {
 		}
 		o.Models = append(o.Models, path)
 	}
-	var err error
-	if o.Memory, err = f.bytes(); err != nil {
+	o.Limits.Conns, o.Limits.Tokens = f.conns, f.tokens
+	if err := f.sizes(&o); err != nil {
 		return err
 	}
+	var err error
 	if o.Keys, err = f.keys(); err != nil {
 		return err
 	}
@@ -110,23 +121,36 @@ func (f *serveFlags) run(c *cobra.Command, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	show.Fprintf(c.OutOrStdout(), "listening on %s\n", at)
 	return s.Run(ctx, l, f.grace)
 }
 
-// bytes is --memory, or half of what is free.
-func (f *serveFlags) bytes() (int64, error) {
-	if f.memory != "" {
-		n, err := units.ParseBytes(f.memory)
-		if err != nil || n <= 0 {
-			return 0, usagef("--memory %s is no size such as 4G or 500M", f.memory)
+// sizes takes the flags that are sizes. Conversations get half of what is free, and
+// weights the rest.
+func (f *serveFlags) sizes(o *serve.Options) error {
+	free, ok := memory.Free()
+	if !ok {
+		free = 8 << 30
+	}
+	o.Memory = free / 2
+	for _, s := range []struct {
+		name, text string
+		to         *int64
+	}{{"memory", f.memory, &o.Memory}, {"weights", f.weights, &o.Weights}, {"body", f.body, &o.Limits.Body}} {
+		if s.text == "" {
+			continue
 		}
-		return n, nil
+		n, err := units.ParseBytes(s.text)
+		if err != nil || n <= 0 {
+			return usagef("--%s %s is no size such as 4G or 500M", s.name, s.text)
+		}
+		*s.to = n
 	}
-	if free, ok := memory.Free(); ok {
-		return free / 2, nil
+	if f.weights == "" {
+		o.Weights = max(free-o.Memory, 1)
 	}
-	return 4 << 30, nil
+	return nil
 }
 
 // keys are those of --api-key and --api-key-file.
@@ -137,9 +161,18 @@ func (f *serveFlags) keys() (list []string, err error) {
 	if f.keyFile == "" {
 		return list, nil
 	}
-	data, err := os.ReadFile(f.keyFile)
+	file, err := os.Open(f.keyFile)
 	if err != nil {
 		return nil, err
+	}
+	defer file.Close()
+	const most = 1 << 20
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > most {
+		return nil, fmt.Errorf("%s has more than %d bytes and cannot be a file of keys", f.keyFile, most)
 	}
 	for line := range strings.Lines(string(data)) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -155,13 +188,41 @@ func (f *serveFlags) keys() (list []string, err error) {
 // listen opens an address. at is where people find it.
 func listen(address string) (l net.Listener, at string, err error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		l, err = net.Listen("unix", path)
-		return l, address, err
+		if err := unused(path); err != nil {
+			return nil, "", err
+		}
+		if l, err = net.Listen("unix", path); err != nil {
+			return nil, "", err
+		}
+		if err = os.Chmod(path, 0o600); err != nil {
+			return nil, "", errors.Join(err, l.Close())
+		}
+		return l, address, nil
 	}
 	if l, err = net.Listen("tcp", address); err != nil {
 		return nil, "", err
 	}
 	return l, "http://" + l.Addr().String(), nil
+}
+
+// unused removes a socket that a killed server left. One that answers stays, and so
+// does whatever is no socket.
+func unused(path string) error {
+	at, err := os.Lstat(path)
+	if err != nil {
+		return nil // there is none, or listening says more
+	}
+	if at.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("%s is there and is no socket; give --listen another path", path)
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("another program listens on %s; end it, or give --listen another path", path)
+	}
+	return os.Remove(path)
 }
 
 // local says whether only this machine reaches an address.

@@ -106,11 +106,11 @@ func where() string {
 
 // warn tells the owner of the server.
 func (s *Server) warn(err error) {
-	if s.o.LLM.Warn != nil {
-		s.o.LLM.Warn(err)
-	}
-	if s.o.Log != nil {
+	switch {
+	case s.o.Log != nil:
 		s.o.Log.Print(show.Line(err))
+	case s.o.LLM.Warn != nil:
+		s.o.LLM.Warn(err)
 	}
 }
 

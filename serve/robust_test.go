@@ -224,6 +224,7 @@ func TestPreflight(t *testing.T) {
 func load(t *testing.T, address string) (all map[string]struct {
 	Waiting, Reading, Decoding int
 	Memory                     int64 `json:"memory_bytes"`
+	Prefixes                   int64 `json:"prefixes_bytes"`
 }) {
 	t.Helper()
 	resp, err := http.Get("http://" + address + "/slots")
