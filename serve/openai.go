@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"sync"
@@ -105,9 +106,43 @@ func (q *request) prompts(t *tokenizer.Tokenizer) ([][]int32, error) {
 type choice struct {
 	index  int
 	answer *llm.Answer
+	prompt []int32
 	echo   string // text before the reply
+	bare   bool   // the echo alone was asked for
 	text   string
+	probs  *probs // nil where none are asked for
+	log    any    // log-probabilities so far
 	result schedule.Result
+}
+
+// told is the reply as it comes, behind the echo.
+func (c *choice) told(ctx context.Context) iter.Seq2[string, any] {
+	return func(yield func(string, any) bool) {
+		first := true
+		echo := func() bool {
+			first = false
+			var table any
+			if c.probs != nil {
+				table = c.probs.echoed(c.prompt, c.answer.Echo())
+			}
+			return yield(c.echo, table)
+		}
+		for text, list := range c.answer.Told(ctx) {
+			if first && c.echo != "" && !echo() {
+				return
+			}
+			var p any
+			if c.probs != nil {
+				p = c.probs.of(list)
+			}
+			if !c.bare && !yield(text, p) {
+				return
+			}
+		}
+		if first && c.echo != "" {
+			echo()
+		}
+	}
 }
 
 // answer hands in the request's choices and writes them.
@@ -115,24 +150,26 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, q *request, one 
 	if err := q.settings(one.m, &s.o.Limits); err != nil {
 		return err
 	}
+	if err := q.logprobs(f.chat); err != nil {
+		return err
+	}
+	bare := q.Echo && !f.chat && string(q.fields["max_tokens"]) == "0"
+	if bare {
+		q.set.MaxTokens = 1
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.ending, cancel)()
 	var list []*choice
 	for _, ids := range prompts {
-		if len(ids) >= one.s.Context() {
-			return fmt.Errorf("%w: the prompt has %d tokens and the context holds %d", model.ErrContext, len(ids), one.s.Context())
-		}
 		for n := range q.choices() {
-			set := q.set
-			set.Sampling.Seed += uint64(n)
-			a, err := one.s.Ask(ctx, llm.Ask{Tokens: ids, Settings: set, Key: s.key(r), Draft: true})
+			c, err := s.begin(ctx, r, q, one, ids, n, q.Echo && !f.chat)
 			if err != nil {
 				return err
 			}
-			c := &choice{index: len(list), answer: a}
-			if q.Echo && !f.chat {
-				c.echo = one.m.Tokenizer().Decode(ids, true)
+			c.index, c.bare = len(list), bare
+			if q.set.Sampling.Logprobs {
+				c.probs = &probs{t: one.m.Tokenizer(), chat: f.chat}
 			}
 			list = append(list, c)
 		}
@@ -142,6 +179,24 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, q *request, one 
 		return reply.stream(ctx, cancel, list)
 	}
 	return reply.whole(ctx, list)
+}
+
+// begin hands in the n-th choice of a prompt.
+func (s *Server) begin(ctx context.Context, r *http.Request, q *request, one *served, ids []int32, n int, echo bool) (*choice, error) {
+	if len(ids) >= one.s.Context() {
+		return nil, fmt.Errorf("%w: the prompt has %d tokens and the context holds %d", model.ErrContext, len(ids), one.s.Context())
+	}
+	set := q.set
+	set.Sampling.Seed += uint64(n)
+	a, err := one.s.Ask(ctx, llm.Ask{Tokens: ids, Settings: set, Key: s.key(r), Draft: true, Echo: echo && set.Sampling.Logprobs})
+	if err != nil {
+		return nil, err
+	}
+	c := &choice{answer: a, prompt: ids}
+	if echo {
+		c.echo = one.m.Tokenizer().Decode(ids, true)
+	}
+	return c, nil
 }
 
 // reply writes an answer.
@@ -161,10 +216,11 @@ func (p *reply) whole(ctx context.Context, list []*choice) error {
 	for _, c := range list {
 		each.Go(func() {
 			var b strings.Builder
-			for text := range c.answer.Pieces(ctx) {
+			for text, p := range c.told(ctx) {
 				b.WriteString(text)
+				c.log = joined(c.log, p)
 			}
-			c.text, c.result = b.String(), c.answer.Result()
+			c.text, c.result = b.String(), c.ended()
 		})
 	}
 	each.Wait()
@@ -173,17 +229,27 @@ func (p *reply) whole(ctx context.Context, list []*choice) error {
 		if err := failed(ctx, c); err != nil {
 			return err
 		}
-		one := map[string]any{"index": c.index, "finish_reason": finish(c.result.Why), "logprobs": nil}
+		one := map[string]any{"index": c.index, "finish_reason": finish(c.result.Why), "logprobs": c.log}
 		if p.f.chat {
 			one["message"] = map[string]any{"role": "assistant", "content": c.text}
 		} else {
-			one["text"] = c.echo + c.text
+			one["text"] = c.text
 		}
 		choices = append(choices, one)
 	}
 	body := p.object(p.f.object, choices)
 	body["usage"], body["timings"] = p.counted(list)
 	return send(p.w, http.StatusOK, body)
+}
+
+// ended waits for the end. Where the echo alone was asked for, the token that was made
+// for it does not count.
+func (c *choice) ended() schedule.Result {
+	r := c.answer.Result()
+	if c.bare {
+		r.Generated = 0
+	}
+	return r
 }
 
 // failed is why a choice has no reply.
@@ -242,6 +308,7 @@ func (p *reply) stream(ctx context.Context, cancel func(), list []*choice) error
 	type piece struct {
 		c    *choice
 		text string
+		log  any
 		end  bool
 	}
 	pieces := make(chan piece)
@@ -255,15 +322,12 @@ func (p *reply) stream(ctx context.Context, cancel func(), list []*choice) error
 					return false
 				}
 			}
-			if c.echo != "" && !hand(piece{c: c, text: c.echo}) {
-				return
-			}
-			for text := range c.answer.Pieces(ctx) {
-				if !hand(piece{c: c, text: text}) {
+			for text, p := range c.told(ctx) {
+				if !hand(piece{c: c, text: text, log: p}) {
 					return
 				}
 			}
-			c.result = c.answer.Result()
+			c.result = c.ended()
 			hand(piece{c: c, end: true})
 		}()
 	}
@@ -279,7 +343,7 @@ func (p *reply) stream(ctx context.Context, cancel func(), list []*choice) error
 		case x := <-pieces:
 			switch {
 			case !x.end:
-				out.data(p.object(p.f.chunk, []any{p.delta(x.c, x.text)}))
+				out.data(p.object(p.f.chunk, []any{p.delta(x.c, x.text, x.log)}))
 			case failed(ctx, x.c) != nil:
 				out.data(toAPI(failed(ctx, x.c)).body())
 				cancel()
@@ -310,8 +374,11 @@ func (p *reply) stream(ctx context.Context, cancel func(), list []*choice) error
 }
 
 // delta is a piece of text in a chunk.
-func (p *reply) delta(c *choice, text string) map[string]any {
+func (p *reply) delta(c *choice, text string, log any) map[string]any {
 	one := map[string]any{"index": c.index, "finish_reason": nil}
+	if log != nil {
+		one["logprobs"] = log
+	}
 	if p.f.chat {
 		one["delta"] = map[string]any{"content": text}
 	} else {

@@ -42,7 +42,7 @@ type message struct {
 // values that change nothing.
 var refused = map[string][]string{
 	"tools": {"[]"}, "functions": {"[]"}, "tool_choice": {`"none"`, `"auto"`}, "function_call": {`"none"`, `"auto"`},
-	"response_format": {`{"type":"text"}`}, "logprobs": {"false", "0"}, "top_logprobs": {"0"}, "best_of": {"1"}, "suffix": {`""`},
+	"response_format": {`{"type":"text"}`}, "best_of": {"1"}, "suffix": {`""`},
 	"modalities": {`["text"]`}, "audio": nil, "prediction": nil, "web_search_options": nil, "grammar": {`""`}, "json_schema": nil,
 }
 

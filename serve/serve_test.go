@@ -187,7 +187,7 @@ func TestCompany(t *testing.T) {
 	each.Wait()
 }
 
-func mustJSON(text string) string {
+func mustJSON(text any) string {
 	data, _ := json.Marshal(text)
 	return string(data)
 }
