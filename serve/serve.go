@@ -50,7 +50,8 @@ type Limits struct {
 	Tokens  int           // of a reply; 0 is the context's
 	Bodies  int64         // bytes of all requests at work or waiting (64 MiB)
 	Conns   int           // open connections (256)
-	Read    time.Duration // for the body of a request to come (30 s)
+	Head    time.Duration // for the head of a request to come (10 s)
+	Read    time.Duration // for its body to come (30 s)
 	Write   time.Duration // for each piece that a client reads (30 s)
 	Ping    time.Duration // between comments on a quiet stream (10 s)
 }
@@ -78,6 +79,7 @@ func (o Options) filled() Options {
 			*d = to
 		}
 	}
+	wait(&l.Head, 10*time.Second)
 	wait(&l.Read, 30*time.Second)
 	wait(&l.Write, 30*time.Second)
 	wait(&l.Ping, 10*time.Second)
@@ -157,7 +159,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener, grace time.Duration) e
 	few := newConns(l, s.o.Limits.Conns)
 	// No ReadTimeout: it would also end requests whose answers take longer.
 	hs := &http.Server{
-		Handler: s, MaxHeaderBytes: 32 << 10, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: s, MaxHeaderBytes: 32 << 10, ReadHeaderTimeout: s.o.Limits.Head, IdleTimeout: 2 * time.Minute,
 		ErrorLog: log.New(discard{}, "", 0), ConnState: few.state,
 	}
 	done := make(chan error, 1)

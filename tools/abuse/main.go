@@ -54,6 +54,7 @@ var parts = []struct {
 	{"prompts", prompts},
 	{"endless inputs", endless},
 	{"names with escapes", names},
+	{"servers", servers},
 	{"terminals that vanish", terminals},
 	{"many turns", manyTurns},
 	{"sliding soak", slidingSoak},
