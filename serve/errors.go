@@ -56,7 +56,7 @@ func (e *apiError) body() map[string]any {
 	if e.param != "" {
 		one["param"] = e.param
 	}
-	return map[string]any{"error": one}
+	return map[string]any{"type": "error", "error": one} // type is Anthropic's
 }
 
 // fail answers with an error.

@@ -36,6 +36,7 @@ type request struct {
 type message struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
+	Images  json.RawMessage `json:"images"` // ollama's; refused
 }
 
 // refused are fields that would change the answer and cannot be followed, with the
@@ -209,7 +210,7 @@ func content(v json.RawMessage) (string, error) {
 	}
 	var b strings.Builder
 	for _, p := range parts {
-		if p.Type != "text" && p.Type != "input_text" {
+		if p.Type != "text" && p.Type != "input_text" && p.Type != "output_text" {
 			return "", fmt.Errorf("a part of type %q", p.Type)
 		}
 		b.WriteString(p.Text)

@@ -1,4 +1,4 @@
-// Package serve answers requests over HTTP as OpenAI's API writes them. Requests of
+// Package serve answers requests over HTTP as OpenAI's, Anthropic's and ollama's APIs write them. Requests of
 // one model share passes (package schedule). A text is the same alone and in
 // company.
 package serve
@@ -131,6 +131,15 @@ func (s *Server) routes() {
 	keyed("GET /v1/models/{id}", s.oneModel)
 	keyed("POST /v1/chat/completions", s.chatCompletions)
 	keyed("POST /v1/completions", s.completions)
+	keyed("POST /v1/responses", s.responses)
+	keyed("POST /v1/messages", s.messages)
+	keyed("POST /v1/messages/count_tokens", s.countTokens)
+	keyed("GET /api/version", s.ollamaVersion)
+	keyed("GET /api/tags", s.ollamaTags)
+	keyed("GET /api/ps", s.ollamaLoaded)
+	keyed("POST /api/show", ollama(s.ollamaShow))
+	keyed("POST /api/chat", ollama(s.ollamaChat))
+	keyed("POST /api/generate", ollama(s.ollamaGenerate))
 	keyed("POST /v1/embeddings", func(http.ResponseWriter, *http.Request) error {
 		return bad("", "mil makes no embeddings; ask /v1/chat/completions or /v1/completions")
 	})
