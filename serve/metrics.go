@@ -10,14 +10,17 @@ import (
 
 // counters count since the server began.
 type counters struct {
-	requests, failures           atomic.Int64
+	requests, failures, left     atomic.Int64
 	prompt, cached, generated    atomic.Int64
 	draftProposed, draftAccepted atomic.Int64
 }
 
 func (c *counters) request(status int) {
 	c.requests.Add(1)
-	if status >= 400 {
+	switch {
+	case status == statusGone:
+		c.left.Add(1)
+	case status >= 400:
 		c.failures.Add(1)
 	}
 }
@@ -56,6 +59,7 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 	}{
 		{"mil_requests_total", "requests answered", &c.requests},
 		{"mil_request_failures_total", "requests answered with an error", &c.failures},
+		{"mil_requests_left_total", "requests whose client left before the answer's end", &c.left},
 		{"mil_prompt_tokens_total", "tokens of prompts", &c.prompt},
 		{"mil_cached_tokens_total", "tokens of prompts that were not read again", &c.cached},
 		{"mil_generated_tokens_total", "tokens of replies", &c.generated},

@@ -21,7 +21,9 @@ func TestEveryRouteNeedsTheKey(t *testing.T) {
 	address := run(t, serve.Options{Keys: []string{"secret"}})
 	for _, path := range []string{
 		"GET /v1/models", "HEAD /v1/models", "GET /v1/models/demo", "GET /v1/models/%2e%2e", "GET /metrics", "GET /slots", "POST /v1/chat/completions",
-		"POST /v1/completions", "POST /v1/embeddings", "GET http://localhost/slots", "GET /slots?key=secret", "GET /slots?/health", "GET /%73lots",
+		"POST /v1/completions", "POST /v1/embeddings", "POST /v1/responses", "POST /v1/messages",
+		"POST /v1/messages/count_tokens", "GET /api/version", "GET /api/tags", "GET /api/ps", "POST /api/show", "POST /api/chat", "POST /api/generate",
+		"GET http://localhost/slots", "GET /slots?key=secret", "GET /slots?/health", "GET /%73lots",
 	} {
 		c := dial(t, address, path+" HTTP/1.1\r\nHost: localhost\r\nX-Original-URL: /health\r\nX-Rewrite-URL: /health\r\nX-Forwarded-Prefix: /health\r\nContent-Type: application/json\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		c.SetReadDeadline(time.Now().Add(time.Minute))
