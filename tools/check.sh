@@ -134,6 +134,9 @@ else
   printf 'NOTE: not done, it knows Linux alone\n'
 fi
 
+step "Go's clients of the APIs"
+tools/clients/clients.sh
+
 step "GGUF against ggml"
 tools/clients/ggml.sh ./mil
 

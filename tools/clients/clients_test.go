@@ -1,0 +1,252 @@
+package clients
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anthropics/anthropic-sdk-go"
+	anthropicoption "github.com/anthropics/anthropic-sdk-go/option"
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/responses"
+	other "github.com/sashabaranov/go-openai"
+)
+
+const (
+	key    = "a key of the test"
+	prompt = "Tell me a tale about a fox."
+	length = 24
+)
+
+// address is of a mil that was built and serves the demo.
+var address string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "mil-clients-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	mil := filepath.Join(dir, "mil")
+	build := exec.Command("go", "build", "-o", mil, ".")
+	build.Dir, build.Stderr = filepath.Join("..", ".."), os.Stderr
+	if err := build.Run(); err != nil {
+		panic(err)
+	}
+	serve := exec.Command(mil, "serve", "--listen", "127.0.0.1:0", "--api-key", key)
+	serve.Stderr = os.Stderr
+	out, err := serve.StdoutPipe()
+	if err != nil {
+		panic(err)
+	}
+	if err := serve.Start(); err != nil {
+		panic(err)
+	}
+	defer func() { serve.Process.Kill(); serve.Wait() }()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		panic(err)
+	}
+	if address = strings.TrimSpace(strings.TrimPrefix(line, "listening on ")); !strings.HasPrefix(address, "http://") {
+		panic(line)
+	}
+	return m.Run()
+}
+
+// want is the reply to the prompt, as it is without any client.
+func want(t *testing.T) string {
+	t.Helper()
+	c := other.NewClientWithConfig(config(key))
+	r, err := c.CreateChatCompletion(t.Context(), chat(false))
+	if err != nil || len(r.Choices) != 1 || r.Choices[0].Message.Content == "" {
+		t.Fatal(r, err)
+	}
+	if r.Usage.CompletionTokens != length || r.Choices[0].FinishReason != "length" {
+		t.Errorf("%+v", r)
+	}
+	return r.Choices[0].Message.Content
+}
+
+func config(key string) other.ClientConfig {
+	c := other.DefaultConfig(key)
+	c.BaseURL = address + "/v1"
+	return c
+}
+
+func chat(stream bool) other.ChatCompletionRequest {
+	r := other.ChatCompletionRequest{Model: "demo", MaxCompletionTokens: length, TopP: 1, Temperature: 1e-9, Messages: []other.ChatCompletionMessage{{Role: "user", Content: prompt}}}
+	if r.Stream = stream; stream {
+		r.StreamOptions = &other.StreamOptions{IncludeUsage: true}
+	}
+	return r
+}
+
+// go-openai streams, sees usage, and reads errors.
+func TestGoOpenAI(t *testing.T) {
+	want := want(t)
+	c := other.NewClientWithConfig(config(key))
+	stream, err := c.CreateChatCompletionStream(t.Context(), chat(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	text, made := "", 0
+	for {
+		e, err := stream.Recv()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(e.Choices) > 0 {
+			text += e.Choices[0].Delta.Content
+		}
+		if e.Usage != nil {
+			made = e.Usage.CompletionTokens
+		}
+	}
+	if text != want || made != length {
+		t.Errorf("%d tokens, %q, want %q", made, text, want)
+	}
+	wrong := chat(false)
+	wrong.Model = "gone"
+	var bad *other.APIError
+	if _, err := c.CreateChatCompletion(t.Context(), wrong); !errors.As(err, &bad) || bad.HTTPStatusCode != 404 || bad.Code != "model_not_found" {
+		t.Errorf("an unknown model: %v", err)
+	}
+	if _, err := other.NewClientWithConfig(config("no key")).CreateChatCompletion(t.Context(), chat(false)); !errors.As(err, &bad) || bad.HTTPStatusCode != 401 {
+		t.Errorf("a wrong key: %v", err)
+	}
+}
+
+func openAI() openai.Client {
+	return openai.NewClient(option.WithBaseURL(address+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0))
+}
+
+func params() openai.ChatCompletionNewParams {
+	return openai.ChatCompletionNewParams{Model: "demo", Temperature: openai.Float(0), MaxCompletionTokens: openai.Int(length),
+		Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage(prompt)}}
+}
+
+// openai-go chats, streams, asks for responses and log-probabilities, and reads errors.
+func TestOpenAI(t *testing.T) {
+	want, c := want(t), openAI()
+	p := params()
+	p.Logprobs, p.TopLogprobs = openai.Bool(true), openai.Int(2)
+	r, err := c.Chat.Completions.New(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one := r.Choices[0]; one.Message.Content != want || r.Usage.CompletionTokens != length || len(one.Logprobs.Content) != length || len(one.Logprobs.Content[3].TopLogprobs) != 2 {
+		t.Errorf("%+v, want %q", r, want)
+	}
+	p = params()
+	p.StreamOptions.IncludeUsage = openai.Bool(true)
+	stream := c.Chat.Completions.NewStreaming(t.Context(), p)
+	all := openai.ChatCompletionAccumulator{}
+	for stream.Next() {
+		all.AddChunk(stream.Current())
+	}
+	if err := stream.Err(); err != nil || all.Choices[0].Message.Content != want || all.Usage.CompletionTokens != length {
+		t.Errorf("streamed: %v, %+v", err, all.ChatCompletion)
+	}
+	ask := responses.ResponseNewParams{Model: "demo", Temperature: openai.Float(0), MaxOutputTokens: openai.Int(length), Input: responses.ResponseNewParamsInputUnion{OfString: openai.String(prompt)}}
+	answer, err := c.Responses.New(t.Context(), ask)
+	if err != nil || answer.OutputText() != want || answer.Usage.OutputTokens != length {
+		t.Errorf("a response: %v, %+v", err, answer)
+	}
+	events, text, ended := c.Responses.NewStreaming(t.Context(), ask), "", ""
+	for events.Next() {
+		e := events.Current()
+		if e.Type == "response.output_text.delta" {
+			text += e.Delta
+		}
+		ended = e.Type
+	}
+	if err := events.Err(); err != nil || text != want || ended != "response.incomplete" {
+		t.Errorf("a streamed response: %v, %q, ended by %s", err, text, ended)
+	}
+	p.Model = "gone"
+	var bad *openai.Error
+	if _, err := c.Chat.Completions.New(t.Context(), p); !errors.As(err, &bad) || bad.StatusCode != 404 || bad.Code != "model_not_found" {
+		t.Errorf("an unknown model: %v", err)
+	}
+}
+
+// A client that leaves in the middle leaves nothing at work.
+func TestCancel(t *testing.T) {
+	c := openAI()
+	p := params()
+	p.MaxCompletionTokens = openai.Int(0)
+	ctx, cancel := context.WithCancel(t.Context())
+	stream := c.Chat.Completions.NewStreaming(ctx, p)
+	for range 3 {
+		stream.Next()
+	}
+	cancel()
+	for stream.Next() {
+	}
+	for range 200 {
+		r, err := http.NewRequest("GET", address+"/slots", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Api-Key", key)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(data), `"decoding":0`) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Error("a request is still at work")
+}
+
+// anthropic-sdk-go asks, counts, streams, and reads errors.
+func TestAnthropic(t *testing.T) {
+	want := want(t)
+	c := anthropic.NewClient(anthropicoption.WithBaseURL(address), anthropicoption.WithAPIKey(key), anthropicoption.WithMaxRetries(0))
+	p := anthropic.MessageNewParams{Model: "demo", MaxTokens: length, Temperature: anthropic.Float(0),
+		Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock(prompt))}}
+	m, err := c.Messages.New(t.Context(), p)
+	if err != nil || m.Content[0].Text != want || m.Usage.OutputTokens != length || m.StopReason != "max_tokens" {
+		t.Fatalf("%v, %+v", err, m)
+	}
+	n, err := c.Messages.CountTokens(t.Context(), anthropic.MessageCountTokensParams{Model: "demo", Messages: p.Messages})
+	if err != nil || n.InputTokens != m.Usage.InputTokens+m.Usage.CacheReadInputTokens {
+		t.Errorf("%v: %+v are counted, %+v are used", err, n, m.Usage)
+	}
+	stream, all := c.Messages.NewStreaming(t.Context(), p), anthropic.Message{}
+	for stream.Next() {
+		if err := all.Accumulate(stream.Current()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stream.Err(); err != nil || all.Content[0].Text != want || all.Usage.OutputTokens != length || all.StopReason != "max_tokens" {
+		t.Errorf("streamed: %v, %+v", err, all)
+	}
+	p.Model = "gone"
+	var bad *anthropic.Error
+	if _, err := c.Messages.New(t.Context(), p); !errors.As(err, &bad) || bad.StatusCode != 404 {
+		t.Errorf("an unknown model: %v", err)
+	}
+}
