@@ -146,6 +146,14 @@ func TestBodiesTogether(t *testing.T) {
 	until(t, "room again", func() bool { return ask() == 400 })
 }
 
+func mustMarshal(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
 // until waits for what must come.
 func until(t *testing.T, name string, ok func() bool) {
 	t.Helper()
@@ -159,7 +167,7 @@ func until(t *testing.T, name string, ok func() bool) {
 // A reply may take longer than a request's body may.
 func TestLongReply(t *testing.T) {
 	address := run(t, serve.Options{Limits: serve.Limits{Read: time.Millisecond * 50, Ping: 10 * time.Millisecond}})
-	body := `{"prompt":"a","max_tokens":400,"temperature":0,"logit_bias":{"0":0}}`
+	body := fmt.Sprintf(`{"prompt":"a","max_tokens":1500,"temperature":0,"logit_bias":%s}`, mustMarshal(endless))
 	c := dial(t, address, strings.Replace(chat(fmt.Sprintf("Content-Length: %d\r\n", len(body)), body), "/chat", "", 1))
 	if status, text := answer(t, c); status != 200 {
 		t.Errorf("%d %s", status, text)
@@ -170,7 +178,10 @@ func TestLongReply(t *testing.T) {
 // that has a request at work.
 func TestConnections(t *testing.T) {
 	address := run(t, serve.Options{Limits: serve.Limits{Conns: 4, Read: time.Minute}})
-	at := dial(t, address, chat("Content-Length: 2\r\n", `{`)) // its request is at work
+	at := dial(t, address, chat("Content-Length: 2\r\nExpect: 100-continue\r\n", "")) // its request is at work
+	if _, err := io.ReadFull(at, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))); err != nil {
+		t.Fatal(err)
+	}
 	var idle []net.Conn
 	for range 20 {
 		idle = append(idle, dial(t, address, ""))
@@ -188,7 +199,7 @@ func TestConnections(t *testing.T) {
 	if closed != 16 {
 		t.Errorf("%d of the idle connections were closed", closed)
 	}
-	io.WriteString(at, "}")
+	io.WriteString(at, "{}")
 	if status, body := answer(t, at); status != 400 || !strings.Contains(body, "messages is empty") {
 		t.Errorf("the request at work: %d %s", status, body)
 	}
@@ -250,7 +261,7 @@ func TestLeaves(t *testing.T) {
 	address := run(t, serve.Options{LLM: llm.Options{Context: 8192}, Slots: 2, Log: log.New(out, "", 0)})
 	long := strings.Repeat("Tell me a tale about a fox and a mole. ", 150)
 	endless := func(prompt string, stream bool) string {
-		body := fmt.Sprintf(`{"prompt":%q,"max_tokens":3000,"temperature":0,"ignore_eos":true,"stream":%v,"logit_bias":{"0":-100,"1":-100,"2":-100}}`, prompt, stream)
+		body := fmt.Sprintf(`{"prompt":%q,"max_tokens":3000,"temperature":0,"stream":%v,"logit_bias":%s}`, prompt, stream, mustMarshal(endless))
 		return strings.Replace(chat(fmt.Sprintf("Content-Length: %d\r\n", len(body)), body), "/chat", "", 1)
 	}
 	neighbour := `{"prompt":"Once upon a time","max_tokens":60,"temperature":0}`
