@@ -4,6 +4,7 @@ package metal
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"regexp"
 	"testing"
@@ -167,12 +168,15 @@ func kernelsHere(t testing.TB) *standin {
 	return loaded
 }
 
+// everyCase runs TestCompany over all cases, which takes minutes.
+var everyCase = flag.Bool("company", false, "rows in company: every case, not one of each kind of kernel")
+
 // Rows have the bits that they have alone, and a prompt those that it has in one
 // piece.
 func TestCompany(t *testing.T) {
 	s := kernelsHere(t)
 	for _, c := range conform.Cases() {
-		if testing.Short() && !companyInShort.MatchString(c.Name) {
+		if !*everyCase && !companyKinds.MatchString(c.Name) {
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
@@ -183,8 +187,8 @@ func TestCompany(t *testing.T) {
 	}
 }
 
-// companyInShort is a case of each kind of kernel.
-var companyInShort = regexp.MustCompile(`^(matmul q4_k 1x256|matmul f32 19x7|gate and up f16|logits of some, norm q8_0|` +
+// companyKinds is a case of each kind of kernel.
+var companyKinds = regexp.MustCompile(`^(matmul q4_k 1x256|matmul f32 19x7|gate and up f16|logits of some, norm q8_0|` +
 	`attention 6/1 heads of 32, f16|attention 3/3 heads of 20, q8_0|convolution of 33|Mamba scan, 48|` +
 	`Mamba-2 scan, (6 heads of 16|3 heads of 5|2 heads of 4))`)
 

@@ -47,8 +47,8 @@ func (x *shared) close() {
 	}
 }
 
-// longest is how many tokens the prompts of a case have.
-const longest = 200
+// longest is how many tokens the prompts of a case have: two units and some.
+const longest = 2*backend.PromptUnit + 12
 
 func (c *Case) share(on backend.Backend) (*shared, error) {
 	x := &shared{c: c, on: on, w: &weights{r: rand.New(rand.NewPCG(11, 12)), state: map[string]*backend.State{}}, r: rand.New(rand.NewPCG(3, 4))}
@@ -157,7 +157,7 @@ func (t *talk) next(i int) backend.Segment {
 // together runs talks in one pass, in any order, beside one of no numbers.
 func (x *shared) together() error {
 	const passes = 3
-	list, err := x.talks(9, passes)
+	list, err := x.talks(6, passes)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (x *shared) pieces() error {
 		ids[i] = int32(x.r.IntN(inputs - 1))
 	}
 	var whole []float32
-	for _, first := range []int{0, 5, 37} { // tokens before the prompt
+	for _, first := range []int{0, 37} { // tokens before the prompt
 		t := &talk{}
 		if err := x.begin(t); err != nil {
 			return err

@@ -25,6 +25,9 @@ func TestConform(t *testing.T) {
 				if err := c.Check(b); err != nil {
 					t.Error(err)
 				}
+				if s != kernel.Best() && s.Name != "avx2" {
+					continue // the kernels' own tests hold their rows to rows alone
+				}
 				if err := c.Company(b); err != nil {
 					t.Error(err)
 				}
