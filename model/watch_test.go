@@ -71,7 +71,7 @@ func stoppedFeed(t *testing.T, f *format.File, b backend.Backend, o model.Option
 			w := &model.Watch{Stop: func() bool { return n.Add(1) > after }}
 			got, err := s.Read(ids, model.WantLast, w)
 			if err == nil {
-				want, err := plain.Feed(all, model.WantLast)
+				want, err := plain.Read(all, model.WantLast, nil)
 				if err != nil || !slices.Equal(got, want) {
 					t.Fatalf("%s: after stopped feeds the logits differ, %v", b.Name(), err)
 				}

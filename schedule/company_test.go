@@ -160,7 +160,7 @@ func (w *world) company(t *testing.T, seed uint64, n, together int, memory, pref
 			slept = slept || s.file != ""
 		}
 	}
-	if !slid && len(w.slides) > 1 || !slept || sum.Cached == 0 || sum.Preempted == 0 || sum.Drafted.Accepted == 0 || sum.Drafted.Accepted == sum.Drafted.Proposed || why[Cancelled] == 0 || why[Ended] == 0 || why[Limit] == 0 {
+	if !slid && len(w.slides) > 1 || !slept || sum.Cached == 0 || sum.Preempted == 0 || sum.Drafted.Accepted == 0 || sum.Drafted.Accepted == sum.Drafted.Proposed || why[Cancelled] == 0 || why[Ended]+why[Full] == 0 || why[Limit] == 0 {
 		t.Errorf("not all was tried: %+v, %v, slid %t, slept %t", sum, why, slid, slept)
 	}
 	t.Logf("%+v, %v", sum, why)
