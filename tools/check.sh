@@ -86,9 +86,10 @@ if ! compiler=$(go run ./tools/clang 2>/dev/null); then
 fi
 printf 'Metal'"'"'s kernels are compiled by %s\n' "$compiler"
 # The generators' tests compare all digests. Without -short they also compile
-# every kernel, not a few.
-MIL_NEED_CLANG=1 go test -timeout 60m $(go list ./... | grep -v /kernels*/gen$)
-go test -short ./internal/kernel/gen ./cuda/kernels/gen
+# every kernel, not a few. Those of drafts, chats and the server try the same
+# properties with -short, on fewer seeds and requests.
+MIL_NEED_CLANG=1 go test -timeout 60m $(go list ./... | grep -v -e '/kernels*/gen$' -e '/speculate$' -e '/chat$' -e '/serve$')
+go test -short ./internal/kernel/gen ./cuda/kernels/gen ./speculate ./chat ./serve
 
 step "distillation in miniature"
 python=
