@@ -21,11 +21,11 @@ func TestConform(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer b.Close()
-			for _, c := range conform.Cases() {
+			for i, c := range conform.Cases() {
 				if err := c.Check(b); err != nil {
 					t.Error(err)
 				}
-				if s != kernel.Best() && s.Name != "avx2" {
+				if s != kernel.Best() && s.Name != "avx2" || testing.Short() && i%9 > 0 {
 					continue // the kernels' own tests hold their rows to rows alone
 				}
 				if err := c.Company(b); err != nil {
