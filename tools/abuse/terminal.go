@@ -177,7 +177,7 @@ func terminals(a *abuse) {
 // escapes has a model without sense print every byte there is: a terminal gets
 // no control character of it, a pipe gets it as it is.
 func (a *abuse) escapes() {
-	args := []string{"run", a.convertFixture("llama", "q8_0"), "--temp", "50", "--top-k", "0", "--top-p", "1", "--seed", "3", "--max-tokens", "400", "--ctx", "512", "x"}
+	args := []string{"run", a.convertFixture("llama", "q8_0"), "--temp", "50", "--top-k", "0", "--top-p", "1", "--seed", "8", "--max-tokens", "400", "--ctx", "512", "x"}
 	controls := func(s string) bool {
 		return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\r\n\t", r) })
 	}
