@@ -198,8 +198,8 @@ func (t *terminal) end() error {
 }
 
 // said is what mil run says to a prompt.
-func (h *hour) said(prompt string) (string, error) {
-	c := h.command(h.mil, "run", "--temp", "0", prompt)
+func (h *hour) said(prompt string, flags ...string) (string, error) {
+	c := h.command(h.mil, append(append([]string{"run", "--temp", "0"}, flags...), prompt)...)
 	out, err := c.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

@@ -51,7 +51,11 @@ func replies(h *hour) error {
 	if err := t.leaves("exit\r"); err != nil {
 		return err
 	}
-	t = h.chat("--threads", "1", "--isa", "go") // slow, so that it goes on for a while
+	slow := []string{"--threads", "1", "--isa", "go"} // so that it goes on for a while
+	if want, err = h.said(story, slow...); err != nil {
+		return err
+	}
+	t = h.chat(slow...)
 	t.enters(story).shows("Once")
 	if t.err == nil { // held for a moment, for what is written at the same time
 		t.Cmd.Process.Signal(syscall.SIGSTOP)
