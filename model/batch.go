@@ -40,15 +40,13 @@ func (r *Runtime) Feed(list []*Feed) error {
 	if err != nil {
 		return err
 	}
-	fault := format.Guard(func() {
-		e := r.step
-		if n > backend.MaxVerify {
-			e, err = r.compiled(&r.wide, backend.NewShared(backend.MaxRows, backend.MaxRows))
+	e := r.step
+	if n > backend.MaxVerify {
+		if fault := format.Guard(func() { e, err = r.compiled(&r.wide, backend.NewShared(backend.MaxRows, backend.MaxRows)) }); fault != nil || err != nil {
+			return errors.Join(err, fault) // nothing was fed
 		}
-		if err == nil {
-			err = r.pass(e, list)
-		}
-	})
+	}
+	fault := format.Guard(func() { err = r.pass(e, list) })
 	if err = errors.Join(err, fault); err != nil {
 		for _, f := range list {
 			f.S.failure = err

@@ -182,10 +182,7 @@ func (s *Session) wanted(tokens int, want Want) int {
 }
 
 // Ranks reports whether the backend can rank rows of logits where they are made.
-func (s *Session) Ranks() bool {
-	_, ok := s.rt.step.(backend.Ranker)
-	return ok
-}
+func (s *Session) Ranks() bool { return s.rt.Ranks() }
 
 // FeedRanked is Feed of at most backend.MaxVerify tokens whose rows of logits are
 // ranked (see [backend.Ranking], whose Recent it sets), if [Session.Ranks]. The

@@ -104,9 +104,9 @@ func (s *Session) stride() int {
 	return max(unit, free/2/unit*unit)
 }
 
-// slide drops the oldest positions behind the pinned ones and moves the rest
-// up, in all caches but rings. Keys keep the rotation of their places in the text, so their distances
-// stay. [backend.Params.Shift] gives the same to the next keys.
+// slide drops the oldest positions behind the pinned ones and moves the rest up, in
+// all caches but rings. Keys keep the rotation of their places in the text, so their
+// distances stay. [backend.Segment.Shift] gives the same to the next keys.
 func (s *Session) slide() error {
 	l := Lost{ID: s.changes, Dropped: s.dropped, Count: s.stride(), Floor: s.floor()}
 	if l.Count == 0 {

@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -22,6 +23,9 @@ func (c *Case) Company(on backend.Backend) error {
 		return fmt.Errorf("%s: %w", c.Name, err)
 	}
 	if err := x.pieces(); err != nil {
+		return fmt.Errorf("%s: %w", c.Name, err)
+	}
+	if err := x.prompts(); err != nil {
 		return fmt.Errorf("%s: %w", c.Name, err)
 	}
 	return nil
@@ -237,6 +241,38 @@ func (x *shared) pieces() error {
 		}
 	}
 	return nil
+}
+
+// prompts reads the prompts of two sequences in one pass, and each alone.
+func (x *shared) prompts() error {
+	var all backend.Params
+	var want []float32
+	for _, n := range []int{70, longest - 70} {
+		t := &talk{}
+		if err := x.begin(t); err != nil {
+			return err
+		}
+		ids := make([]int32, n)
+		for i := range ids {
+			ids[i] = int32(x.r.IntN(inputs - 1))
+		}
+		s := backend.Segment{Seq: t.seq, N: n, Shift: 32, Logits: n}
+		l, err := x.prompt.Run(backend.Pass(ids, s))
+		if err != nil {
+			return err
+		}
+		want = append(want, l...)
+		if err := x.begin(t); err != nil { // the same again, in company
+			return err
+		}
+		s.Seq = t.seq
+		all.Tokens, all.Segments = append(all.Tokens, ids...), append(all.Segments, s)
+	}
+	got, err := x.prompt.Run(&all)
+	if err == nil && !same(got, want) {
+		err = errors.New("two prompts in one pass differ from each alone")
+	}
+	return err
 }
 
 // same compares bits, except for the sign of zero.

@@ -42,7 +42,7 @@ type attention struct {
 
 	// Set by a run for its workers.
 	segments []attended
-	one      *attended // of a prompt, whose segments go one after another
+	now      *attended // of a prompt, whose segments go one after another
 }
 
 // attended is a segment of a pass and its caches.
@@ -86,8 +86,8 @@ func (e *exec) attend(n *backend.Attend) (func(*backend.Params), error) {
 			return
 		}
 		for i := range a.segments {
-			a.one = &a.segments[i]
-			e.pool.each(n.KVHeads*((a.one.tokens+a.step-1)/a.step), 1, prompt)
+			a.now = &a.segments[i]
+			e.pool.each(n.KVHeads*((a.now.tokens+a.step-1)/a.step), 1, prompt)
 		}
 	}, nil
 }
@@ -195,7 +195,7 @@ func (a *attention) join(thread int, g *attended, head, r int) {
 
 // prompt takes tiles [lo, hi) of all heads' through the cache.
 func (a *attention) prompt(thread, lo, hi int) {
-	s, d, g := a.e.tiles[thread], a.values.dims, a.one
+	s, d, g := a.e.tiles[thread], a.values.dims, a.now
 	tiles := (g.tokens + a.step - 1) / a.step
 	for item := lo; item < hi; item++ {
 		head, i := item/tiles, item%tiles/2

@@ -60,11 +60,11 @@ func (p *plan2) work(buf []float32) (w work2) {
 	return w
 }
 
-// chunked takes heads [lo, hi) of the first segment through a prompt. Chunks begin
+// chunked takes heads [lo, hi) of the present segment through a prompt. Chunks begin
 // at multiples of their length in the text, so that a row's bits do not depend on
 // where a prompt is cut.
 func (s *recurrence2) chunked(thread, lo, hi int) {
-	g := &s.segs[0]
+	g := s.now
 	w, th := s.chunks.work(grow(&s.e.scratch[thread].acc, s.chunks.floats)), &s.threads[thread]
 	for h := lo; h < hi; h++ {
 		if g.replay > 0 {

@@ -15,6 +15,7 @@ type convolution struct {
 	head     []float32 // history and the first inputs of a prompt, [2*history][In.N]
 	runs     []run
 	segments []convolved
+	now      *convolved    // of a prompt, whose segments go one after another
 	args     []kernel.Conv // one a thread
 }
 
@@ -70,7 +71,7 @@ func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
 			return
 		}
 		for i := range c.segments {
-			c.segments[0] = c.segments[i] // the one that prompt sees
+			c.now = &c.segments[i]
 			c.read(prompt)
 		}
 	}, nil
@@ -101,9 +102,9 @@ const unit = 16
 // units is how many units the channels have.
 func (c *convolution) units() int { return (len(c.bias) + unit - 1) / unit }
 
-// read takes the first segment, of a prompt, through the convolution.
+// read takes the present segment, of a prompt, through the convolution.
 func (c *convolution) read(prompt func(thread, lo, hi int)) {
-	e, g, width := c.e, &c.segments[0], c.n.In.N
+	e, g, width := c.e, c.now, c.n.In.N
 	copy(c.head, g.window[:c.history*width])
 	for t := range min(c.history, g.tokens) {
 		copy(c.head[(c.history+t)*width:], e.row(c.n.In, g.first+t))
@@ -132,8 +133,8 @@ func (c *convolution) logged(thread, lo, hi int) {
 	}
 }
 
-// prompt makes output channels [lo, hi) of the first segment.
-func (c *convolution) prompt(thread, lo, hi int) { c.convolve(thread, &c.segments[0], lo, hi) }
+// prompt makes output channels [lo, hi) of the present segment.
+func (c *convolution) prompt(thread, lo, hi int) { c.convolve(thread, c.now, lo, hi) }
 
 // convolve makes output channels [lo, hi) of a segment's tokens.
 func (c *convolution) convolve(thread int, g *convolved, lo, hi int) {

@@ -130,7 +130,7 @@ func grow(s *[]float32, n int) []float32 {
 
 // Run implements [backend.Exec].
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
-	if err := e.check(p); err != nil {
+	if err := host.Check(e.p, p); err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
 	logits := e.logits[:p.Rows()*e.p.Vocab]
@@ -144,19 +144,6 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 		s(p)
 	}
 	return logits, nil
-}
-
-// check says why a pass cannot run.
-func (e *exec) check(p *backend.Params) error {
-	if err := p.Check(e.p); err != nil {
-		return err
-	}
-	for i := range p.Segments {
-		if err := host.Has(p.Segments[i].Seq, e.p.States); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // watched runs the nodes under the watch; loops are given up between ranges.

@@ -20,6 +20,7 @@ type recurrence1 struct {
 	d, bias []float32 // [tile][lanes]
 	width   int       // of a token's log
 	segs    []scan
+	now     *scan              // of a prompt, whose segments go one after another
 	args    []kernel.Scan1     // one a thread
 	turns   []kernel.Transpose // one a thread
 	vectors []kernel.Vector    // one a thread
@@ -74,13 +75,13 @@ func (e *exec) scan1(n *backend.Scan1) (func(*backend.Params), error) {
 	for _, sc := range e.scratch {
 		grow(&sc.acc, s.floats())
 	}
-	work := s.work
+	work, prompt := s.work, s.prompt
 	return func(p *backend.Params) {
 		s.segs = scans(s.segs, p, n.H, n.Log)
 		if !e.p.Logged {
 			for i := range s.segs {
-				s.segs[0] = s.segs[i] // the one that work sees
-				e.pool.each(len(s.tiles), e.step(len(s.tiles), 1), work)
+				s.now = &s.segs[i]
+				e.pool.each(len(s.tiles), e.step(len(s.tiles), 1), prompt)
 			}
 			return
 		}
@@ -137,6 +138,9 @@ func (s *recurrence1) work(thread, lo, hi int) {
 		lo += end - first
 	}
 }
+
+// prompt advances tiles [lo, hi) of the present segment.
+func (s *recurrence1) prompt(thread, lo, hi int) { s.segment(thread, s.now, lo, hi) }
 
 // segment advances tiles [lo, hi) of one segment.
 func (s *recurrence1) segment(thread int, g *scan, lo, hi int) {

@@ -89,7 +89,7 @@ func (e *exec) scan2(n *backend.Scan2) (func(*backend.Params), error) {
 			s.record()
 		} else {
 			for i := range s.segs {
-				s.segs[0] = s.segs[i] // the one that chunked sees
+				s.now = &s.segs[i]
 				s.made++
 				e.pool.each(heads, e.step(heads, 1), chunked)
 			}

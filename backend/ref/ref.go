@@ -86,7 +86,7 @@ func grow(s *[]float32, n int) []float32 {
 
 // Run implements [backend.Exec].
 func (e *exec) Run(p *backend.Params) ([]float32, error) {
-	if err := e.check(p); err != nil {
+	if err := host.Check(e.p, p); err != nil {
 		return nil, fmt.Errorf("ref: %w", err)
 	}
 	for i, s := range e.steps {
@@ -99,19 +99,6 @@ func (e *exec) Run(p *backend.Params) ([]float32, error) {
 		}
 	}
 	return e.logits[:p.Rows()*e.p.Vocab], nil
-}
-
-// check says why a pass cannot run.
-func (e *exec) check(p *backend.Params) error {
-	if err := p.Check(e.p); err != nil {
-		return err
-	}
-	for i := range p.Segments {
-		if err := host.Has(p.Segments[i].Seq, e.p.States); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Watched implements [backend.Watched]: a pass is stopped between nodes.

@@ -204,11 +204,17 @@ func State(q *backend.Sequence, s *backend.State) []byte {
 	return q.Buffer(s).(*Buffer).data[:s.Bytes]
 }
 
-// Has says why a sequence has no memory here for states.
-func Has(q *backend.Sequence, states []*backend.State) error {
-	for _, s := range states {
-		if b, ok := q.Buffer(s).(*Buffer); !ok || len(b.data) < s.Bytes {
-			return fmt.Errorf("state %s has no memory here", s.Name)
+// Check says why a program does not hold a pass, or why a sequence has no memory
+// here.
+func Check(g *backend.Program, p *backend.Params) error {
+	if err := p.Check(g); err != nil {
+		return err
+	}
+	for i := range p.Segments {
+		for _, s := range g.States {
+			if b, ok := p.Segments[i].Seq.Buffer(s).(*Buffer); !ok || len(b.data) < s.Bytes {
+				return fmt.Errorf("state %s has no memory here", s.Name)
+			}
 		}
 	}
 	return nil
