@@ -19,10 +19,10 @@ func (s *Server) anthropic(r *http.Request) (*request, []llm.Message, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if v := q.fields["thinking"]; v != nil && !null(v) && !same(v, []string{`{"type":"disabled"}`}) {
-		return nil, nil, bad("thinking", "thinking is not supported")
+	if err := q.refuse(map[string][]string{"thinking": {`{"type":"disabled"}`}}, ""); err != nil {
+		return nil, nil, err
 	}
-	q.Stop = q.fields["stop_sequences"]
+	q.fields["stop"] = q.fields["stop_sequences"]
 	messages, err := q.chat()
 	if err != nil {
 		return nil, nil, err
@@ -43,7 +43,7 @@ func (s *Server) anthropic(r *http.Request) (*request, []llm.Message, error) {
 // systemText is the system text, without lines that change with each request.
 func systemText(v json.RawMessage) (string, error) {
 	var blocks []json.RawMessage
-	if v == nil || null(v) || json.Unmarshal(v, &blocks) != nil {
+	if v == nil || json.Unmarshal(v, &blocks) != nil {
 		blocks = []json.RawMessage{v}
 	}
 	var all []string
@@ -95,10 +95,9 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer x.end()
 	body := map[string]any{"id": s.id("msg"), "type": "message", "role": "assistant", "model": x.one.id, "content": []any{}, "stop_reason": nil, "stop_sequence": nil}
 	if !q.Stream {
-		if err := x.whole(); err != nil {
+		if err := x.c.whole(x.ctx); err != nil {
 			return err
 		}
 		body["content"] = []any{map[string]any{"type": "text", "text": x.c.text}}
@@ -108,19 +107,19 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := newEvents(w)
 	body["usage"] = map[string]any{"input_tokens": len(x.c.prompt), "output_tokens": 0, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
-	out.event("message_start", map[string]any{"message": body})
-	out.event("content_block_start", map[string]any{"index": 0, "content_block": map[string]any{"type": "text", "text": ""}})
-	err = x.follow(out, func() { out.event("ping", map[string]any{}) }, func(text string) {
-		out.event("content_block_delta", map[string]any{"index": 0, "delta": map[string]any{"type": "text_delta", "text": text}})
+	out.named("message_start", map[string]any{"message": body})
+	out.named("content_block_start", map[string]any{"index": 0, "content_block": map[string]any{"type": "text", "text": ""}})
+	err = x.follow(out, func() { out.named("ping", map[string]any{}) }, func(text string) {
+		out.named("content_block_delta", map[string]any{"index": 0, "delta": map[string]any{"type": "text_delta", "text": text}})
 	})
 	if err != nil {
-		out.event("error", toAPI(err).body())
+		out.named("error", toAPI(err).body())
 		return errGone
 	}
-	out.event("content_block_stop", map[string]any{"index": 0})
+	out.named("content_block_stop", map[string]any{"index": 0})
 	why, stop := x.stopReason()
-	out.event("message_delta", map[string]any{"delta": map[string]any{"stop_reason": why, "stop_sequence": stop}, "usage": x.messagesUsage()})
-	out.event("message_stop", map[string]any{})
+	out.named("message_delta", map[string]any{"delta": map[string]any{"stop_reason": why, "stop_sequence": stop}, "usage": x.messagesUsage()})
+	out.named("message_stop", map[string]any{})
 	return nil
 }
 

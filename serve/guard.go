@@ -61,8 +61,7 @@ func (s *Server) serve(w *counted, r *http.Request, h handler, keyed bool) (err 
 	defer use.end()
 	defer func() {
 		if p := recover(); p != nil {
-			err = errPanic
-			s.warn(fmt.Errorf("%s %s failed by a mistake of mil: %v at %s", r.Method, show.Text(r.URL.Path), p, where()))
+			err = s.mistake(r.Method+" "+r.URL.Path, p)
 		}
 	}()
 	// What is left of a refused body is skipped under this limit too.
@@ -82,7 +81,10 @@ func (s *Server) serve(w *counted, r *http.Request, h handler, keyed bool) (err 
 	// From here on the connection is read only to learn that the client left.
 	_ = w.c.SetReadDeadline(time.Time{})
 	r.Body = io.NopCloser(bytes.NewReader(data))
-	err = h(w, r.WithContext(context.WithValue(r.Context(), leasesKey{}, use)))
+	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), leasesKey{}, use))
+	defer cancel()
+	defer context.AfterFunc(s.ending, cancel)()
+	err = h(w, r.WithContext(ctx))
 	if err != nil && r.Context().Err() != nil {
 		return errGone
 	}
@@ -92,10 +94,16 @@ func (s *Server) serve(w *counted, r *http.Request, h handler, keyed bool) (err 
 // errPanic is a mistake of ours in a handler.
 var errPanic = &apiError{status: http.StatusInternalServerError, kind: "server_error", code: "internal_error", text: "the server made a mistake; its log says more"}
 
+// mistake tells the owner of a panic that is being recovered from.
+func (s *Server) mistake(what string, p any) error {
+	s.warn(fmt.Errorf("%s failed by a mistake of mil: %v at %s", show.Text(what), p, where()))
+	return errPanic
+}
+
 // where is the place of a panic that is being recovered from.
 func where() string {
 	var at [32]uintptr
-	frames := runtime.CallersFrames(at[:runtime.Callers(3, at[:])])
+	frames := runtime.CallersFrames(at[:runtime.Callers(4, at[:])])
 	for {
 		f, more := frames.Next()
 		if !more || !strings.HasPrefix(f.Function, "runtime.") {

@@ -175,6 +175,11 @@ func (m *models) leave(e *entry) error {
 // open opens a model beside those that are open. The error is [llm.ErrMemory] where
 // it does not fit.
 func (m *models) open(e *entry) (one *served, err error) {
+	defer func() { // nobody else recovers from it in this goroutine
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a mistake of mil: %v at %s", p, where())
+		}
+	}()
 	one = &served{id: e.id}
 	if e.name != "" {
 		path, err := llm.Find(e.name, m.o.LLM.Models)

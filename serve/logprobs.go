@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"encoding/json"
 	"unicode/utf8"
 
 	"github.com/mil-run/mil/sample"
@@ -12,25 +11,15 @@ import (
 // of the best tokens; completions say of how many.
 func (q *request) logprobs(chat bool) error {
 	o := &q.set.Sampling
-	have := func(name string, v any) (bool, error) {
-		raw := q.fields[name]
-		if raw == nil || null(raw) {
-			return false, nil
-		}
-		if json.Unmarshal(raw, v) != nil {
-			return false, bad(name, "%s has a value of the wrong type", name)
-		}
-		return true, nil
-	}
 	name := "logprobs"
 	var err error
 	if chat {
 		name = "top_logprobs"
-		if _, err = have("logprobs", &o.Logprobs); err == nil {
-			_, err = have(name, &o.TopLogprobs)
+		if _, err = q.field("logprobs", &o.Logprobs); err == nil {
+			_, err = q.field(name, &o.TopLogprobs)
 		}
 	} else {
-		o.Logprobs, err = have(name, &o.TopLogprobs)
+		o.Logprobs, err = q.field(name, &o.TopLogprobs)
 	}
 	switch {
 	case err != nil:

@@ -35,16 +35,17 @@ var ollamaOptions = map[string]string{
 	"presence_penalty": "presence_penalty", "frequency_penalty": "frequency_penalty", "seed": "seed",
 }
 
+// ollamaRefused are further fields like those of refused.
+var ollamaRefused = map[string][]string{"format": {`""`}, "template": {`""`}, "images": {"[]"}, "context": {"[]"}, "think": {"false"}}
+
 // ollamaRequest reads a request to /api/chat or /api/generate.
 func (s *Server) ollamaRequest(r *http.Request) (*request, error) {
 	q, err := s.read(r)
 	if err != nil {
 		return nil, err
 	}
-	for name, harmless := range map[string][]string{"format": {`""`}, "template": {`""`}, "images": {"[]"}, "context": {"[]"}, "think": {"false"}} {
-		if v := q.fields[name]; v != nil && !null(v) && !same(v, harmless) {
-			return nil, bad(name, "%s is not supported", name)
-		}
+	if err := q.refuse(ollamaRefused, ""); err != nil {
+		return nil, err
 	}
 	for i, m := range q.Messages {
 		if len(m.Images) > 0 && !null(m.Images) {
@@ -56,16 +57,17 @@ func (s *Server) ollamaRequest(r *http.Request) (*request, error) {
 		q.Stream = true
 	}
 	var options map[string]json.RawMessage
-	if v := q.fields["options"]; v != nil && json.Unmarshal(v, &options) != nil {
-		return nil, bad("options", "options is an object")
+	if _, err := q.field("options", &options); err != nil {
+		return nil, err
 	}
+	withoutNull(options)
 	for from, to := range ollamaOptions {
 		if v := options[from]; v != nil {
 			q.fields[to] = v
 		}
 	}
 	var most int
-	if v := options["num_predict"]; v != nil && !null(v) {
+	if v := options["num_predict"]; v != nil {
 		if json.Unmarshal(v, &most) != nil {
 			return nil, bad("options.num_predict", "num_predict is a whole number")
 		}
@@ -74,7 +76,7 @@ func (s *Server) ollamaRequest(r *http.Request) (*request, error) {
 		}
 	}
 	if v := options["stop"]; v != nil {
-		q.Stop = v
+		q.fields["stop"] = v
 	}
 	return q, nil
 }
@@ -107,8 +109,8 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request) error {
 		Raw            bool
 	}
 	for name, to := range map[string]any{"prompt": &f.Prompt, "system": &f.System, "raw": &f.Raw} {
-		if v := q.fields[name]; v != nil && json.Unmarshal(v, to) != nil {
-			return bad(name, "%s has a value of the wrong type", name)
+		if _, err := q.field(name, to); err != nil {
+			return err
 		}
 	}
 	if f.Prompt == "" {
@@ -154,7 +156,6 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *request
 	if err != nil {
 		return err
 	}
-	defer x.end()
 	last := func(text string) map[string]any {
 		out, c := ollamaPiece(x.one.id, text, chat), &x.c.result
 		out["done"], out["done_reason"] = true, finish(c.Why)
@@ -164,27 +165,17 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *request
 		return out
 	}
 	if !q.Stream {
-		if err := x.whole(); err != nil {
+		if err := x.c.whole(x.ctx); err != nil {
 			return err
 		}
 		return send(w, http.StatusOK, last(x.c.text))
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.WriteHeader(http.StatusOK)
-	out := &events{w: w, c: http.NewResponseController(w)}
-	line := func(v map[string]any) {
-		data, err := json.Marshal(v)
-		if err != nil {
-			out.err = err
-			return
-		}
-		out.write(string(data) + "\n")
-	}
-	if err := x.follow(out, func() {}, func(text string) { line(ollamaPiece(x.one.id, text, chat)) }); err != nil {
-		line(map[string]any{"error": show.Text(toAPI(err).text)})
+	out := newParts(w, "application/x-ndjson")
+	if err := x.follow(out, func() {}, func(text string) { out.line(ollamaPiece(x.one.id, text, chat)) }); err != nil {
+		out.line(map[string]any{"error": show.Text(toAPI(err).text)})
 		return errGone
 	}
-	line(last(""))
+	out.line(last(""))
 	return out.err
 }
 

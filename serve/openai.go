@@ -3,15 +3,9 @@ package serve
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"iter"
 	"net/http"
-	"strings"
-	"sync"
 	"time"
 
-	"github.com/mil-run/mil/llm"
-	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/schedule"
 	"github.com/mil-run/mil/tokenizer"
 )
@@ -41,9 +35,9 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ids, err := one.m.Engine().Prompt(messages)
+	ids, err := chatPrompt(messages)(one)
 	if err != nil {
-		return bad("messages", "%v", err)
+		return err
 	}
 	return s.answer(w, r, q, one, chatForm, [][]int32{ids})
 }
@@ -73,22 +67,23 @@ func (q *request) prompts(t *tokenizer.Tokenizer) ([][]int32, error) {
 	encode := func(text string) []int32 {
 		return t.Encode(text, tokenizer.EncodeOptions{AddSpecial: true})
 	}
+	prompt := q.fields["prompt"]
 	var text string
 	var texts []string
 	var ids []int32
 	var lists [][]int32
 	switch {
-	case q.Prompt == nil || null(q.Prompt):
+	case prompt == nil:
 		return nil, bad("prompt", "prompt is missing")
-	case json.Unmarshal(q.Prompt, &text) == nil:
+	case json.Unmarshal(prompt, &text) == nil:
 		lists = [][]int32{encode(text)}
-	case json.Unmarshal(q.Prompt, &texts) == nil:
+	case json.Unmarshal(prompt, &texts) == nil:
 		for _, text := range texts {
 			lists = append(lists, encode(text))
 		}
-	case json.Unmarshal(q.Prompt, &ids) == nil:
+	case json.Unmarshal(prompt, &ids) == nil:
 		lists = [][]int32{ids}
-	case json.Unmarshal(q.Prompt, &lists) != nil:
+	case json.Unmarshal(prompt, &lists) != nil:
 		return nil, bad("prompt", "prompt is a text, a list of tokens, or a list of either")
 	}
 	for _, ids := range lists {
@@ -100,49 +95,6 @@ func (q *request) prompts(t *tokenizer.Tokenizer) ([][]int32, error) {
 		return nil, bad("prompt", "prompt is empty")
 	}
 	return lists, nil
-}
-
-// choice is one reply at work.
-type choice struct {
-	index  int
-	answer *llm.Answer
-	prompt []int32
-	echo   string // text before the reply
-	bare   bool   // the echo alone was asked for
-	text   string
-	probs  *probs // nil where none are asked for
-	log    any    // log-probabilities so far
-	result schedule.Result
-}
-
-// told is the reply as it comes, behind the echo.
-func (c *choice) told(ctx context.Context) iter.Seq2[string, any] {
-	return func(yield func(string, any) bool) {
-		first := true
-		echo := func() bool {
-			first = false
-			var table any
-			if c.probs != nil {
-				table = c.probs.echoed(c.prompt, c.answer.Echo())
-			}
-			return yield(c.echo, table)
-		}
-		for text, list := range c.answer.Told(ctx) {
-			if first && c.echo != "" && !echo() {
-				return
-			}
-			var p any
-			if c.probs != nil {
-				p = c.probs.of(list)
-			}
-			if !c.bare && !yield(text, p) {
-				return
-			}
-		}
-		if first && c.echo != "" {
-			echo()
-		}
-	}
 }
 
 // answer hands in the request's choices and writes them.
@@ -157,13 +109,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, q *request, one 
 	if bare {
 		q.set.MaxTokens = 1
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	defer context.AfterFunc(s.ending, cancel)()
+	ctx := r.Context()
 	var list []*choice
 	for _, ids := range prompts {
 		for n := range q.choices() {
-			c, err := s.begin(ctx, r, q, one, ids, n, q.Echo && !f.chat)
+			c, err := s.begin(r, q, one, ids, n, q.Echo && !f.chat)
 			if err != nil {
 				return err
 			}
@@ -176,27 +126,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, q *request, one 
 	}
 	reply := &reply{s: s, w: w, f: f, id: s.id(f.prefix), made: time.Now(), model: one.id, usage: q.StreamOptions.IncludeUsage}
 	if q.Stream {
-		return reply.stream(ctx, cancel, list)
+		return reply.stream(ctx, list)
 	}
 	return reply.whole(ctx, list)
-}
-
-// begin hands in the n-th choice of a prompt.
-func (s *Server) begin(ctx context.Context, r *http.Request, q *request, one *served, ids []int32, n int, echo bool) (*choice, error) {
-	if len(ids) >= one.s.Context() {
-		return nil, fmt.Errorf("%w: the prompt has %d tokens and the context holds %d", model.ErrContext, len(ids), one.s.Context())
-	}
-	set := q.set
-	set.Sampling.Seed += uint64(n)
-	a, err := one.s.Ask(ctx, llm.Ask{Tokens: ids, Settings: set, Key: s.key(r), Draft: true, Echo: echo && set.Sampling.Logprobs})
-	if err != nil {
-		return nil, err
-	}
-	c := &choice{answer: a, prompt: ids}
-	if echo {
-		c.echo = one.m.Tokenizer().Decode(ids, true)
-	}
-	return c, nil
 }
 
 // reply writes an answer.
@@ -212,21 +144,9 @@ type reply struct {
 
 // whole waits for all choices and writes them as one object.
 func (p *reply) whole(ctx context.Context, list []*choice) error {
-	var each sync.WaitGroup
-	for _, c := range list {
-		each.Go(func() {
-			var b strings.Builder
-			for text, p := range c.told(ctx) {
-				b.WriteString(text)
-				c.log = joined(c.log, p)
-			}
-			c.text, c.result = b.String(), c.ended()
-		})
-	}
-	each.Wait()
 	choices := []any{}
 	for _, c := range list {
-		if err := failed(ctx, c); err != nil {
+		if err := c.whole(ctx); err != nil {
 			return err
 		}
 		one := map[string]any{"index": c.index, "finish_reason": finish(c.result.Why), "logprobs": c.log}
@@ -240,27 +160,6 @@ func (p *reply) whole(ctx context.Context, list []*choice) error {
 	body := p.object(p.f.object, choices)
 	body["usage"], body["timings"] = p.counted(list)
 	return send(p.w, http.StatusOK, body)
-}
-
-// ended waits for the end. Where the echo alone was asked for, the token that was made
-// for it does not count.
-func (c *choice) ended() schedule.Result {
-	r := c.answer.Result()
-	if c.bare {
-		r.Generated = 0
-	}
-	return r
-}
-
-// failed is why a choice has no reply.
-func failed(ctx context.Context, c *choice) error {
-	switch {
-	case c.result.Why == schedule.Cancelled && ctx.Err() != nil:
-		return llm.ErrEnded
-	case c.result.Err != nil:
-		return c.result.Err
-	}
-	return nil
 }
 
 func (p *reply) object(kind string, choices []any) map[string]any {
@@ -285,7 +184,6 @@ func (p *reply) counted(list []*choice) (usage, timings map[string]any) {
 		proposed, accepted = proposed+r.Drafted.Proposed, accepted+r.Drafted.Accepted
 		first, done = max(first, r.First), max(done, r.Done)
 	}
-	p.s.count.tokens(prompt, cached, made, proposed, accepted)
 	usage = map[string]any{"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made,
 		"prompt_tokens_details": map[string]any{"cached_tokens": cached}}
 	timings = map[string]any{"prompt_n": prompt - cached, "cache_n": cached, "prompt_ms": ms(first), "predicted_n": made, "predicted_ms": ms(done - first),
@@ -303,64 +201,22 @@ func perSecond(n int, d time.Duration) float64 {
 }
 
 // stream writes pieces as they come, as server-sent events.
-func (p *reply) stream(ctx context.Context, cancel func(), list []*choice) error {
+func (p *reply) stream(ctx context.Context, list []*choice) error {
 	out := newEvents(p.w)
-	type piece struct {
-		c    *choice
-		text string
-		log  any
-		end  bool
-	}
-	pieces := make(chan piece)
-	for _, c := range list {
-		go func() {
-			hand := func(x piece) bool {
-				select {
-				case pieces <- x:
-					return true
-				case <-ctx.Done():
-					return false
-				}
-			}
-			for text, p := range c.told(ctx) {
-				if !hand(piece{c: c, text: text, log: p}) {
-					return
-				}
-			}
-			c.result = c.ended()
-			hand(piece{c: c, end: true})
-		}()
-	}
 	if p.f.chat {
 		for _, c := range list {
 			out.data(p.object(p.f.chunk, []any{map[string]any{"index": c.index, "delta": map[string]any{"role": "assistant", "content": ""}, "finish_reason": nil}}))
 		}
 	}
-	quiet := time.NewTicker(p.s.o.Limits.Ping)
-	defer quiet.Stop()
-	for left := len(list); left > 0 && out.err == nil; {
-		select {
-		case x := <-pieces:
-			switch {
-			case !x.end:
-				out.data(p.object(p.f.chunk, []any{p.delta(x.c, x.text, x.log)}))
-			case failed(ctx, x.c) != nil:
-				out.data(toAPI(failed(ctx, x.c)).body())
-				cancel()
-				return errGone
-			default:
-				out.data(p.object(p.f.chunk, []any{p.end(x.c)}))
-				left--
-			}
-			quiet.Reset(p.s.o.Limits.Ping)
-		case <-quiet.C:
-			out.ping()
-		case <-ctx.Done():
-			out.err = ctx.Err()
+	err := p.s.follow(ctx, list, out, out.ping, func(x piece) {
+		if x.end {
+			out.data(p.object(p.f.chunk, []any{p.end(x.c)}))
+		} else {
+			out.data(p.object(p.f.chunk, []any{p.delta(x.c, x.text, x.log)}))
 		}
-	}
-	if out.err != nil { // the client left, or the server ends
-		cancel()
+	})
+	if err != nil {
+		out.data(toAPI(err).body())
 		return errGone
 	}
 	usage, timings := p.counted(list)

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,19 +18,17 @@ import (
 
 // request is the fields that chat completions and completions share.
 type request struct {
-	Model         string          `json:"model"`
-	Messages      []message       `json:"messages"`
-	Prompt        json.RawMessage `json:"prompt"`
-	Stream        bool            `json:"stream"`
+	Model         string    `json:"model"`
+	Messages      []message `json:"messages"`
+	Stream        bool      `json:"stream"`
 	StreamOptions struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
 	N         *int               `json:"n"`
-	Stop      json.RawMessage    `json:"stop"`
 	LogitBias map[string]float32 `json:"logit_bias"`
 	Echo      bool               `json:"echo"`
 
-	fields map[string]json.RawMessage
+	fields map[string]json.RawMessage // all, without those that are null
 	set    llm.Settings
 }
 
@@ -60,13 +60,12 @@ func (s *Server) read(r *http.Request) (*request, error) {
 		return nil, bad("", "the request is no JSON")
 	}
 	q := &request{}
-	if err := json.Unmarshal(data, &q.fields); err != nil {
+	if err := json.Unmarshal(data, &q.fields); err != nil || q.fields == nil {
 		return nil, bad("", "the request is no JSON object")
 	}
-	for name, harmless := range refused {
-		if v, ok := q.fields[name]; ok && !null(v) && !same(v, harmless) {
-			return nil, bad(name, "%s is not supported", name)
-		}
+	withoutNull(q.fields)
+	if err := q.refuse(refused, ""); err != nil {
+		return nil, err
 	}
 	if err := json.Unmarshal(data, q); err != nil {
 		if e, ok := err.(*json.UnmarshalTypeError); ok {
@@ -80,7 +79,32 @@ func (s *Server) read(r *http.Request) (*request, error) {
 	return q, nil
 }
 
+// refuse says that a field cannot be followed, unless its value is one of those that
+// change nothing. advice may be "".
+func (q *request) refuse(list map[string][]string, advice string) error {
+	for _, name := range slices.Sorted(maps.Keys(list)) {
+		if v := q.fields[name]; v != nil && !same(v, list[name]) {
+			return bad(name, "%s is not supported%s", name, advice)
+		}
+	}
+	return nil
+}
+
+// field reads a field, and says whether it is there.
+func (q *request) field(name string, to any) (bool, error) {
+	v := q.fields[name]
+	if v != nil && json.Unmarshal(v, to) != nil {
+		return false, bad(name, "%s has a value of the wrong type", name)
+	}
+	return v != nil, nil
+}
+
 func null(v json.RawMessage) bool { return string(v) == "null" }
+
+// withoutNull drops fields that are null, which is as if they were not there.
+func withoutNull(fields map[string]json.RawMessage) {
+	maps.DeleteFunc(fields, func(_ string, v json.RawMessage) bool { return null(v) })
+}
 
 // same says whether a value is one of some, apart from spaces.
 func same(v json.RawMessage, list []string) bool {
@@ -88,12 +112,7 @@ func same(v json.RawMessage, list []string) bool {
 	if json.Compact(&b, v) != nil {
 		return false
 	}
-	for _, one := range list {
-		if b.String() == one {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, b.String())
 }
 
 func (q *request) choices() int {
@@ -111,10 +130,11 @@ func (q *request) settings(m *llm.Model, l *Limits) error {
 	q.set = m.Settings()
 	for _, p := range sample.Params() {
 		name, v := p.JSON, q.fields[p.JSON]
-		if alias := other[name]; v == nil || null(v) {
-			name, v = alias, q.fields[alias]
+		if v == nil {
+			name = other[name]
+			v = q.fields[name]
 		}
-		if v == nil || null(v) || name == "stop" || name == "" {
+		if v == nil || name == "stop" || name == "" {
 			continue
 		}
 		if name == "seed" {
@@ -135,13 +155,14 @@ func (q *request) settings(m *llm.Model, l *Limits) error {
 
 // stops takes one stop string or a list.
 func (q *request) stops(l *Limits) error {
-	if q.Stop == nil || null(q.Stop) {
+	v := q.fields["stop"]
+	if v == nil {
 		return nil
 	}
 	var list []string
-	if one := ""; json.Unmarshal(q.Stop, &one) == nil {
+	if one := ""; json.Unmarshal(v, &one) == nil {
 		list = []string{one}
-	} else if json.Unmarshal(q.Stop, &list) != nil {
+	} else if json.Unmarshal(v, &list) != nil {
 		return bad("stop", "stop is a string or a list of strings")
 	}
 	if len(list) > l.Stops {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/mil-run/mil/llm"
@@ -15,13 +16,15 @@ func (s *Server) response(r *http.Request) (*request, []llm.Message, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for name, harmless := range map[string][]string{"previous_response_id": {`""`}, "conversation": nil, "background": {"false"}, "prompt": nil} {
-		if v := q.fields[name]; v != nil && !null(v) && !same(v, harmless) {
-			return nil, nil, bad(name, "%s is not supported; send the whole conversation as input", name)
-		}
+	state := map[string][]string{"previous_response_id": {`""`}, "conversation": nil, "background": {"false"}, "prompt": nil}
+	if err := q.refuse(state, "; send the whole conversation as input"); err != nil {
+		return nil, nil, err
 	}
 	var text struct{ Format json.RawMessage }
-	if v := q.fields["text"]; v != nil && json.Unmarshal(v, &text) != nil || text.Format != nil && !null(text.Format) && !same(text.Format, refused["response_format"]) {
+	if _, err := q.field("text", &text); err != nil {
+		return nil, nil, err
+	}
+	if text.Format != nil && !null(text.Format) && !same(text.Format, refused["response_format"]) {
 		return nil, nil, bad("text.format", "text.format is not supported, other than that of type text")
 	}
 	if v := q.fields["max_output_tokens"]; v != nil {
@@ -35,8 +38,8 @@ func (s *Server) response(r *http.Request) (*request, []llm.Message, error) {
 		return nil, nil, err
 	}
 	var system string
-	if v := q.fields["instructions"]; v != nil && json.Unmarshal(v, &system) != nil {
-		return nil, nil, bad("instructions", "instructions is a string")
+	if _, err := q.field("instructions", &system); err != nil {
+		return nil, nil, err
 	}
 	if system != "" {
 		messages = append([]llm.Message{{Role: "system", Content: system}}, messages...)
@@ -118,10 +121,9 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer x.end()
 	id, item, made := s.id("resp"), s.id("msg"), time.Now().Unix()
 	if !q.Stream {
-		if err := x.whole(); err != nil {
+		if err := x.c.whole(x.ctx); err != nil {
 			return err
 		}
 		return send(w, http.StatusOK, x.told(q, id, made, x.status(), []any{outputMessage(item, x.status(), outputText(x.c.text))}))
@@ -130,7 +132,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) error {
 	event := func(name string, v map[string]any) {
 		v["sequence_number"] = n
 		n++
-		out.event(name, v)
+		out.named(name, v)
 	}
 	part := func(name string, v map[string]any) {
 		v["item_id"], v["output_index"], v["content_index"] = item, 0, 0
@@ -140,16 +142,18 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) error {
 	event("response.in_progress", map[string]any{"response": x.told(q, id, made, "in_progress", []any{})})
 	event("response.output_item.added", map[string]any{"output_index": 0, "item": outputMessage(item, "in_progress")})
 	part("response.content_part.added", map[string]any{"part": outputText("")})
+	var all strings.Builder
 	if err := x.follow(out, out.ping, func(text string) {
+		all.WriteString(text)
 		part("response.output_text.delta", map[string]any{"delta": text, "logprobs": []any{}})
 	}); err != nil {
 		e := toAPI(err)
 		event("error", map[string]any{"code": e.code, "message": e.text, "param": nil})
 		return errGone
 	}
-	part("response.output_text.done", map[string]any{"text": x.c.text, "logprobs": []any{}})
-	part("response.content_part.done", map[string]any{"part": outputText(x.c.text)})
-	done := outputMessage(item, x.status(), outputText(x.c.text))
+	part("response.output_text.done", map[string]any{"text": all.String(), "logprobs": []any{}})
+	part("response.content_part.done", map[string]any{"part": outputText(all.String())})
+	done := outputMessage(item, x.status(), outputText(all.String()))
 	event("response.output_item.done", map[string]any{"output_index": 0, "item": done})
 	event("response."+x.status(), map[string]any{"response": x.told(q, id, made, x.status(), []any{done})})
 	return nil

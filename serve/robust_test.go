@@ -164,16 +164,6 @@ func until(t *testing.T, name string, ok func() bool) {
 	}
 }
 
-// A reply may take longer than a request's body may.
-func TestLongReply(t *testing.T) {
-	address := run(t, serve.Options{Limits: serve.Limits{Read: time.Millisecond * 50, Ping: 10 * time.Millisecond}})
-	body := fmt.Sprintf(`{"prompt":"a","max_tokens":1500,"temperature":0,"logit_bias":%s}`, mustMarshal(endless))
-	c := dial(t, address, strings.Replace(chat(fmt.Sprintf("Content-Length: %d\r\n", len(body)), body), "/chat", "", 1))
-	if status, text := answer(t, c); status != 200 {
-		t.Errorf("%d %s", status, text)
-	}
-}
-
 // More connections than may be open close those that wait for a request, never one
 // that has a request at work.
 func TestConnections(t *testing.T) {

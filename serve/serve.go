@@ -1,14 +1,14 @@
-// Package serve answers requests over HTTP as OpenAI's, Anthropic's and ollama's APIs write them. Requests of
-// one model share passes (package schedule). A text is the same alone and in
-// company.
+// Package serve answers requests over HTTP as OpenAI's, Anthropic's and ollama's APIs
+// write them. Requests of one model share passes (package schedule). A text is the same
+// alone and in company.
 package serve
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -56,33 +56,29 @@ type Limits struct {
 	Ping    time.Duration // between comments on a quiet stream (10 s)
 }
 
-func (o Options) filled() Options {
-	fill := func(n *int, to int) {
-		if *n <= 0 {
-			*n = to
-		}
+// fill sets a field that has no value.
+func fill[T int | int64 | time.Duration](n *T, to T) {
+	if *n <= 0 {
+		*n = to
 	}
+}
+
+func (o Options) filled() Options {
 	fill(&o.Slots, 8)
 	fill(&o.Queue, 64)
 	l := &o.Limits
+	fill(&l.Body, 8<<20)
 	fill(&l.Choices, 8)
 	fill(&l.Stops, 16)
 	fill(&l.StopLen, 256)
 	fill(&l.Bias, 1024)
-	if l.Body <= 0 {
-		l.Body = 8 << 20
-	}
-	l.Bodies = max(cmp.Or(max(l.Bodies, 0), 64<<20), l.Body)
+	fill(&l.Bodies, 64<<20)
+	l.Bodies = max(l.Bodies, l.Body)
 	fill(&l.Conns, 256)
-	wait := func(d *time.Duration, to time.Duration) {
-		if *d <= 0 {
-			*d = to
-		}
-	}
-	wait(&l.Head, 10*time.Second)
-	wait(&l.Read, 30*time.Second)
-	wait(&l.Write, 30*time.Second)
-	wait(&l.Ping, 10*time.Second)
+	fill(&l.Head, 10*time.Second)
+	fill(&l.Read, 30*time.Second)
+	fill(&l.Write, 30*time.Second)
+	fill(&l.Ping, 10*time.Second)
 	return o
 }
 
@@ -166,10 +162,10 @@ func (s *Server) Run(ctx context.Context, l net.Listener, grace time.Duration) e
 		s.hosts[host] = true
 	}
 	few := newConns(l, s.o.Limits.Conns)
-	// No ReadTimeout: it would also end requests whose answers take longer.
+	// No ReadTimeout: guard bounds bodies too, and answers where one does not come.
 	hs := &http.Server{
 		Handler: s, MaxHeaderBytes: 32 << 10, ReadHeaderTimeout: s.o.Limits.Head, IdleTimeout: 2 * time.Minute,
-		ErrorLog: log.New(discard{}, "", 0), ConnState: few.state,
+		ErrorLog: log.New(io.Discard, "", 0), ConnState: few.state,
 	}
 	done := make(chan error, 1)
 	go func() { done <- hs.Serve(few) }()
@@ -205,10 +201,6 @@ func drain(hs *http.Server, d time.Duration) error {
 	defer cancel()
 	return hs.Shutdown(wait)
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // id is a new name of a reply.
 func (s *Server) id(kind string) string {

@@ -1,0 +1,166 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/mil-run/mil/llm"
+	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/schedule"
+)
+
+// choice is one reply at work.
+type choice struct {
+	index  int
+	count  *counters
+	answer *llm.Answer
+	prompt []int32
+	echo   string // text before the reply
+	bare   bool   // the echo alone was asked for
+	text   string
+	probs  *probs // nil where none are asked for
+	log    any    // log-probabilities so far
+	result schedule.Result
+}
+
+// begin hands in the n-th choice of a prompt.
+func (s *Server) begin(r *http.Request, q *request, one *served, ids []int32, n int, echo bool) (*choice, error) {
+	if len(ids) >= one.s.Context() {
+		return nil, fmt.Errorf("%w: the prompt has %d tokens and the context holds %d", model.ErrContext, len(ids), one.s.Context())
+	}
+	set := q.set
+	set.Sampling.Seed += uint64(n)
+	a, err := one.s.Ask(r.Context(), llm.Ask{Tokens: ids, Settings: set, Key: s.key(r), Draft: true, Echo: echo && set.Sampling.Logprobs})
+	if err != nil {
+		return nil, err
+	}
+	c := &choice{count: &s.count, answer: a, prompt: ids}
+	if echo {
+		c.echo = one.m.Tokenizer().Decode(ids, true)
+	}
+	return c, nil
+}
+
+// told is the reply as it comes, behind the echo.
+func (c *choice) told(ctx context.Context) iter.Seq2[string, any] {
+	return func(yield func(string, any) bool) {
+		first := true
+		echo := func() bool {
+			first = false
+			var table any
+			if c.probs != nil {
+				table = c.probs.echoed(c.prompt, c.answer.Echo())
+			}
+			return yield(c.echo, table)
+		}
+		for text, list := range c.answer.Told(ctx) {
+			if first && c.echo != "" && !echo() {
+				return
+			}
+			var p any
+			if c.probs != nil {
+				p = c.probs.of(list)
+			}
+			if !c.bare && !yield(text, p) {
+				return
+			}
+		}
+		if first && c.echo != "" {
+			echo()
+		}
+	}
+}
+
+// whole waits for the whole reply.
+func (c *choice) whole(ctx context.Context) error {
+	var b strings.Builder
+	for text, p := range c.told(ctx) {
+		b.WriteString(text)
+		c.log = joined(c.log, p)
+	}
+	c.text = b.String()
+	return c.over(ctx)
+}
+
+// over waits for the end, and says why there is no reply. Where the echo alone was
+// asked for, the token that was made for it does not count.
+func (c *choice) over(ctx context.Context) error {
+	c.result = c.answer.Result()
+	r := &c.result
+	if c.bare {
+		r.Generated = 0
+	}
+	c.count.tokens(r.Prompt, r.Cached, r.Generated, r.Drafted.Proposed, r.Drafted.Accepted)
+	if r.Why == schedule.Cancelled && ctx.Err() != nil {
+		return llm.ErrEnded
+	}
+	return r.Err
+}
+
+// piece is a part of a choice's reply, or its end.
+type piece struct {
+	c    *choice
+	text string
+	log  any
+	end  bool
+	err  error // why there is no more of it
+}
+
+// follow hands over the pieces of choices as they come, and calls quiet where none came
+// for a while. It ends early where one fails, out has an error, or ctx ends.
+func (s *Server) follow(ctx context.Context, list []*choice, out *events, quiet func(), take func(piece)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pieces := make(chan piece)
+	for _, c := range list {
+		go s.tell(ctx, c, pieces)
+	}
+	tick := time.NewTicker(s.o.Limits.Ping)
+	defer tick.Stop()
+	for left := len(list); left > 0 && out.err == nil; {
+		select {
+		case x := <-pieces:
+			if x.err != nil {
+				return x.err
+			}
+			take(x)
+			if x.end {
+				left--
+			}
+			tick.Reset(s.o.Limits.Ping)
+		case <-tick.C:
+			quiet()
+		case <-ctx.Done():
+			return llm.ErrEnded
+		}
+	}
+	return out.err
+}
+
+// tell hands over a choice's pieces until ctx ends. A panic here would end the process.
+func (s *Server) tell(ctx context.Context, c *choice, pieces chan<- piece) {
+	hand := func(x piece) bool {
+		select {
+		case pieces <- x:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			hand(piece{c: c, err: s.mistake("a reply", p)})
+		}
+	}()
+	for text, log := range c.told(ctx) {
+		if !hand(piece{c: c, text: text, log: log}) {
+			return
+		}
+	}
+	err := c.over(ctx)
+	hand(piece{c: c, end: true, err: err})
+}
