@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/schedule"
 	"github.com/mil-run/mil/speculate"
@@ -15,9 +16,10 @@ import (
 // the beginnings of prompts, and no text depends on the others (docs/serving.md). It
 // may be used by several goroutines.
 type Service struct {
-	m  *Model
-	rt *Runtime
-	s  *schedule.Scheduler
+	m      *Model
+	rt     *Runtime
+	drafts []*Runtime // of the models that draft, nil for a lookup
+	s      *schedule.Scheduler
 }
 
 // ServiceOptions of a service. The zero value of each field takes its default.
@@ -56,69 +58,87 @@ func (m *Model) Serve(o ServiceOptions) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt, err := m.mc.Runtime(m.e.Model, mo, 1)
-	if err != nil {
+	s := &Service{m: m}
+	if s.rt, err = m.mc.Runtime(m.e.Model, mo, 1); err != nil {
 		return nil, m.file.Named(err)
 	}
-	s := &Service{m: m, rt: rt}
-	m.mc.Lock()
-	e, err := schedule.NewEngine(rt.Runtime, m.kinds())
-	m.mc.Unlock()
+	mo.Context = s.rt.Context()
+	kinds, err := s.openDrafts(mo)
 	if err != nil {
-		return nil, errors.Join(m.file.Named(err), rt.Close())
+		return nil, errors.Join(err, s.free())
+	}
+	e, err := s.engine(kinds)
+	if err != nil {
+		return nil, errors.Join(m.file.Named(err), s.free())
 	}
 	s.s = schedule.New(e, schedule.Options{Memory: o.Memory, Prefixes: o.Prefixes, Active: o.Slots, Queue: o.Queue, Dir: o.Dir, Turns: m.mc})
 	return s, nil
 }
 
+func (s *Service) engine(kinds map[string]schedule.Draft) (schedule.Engine, error) {
+	s.m.mc.Lock()
+	defer s.m.mc.Unlock()
+	return schedule.NewEngine(s.rt.Runtime, kinds)
+}
+
 // asked is the name of the service's draft.
 const asked = "draft"
 
-// kinds are the drafts that requests name.
-func (m *Model) kinds() map[string]schedule.Draft {
-	if len(m.drafts) == 0 {
-		return nil
-	}
-	return map[string]schedule.Draft{asked: {New: m.newDraft, Bytes: m.draftBytes()}}
-}
-
-// draftBytes is the memory of one request's drafts.
-func (m *Model) draftBytes() (n int64) {
-	for _, d := range m.drafts {
-		if d.file == nil {
-			continue
-		}
-		if o, err := m.o.session(); err == nil {
+// openDrafts makes the models that draft ready, and gives the kinds that requests name.
+// All requests share the models' programs. Each has sessions of its own.
+func (s *Service) openDrafts(o model.Options) (map[string]schedule.Draft, error) {
+	kind := schedule.Draft{New: s.newDraft}
+	for _, d := range s.m.drafts {
+		var rt *Runtime
+		if d.file != nil {
+			var err error
+			if rt, err = s.m.mc.Runtime(d.e.Model, o, 1); err != nil {
+				if d.optional {
+					continue
+				}
+				return nil, &DraftError{d.file.Named(err)}
+			}
 			kv, state := d.e.Model.Memory(o)
-			n += kv + state
+			kind.Bytes += kv + state
 		}
+		s.drafts = append(s.drafts, rt)
 	}
-	return n
+	if len(s.drafts) == 0 {
+		return nil, nil
+	}
+	return map[string]schedule.Draft{asked: kind}, nil
 }
 
 // newDraft makes the draft of one request, while the machine is locked.
-func (m *Model) newDraft(o sample.Options) (speculate.Drafter, error) {
+func (s *Service) newDraft(o sample.Options) (speculate.Drafter, error) {
 	var list speculate.Auto
-	for _, d := range m.drafts {
-		if d.file == nil {
+	for _, rt := range s.drafts {
+		if rt == nil {
 			list = append(list, speculate.NewLookup())
 			continue
 		}
-		mo, err := m.o.session()
+		one, err := rt.NewSession()
 		if err != nil {
-			return nil, errors.Join(err, list.Close())
+			return nil, errors.Join(&DraftError{err}, list.Close())
 		}
-		s, err := d.e.Model.NewSession(m.mc.b, mo)
-		if err != nil {
-			return nil, errors.Join(&DraftError{d.file.Named(err)}, list.Close())
-		}
-		list = append(list, speculate.NewModel(s, o))
+		list = append(list, speculate.NewModel(one, o))
 	}
 	return list, nil
 }
 
 // Close ends all requests and frees their memory.
-func (s *Service) Close() error { return errors.Join(s.s.Close(), s.rt.Close()) }
+func (s *Service) Close() error { return errors.Join(s.s.Close(), s.free()) }
+
+// free frees the models' programs.
+func (s *Service) free() error {
+	var errs []error
+	for _, rt := range append(s.drafts, s.rt) {
+		if rt != nil {
+			errs = append(errs, rt.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Load tells how busy the service is.
 func (s *Service) Load() (schedule.Load, error) { return s.s.Load() }
@@ -129,8 +149,6 @@ func (s *Service) Context() int { return s.rt.Context() }
 // Answer is a request at work.
 type Answer struct {
 	h    *schedule.Handle
-	e    *chat.Engine
-	set  Settings
 	text *chat.Text
 }
 
@@ -142,7 +160,7 @@ func (s *Service) Ask(ctx context.Context, a Ask) (*Answer, error) {
 		return nil, err
 	}
 	r := schedule.Request{Tokens: a.Tokens, Sampling: a.Settings.Sampling, MaxTokens: a.Settings.MaxTokens, Ends: s.m.e.Ends(), Priority: a.Priority, Key: a.Key, Echo: a.Echo}
-	if a.Draft && len(s.m.drafts) > 0 {
+	if a.Draft && len(s.drafts) > 0 {
 		r.Draft = asked
 	}
 	if len(a.Settings.Stop) > 0 {
@@ -156,19 +174,7 @@ func (s *Service) Ask(ctx context.Context, a Ask) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Answer{h: h, e: s.m.e, set: a.Settings, text: s.m.e.Text(a.Settings.Stop)}, nil
-}
-
-// Pieces is the reply's text as it comes, in whole characters. Leaving the loop
-// ends the request.
-func (a *Answer) Pieces(ctx context.Context) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for text := range a.Told(ctx) {
-			if text != "" && !yield(text) {
-				return
-			}
-		}
-	}
+	return &Answer{h: h, text: s.m.e.Text(a.Settings.Stop)}, nil
 }
 
 // Told is the reply as it comes: pieces of text, and the log-probabilities of the
@@ -207,9 +213,6 @@ func (a *Answer) Echo() []sample.Logprobs { return a.h.Echo() }
 
 // Stopped is the stop string that ended the reply, "" where none did.
 func (a *Answer) Stopped() string { return a.text.Stopped() }
-
-// Cancel ends the request.
-func (a *Answer) Cancel() { a.h.Cancel() }
 
 // Result waits for the request's end: why it ended, and counts of its work.
 func (a *Answer) Result() schedule.Result { return a.h.Result() }
