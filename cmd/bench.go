@@ -141,7 +141,7 @@ describes the method.`,
 	addNumber(set, &f.prompt, "prompt", "", 512, 0, maxContext/4, "tokens of the prompt; 0 skips the prompt")
 	addNumber(set, &f.gen, "gen", "", 64, 0, maxContext/4, "tokens to generate; 0 skips generation")
 	addNumber(set, &f.runs, "runs", "", 3, 1, maxContext/4, "timed runs, after one warm-up")
-	set.Var(&numbers{&f.rows, 1, backend.MaxVerify}, "rows", "also time passes of so many tokens beside passes of one, separated by commas")
+	set.Var(&numbers{&f.rows, 1, backend.MaxVerify}, "rows", "time passes of these numbers of tokens too, each compared with a pass of one token; numbers separated by commas")
 	addText(set, &f.plot, "plot", "", "FILE", "write speed over depth to this SVG file")
 	set.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return c

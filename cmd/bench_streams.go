@@ -12,6 +12,7 @@ import (
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/session"
 )
 
 // streams are sessions that generate in the same passes.
@@ -89,7 +90,7 @@ func (s *streams) depth(depth int) error {
 		}
 	}
 	kv, state := s.m.Memory(s.of(s.context))
-	held := int64((depth+s.gen+touched-1)/touched*touched)*kv/int64(s.context) + state
+	held := int64((depth+s.gen+session.Page-1)/session.Page*session.Page)*kv/int64(s.context) + state
 	for i, n := range s.streams {
 		r := &results[i]
 		*r = benchResult{Depth: depth, GenTokens: s.gen, Streams: n, StreamBytes: int64(n) * min(held, kv+state)}
@@ -100,9 +101,6 @@ func (s *streams) depth(depth int) error {
 	s.b.Results = append(s.b.Results, results...)
 	return nil
 }
-
-// touched is the unit of a cache's positions that take memory together.
-const touched = 512
 
 // run generates with the first n streams. It returns the seconds of each pass, and
 // goes back.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/quant"
 	"github.com/mil-run/mil/sample"
 )
@@ -279,6 +280,27 @@ func (v *lasting) Set(s string) error {
 		return errors.New("not a time such as 5s or 2m")
 	}
 	*v.to = d
+	return nil
+}
+
+// size is a number of bytes such as 500M or 4G.
+type size struct{ to *int64 }
+
+func (v *size) String() string {
+	if v.to == nil || *v.to == 0 {
+		return ""
+	}
+	return units.Bytes(*v.to)
+}
+
+func (v *size) Type() string { return "SIZE" }
+
+func (v *size) Set(s string) error {
+	n, err := units.ParseBytes(s)
+	if err != nil || n == 0 {
+		return errors.New("not a size such as 500M or 4G")
+	}
+	*v.to = n
 	return nil
 }
 

@@ -1,10 +1,10 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"os"
@@ -15,9 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mil-run/mil/internal/bounded"
 	"github.com/mil-run/mil/internal/memory"
 	"github.com/mil-run/mil/internal/show"
-	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/serve"
 )
 
@@ -25,10 +25,10 @@ import (
 type serveFlags struct {
 	runFlags
 	draft          string
-	listen, memory string
-	weights        string
+	listen         string
+	memory, body   int64
+	weights        int64
 	slots, queue   int
-	body           string
 	conns, tokens  int
 	key, keyFile   string
 	origins, hosts []string
@@ -60,14 +60,14 @@ a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
 	f.add(set)
 	addText(set, &f.draft, "draft", "", "MODEL", "draft for speculative decoding: a model, lookup, demo or auto")
 	f.listen = "127.0.0.1:8080"
-	addText(set, &f.listen, "listen", "", "ADDRESS", "address to listen on, or unix:PATH (default 127.0.0.1:8080)")
-	addText(set, &f.memory, "memory", "", "SIZE", "memory of all conversations and kept prompts, such as 4G (default half of what is free)")
-	addText(set, &f.weights, "weights", "", "SIZE", "size of the models that stay loaded together (default what --memory leaves free)")
+	addText(set, &f.listen, "listen", "", "ADDRESS", "address to listen on, or unix:PATH")
+	set.Var(&size{&f.memory}, "memory", "memory of all conversations and kept prompts, such as 4G (default half of what is free)")
+	set.Var(&size{&f.weights}, "weights", "size of the models that stay loaded together (default what --memory leaves free)")
 	addNumber(set, &f.slots, "slots", "", 8, 1, 64, "requests at work at a time, of each model")
 	addNumber(set, &f.queue, "queue", "", 64, 1, 1<<16, "requests that wait, of each model; others are told to come back")
 	addNumber(set, &f.conns, "connections", "", 256, 1, 1<<16, "connections at a time; the one idle longest goes")
 	addNumber(set, &f.tokens, "max-reply", "", 0, 0, 1<<30, "most tokens of a reply, 0 as many as the context holds")
-	addText(set, &f.body, "body", "", "SIZE", "largest request (default 8M)")
+	set.Var(&size{&f.body}, "body", "largest request (default 8M)")
 	addText(set, &f.key, "api-key", "", "KEY", "key that requests must have (others can see it among the running programs)")
 	addText(set, &f.keyFile, "api-key-file", "", "FILE", "file with the keys that requests may have, one a line")
 	set.Var(&texts{&f.origins, "ORIGIN"}, "allow-origin", "web page that may ask, such as http://localhost:3000; may be given several times")
@@ -88,10 +88,8 @@ func (f *serveFlags) run(c *cobra.Command, args []string) error {
 		}
 		o.Models = append(o.Models, path)
 	}
-	o.Limits.Conns, o.Limits.Tokens = f.conns, f.tokens
-	if err := f.sizes(&o); err != nil {
-		return err
-	}
+	o.Limits.Conns, o.Limits.Tokens, o.Limits.Body = f.conns, f.tokens, f.body
+	o.Memory, o.Weights = f.sizes()
 	var err error
 	if o.Keys, err = f.keys(); err != nil {
 		return err
@@ -126,32 +124,19 @@ func (f *serveFlags) run(c *cobra.Command, args []string) error {
 	return s.Run(ctx, l, f.grace)
 }
 
-// sizes takes the flags that are sizes. Conversations get half of what is free, and
-// weights the rest.
-func (f *serveFlags) sizes(o *serve.Options) error {
+// sizes are the memory of conversations, half of what is free, and that of weights,
+// which is the rest, unless flags say otherwise.
+func (f *serveFlags) sizes() (conversations, weights int64) {
 	free, ok := memory.Free()
 	if !ok {
 		free = 8 << 30
 	}
-	o.Memory = free / 2
-	for _, s := range []struct {
-		name, text string
-		to         *int64
-	}{{"memory", f.memory, &o.Memory}, {"weights", f.weights, &o.Weights}, {"body", f.body, &o.Limits.Body}} {
-		if s.text == "" {
-			continue
-		}
-		n, err := units.ParseBytes(s.text)
-		if err != nil || n <= 0 {
-			return usagef("--%s %s is no size such as 4G or 500M", s.name, s.text)
-		}
-		*s.to = n
-	}
-	if f.weights == "" {
-		o.Weights = max(free-o.Memory, 1)
-	}
-	return nil
+	conversations = cmp.Or(f.memory, free/2)
+	return conversations, cmp.Or(f.weights, max(free-conversations, 1))
 }
+
+// maxKeys is the bytes of a file of keys.
+const maxKeys = 1 << 20
 
 // keys are those of --api-key and --api-key-file.
 func (f *serveFlags) keys() (list []string, err error) {
@@ -161,18 +146,9 @@ func (f *serveFlags) keys() (list []string, err error) {
 	if f.keyFile == "" {
 		return list, nil
 	}
-	file, err := os.Open(f.keyFile)
+	data, err := bounded.File(f.keyFile, maxKeys)
 	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	const most = 1 << 20
-	data, err := io.ReadAll(io.LimitReader(file, most+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > most {
-		return nil, fmt.Errorf("%s has more than %d bytes and cannot be a file of keys", f.keyFile, most)
+		return nil, fmt.Errorf("the file of keys: %w", err)
 	}
 	for line := range strings.Lines(string(data)) {
 		if line = strings.TrimSpace(line); line != "" {

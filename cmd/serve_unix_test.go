@@ -164,7 +164,7 @@ func TestServeRefuses(t *testing.T) {
 		{"slots", 2, []string{"--slots", "0"}},
 		{"holds no key", 1, []string{"--api-key-file", empty}},
 		{"no such file", 1, []string{"--api-key-file", empty + "x"}},
-		{"cannot be a file of keys", 1, []string{"--api-key-file", "/dev/zero"}},
+		{"too long", 1, []string{"--api-key-file", "/dev/zero"}},
 		{"in use", 1, []string{"--listen", busy.Addr().String()}},
 		{"nowhere", 1, []string{"nowhere"}},
 	} {
