@@ -49,6 +49,7 @@ func (w *world) random(r *rand.Rand, n int) (list []*talk) {
 		if r.IntN(2) == 0 {
 			base.Sampling = sample.Options{Temp: []float32{0.7, 0.1}[r.IntN(2)], TopP: []float32{0.3, 0.95, 1}[r.IntN(3)], Seed: r.Uint64()}
 		}
+		base.Sampling.PresencePenalty = float32(i%3) / 2 // counts the reply's tokens alone
 		if r.IntN(3) == 0 {
 			base.Session = string(rune('A' + i))
 		}

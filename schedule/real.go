@@ -84,7 +84,7 @@ func (e *engine) Pass(list []*Rows) error {
 		if !e.r.Ranks() {
 			continue
 		}
-		k, ok := r.Dec.(*decoder).d.Ranking()
+		k, ok := r.Dec.(*decoder).Ranking()
 		if !ok {
 			k = backend.Ranking{} // its whole rows are asked for one by one
 		}
@@ -272,66 +272,61 @@ func (s *sequence) Load(path string) error {
 
 // decoder makes a reply's tokens by package speculate.
 type decoder struct {
-	e      *engine
-	r      *Request
-	d      *speculate.Decoder
-	draft  speculate.Drafter // or nil
-	before Drafted           // by the decoders before
+	*speculate.Decoder
+	e     *engine
+	r     *Request
+	draft speculate.Drafter // or nil
 }
 
 func (e *engine) Decode(s Sequence, r *Request) (Decoder, error) {
 	d := &decoder{e: e, r: r}
-	return d, d.Move(s)
+	if err := d.open(); err != nil {
+		return nil, err
+	}
+	d.Decoder = speculate.New(s.(*sequence).Session, r.Sampling, speculate.Options{Draft: d.draft, K: -1, Ends: r.Ends})
+	return d, nil
 }
 
-// Move implements [Decoder]. A draft begins anew. It says nothing about the text.
-func (d *decoder) Move(s Sequence) (err error) {
-	o := speculate.Options{K: -1, Ends: d.r.Ends}
-	if d.r.Draft != "" {
-		if d.draft, err = d.e.drafts[d.r.Draft].New(d.r.Sampling); err != nil {
-			return fmt.Errorf("draft %s: %w", d.r.Draft, err)
-		}
-		o.Draft = d.draft
+// open makes the draft that the request names, if any.
+func (d *decoder) open() (err error) {
+	if d.r.Draft == "" {
+		return nil
 	}
-	next := speculate.New(s.(*sequence).Session, d.r.Sampling, o)
-	if d.d != nil {
-		d.before = d.Drafted()
-		id, _ := d.d.Pending()
-		next.Resume(id)
+	if d.draft, err = d.e.drafts[d.r.Draft].New(d.r.Sampling); err != nil {
+		return fmt.Errorf("draft %s: %w", d.r.Draft, err)
 	}
-	d.d = next
 	return nil
 }
 
+// Move implements [Decoder]. A draft begins anew. It says nothing about the text.
+func (d *decoder) Move(s Sequence) error {
+	if err := d.open(); err != nil {
+		return err
+	}
+	return d.Decoder.Move(s.(*sequence).Session, d.draft)
+}
+
 func (d *decoder) Begin(logits []float32) (int32, error) {
-	d.d.Begin(logits)
-	ids, err := d.d.Next()
+	d.Decoder.Begin(logits)
+	ids, err := d.Next()
 	if err != nil {
 		return 0, err
 	}
 	return ids[0], nil
 }
 
-func (d *decoder) Join(c *speculate.Company) { d.d.Join(c) }
-
 func (d *decoder) Plan(most int) (tokens []int32, gains []float64, err error) {
-	if tokens, err = d.d.Plan(most); err == nil {
-		gains = d.d.Gains()
+	if tokens, err = d.Decoder.Plan(most); err == nil {
+		gains = d.Gains()
 	}
 	return tokens, gains, err
 }
 
-func (d *decoder) Cut(n int) []int32 { return d.d.Cut(n) }
-
-func (d *decoder) Take(r *Rows) ([]int32, error) { return d.d.Take(r, 0) }
-
-func (d *decoder) Keep(n int) error { return d.d.Keep(n) }
-
-func (d *decoder) Logprobs() []sample.Logprobs { return d.d.Logprobs() }
+func (d *decoder) Take(r *Rows) ([]int32, error) { return d.Decoder.Take(r, 0) }
 
 func (d *decoder) Drafted() Drafted {
-	n := d.d.Stats()
-	return Drafted{d.before.Proposed + n.Proposed, d.before.Accepted + n.Accepted}
+	n := d.Stats()
+	return Drafted{n.Proposed, n.Accepted}
 }
 
 func (d *decoder) Leave() (err error) {
@@ -341,9 +336,4 @@ func (d *decoder) Leave() (err error) {
 	return err
 }
 
-func (d *decoder) Close() error {
-	if d.draft != nil {
-		return d.draft.Close()
-	}
-	return nil
-}
+func (d *decoder) Close() error { return d.Leave() }

@@ -49,11 +49,13 @@ func (r *feedRows) Row(i int) ([]float32, error) {
 	return r.f.Logits[i*r.vocab : (i+1)*r.vocab], nil
 }
 
-// Move goes on in another session that holds the same tokens.
-func (d *Decoder) Move(s *model.Session) error {
+// Move goes on in another session that holds the same tokens, and with another
+// draft, or nil. It has the sources of the one before, which may be closed.
+func (d *Decoder) Move(s *model.Session, draft Drafter) error {
 	if !slices.Equal(s.Tokens(), d.s.Tokens()) {
 		return errors.New("speculate: the other session holds other tokens")
 	}
-	d.s, d.made = s, d.made[:0]
+	d.s, d.draft, d.made = s, draft, d.made[:0]
+	d.SetSampling(d.sampler.Options())
 	return nil
 }

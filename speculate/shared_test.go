@@ -171,7 +171,7 @@ func TestMove(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got = append(got, made...); len(got) == 9 {
-			if d.Move(b) == nil {
+			if d.Move(b, nil) == nil {
 				t.Error("moved to another text")
 			}
 			if _, err := b.Feed(a.Tokens()[:3], model.WantNone); err != nil {
@@ -182,7 +182,7 @@ func TestMove(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := d.Move(b); err != nil {
+			if err := d.Move(b, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -35,10 +35,6 @@ func (d *Decoder) First(rows Rows) ([]int32, error) {
 	return d.made, nil
 }
 
-// Resume goes on with a token that another decoder made last for the same
-// timeline, in place of First.
-func (d *Decoder) Resume(pending int32) { d.pending, d.logits, d.begun = pending, nil, true }
-
 // Plan returns the tokens to feed next: the pending one, and at most most tokens
 // that a draft proposes to follow. All of them must go into one pass, which no
 // slide of the context cuts. It may run passes of a model that drafts. The
