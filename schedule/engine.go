@@ -62,8 +62,7 @@ type Rows struct {
 	// Logits are those behind all tokens, [len(Tokens)][vocabulary]. A pass of the
 	// engine of a model sets feed instead. Both are valid until the next pass.
 	Logits []float32
-	feed   model.Feed
-	whole  bool // its rows are not ranked, where others' are
+	feed   *model.Feed
 }
 
 // Sequence is one timeline of the model.

@@ -76,44 +76,16 @@ func (e *engine) Open(slide bool) (Sequence, error) {
 // ranked or not whatever the others' are: the sum over a ranked row is rounded
 // elsewhere, and top-p may cut by it.
 func (e *engine) Pass(list []*Rows) error {
+	ranks := e.r.Ranks() && slices.ContainsFunc(list, func(r *Rows) bool {
+		_, ok := r.Dec.(*decoder).Ranking()
+		return ok
+	})
 	e.feeds = e.feeds[:0]
-	ranked := false
 	for _, r := range list {
-		r.feed = model.Feed{S: r.Seq.(*sequence).Session, Tokens: r.Tokens, Want: model.WantAll}
-		e.feeds = append(e.feeds, &r.feed)
-		if !e.r.Ranks() {
-			continue
-		}
-		k, ok := r.Dec.(*decoder).Ranking()
-		if !ok {
-			k = backend.Ranking{} // its whole rows are asked for one by one
-		}
-		r.feed.Rank, r.whole = &k, !ok
-		ranked = ranked || ok
-	}
-	if !ranked {
-		for _, f := range e.feeds {
-			f.Rank = nil
-		}
+		r.feed = r.Dec.(*decoder).Feed(ranks)
+		e.feeds = append(e.feeds, r.feed)
 	}
 	return e.r.Feed(e.feeds)
-}
-
-// Best implements [speculate.Rows].
-func (r *Rows) Best(i int) *backend.Best {
-	if r.feed.Best == nil || r.whole {
-		return nil
-	}
-	return &r.feed.Best[i]
-}
-
-// Row implements [speculate.Rows].
-func (r *Rows) Row(i int) ([]float32, error) {
-	if r.feed.Best != nil {
-		return r.feed.Row(i)
-	}
-	v := r.feed.S.Vocab()
-	return r.feed.Logits[i*v : (i+1)*v], nil
 }
 
 // sequence is a session of the runtime.
@@ -322,7 +294,7 @@ func (d *decoder) Plan(most int) (tokens []int32, gains []float64, err error) {
 	return tokens, gains, err
 }
 
-func (d *decoder) Take(r *Rows) ([]int32, error) { return d.Decoder.Take(r, 0) }
+func (d *decoder) Take(r *Rows) ([]int32, error) { return d.Decoder.Take(d.Rows(r.feed), 0) }
 
 func (d *decoder) Drafted() Drafted {
 	n := d.Stats()

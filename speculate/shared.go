@@ -14,8 +14,10 @@ import (
 func (d *Decoder) Feed(ranks bool) *model.Feed {
 	f := &model.Feed{S: d.s, Tokens: d.batch, Want: model.WantAll}
 	if ranks {
-		r, _ := d.Ranking() // where whole rows are needed, they are fetched one by one
-		f.Rank = &r
+		f.Rank = &backend.Ranking{} // where whole rows are needed, they are fetched one by one
+		if r, ok := d.Ranking(); ok {
+			f.Rank = &r
+		}
 	}
 	return f
 }
