@@ -9,8 +9,6 @@ import (
 // costs are the measured times of steps, the newest weighing most.
 type costs struct {
 	rows  *speculate.Costs // of passes by their rows
-	begun []bool           // a pass of so many rows was made; the first prepares something and is no measure
-	one   float64          // seconds of a pass of one row, at present; 0 is not measured
 	made  float64          // tokens of a pass lately
 	spent float64          // and its time, in passes of one row
 	piece curve            // by units of prompt
@@ -18,7 +16,7 @@ type costs struct {
 
 func newCosts(l Limits) costs {
 	return costs{
-		rows: speculate.NewCosts(l.Rows), begun: make([]bool, l.Rows+1), made: 1, spent: 1,
+		rows: speculate.NewCosts(l.Rows), made: 1, spent: 1,
 		piece: newCurve(mostUnits, func(n int) float64 { return float64(n) }),
 	}
 }
@@ -26,25 +24,13 @@ func newCosts(l Limits) costs {
 // recent is the weight of the newest in running means.
 const recent = 0.2
 
-// passed learns from a pass that made tokens of that many rows, of which
-// proposed were drafts'.
+// passed learns from a pass. It had that many rows, of which proposed were
+// drafts', and made that many tokens.
 func (c *costs) passed(rows, proposed, tokens int, took time.Duration) {
-	if !c.begun[rows] {
-		c.begun[rows] = true
-		return
-	}
 	c.rows.Passed(rows, proposed, took)
-	one := took.Seconds() / c.rows.Of(rows)
-	if c.one > 0 { // one interrupted pass must not count as the machine's speed
-		one = c.one + 2*recent*(min(one, 3*c.one)-c.one)
-	}
-	c.one = one
 	c.made += recent * (float64(tokens) - c.made)
 	c.spent += recent * (c.rows.Of(rows) - c.spent)
 }
-
-// pass is the time of a pass in seconds, 0 where nothing was measured.
-func (c *costs) pass(rows int) float64 { return c.one * c.rows.Of(rows) }
 
 // speed is how many tokens all requests made lately in the time of a pass of one
 // row.

@@ -77,7 +77,7 @@ const (
 // decoding in proportion to the pass that it delays.
 func units(decoding int, c *costs, o *Options) int {
 	most := alone.Seconds()
-	switch pass := c.pass(decoding); {
+	switch pass := c.rows.Seconds(decoding); {
 	case decoding > 0 && (pass == 0 || !c.piece.known()):
 		return 1
 	case decoding > 0:

@@ -181,8 +181,8 @@ func TestManyRequestsOfAModel(t *testing.T) {
 	}
 }
 
-// A sequence takes what its text has touched, however long the context is. It is
-// what the books say, but for a twentieth.
+// A sequence takes what its text has touched, however long the context is: at
+// most a twentieth more than the limits say.
 func TestMemoryOfSequences(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the system says little of its memory")
@@ -222,7 +222,7 @@ func TestMemoryOfSequences(t *testing.T) {
 			read(n)
 		}
 		if took, said := int64(resident(t)-before), 8*l.bytes(n); took > said+said/20 {
-			t.Errorf("8 sequences of %d tokens take %d bytes, %d by the books", n, took, said)
+			t.Errorf("8 sequences of %d tokens take %d bytes, %d by the limits", n, took, said)
 		}
 	}
 }

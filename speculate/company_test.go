@@ -21,7 +21,7 @@ type crowd struct {
 // without drafts, after the first 64 tokens of each.
 func (m *crowd) run(seed uint64, n int) (share float64, proposed int) {
 	r := rand.New(rand.NewPCG(seed, 9))
-	costs := NewCosts(64)
+	costs := prepared(NewCosts(64))
 	cs, behind := make([]*control, n), make([]float64, n)
 	for i := range cs {
 		cs[i], behind[i] = newControl(), 20

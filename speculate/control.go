@@ -61,7 +61,7 @@ func (s *speed) add(made, spent float64, tokens int) {
 func (s *speed) value(t *Costs) float64 {
 	spent := s.spent
 	for n, x := range s.passes {
-		spent += x * t.of(n)
+		spent += x * t.Of(n)
 	}
 	return s.made / spent
 }

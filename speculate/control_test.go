@@ -33,7 +33,7 @@ func (m *machine) run(seed uint64, k, skip, n int) (share float64, ks map[int]in
 		}
 		return x
 	}
-	costs, c := newCosts(), newControl()
+	costs, c := prepared(newCosts()), newControl()
 	ks = map[int]int{}
 	total, plain := 0.0, 0.0
 	speed, behind := 0.05, 20
@@ -86,7 +86,7 @@ func (m *machine) run(seed uint64, k, skip, n int) (share float64, ks map[int]in
 		}
 		made += 1 + accepted
 		behind += 1 + accepted
-		costs.passed(1+proposed, duration(pass), true)
+		costs.Passed(1+proposed, proposed, duration(pass))
 		switch {
 		case k >= 0:
 		case p == nil:
@@ -96,6 +96,14 @@ func (m *machine) run(seed uint64, k, skip, n int) (share float64, ks map[int]in
 		}
 	}
 	return total / plain, ks
+}
+
+// prepared are the costs of a machine whose first pass of a size prepares nothing.
+func prepared(c *Costs) *Costs {
+	for n := range c.begun {
+		c.begun[n] = true
+	}
+	return c
 }
 
 // always is a draft whose every token is right with one likelihood.
@@ -211,7 +219,7 @@ func (m *machine) mean(k, skip, n int) (share float64, ks map[int]int) {
 func TestCosts(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	for name, pass := range map[string]func(int) float64{"Q8_0": q8, "Q4_K_M": q4, "dear": dear} {
-		c := newCosts()
+		c := prepared(newCosts())
 		speed := 0.05
 		for range 200 {
 			if r.Float64() < 0.1 {
@@ -222,12 +230,28 @@ func TestCosts(t *testing.T) {
 			if r.Float64() < 0.1 {
 				x *= 2
 			}
-			c.passed(n, time.Duration(x*1e9), true)
+			c.Passed(n, n-1, time.Duration(x*1e9))
 		}
 		for n := 1; n <= 7; n++ {
-			if got, want := c.of(n), pass(n); math.Abs(got/want-1) > 0.12 {
+			if got, want := c.Of(n), pass(n); math.Abs(got/want-1) > 0.12 {
 				t.Errorf("%s: a pass of %d costs %.2f, taken for %.2f", name, n, want, got)
 			}
 		}
+	}
+}
+
+// The first pass of a size, which prepares something, is no measure.
+func TestFirstPassIsNoMeasure(t *testing.T) {
+	plain, slow := newCosts(), newCosts()
+	for i, n := range []int{1, 4, 1, 4, 1, 4} {
+		took := time.Duration(n) * time.Second
+		plain.Passed(n, n-1, took)
+		if i < 2 {
+			took *= 50
+		}
+		slow.Passed(n, n-1, took)
+	}
+	if a, b := plain.Seconds(4), slow.Seconds(4); a != b || a == 0 {
+		t.Errorf("a pass of 4 takes %.2f seconds, and %.2f where the first was slow", a, b)
 	}
 }

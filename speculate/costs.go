@@ -17,6 +17,7 @@ type Costs struct {
 	anchors, others ring      // pairs with a pass of one token, which say most, and without
 	last            timed     // the pass before
 	one             float64   // seconds of a pass of one token, at present
+	begun           []bool    // whether a pass of a size was made
 	most            int       // tokens of the largest pass
 	alone           int       // passes since one without a proposal
 	gap             int       // and after how many the next is due
@@ -28,7 +29,10 @@ type Costs struct {
 
 // NewCosts are those of passes of several sequences, up to most rows together.
 func NewCosts(most int) *Costs {
-	c := &Costs{gap: firstGap, curve: make([]float64, most+1), seconds: make([]float64, most+1), slopes: make([][]float64, most+1)}
+	c := &Costs{
+		gap: firstGap, curve: make([]float64, most+1), begun: make([]bool, most+1),
+		seconds: make([]float64, most+1), slopes: make([][]float64, most+1),
+	}
 	for n := range c.curve {
 		c.curve[n] = guessed(n)
 	}
@@ -43,15 +47,23 @@ func newCosts() *Costs {
 }
 
 // Passed learns from a pass of that many rows, of which proposed were a draft's.
-// The first pass of a size prepares something on most backends and should not
-// be told.
+// The first pass of a size prepares something on most backends. It is counted and
+// not measured.
 func (c *Costs) Passed(rows, proposed int, took time.Duration) {
 	c.count(rows, proposed == 0)
+	if !c.begun[rows] {
+		c.begun[rows], c.last = true, timed{}
+		return
+	}
 	c.measure(rows, took)
 }
 
 // Of is the cost of a pass of that many tokens, or of the largest.
-func (c *Costs) Of(tokens int) float64 { return c.of(min(tokens, len(c.curve)-1)) }
+func (c *Costs) Of(tokens int) float64 { return c.curve[min(tokens, len(c.curve)-1)] }
+
+// Seconds is the time of a pass of that many tokens at present, 0 before the
+// first was measured.
+func (c *Costs) Seconds(tokens int) float64 { return c.one * c.Of(tokens) }
 
 // timed is a pass, pair two that followed one another.
 type (
@@ -80,9 +92,6 @@ const (
 func guess(n int) float64 { return 0.12 + 0.01*float64(min(n, backend.MaxVerify)) }
 
 func guessed(n int) float64 { return 1 + guess(n)*float64(n-1) }
-
-// of is the cost of a pass of the given number of tokens.
-func (c *Costs) of(tokens int) float64 { return c.curve[tokens] }
 
 // reach is the largest pass to try: little more than twice the largest tried,
 // since small passes say little of far larger ones.
@@ -160,17 +169,6 @@ func (c *Costs) smallest() int {
 	return 1
 }
 
-// passed learns from a pass of one sequence, except from one that prepared
-// something.
-func (c *Costs) passed(tokens int, took time.Duration, measure bool) {
-	c.count(tokens, tokens == 1)
-	if !measure {
-		c.last = timed{}
-		return
-	}
-	c.measure(tokens, took)
-}
-
 // count counts a pass; plain says that it held no proposal.
 func (c *Costs) count(tokens int, plain bool) {
 	if c.alone++; plain {
@@ -190,7 +188,7 @@ func (c *Costs) measure(tokens int, took time.Duration) {
 		c.compare(pair{c.last, now})
 	}
 	c.last = now
-	if one := now.seconds / c.of(tokens); c.one == 0 {
+	if one := now.seconds / c.Of(tokens); c.one == 0 {
 		c.one = one
 	} else {
 		c.one += 0.4 * (min(one, 3*c.one) - c.one)

@@ -52,8 +52,7 @@ type Decoder struct {
 	ends    map[int32]bool
 	control map[string]*control
 	costs   *Costs
-	company *Company                    // or nil
-	passed  [backend.MaxVerify + 1]bool // whether a pass of n tokens was made
+	company *Company // or nil
 	clock   func() time.Time
 	paces   map[string]*Pace // of the sources asked for the present pass
 	asking  *Pace            // the one asked now
@@ -209,7 +208,7 @@ func (d *Decoder) Costs() (pass map[int]float64, draft float64) {
 		}
 	}
 	for _, c := range d.control {
-		draft = max(draft, c.draft*d.terms().one)
+		draft = max(draft, c.draft*d.terms().Seconds(1))
 	}
 	return pass, draft
 }
@@ -281,8 +280,7 @@ func (d *Decoder) asked() {
 func (d *Decoder) count(p Proposal, accepted int, took time.Duration) {
 	n, terms := len(p.Tokens), d.terms()
 	if d.company == nil && took > 0 {
-		d.costs.passed(1+n, took, d.passed[1+n])
-		d.passed[1+n] = true // the first pass of a length includes the backend's preparation and is no measure
+		d.costs.Passed(1+n, n, took)
 	}
 	for source, c := range d.control {
 		pace := d.paces[source]
