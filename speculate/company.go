@@ -10,7 +10,7 @@ type Company struct {
 	// sequences it serves, this one included.
 	Rows, Sequences int
 	// Speed is how many tokens all sequences together made lately in the time of a
-	// pass of one row ([Costs.Passes]), drafting included.
+	// pass of one row.
 	Speed float64
 }
 
@@ -55,33 +55,6 @@ func (t terms) extra(n, more int) float64 { return t.Of(t.beside+n+more) - t.Of(
 // and itself could make in the time that is added.
 func (t terms) spent(n int, drafting float64) float64 {
 	return 1 + t.worth*(t.extra(1, n)+drafting)
-}
-
-// Expect is the expected gain of each of the next proposed tokens before they are
-// drafted, at most most: the likelihood that it is kept, from one on. It is
-// empty where no source would propose anything. Who shares a pass gives rows to
-// the sequences that expect most of them, and then calls Plan.
-func (d *Decoder) Expect(most int) (gains []float64) {
-	most = d.most(most)
-	if d.draft == nil || most <= 0 {
-		return nil
-	}
-	for _, source := range d.draft.Sources() {
-		c := d.control[source]
-		if d.fixed < 0 && c.sleep > 0 {
-			continue
-		}
-		if d.fixed < 0 && c.trial {
-			most = 1
-		}
-		likely := 1.0
-		for range most {
-			likely *= c.going.value()
-			gains = append(gains, likely)
-		}
-		return gains
-	}
-	return nil
 }
 
 // Gains is the expected gain of each token that the last Plan proposed: the

@@ -89,7 +89,6 @@ func steps(t *testing.T, d *speculate.Decoder, s *model.Session, prompt []int32,
 			d.Join(&speculate.Company{Costs: costs, Rows: 1 + r.IntN(40), Sequences: 1 + r.IntN(8), Speed: 3 * r.Float64()})
 		}
 		n := r.IntN(speculate.MaxDraft + 2)
-		expected := d.Expect(n)
 		plan, err := d.Plan(n)
 		if err != nil {
 			t.Fatal(err)
@@ -98,8 +97,8 @@ func steps(t *testing.T, d *speculate.Decoder, s *model.Session, prompt []int32,
 			plan, err = d.Plan(n)
 		}
 		gains := d.Gains()
-		if err != nil || len(plan) < 1 || len(plan) > 1+n || len(gains) != len(plan)-1 || len(expected) > n {
-			t.Fatalf("%d tokens for %d, gains %v, expected %v, %v", len(plan), n, gains, expected, err)
+		if err != nil || len(plan) < 1 || len(plan) > 1+n || len(gains) != len(plan)-1 {
+			t.Fatalf("%d tokens for %d, gains %v, %v", len(plan), n, gains, err)
 		}
 		for i, g := range gains {
 			if g < 0 || g > 1 || i > 0 && g > gains[i-1] {
