@@ -5,13 +5,9 @@ import "github.com/mil-run/mil/speculate"
 // decode makes one pass for the requests, and hands over the tokens that it
 // made.
 func (c *core) decode(list []*task) {
-	list, rows := c.plan(list)
+	list, rows, sum := c.plan(list)
 	if len(list) == 0 {
 		return
-	}
-	sum := 0
-	for _, r := range rows {
-		sum += len(r.Tokens)
 	}
 	start := c.o.Clock()
 	err := c.e.Pass(rows)
@@ -39,10 +35,11 @@ func (c *core) decode(list []*task) {
 	c.costs.passed(sum, sum-len(list), made, took)
 }
 
-// plan asks each request's decoder for its rows, and shares the pass out.
-func (c *core) plan(list []*task) (ready []*task, rows []*Rows) {
+// plan asks each request's decoder for its rows, and shares the pass out. sum is
+// how many rows it has.
+func (c *core) plan(list []*task) (ready []*task, rows []*Rows, sum int) {
 	spare := c.l.Rows - len(list)
-	company := &speculate.Company{Costs: c.costs.rows, Rows: len(list) - 1, Sequences: len(list), Speed: c.costs.speed()}
+	company := speculate.Company{Costs: c.costs.rows, Rows: len(list) - 1, Sequences: len(list), Speed: c.costs.speed()}
 	var gains [][]float64
 	for _, t := range list {
 		t.dec.Join(company)
@@ -56,13 +53,19 @@ func (c *core) plan(list []*task) (ready []*task, rows []*Rows) {
 		gains = append(gains, g)
 		company.Rows += len(tokens) - 1
 	}
-	if len(ready) == 1 {
-		return ready, rows // its decoder has weighed the price
+	if len(ready) > 1 { // alone the decoder has weighed the price
+		for i, n := range share(gains, spare, c.costs.rows.Of) {
+			rows[i].Tokens = ready[i].dec.Cut(n)
+		}
 	}
-	for i, n := range share(gains, spare, c.costs.rows.Of) {
-		rows[i].Tokens = ready[i].dec.Cut(n)
+	for _, r := range rows {
+		sum += len(r.Tokens)
 	}
-	return ready, rows
+	for _, r := range rows {
+		company.Rows = sum - len(r.Tokens)
+		r.Dec.Join(company)
+	}
+	return ready, rows, sum
 }
 
 // drafts is how many further rows a request may ask for: what one sequence may

@@ -104,8 +104,9 @@ type Sequence interface {
 type Decoder interface {
 	// Begin chooses the first token, from the logits of the prompt's last.
 	Begin(logits []float32) (int32, error)
-	// Join makes the next plans for passes in company, whose costs others measure.
-	Join(c *speculate.Company)
+	// Join makes the next plan for a pass in company, whose costs others measure.
+	// Before Take it tells of the pass that was made.
+	Join(c speculate.Company)
 	// Plan is the token that was chosen last and at most most further ones that
 	// a draft expects. gains[i] is how many tokens row 1+i is expected to bring.
 	Plan(most int) (tokens []int32, gains []float64, err error)

@@ -67,6 +67,11 @@ func (e *sim) Pass(list []*Rows) error {
 	if n > e.limits.Rows || n == 0 {
 		return fmt.Errorf("a pass of %d rows", n)
 	}
+	for _, r := range list {
+		if c := r.Dec.(*simDecoder).company; c.Rows != n-len(r.Tokens) || c.Sequences != len(list) {
+			return fmt.Errorf("%d rows of others in a pass of %d: %+v", n-len(r.Tokens), n, c)
+		}
+	}
 	e.most = max(e.most, n)
 	e.clock = e.clock.Add(e.pass(n))
 	if e.check != nil {
@@ -333,6 +338,7 @@ type simDecoder struct {
 	r       Request
 	pending int32
 	plan    []int32
+	company speculate.Company
 	made    int
 	draft   Drafted
 	closed  bool
@@ -383,7 +389,7 @@ func (d *simDecoder) Plan(most int) ([]int32, []float64, error) {
 	return d.plan, gains, nil
 }
 
-func (d *simDecoder) Join(*speculate.Company) {}
+func (d *simDecoder) Join(c speculate.Company) { d.company = c }
 
 func (d *simDecoder) Cut(n int) []int32 {
 	d.plan = d.plan[:1+n]

@@ -6,7 +6,7 @@ import "github.com/mil-run/mil/backend"
 // that a proposal adds are weighed by what they add to the whole pass.
 type Company struct {
 	Costs *Costs // of passes by their rows, measured by those who run them
-	// Rows is how many rows of others the next pass holds, and Sequences how many
+	// Rows is how many rows of others the pass holds, and Sequences how many
 	// sequences it serves, this one included.
 	Rows, Sequences int
 	// Speed is how many tokens all sequences together made lately in the time of a
@@ -14,9 +14,10 @@ type Company struct {
 	Speed float64
 }
 
-// Join makes the decoder plan for passes that others run and measure, until the
-// next Join. nil goes on alone.
-func (d *Decoder) Join(c *Company) { d.company = c }
+// Join makes the decoder plan for passes that others run and measure, and judge
+// its draft by them, until the next Join. Where rows are shared out after Plan, the
+// company of the pass itself comes before Take.
+func (d *Decoder) Join(c Company) { d.company = c }
 
 // terms are what a proposal is weighed by.
 type terms struct {
@@ -29,14 +30,14 @@ func alone(c *Costs) terms { return terms{Costs: c, worth: 1} }
 
 // terms are those of the next pass.
 func (d *Decoder) terms() terms {
-	if d.company == nil {
+	if d.company.Costs == nil {
 		return alone(d.costs)
 	}
 	return d.company.terms()
 }
 
 // terms values time at the recent speed, but not below the speed without drafts.
-func (c *Company) terms() terms {
+func (c Company) terms() terms {
 	if c.Rows <= 0 {
 		return alone(c.Costs)
 	}

@@ -35,7 +35,7 @@ func (m *crowd) run(seed uint64, n int) (share float64, proposed int) {
 			if costs.due() {
 				break
 			}
-			p := c.pace((&Company{costs, rows - 1, n, speed}).terms())
+			p := c.pace(Company{costs, rows - 1, n, speed}.terms())
 			if paces[i] = p; p == nil {
 				continue
 			}
@@ -70,7 +70,7 @@ func (m *crowd) run(seed uint64, n int) (share float64, proposed int) {
 				c.passed()
 				continue
 			}
-			c.judge((&Company{costs, rows - 1 - counts[i], n, speed}).terms(), paces[i], counts[i], rights[i], costs.Passes(duration(took1[i])))
+			c.judge(Company{costs, rows - 1 - counts[i], n, speed}.terms(), paces[i], counts[i], rights[i], costs.Passes(duration(took1[i])))
 		}
 		speed = 0.9*speed + 0.1*tokens/costs.Passes(duration(took))
 		if all += tokens; all > float64(n*64) {

@@ -127,7 +127,7 @@ func pass(t *testing.T, rt *model.Runtime, list []*companion, most int, costs *s
 	rows, proposed := len(list), 0
 	for _, c := range list {
 		if costs != nil {
-			c.d.Join(&speculate.Company{Costs: costs, Rows: rows - 1, Sequences: len(list), Speed: 1})
+			c.d.Join(speculate.Company{Costs: costs, Rows: rows - 1, Sequences: len(list), Speed: 1})
 		}
 		plan, err := c.d.Plan(most)
 		if err != nil {

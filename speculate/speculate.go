@@ -52,7 +52,7 @@ type Decoder struct {
 	ends    map[int32]bool
 	control map[string]*control
 	costs   *Costs
-	company *Company // or nil
+	company Company // its Costs are nil alone
 	clock   func() time.Time
 	paces   map[string]*Pace // of the sources asked for the present pass
 	asking  *Pace            // the one asked now
@@ -279,7 +279,7 @@ func (d *Decoder) asked() {
 // count learns from a pass.
 func (d *Decoder) count(p Proposal, accepted int, took time.Duration) {
 	n, terms := len(p.Tokens), d.terms()
-	if d.company == nil && took > 0 {
+	if d.company.Costs == nil && took > 0 {
 		d.costs.Passed(1+n, n, took)
 	}
 	for source, c := range d.control {

@@ -86,7 +86,7 @@ func steps(t *testing.T, d *speculate.Decoder, s *model.Session, prompt []int32,
 	costs := speculate.NewCosts(64)
 	for out = append(out, made...); err == nil && len(out) < 150; out = append(out, made...) {
 		if company {
-			d.Join(&speculate.Company{Costs: costs, Rows: 1 + r.IntN(40), Sequences: 1 + r.IntN(8), Speed: 3 * r.Float64()})
+			d.Join(speculate.Company{Costs: costs, Rows: 1 + r.IntN(40), Sequences: 1 + r.IntN(8), Speed: 3 * r.Float64()})
 		}
 		n := r.IntN(speculate.MaxDraft + 2)
 		plan, err := d.Plan(n)
