@@ -3,12 +3,14 @@ package clients
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,10 +27,11 @@ const (
 	key    = "a key of the test"
 	prompt = "Tell me a tale about a fox."
 	length = 24
+	room   = 1 << 17 // of the context: a reply that fills it takes minutes
 )
 
-// address is of a mil that was built and serves the demo.
-var address string
+// mil was built, and serves the demo at the address.
+var mil, address string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -38,13 +41,13 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	mil := filepath.Join(dir, "mil")
+	mil = filepath.Join(dir, "mil")
 	build := exec.Command("go", "build", "-o", mil, ".")
 	build.Dir, build.Stderr = filepath.Join("..", ".."), os.Stderr
 	if err := build.Run(); err != nil {
 		panic(err)
 	}
-	serve := exec.Command(mil, "serve", "--listen", "127.0.0.1:0", "--api-key", key)
+	serve := exec.Command(mil, "serve", "--listen", "127.0.0.1:0", "--api-key", key, "--ctx", strconv.Itoa(room))
 	serve.Stderr = os.Stderr
 	out, err := serve.StdoutPipe()
 	if err != nil {
@@ -185,40 +188,69 @@ func TestOpenAI(t *testing.T) {
 	}
 }
 
-// A client that leaves in the middle leaves nothing at work.
+// endless is a bias against the token that ends the demo's replies.
+func endless(t *testing.T) map[string]int64 {
+	t.Helper()
+	c := exec.Command(mil, "tokenize", "demo", "--special", "--jsonl")
+	c.Stdin = strings.NewReader(`{"text":"<|eot_id|>"}`)
+	out, err := c.Output()
+	var tokens struct{ IDs []int }
+	if err == nil {
+		err = json.Unmarshal(out, &tokens)
+	}
+	if err != nil || len(tokens.IDs) == 0 {
+		t.Fatalf("%s: %v", out, err)
+	}
+	bias := map[string]int64{}
+	for _, id := range tokens.IDs {
+		bias[strconv.Itoa(id)] = -100
+	}
+	return bias
+}
+
+// get reads what the server tells of itself.
+func get(t *testing.T, path string) string {
+	t.Helper()
+	r, err := http.NewRequest("GET", address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Api-Key", key)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%s: %d %s %v", path, resp.StatusCode, data, err)
+	}
+	return string(data)
+}
+
+// A client that leaves in the middle of a reply, which would go on for longer than the
+// test waits, leaves nothing at work.
 func TestCancel(t *testing.T) {
 	c := openAI()
 	p := params()
-	p.MaxCompletionTokens = openai.Int(0)
+	p.MaxCompletionTokens, p.LogitBias = openai.Int(0), endless(t)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	stream := c.Chat.Completions.NewStreaming(ctx, p)
 	for range 3 {
-		stream.Next()
+		if !stream.Next() {
+			t.Fatal("the reply ends: ", stream.Err())
+		}
+	}
+	if slots := get(t, "/slots"); !strings.Contains(slots, `"decoding":1`) {
+		t.Fatal(slots)
 	}
 	cancel()
-	for stream.Next() {
+	for end := time.Now().Add(20 * time.Second); strings.Contains(get(t, "/slots"), `"decoding":1`); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the request is still at work")
+		}
 	}
-	for range 200 {
-		r, err := http.NewRequest("GET", address+"/slots", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("X-Api-Key", key)
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(data), `"decoding":0`) {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Error("a request is still at work")
 }
 
 // anthropic-sdk-go asks, counts, streams, and reads errors.
