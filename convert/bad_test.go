@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	gate "github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/source"
 )
 
@@ -194,7 +195,7 @@ func FuzzConfig(f *testing.F) {
 			in.lookup = newLookup(opened[from])
 			p, err := in.plan()
 			if err != nil {
-				if strings.ContainsAny(err.Error(), "\r\n") {
+				if !gate.Plain(err.Error()) {
 					t.Errorf("%q is not one line", err)
 				}
 				continue

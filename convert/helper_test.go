@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	gate "github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/quant"
 )
 
@@ -65,7 +66,7 @@ func fails(t *testing.T, path string, late bool, want ...string) {
 			t.Errorf("got  %q\nwant %q", err, w)
 		}
 	}
-	if strings.ContainsAny(err.Error(), "\r\n") {
+	if !gate.Plain(err.Error()) {
 		t.Errorf("%q is not one line", err)
 	}
 	left(t, dir)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+
+	gate "github.com/mil-run/mil/internal/show"
 )
 
 // frugal parses data and sees that it takes no more memory than a small
@@ -64,6 +66,9 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := frugal(t, data)
 		if err != nil {
+			if !gate.Plain(err.Error()) {
+				t.Errorf("not one line: %q", err)
+			}
 			return
 		}
 		m := file.KV()

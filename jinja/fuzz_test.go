@@ -1,8 +1,9 @@
 package jinja
 
 import (
-	"strings"
 	"testing"
+
+	"github.com/mil-run/mil/internal/show"
 )
 
 // tight are limits that keep a fuzzing run moving.
@@ -47,6 +48,7 @@ func FuzzDecodeConversation(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte) {
 		messages, vars, err := DecodeConversation(line)
 		if err != nil {
+			oneLine(t, err)
 			return
 		}
 		if _, err := tmpl.WithLimits(tight).Render(messages, vars); err != nil {
@@ -57,7 +59,7 @@ func FuzzDecodeConversation(f *testing.F) {
 
 func oneLine(t *testing.T, err error) {
 	t.Helper()
-	if s := err.Error(); strings.ContainsAny(s, "\r\n") || len(s) > 200 {
+	if s := err.Error(); !show.Plain(s) || len(s) > 200 {
 		t.Errorf("not one short line: %.300q", s)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mil-run/mil/internal/show"
 )
 
 // probe is encoded by every tokenizer that fuzzing makes.
@@ -101,7 +103,7 @@ func exercise(t *testing.T, tok *Tokenizer) []int32 {
 }
 
 func oneLine(t *testing.T, err error) {
-	if text := err.Error(); strings.ContainsAny(text, "\n\r") || len(text) > 400 {
+	if text := err.Error(); !show.Plain(text) || len(text) > 400 {
 		t.Errorf("not one line: %q", text)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"maps"
 	"testing"
+
+	"github.com/mil-run/mil/internal/show"
 )
 
 func TestCommas(t *testing.T) {
@@ -44,6 +46,9 @@ func FuzzMembers(f *testing.F) {
 				t.Fatalf("%q: members of what is no object", data)
 			}
 			return
+		}
+		if bad != nil && !show.Plain(bad.Error()) {
+			t.Errorf("not one line: %q", bad)
 		}
 		if bad != nil || !maps.EqualFunc(got, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
 			t.Fatalf("%q: %s, %v, want %s", data, got, bad, want)

@@ -23,6 +23,10 @@ func control(c rune) bool {
 	return c < ' ' || c >= 0x7f && c < 0xa0 || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069
 }
 
+// Plain tells whether text is one line that a terminal only draws, which every
+// error's text has to be.
+func Plain(text string) bool { return utf8.ValidString(text) && !strings.ContainsFunc(text, control) }
+
 // Visible makes marks of control characters, with which a model or a file could
 // move the cursor or change the terminal's title, and of what is not UTF-8.
 // Newlines and tabs stay.

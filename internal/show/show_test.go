@@ -26,6 +26,9 @@ func TestGate(t *testing.T) {
 					t.Fatalf("%s(%.20q) has %q: %.100q", what, s, c, got)
 				}
 			}
+			if !Plain(got) {
+				t.Errorf("%s(%.20q) is not plain", what, s)
+			}
 			if n := utf8.RuneCountInString(got); what != "Visible" && n > maxLine+MaxText+1 || what == "Text" && n > MaxText {
 				t.Errorf("%s(%.20q) has %d characters", what, s, n)
 			}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mil-run/mil/internal/show"
 )
 
 // put writes files into a fresh folder.
@@ -121,14 +123,14 @@ func fails(t *testing.T, files map[string]string, want string) {
 		c.Close()
 		t.Fatalf("opened; want %q", want)
 	}
-	if !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\r\n") {
+	if !strings.Contains(err.Error(), want) || !show.Plain(err.Error()) {
 		t.Errorf("got  %q\nwant %q", err, want)
 	}
 }
 
 // oneLine asserts that an error's message is one line.
 func oneLine(t *testing.T, err error) error {
-	if err != nil && strings.ContainsAny(err.Error(), "\r\n") {
+	if err != nil && !show.Plain(err.Error()) {
 		t.Errorf("%q is not one line", err)
 	}
 	return err

@@ -107,7 +107,7 @@ func (p *parser) element() (set, rune, error) {
 		return nil, '\b', nil
 	}
 	if p.more() && strings.IndexByte("123456789RXNOK", p.s[p.i]) >= 0 {
-		return nil, 0, p.fail("\\%c is not supported in a class", p.s[p.i])
+		return nil, 0, p.fail("\\%s is not supported in a class", p.s[p.i:p.i+1])
 	}
 	return p.set()
 }

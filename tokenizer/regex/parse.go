@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/mil-run/mil/internal/show"
 )
 
 // node is a part of a parsed expression.
@@ -53,8 +55,10 @@ func parse(pattern string) (*node, error) {
 	return n, err
 }
 
+// fail is an error of one line: what it quotes of the expression are strings, shown
+// by package show.
 func (p *parser) fail(format string, args ...any) error {
-	return fmt.Errorf("at byte %d: %s", p.i, fmt.Sprintf(format, args...))
+	return fmt.Errorf("at byte %d: %s", p.i, show.Sprintf(format, args...))
 }
 
 // spend counts a set: an expression may name large ones many times.
@@ -260,7 +264,7 @@ func (p *parser) switched(kept options) (*node, error) {
 		case ')':
 			return p.alternatives()
 		default:
-			return nil, p.fail("the group (?%c is not supported", c)
+			return nil, p.fail("the group (?%s is not supported", string(c))
 		}
 	}
 	return nil, p.fail("a ( without a )")
@@ -412,7 +416,7 @@ func (p *parser) escape() (*node, error) {
 		last := sequence(&node{kind: kindSet, set: set{{'\n', '\n'}}}, &node{kind: kindEnd})
 		return oneOf(&node{kind: kindEnd}, &node{kind: kindAhead, subs: []*node{last}}), nil
 	case 'G', 'R', 'X', 'K', 'k', 'g', 'O', 'N', 'y', 'Y', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		return nil, p.fail("\\%c is not supported", c)
+		return nil, p.fail("\\%s is not supported", string(c))
 	}
 	s, r, err := p.set()
 	if err != nil {
@@ -504,7 +508,7 @@ func (p *parser) control(c rune) (rune, error) {
 		}
 		return p.digits(16, 1, 2)
 	case 'c', 'C', 'M':
-		return 0, p.fail("\\%c is not supported", c)
+		return 0, p.fail("\\%s is not supported", string(c))
 	}
 	return c, nil
 }
