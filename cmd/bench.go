@@ -49,6 +49,8 @@ type benchResult struct {
 	GapP50      float64 `json:"gap_p50_s,omitempty"`
 	GapP99      float64 `json:"gap_p99_s,omitempty"`
 	StreamBytes int64   `json:"stream_bytes,omitempty"` // keys, values and state that all streams touch
+	// Beside is how the streams go on while a prompt is read, with --beside.
+	Beside *besideResult `json:"beside,omitempty"`
 	// GPU is the parts of a token's time on a card. HostMicros is the rest of
 	// its time: the launch, the way back, the choice.
 	GPU        *backend.Gauge `json:"gpu,omitempty"`
@@ -63,6 +65,7 @@ type benchFlags struct {
 	messages          string
 	depths, rows      []int
 	streams           []int
+	beside            int
 	prompt, gen, runs int
 	plot              string
 	asJSON            bool
@@ -82,7 +85,8 @@ describes the method.`,
   mil bench model.bin --depths 0,4096,16384 --plot speed.svg
   mil bench a.bin b.gguf --json
   mil bench model.bin --draft small.bin --gen 128
-  mil bench model.bin --streams 1,4,8         # several conversations in one pass`,
+  mil bench model.bin --streams 1,4,8         # several conversations in one pass
+  mil bench model.bin --streams 4 --beside 8000  # and the gaps while a long prompt is read`,
 		ValidArgsFunction: completeModels(-1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
@@ -138,6 +142,7 @@ describes the method.`,
 	f.depths = []int{0}
 	set.Var(&numbers{&f.depths, 0, maxContext / 4}, "depths", "tokens of context before the timed ones, separated by commas")
 	set.Var(&numbers{&f.streams, 1, backend.MaxRows}, "streams", "measure generation of several streams that share passes; numbers separated by commas")
+	addNumber(set, &f.beside, "beside", "", 0, 0, maxContext/4, "with --streams: read a prompt of N tokens beside the streams, and show the gaps between their tokens")
 	addNumber(set, &f.prompt, "prompt", "", 512, 0, maxContext/4, "tokens of the prompt; 0 skips the prompt")
 	addNumber(set, &f.gen, "gen", "", 64, 0, maxContext/4, "tokens to generate; 0 skips generation")
 	addNumber(set, &f.runs, "runs", "", 3, 1, maxContext/4, "timed runs, after one warm-up")
@@ -156,6 +161,9 @@ func (f *benchFlags) check() error {
 	}
 	if len(f.rows) > 0 && (f.draft != "" || len(f.streams) > 0) {
 		return usagef("--rows goes with neither --draft nor --streams")
+	}
+	if f.beside > 0 && len(f.streams) == 0 {
+		return usagef("--beside goes with --streams")
 	}
 	if f.plot != "" {
 		if st, err := os.Stat(f.plot); err == nil && st.IsDir() {

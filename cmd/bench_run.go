@@ -82,7 +82,7 @@ func (f *benchFlags) model(path string, errs io.Writer) (benchmark, error) {
 
 // start opens the session and the means to measure the machine.
 func (b *bench) start(file *format.File, errs io.Writer) (err error) {
-	b.context = b.depths[len(b.depths)-1] + max(b.prompt, b.gen, b.rowsFeed())
+	b.context = b.depths[len(b.depths)-1] + max(b.prompt, b.gen, b.rowsFeed(), b.besideContext())
 	if declared := b.m.Config.Context; b.context > declared {
 		show.Fprintf(errs, "mil: warning: %s declares %d tokens of context, and %d are timed\n", b.b.Model, declared, b.context)
 	}

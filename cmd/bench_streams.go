@@ -28,7 +28,7 @@ type streams struct {
 func (b *bench) together() error {
 	most := slices.Max(b.streams)
 	s := &streams{bench: b}
-	rt, err := b.on().Runtime(b.m, b.of(b.context), most)
+	rt, err := b.on().Runtime(b.m, b.of(b.context), most+min(b.beside, 1)) // the prompt has a session of its own
 	if err != nil {
 		return flagged(err)
 	}
@@ -99,6 +99,9 @@ func (s *streams) depth(depth int) error {
 		r.GapP50, r.GapP99 = quantile(gaps[i], 0.5), quantile(gaps[i], 0.99)
 	}
 	s.b.Results = append(s.b.Results, results...)
+	if s.beside > 0 {
+		return s.arrivals(depth, s.b.Results[len(s.b.Results)-len(results):])
+	}
 	return nil
 }
 
@@ -136,8 +139,11 @@ func (s *streams) run(n int) (took []float64, err error) {
 	return took, nil
 }
 
-// quantile of sorted values.
+// quantile of sorted values, 0 where there are none.
 func quantile(sorted []float64, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
 
@@ -156,6 +162,9 @@ func (b *benchmark) printStreams(out io.Writer) error {
 			units.Rate(r.GenTokS/float64(r.Streams)), 1e3*r.GapP50, 1e3*r.GapP99, units.Bytes(r.StreamBytes))
 	}
 	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := b.printBeside(out); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(out)

@@ -81,10 +81,47 @@ func TestBenchStreams(t *testing.T) {
 	if table := must(t, "", "bench", llama, "--streams", "1,2", "--gen", "2", "--runs", "1"); !strings.Contains(table, "tok/s each") {
 		t.Errorf("%s", table)
 	}
-	for _, args := range [][]string{{"--streams", "0"}, {"--streams", "65"}, {"--streams", "2", "--gen", "0"}, {"--streams", "2", "--draft", "lookup"}} {
+	for _, args := range [][]string{{"--beside", "9"}, {"--streams", "0"}, {"--streams", "65"}, {"--streams", "2", "--gen", "0"}, {"--streams", "2", "--draft", "lookup"}} {
 		if _, _, err := mil(t, "", append([]string{"bench", llama}, args...)...); err == nil {
 			t.Errorf("bench %v ran", args)
 		}
+	}
+}
+
+// A prompt beside streams is read in pieces, between which the streams go on.
+func TestBenchBeside(t *testing.T) {
+	llama := fixture(t, "mamba2-half", "q8_0")
+	args := []string{"bench", llama, "--streams", "1,3", "--gen", "2", "--runs", "1", "--beside", "600"}
+	var list []struct {
+		Results []struct {
+			Streams int
+			Beside  *struct {
+				PromptTokens int     `json:"prompt_tokens"`
+				PromptTokS   float64 `json:"prompt_tok_s"`
+				BeforeP50    float64 `json:"before_p50_s"`
+				GapP50       float64 `json:"gap_p50_s"`
+				GapP99       float64 `json:"gap_p99_s"`
+				GapMax       float64 `json:"gap_max_s"`
+				Pieces       int
+				PieceP50     float64 `json:"piece_p50_s"`
+				PieceMax     float64 `json:"piece_max_s"`
+			}
+		}
+	}
+	if out := must(t, "", append(args, "--json")...); json.Unmarshal([]byte(out), &list) != nil || len(list) != 1 || len(list[0].Results) != 2 {
+		t.Fatal(out)
+	}
+	for _, r := range list[0].Results {
+		x := r.Beside
+		if x == nil || x.PromptTokens != 600 || x.Pieces < 2 || x.Pieces > 10 || !(x.PromptTokS > 0 && x.BeforeP50 > 0 && x.GapMax >= x.GapP99 && x.GapP99 >= x.GapP50 && x.PieceMax >= x.PieceP50 && x.PieceP50 > 0) {
+			t.Errorf("%d streams: %+v", r.Streams, x)
+		}
+		if x != nil && x.GapMax < x.PieceP50 {
+			t.Errorf("%d streams: no gap holds a piece of %v s: %+v", r.Streams, x.PieceP50, x)
+		}
+	}
+	if table := must(t, "", args...); !strings.Contains(table, "pieces") {
+		t.Errorf("%s", table)
 	}
 }
 

@@ -18,6 +18,7 @@ func (c *core) decode(list []*task) {
 		}
 		return
 	}
+	c.o.Watch(Step{Rows: sum, Took: took})
 	made := 0
 	c.passes++
 	for i, t := range list {

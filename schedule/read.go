@@ -34,6 +34,7 @@ func (c *core) read(t *task, tokens, prompts int) {
 	t.last = c.o.Clock()
 	t.served += took.Seconds()
 	c.fair.spent(took, prompts)
+	c.o.Watch(Step{Tokens: tokens, Took: took})
 	if t.r.Echo {
 		if logits, err = t.echo(at, logits, c.l.Vocab); err != nil {
 			c.end(t, Failed, err)

@@ -143,6 +143,15 @@ type Options struct {
 	// Turns, if set, is locked during each step: schedulers of one backend take
 	// turns by it.
 	Turns sync.Locker
+	// Watch, if set, is told of each step that worked, on the scheduler's goroutine.
+	Watch func(Step)
+}
+
+// Step is one piece of work: a pass that made tokens, or a piece of one prompt.
+type Step struct {
+	Rows   int // of a pass, 0 for a piece
+	Tokens int // of a piece, 0 for a pass
+	Took   time.Duration
 }
 
 func (o Options) filled(l Limits) Options {
@@ -168,6 +177,9 @@ func (o Options) filled(l Limits) Options {
 	}
 	if o.Turns == nil {
 		o.Turns = &sync.Mutex{}
+	}
+	if o.Watch == nil {
+		o.Watch = func(Step) {}
 	}
 	return o
 }
