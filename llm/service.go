@@ -39,6 +39,9 @@ type Ask struct {
 	Key      string // whose it is: beginnings are shared within one key only
 	Draft    bool   // the model's draft proposes
 	Echo     bool   // asks for the log-probabilities of the prompt's tokens, too ([Answer.Echo])
+	// Fresh goes on from no other request's reply, so that the text is always that
+	// of the prompt alone (docs/serving.md says why it could differ).
+	Fresh bool
 }
 
 // Errors of services, beside those of package model about contexts.
@@ -156,10 +159,36 @@ type Answer struct {
 // served: [ErrQueue] that it may be later, [ErrPrompt] and those about settings that
 // it is wrong.
 func (s *Service) Ask(ctx context.Context, a Ask) (*Answer, error) {
-	if err := s.m.check(&a.Settings); err != nil {
+	r, err := s.request(&a)
+	if err != nil {
 		return nil, err
 	}
-	r := schedule.Request{Tokens: a.Tokens, Sampling: a.Settings.Sampling, MaxTokens: a.Settings.MaxTokens, Ends: s.m.e.Ends(), Priority: a.Priority, Key: a.Key, Echo: a.Echo}
+	h, err := s.s.Submit(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{h: h, text: s.m.e.Text(a.Settings.Stop)}, nil
+}
+
+// Check says why a request would not be served, with the errors of Ask, and does not
+// hand it in.
+func (s *Service) Check(ctx context.Context, a Ask) error {
+	r, err := s.request(&a)
+	if err != nil {
+		return err
+	}
+	return s.s.Check(ctx, r)
+}
+
+// request is a request in the scheduler's terms.
+func (s *Service) request(a *Ask) (r schedule.Request, err error) {
+	if err := s.m.check(&a.Settings); err != nil {
+		return r, err
+	}
+	r = schedule.Request{Tokens: a.Tokens, Sampling: a.Settings.Sampling, MaxTokens: a.Settings.MaxTokens, Ends: s.m.e.Ends(), Priority: a.Priority, Key: a.Key, Echo: a.Echo}
+	if a.Fresh {
+		r.Reuse = schedule.ReuseRead
+	}
 	if a.Draft && len(s.drafts) > 0 {
 		r.Draft = asked
 	}
@@ -170,11 +199,7 @@ func (s *Service) Ask(ctx context.Context, a Ask) (*Answer, error) {
 			return stopped
 		}
 	}
-	h, err := s.s.Submit(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return &Answer{h: h, text: s.m.e.Text(a.Settings.Stop)}, nil
+	return r, nil
 }
 
 // Told is the reply as it comes: pieces of text, and the log-probabilities of the

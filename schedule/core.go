@@ -39,7 +39,7 @@ func newCore(e Engine, o Options) *core {
 
 // submit adds a request.
 func (c *core) submit(ctx context.Context, r Request) (*Handle, error) {
-	if err := r.check(c.l); err != nil {
+	if err := c.accepts(&r); err != nil {
 		return nil, err
 	}
 	if r.Echo {
@@ -54,15 +54,23 @@ func (c *core) submit(ctx context.Context, r Request) (*Handle, error) {
 	if queued >= c.o.Queue {
 		return nil, ErrQueue
 	}
-	if need := c.least(&r); need > c.o.Memory {
-		return nil, fmt.Errorf("%w: its prompt of %d tokens takes %d bytes of %d", ErrMemory, len(r.Tokens), need, c.o.Memory)
-	}
 	t := &task{r: r, h: newHandle(ctx), arrival: c.arrivals, since: c.o.Clock(), was: reading}
 	t.last = t.since
 	t.result.Prompt = len(r.Tokens)
 	c.arrivals++
 	c.tasks = append(c.tasks, t)
 	return t.h, nil
+}
+
+// accepts says why a request can never be served.
+func (c *core) accepts(r *Request) error {
+	if err := r.check(c.l); err != nil {
+		return err
+	}
+	if need := c.least(r); need > c.o.Memory {
+		return fmt.Errorf("%w: its prompt of %d tokens takes %d bytes of %d", ErrMemory, len(r.Tokens), need, c.o.Memory)
+	}
+	return nil
 }
 
 // least is the memory of a request that has read its prompt and begins its

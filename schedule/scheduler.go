@@ -81,6 +81,14 @@ func (s *Scheduler) Submit(ctx context.Context, r Request) (h *Handle, err error
 	return h, err
 }
 
+// Check says why a request would not be served, and does not hand it in.
+func (s *Scheduler) Check(ctx context.Context, r Request) (err error) {
+	if bad := s.do(ctx, func(c *core) { err = c.accepts(&r) }); bad != nil {
+		return bad
+	}
+	return err
+}
+
 // Forget ends the session of a name and key.
 func (s *Scheduler) Forget(key, session string) error {
 	return s.do(context.Background(), func(c *core) { c.forget(name{key, session}) })

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -34,7 +35,11 @@ func (s *Server) begin(r *http.Request, q *request, one *served, ids []int32, n 
 	}
 	set := q.set
 	set.Sampling.Seed += uint64(n)
-	a, err := one.s.Ask(r.Context(), llm.Ask{Tokens: ids, Settings: set, Key: s.key(r), Draft: true, Echo: echo && set.Sampling.Logprobs})
+	ask := llm.Ask{Tokens: ids, Settings: set, Key: s.key(r), Draft: true, Echo: echo && set.Sampling.Logprobs, Fresh: s.o.Fresh}
+	if checks(r.Context()) {
+		return nil, cmp.Or(one.s.Check(r.Context(), ask), errRight)
+	}
+	a, err := one.s.Ask(r.Context(), ask)
 	if err != nil {
 		return nil, err
 	}

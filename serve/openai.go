@@ -114,6 +114,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, q *request, one 
 	for _, ids := range prompts {
 		for n := range q.choices() {
 			c, err := s.begin(r, q, one, ids, n, q.Echo && !f.chat)
+			if err == errRight {
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -123,6 +126,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, q *request, one 
 			}
 			list = append(list, c)
 		}
+	}
+	if checks(ctx) {
+		return errRight
 	}
 	reply := &reply{s: s, w: w, f: f, id: s.id(f.prefix), made: time.Now(), model: one.id, usage: q.StreamOptions.IncludeUsage}
 	if q.Stream {

@@ -33,6 +33,9 @@ type Options struct {
 	Queue   int // requests that wait, of each model (64)
 	// Keys, if any, are those that may ask.
 	Keys []string
+	// Fresh makes each reply that of its prompt alone, whatever was asked before
+	// ([llm.Ask]).
+	Fresh bool
 	// Hosts are further names by which the server may be asked, beside loopback's
 	// and that of its address. Origins are web pages that may ask, beside its own.
 	Hosts, Origins []string
