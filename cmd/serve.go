@@ -33,6 +33,7 @@ type serveFlags struct {
 	key, keyFile   string
 	origins, hosts []string
 	logFile        string
+	sessions       string
 	grace          time.Duration
 }
 
@@ -72,6 +73,7 @@ a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
 	addText(set, &f.keyFile, "api-key-file", "", "FILE", "file with the keys that requests may have, one a line")
 	set.Var(&texts{&f.origins, "ORIGIN"}, "allow-origin", "web page that may ask, such as http://localhost:3000; may be given several times")
 	set.Var(&texts{&f.hosts, "NAME"}, "allow-host", "name by which the server may be asked; may be given several times")
+	addText(set, &f.sessions, "sessions", "", "DIR", "keep conversations in this folder; without it they end with the server")
 	addText(set, &f.logFile, "log", "", "FILE", "append a line for each request to this file; - prints them")
 	addTime(set, &f.grace, "grace", 5*time.Second, "time that running requests get when the server ends")
 	return c
@@ -79,7 +81,7 @@ a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
 
 func (f *serveFlags) run(c *cobra.Command, args []string) error {
 	f.warn = c.ErrOrStderr()
-	o := serve.Options{LLM: f.options(), Slots: f.slots, Queue: f.queue, Origins: f.origins, Hosts: f.hosts}
+	o := serve.Options{LLM: f.options(), Slots: f.slots, Queue: f.queue, Origins: f.origins, Hosts: f.hosts, Sessions: f.sessions}
 	o.LLM.Draft = f.draft
 	for _, arg := range args {
 		path, err := findModel(c, arg)

@@ -218,7 +218,7 @@ func (s *Server) allowed(w http.ResponseWriter, r *http.Request, keyed bool) err
 		head.Set("Access-Control-Allow-Origin", origin)
 		head.Set("Vary", "Origin")
 		if r.Method == http.MethodOptions { // a browser asks whether the page may
-			head.Set("Access-Control-Allow-Methods", "GET, POST")
+			head.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
 			head.Set("Access-Control-Allow-Headers", "*, Authorization")
 			head.Set("Access-Control-Max-Age", "600")
 			return nil
@@ -227,7 +227,7 @@ func (s *Server) allowed(w http.ResponseWriter, r *http.Request, keyed bool) err
 	if keyed && len(s.keys) > 0 && s.key(r) == "" {
 		return &apiError{status: http.StatusUnauthorized, kind: "authentication_error", code: "invalid_api_key", text: "the request has no valid API key"}
 	}
-	if r.Method == http.MethodPost {
+	if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
 		// A page of another origin can send other types without asking first.
 		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 			return &apiError{status: http.StatusUnsupportedMediaType, kind: "invalid_request_error", code: "unsupported_media_type", text: "the request's Content-Type is not application/json"}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mil-run/mil/llm"
+	"github.com/mil-run/mil/serve/conversations"
 )
 
 // Options of a server. The zero value of each field takes its default.
@@ -39,8 +40,12 @@ type Options struct {
 	// Hosts are further names by which the server may be asked, beside loopback's
 	// and that of its address. Origins are web pages that may ask, beside its own.
 	Hosts, Origins []string
-	Limits         Limits
-	Log            *log.Logger // a line a request; nil logs nothing
+	// Sessions is the folder in which conversations are kept; "" keeps them in memory
+	// until the server ends.
+	Sessions string
+	Talks    conversations.Limits // of all kept conversations
+	Limits   Limits
+	Log      *log.Logger // a line a request; nil logs nothing
 }
 
 // Limits of requests. The zero value of each field takes its default.
@@ -91,6 +96,9 @@ type Server struct {
 	keys   [][sha256.Size]byte
 	hosts  map[string]bool
 	models *models
+	talks  *conversations.Store
+	dir    *sessions   // nil without Options.Sessions
+	left   atomic.Bool // talks and dir were closed
 	mux    *http.ServeMux
 	count  counters
 	ids    atomic.Uint64
@@ -117,6 +125,9 @@ func New(o Options) (*Server, error) {
 	for _, h := range o.Hosts {
 		s.hosts[strings.ToLower(h)] = true
 	}
+	if err := s.openTalks(); err != nil {
+		return nil, err
+	}
 	s.routes()
 	return s, nil
 }
@@ -142,6 +153,12 @@ func (s *Server) routes() {
 	keyed("POST /v1/embeddings", func(http.ResponseWriter, *http.Request) error {
 		return bad("", "mil makes no embeddings; ask /v1/chat/completions or /v1/completions")
 	})
+	keyed("GET /v1/mil/conversations", s.listTalks)
+	keyed("POST /v1/mil/conversations", s.putTalk)
+	keyed("GET /v1/mil/conversations/{id}", s.getTalk)
+	keyed("PUT /v1/mil/conversations/{id}", s.putTalk)
+	keyed("PATCH /v1/mil/conversations/{id}", s.patchTalk)
+	keyed("DELETE /v1/mil/conversations/{id}", s.deleteTalk)
 	keyed("GET /metrics", s.metrics)
 	keyed("GET /slots", s.slots)
 	open("/", func(w http.ResponseWriter, r *http.Request) error {
@@ -155,7 +172,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serve
 // Close cuts running requests and frees the models.
 func (s *Server) Close() error {
 	s.cut()
-	return s.models.close()
+	return errors.Join(s.models.close(), s.closeTalks())
 }
 
 // Run answers on a listener until ctx ends. Then no request begins any more, those
