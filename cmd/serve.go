@@ -34,7 +34,7 @@ type serveFlags struct {
 	origins, hosts []string
 	logFile        string
 	sessions       string
-	grace          time.Duration
+	grace, ping    time.Duration
 }
 
 func serveCommand() *cobra.Command {
@@ -75,6 +75,7 @@ a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
 	set.Var(&texts{&f.hosts, "NAME"}, "allow-host", "name by which the server may be asked; may be given several times")
 	addText(set, &f.sessions, "sessions", "", "DIR", "keep conversations in this folder; without it they end with the server")
 	addText(set, &f.logFile, "log", "", "FILE", "append a line for each request to this file; - prints them")
+	addTime(set, &f.ping, "ping", 10*time.Second, "time between signs of life on a stream that has nothing to say")
 	addTime(set, &f.grace, "grace", 5*time.Second, "time that running requests get when the server ends")
 	return c
 }
@@ -91,6 +92,7 @@ func (f *serveFlags) run(c *cobra.Command, args []string) error {
 		o.Models = append(o.Models, path)
 	}
 	o.Limits.Conns, o.Limits.Tokens, o.Limits.Body = f.conns, f.tokens, f.body
+	o.Limits.Ping = f.ping
 	o.Memory, o.Weights = f.sizes()
 	var err error
 	if o.Keys, err = f.keys(); err != nil {

@@ -47,24 +47,37 @@ func run(m *testing.M) int {
 	if err := build.Run(); err != nil {
 		panic(err)
 	}
-	serve := exec.Command(mil, "serve", "--listen", "127.0.0.1:0", "--api-key", key, "--ctx", strconv.Itoa(room))
-	serve.Stderr = os.Stderr
-	out, err := serve.StdoutPipe()
+	at, stop, err := serve("--api-key", key, "--ctx", strconv.Itoa(room))
 	if err != nil {
 		panic(err)
 	}
-	if err := serve.Start(); err != nil {
-		panic(err)
-	}
-	defer func() { serve.Process.Kill(); serve.Wait() }()
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		panic(err)
-	}
-	if address = strings.TrimSpace(strings.TrimPrefix(line, "listening on ")); !strings.HasPrefix(address, "http://") {
-		panic(line)
-	}
+	defer stop()
+	address = at
 	return m.Run()
+}
+
+// serve starts mil serve, and gives its address when it answers.
+func serve(args ...string) (address string, stop func(), err error) {
+	c := exec.Command(mil, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := c.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() { c.Process.Kill(); c.Wait() }
+	line, err := bufio.NewReader(out).ReadString('\n')
+	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if err == nil && !ok {
+		err = errors.New(line)
+	}
+	if err != nil {
+		stop()
+		return "", nil, err
+	}
+	return address, stop, nil
 }
 
 // want is the reply to the prompt, as it is without any client.
@@ -229,28 +242,40 @@ func get(t *testing.T, path string) string {
 }
 
 // A client that leaves in the middle of a reply, which would go on for longer than the
-// test waits, leaves nothing at work.
-func TestCancel(t *testing.T) {
-	c := openAI()
-	p := params()
-	p.MaxCompletionTokens, p.LogitBias = openai.Int(0), endless(t)
+// test waits, leaves nothing at work. read takes three pieces of such a reply and leaves.
+func leaves(t *testing.T, read func(ctx context.Context, bias map[string]int64, piece func()) error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	stream := c.Chat.Completions.NewStreaming(ctx, p)
-	for range 3 {
-		if !stream.Next() {
-			t.Fatal("the reply ends: ", stream.Err())
+	n := 0
+	err := read(ctx, endless(t), func() {
+		if n++; n == 3 {
+			if slots := get(t, "/slots"); !strings.Contains(slots, `"decoding":1`) {
+				t.Error(slots)
+			}
+			cancel()
 		}
+	})
+	if n < 3 || ctx.Err() == nil {
+		t.Fatalf("the reply ends after %d pieces: %v", n, err)
 	}
-	if slots := get(t, "/slots"); !strings.Contains(slots, `"decoding":1`) {
-		t.Fatal(slots)
-	}
-	cancel()
 	for end := time.Now().Add(20 * time.Second); strings.Contains(get(t, "/slots"), `"decoding":1`); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the request is still at work")
 		}
 	}
+}
+
+func TestCancel(t *testing.T) {
+	c, p := openAI(), params()
+	leaves(t, func(ctx context.Context, bias map[string]int64, piece func()) error {
+		p.MaxCompletionTokens, p.LogitBias = openai.Int(0), bias
+		stream := c.Chat.Completions.NewStreaming(ctx, p)
+		for stream.Next() {
+			piece()
+		}
+		return stream.Err()
+	})
 }
 
 // anthropic-sdk-go asks, counts, streams, and reads errors.
