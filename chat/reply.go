@@ -4,10 +4,19 @@ import "github.com/mil-run/mil/tokenizer"
 
 // Prompt is the ids of a conversation up to the beginning of a reply. Special
 // tokens are those that the template wrote.
-func (e *Engine) Prompt(messages []Message) ([]int32, error) {
+func (e *Engine) Prompt(messages []Message) ([]int32, error) { return e.PromptBegun(messages, "") }
+
+// PromptBegun is Prompt with the beginning of the reply, which goes on from there. No
+// special token comes of that text.
+func (e *Engine) PromptBegun(messages []Message, begun string) ([]int32, error) {
 	text, err := e.render(messages)
 	if err != nil {
 		return nil, e.file.Named(err)
+	}
+	if begun != "" {
+		from := len(text.Text)
+		text.Text += begun
+		text.Outside = append(text.Outside, [2]int{from, len(text.Text)})
 	}
 	return e.encode(text), nil
 }

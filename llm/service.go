@@ -239,5 +239,8 @@ func (a *Answer) Echo() []sample.Logprobs { return a.h.Echo() }
 // Stopped is the stop string that ended the reply, "" where none did.
 func (a *Answer) Stopped() string { return a.text.Stopped() }
 
+// Stats is the work so far, up to the last token that was made.
+func (a *Answer) Stats() schedule.Stats { return a.h.Stats() }
+
 // Result waits for the request's end: why it ended, and counts of its work.
 func (a *Answer) Result() schedule.Result { return a.h.Result() }

@@ -162,9 +162,21 @@ func (c *core) end(t *task, why Reason, err error) {
 	}
 	t.phase = over
 	t.result.Why, t.result.Err = why, err
-	t.result.Drafted = t.draft
-	t.result.Done = c.o.Clock().Sub(t.since)
+	t.result.Stats = c.stats(t)
 	t.h.finish(t.result)
+}
+
+// stats is a request's work so far.
+func (c *core) stats(t *task) Stats {
+	now := t.result.Stats
+	now.Drafted = t.draft
+	if t.dec != nil {
+		d := t.dec.Drafted()
+		now.Drafted.Proposed += d.Proposed
+		now.Drafted.Accepted += d.Accepted
+	}
+	now.Done = c.o.Clock().Sub(t.since)
+	return now
 }
 
 func (c *core) closeDecoder(t *task) error {

@@ -14,6 +14,7 @@ type Handle struct {
 	ids    []int32           // made and not yet taken, at most as many as the context holds
 	probs  []sample.Logprobs // of ids, where the request asks for them
 	echo   []sample.Logprobs
+	stats  Stats         // with the last token that was made
 	news   chan struct{} // holds one where there is something new
 	done   chan struct{}
 	result Result
@@ -99,10 +100,18 @@ func (h *Handle) Result() Result {
 	return h.result
 }
 
-// emit hands a token over, and its log-probabilities if there are any. It never
-// waits for the consumer.
-func (h *Handle) emit(id int32, probs []sample.Logprobs) {
+// Stats is the work so far, up to the last token that was made. Done is when that was.
+func (h *Handle) Stats() Stats {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stats
+}
+
+// emit hands a token over, its log-probabilities if there are any, and the work so far.
+// It never waits for the consumer.
+func (h *Handle) emit(id int32, probs []sample.Logprobs, now Stats) {
+	h.mu.Lock()
+	h.stats = now
 	h.ids = append(h.ids, id)
 	h.probs = append(h.probs, probs...)
 	h.mu.Unlock()

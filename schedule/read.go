@@ -112,7 +112,7 @@ func (c *core) hand(t *task, id int32, probs []sample.Logprobs, last bool) Reaso
 		t.result.End = id
 		return Ended
 	}
-	t.h.emit(id, probs)
+	t.h.emit(id, probs, c.stats(t))
 	switch {
 	case t.r.Stop != nil && t.r.Stop(id):
 		return Stopped

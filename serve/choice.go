@@ -25,7 +25,16 @@ type choice struct {
 	text   string
 	probs  *probs // nil where none are asked for
 	log    any    // log-probabilities so far
+	ended  bool   // result is there
 	result schedule.Result
+}
+
+// stats is the work so far, or all of it behind the end.
+func (c *choice) stats() schedule.Stats {
+	if c.ended {
+		return c.result.Stats
+	}
+	return c.answer.Stats()
 }
 
 // begin hands in the n-th choice of a prompt.
@@ -94,7 +103,7 @@ func (c *choice) whole(ctx context.Context) error {
 // over waits for the end, and says why there is no reply. Where the echo alone was
 // asked for, the token that was made for it does not count.
 func (c *choice) over(ctx context.Context) error {
-	c.result = c.answer.Result()
+	c.result, c.ended = c.answer.Result(), true
 	r := &c.result
 	if c.bare {
 		r.Generated = 0

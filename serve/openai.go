@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/schedule"
 	"github.com/mil-run/mil/tokenizer"
 )
@@ -31,15 +32,30 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	begun := ""
+	if q.Continue {
+		if messages, begun, err = parted(messages); err != nil {
+			return err
+		}
+	}
 	one, err := s.models.load(r.Context(), q.Model)
 	if err != nil {
 		return err
 	}
-	ids, err := chatPrompt(messages)(one)
+	ids, err := begunPrompt(messages, begun)(one)
 	if err != nil {
 		return err
 	}
 	return s.answer(w, r, q, one, chatForm, [][]int32{ids})
+}
+
+// parted takes the last message, which the reply goes on with, from a conversation.
+func parted(messages []llm.Message) (before []llm.Message, begun string, err error) {
+	last := len(messages) - 1
+	if messages[last].Role != "assistant" || messages[last].Content == "" {
+		return nil, "", bad("continue_final_message", "continue_final_message needs a last message of the assistant with some content")
+	}
+	return messages[:last], messages[last].Content, nil
 }
 
 // completions is POST /v1/completions.
@@ -130,7 +146,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, q *request, one 
 	if checks(ctx) {
 		return errRight
 	}
-	reply := &reply{s: s, w: w, f: f, id: s.id(f.prefix), made: time.Now(), model: one.id, usage: q.StreamOptions.IncludeUsage}
+	reply := &reply{s: s, w: w, f: f, id: s.id(f.prefix), made: time.Now(), model: one.id, usage: q.StreamOptions.IncludeUsage, times: q.Times}
 	if q.Stream {
 		return reply.stream(ctx, list)
 	}
@@ -146,6 +162,7 @@ type reply struct {
 	made  time.Time
 	model string
 	usage bool // a stream ends with it
+	times bool // each chunk has those so far
 }
 
 // whole waits for all choices and writes them as one object.
@@ -185,7 +202,7 @@ func (p *reply) counted(list []*choice) (usage, timings map[string]any) {
 	var prompt, cached, made, proposed, accepted int
 	var first, done time.Duration
 	for _, c := range list {
-		r := &c.result
+		r := c.stats()
 		prompt, cached, made = prompt+r.Prompt, cached+r.Cached, made+r.Generated
 		proposed, accepted = proposed+r.Drafted.Proposed, accepted+r.Drafted.Accepted
 		first, done = max(first, r.First), max(done, r.Done)
@@ -215,11 +232,15 @@ func (p *reply) stream(ctx context.Context, list []*choice) error {
 		}
 	}
 	err := p.s.follow(ctx, list, out, out.ping, func(x piece) {
+		one := p.delta(x.c, x.text, x.log)
 		if x.end {
-			out.data(p.object(p.f.chunk, []any{p.end(x.c)}))
-		} else {
-			out.data(p.object(p.f.chunk, []any{p.delta(x.c, x.text, x.log)}))
+			one = p.end(x.c)
 		}
+		chunk := p.object(p.f.chunk, []any{one})
+		if p.times {
+			_, chunk["timings"] = p.counted([]*choice{x.c})
+		}
+		out.data(chunk)
 	})
 	if err != nil {
 		out.data(toAPI(err).body())

@@ -24,6 +24,10 @@ type request struct {
 	StreamOptions struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
+	// Continue makes the reply go on with the last message, which is the assistant's.
+	Continue bool `json:"continue_final_message"`
+	// Times asks for the times so far in each chunk.
+	Times     bool               `json:"timings_per_token"`
 	N         *int               `json:"n"`
 	LogitBias map[string]float32 `json:"logit_bias"`
 	Echo      bool               `json:"echo"`

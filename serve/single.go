@@ -37,8 +37,13 @@ func (s *Server) single(r *http.Request, q *request, prompt func(*served) ([]int
 
 // chatPrompt is the prompt of messages.
 func chatPrompt(messages []llm.Message) func(*served) ([]int32, error) {
+	return begunPrompt(messages, "")
+}
+
+// begunPrompt is the prompt of messages and of a reply that has begun.
+func begunPrompt(messages []llm.Message, begun string) func(*served) ([]int32, error) {
 	return func(one *served) ([]int32, error) {
-		ids, err := one.m.Engine().Prompt(messages)
+		ids, err := one.m.Engine().PromptBegun(messages, begun)
 		if err != nil {
 			return nil, bad("messages", "%v", err)
 		}
