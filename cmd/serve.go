@@ -47,6 +47,8 @@ each pass of a model, and a text is the same alone and in company. Each model is
 loaded when it is first asked for, by its short name or its file's name without
 the ending. Without MODEL the demo inside mil answers, by the name demo.
 
+The server's address is a page, too: open it in a browser to talk with the models.
+
 The server listens on this machine alone unless --listen says otherwise. Give it
 a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
 		Example: `  mil serve

@@ -21,6 +21,12 @@ type leases struct {
 
 type leasesKey struct{}
 
+func (l *leases) add(end func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ends = append(l.ends, end)
+}
+
 func (l *leases) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,9 +50,7 @@ func (m *models) load(ctx context.Context, id string) (*served, error) {
 	for {
 		one, wait := m.take(e)
 		if one != nil {
-			use.mu.Lock()
-			use.ends = append(use.ends, func() { m.give(e) })
-			use.mu.Unlock()
+			use.add(func() { m.give(e) })
 			return one, nil
 		}
 		if wait == nil {
@@ -214,6 +218,20 @@ func (m *models) fits(one *llm.Model) error {
 		return fmt.Errorf("%w: weights of %s do not fit beside %s of others", llm.ErrMemory, units.Bytes(need), units.Bytes(held))
 	}
 	return nil
+}
+
+// hold gives a model that is loaded, which stays until the request of ctx ends, or nil.
+// It loads none, and the model counts as used no later than before.
+func (m *models) hold(ctx context.Context, e *entry) *served {
+	use, ok := ctx.Value(leasesKey{}).(*leases)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !ok || e.ready == nil || e.leaving || m.closed {
+		return nil
+	}
+	e.users++
+	use.add(func() { m.give(e) })
+	return e.ready
 }
 
 // loaded are the loaded models.

@@ -137,6 +137,9 @@ func (s *Server) routes() {
 	open := func(pattern string, h handler) { s.mux.Handle(pattern, s.guard(h, false)) }
 	keyed := func(pattern string, h handler) { s.mux.Handle(pattern, s.guard(h, true)) }
 	open("GET /health", s.health)
+	open("GET /{$}", s.page)
+	open("GET /page/{file}", s.page)
+	keyed("GET /v1/mil/parameters", s.parameters)
 	keyed("GET /v1/models", s.listModels)
 	keyed("GET /v1/models/{id}", s.oneModel)
 	keyed("POST /v1/chat/completions", s.chatCompletions)
@@ -161,10 +164,11 @@ func (s *Server) routes() {
 	keyed("DELETE /v1/mil/conversations/{id}", s.deleteTalk)
 	keyed("GET /metrics", s.metrics)
 	keyed("GET /slots", s.slots)
-	open("/", func(w http.ResponseWriter, r *http.Request) error {
-		return &apiError{status: http.StatusNotFound, kind: "invalid_request_error", code: "not_found", text: "there is nothing at this address; see docs/serving.md"}
-	})
+	open("/", func(http.ResponseWriter, *http.Request) error { return errNothing })
 }
+
+// errNothing answers where there is nothing to ask for.
+var errNothing error = &apiError{status: http.StatusNotFound, kind: "invalid_request_error", code: "not_found", text: "there is nothing at this address; see docs/serving.md"}
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
