@@ -1,0 +1,75 @@
+package constrain
+
+import "sync"
+
+// Builder makes grammars of rules. The zero Builder is ready.
+type Builder struct {
+	rules []builderRule
+}
+
+type builderRule struct {
+	name    string
+	body    Expr
+	defined bool
+}
+
+// Rule is a new rule, whose texts are those of what [Builder.Define] gives it.
+// It may be used before, also in its own definition. The name stands in errors
+// and need not be unique.
+func (b *Builder) Rule(name string) Expr {
+	b.rules = append(b.rules, builderRule{name: name})
+	return Expr{&expr{op: exprRule, text: name, rule: len(b.rules) - 1, of: b}}
+}
+
+// Define says what a rule of this builder is. A second definition replaces the
+// first.
+func (b *Builder) Define(rule, body Expr) {
+	if rule.e == nil || rule.e.op != exprRule || rule.e.of != b {
+		panic("constrain: Define needs a rule of this builder")
+	}
+	b.rules[rule.e.rule].body, b.rules[rule.e.rule].defined = body, true
+}
+
+// Grammar compiles what start reaches. A grammar that matches no text at all is an
+// [*Error], and so is one that is malformed or too large. The builder and its
+// rules may not be changed behind it.
+func (b *Builder) Grammar(start Expr) (*Grammar, error) {
+	g := &Grammar{b: b, start: start, engines: map[*Vocabulary]*engine{}}
+	if err := g.reset(); err != nil {
+		return nil, err
+	}
+	if g.root == none {
+		return nil, errorf("", "no text at all holds to the form that is asked for")
+	}
+	return g, nil
+}
+
+// New compiles an expression without rules.
+func New(x Expr) (*Grammar, error) { return new(Builder).Grammar(x) }
+
+// Grammar is a compiled form of output. Any number of goroutines may use it.
+type Grammar struct {
+	b     *Builder
+	start Expr
+
+	mu      sync.Mutex
+	p       *pool
+	root    int32
+	epoch   int // how often it forgot what it computed
+	engines map[*Vocabulary]*engine
+}
+
+// reset compiles anew, which forgets every state.
+func (g *Grammar) reset() error {
+	p, root, err := compile(g.b, g.start)
+	if err != nil {
+		return err
+	}
+	if err := p.guard(func() { root = p.prune(root) }); err != nil {
+		return err
+	}
+	g.p, g.root = p, root
+	g.epoch++
+	clear(g.engines)
+	return nil
+}

@@ -1,0 +1,15 @@
+package constrain
+
+// Limits of what is compiled, and of what a text may take. They bound time and
+// memory, whatever a grammar holds. Whoever is beyond one gets an error.
+const (
+	MostText    = 1 << 20   // bytes of a grammar, pattern or schema
+	MostDepth   = 500       // of parts within parts
+	MostRepeat  = 1_000_000 // a repetition's bounds
+	mostExprs   = 2_000_000 // nodes of expressions, as they are compiled
+	mostWork    = 4_000_000 // steps of one mask or token, and of a question about expressions
+	mostNodes   = 1_500_000 // nodes that a grammar keeps before it forgets what it computed
+	mostAlt     = 20_000    // alternatives at one place of a text
+	mostRules   = 10_000    // rules within rules that do not call themselves
+	mostSpecial = 1 << 10   // bytes of a special token
+)

@@ -1,0 +1,138 @@
+package constrain
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// Vocabulary is the tokens of a tokenizer. It is shared by all matchers of a
+// model and does not change.
+type Vocabulary struct {
+	tokens [][]byte // as they lie in the trie; nil where a token never comes
+	ends   []int32
+	isEnd  map[int32]bool
+	encode func(text string) []int32
+
+	once  sync.Once
+	trie  []trieNode
+	same  map[int32][]int32 // further tokens with the bytes of one
+	depth int               // of the trie
+}
+
+// trieNode is a byte of the trie, which lies in depth-first order.
+type trieNode struct {
+	token int32 // that ends here, or -1
+	next  int32 // the first node that is not below this one
+	depth uint16
+	b     byte
+}
+
+// MostTokens and mostToken bound vocabularies.
+const (
+	MostTokens = 1 << 22
+	mostToken  = 1 << 12 // bytes; longer tokens never come
+)
+
+// VocabularyOptions say which tokens are more than their bytes.
+type VocabularyOptions struct {
+	// Special are the special tokens and their texts. They come only where a
+	// grammar names them. Their entry among the tokens' bytes is not looked at.
+	Special map[int32]string
+	// Ends are the tokens that end a text. They come where the text is whole.
+	Ends []int32
+	// Encode tokenizes a text as the model is used to, without special tokens. It
+	// writes what a grammar forces; nil takes the longest tokens.
+	Encode func(text string) []int32
+}
+
+// NewVocabulary makes a vocabulary of the bytes that each token adds to a text:
+// the token of a byte is that byte, whether it is valid UTF-8 or not. Tokens
+// without bytes never come. The error tells of an id that is none.
+func NewVocabulary(tokens [][]byte, o VocabularyOptions) (*Vocabulary, error) {
+	if len(tokens) > MostTokens {
+		return nil, fmt.Errorf("a vocabulary of %d tokens is too large to constrain: at most %d are possible", len(tokens), MostTokens)
+	}
+	v := &Vocabulary{tokens: make([][]byte, len(tokens)), ends: slices.Clone(o.Ends), isEnd: map[int32]bool{}, encode: o.Encode}
+	for i, t := range tokens {
+		if usable(t) {
+			v.tokens[i] = t
+		}
+	}
+	for id, text := range o.Special {
+		if id < 0 || int(id) >= len(tokens) {
+			return nil, fmt.Errorf("special token %d is none of the %d tokens", id, len(tokens))
+		}
+		v.tokens[id] = nil
+		if text != "" && len(text) <= mostSpecial {
+			v.tokens[id] = append(append([]byte{0xff}, text...), 0xff)
+		}
+	}
+	for _, id := range o.Ends {
+		if id < 0 || int(id) >= len(tokens) {
+			return nil, fmt.Errorf("end token %d is none of the %d tokens", id, len(tokens))
+		}
+		v.isEnd[id] = true
+	}
+	return v, nil
+}
+
+// usable says whether the bytes of a token can be a part of valid UTF-8. The
+// bytes that cannot also mark special tokens.
+func usable(t []byte) bool {
+	for _, b := range t {
+		if b == 0xc0 || b == 0xc1 || b >= 0xf5 {
+			return false
+		}
+	}
+	return len(t) > 0 && len(t) <= mostToken
+}
+
+// Size is the number of tokens.
+func (v *Vocabulary) Size() int { return len(v.tokens) }
+
+// build makes the trie, when it is first needed.
+func (v *Vocabulary) build() { v.once.Do(v.sort) }
+
+func (v *Vocabulary) sort() {
+	order := make([]int32, 0, len(v.tokens))
+	for id, t := range v.tokens {
+		if t != nil {
+			order = append(order, int32(id))
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return bytes.Compare(v.tokens[a], v.tokens[b]) })
+	v.same = map[int32][]int32{}
+	var path []int32 // nodes of the token before
+	var last []byte
+	for i, id := range order {
+		t := v.tokens[id]
+		if i > 0 && bytes.Equal(t, last) {
+			first := v.trie[path[len(path)-1]].token
+			v.same[first] = append(v.same[first], id)
+			continue
+		}
+		common := 0
+		for common < min(len(t), len(last)) && t[common] == last[common] {
+			common++
+		}
+		v.close(path[common:])
+		path = path[:common]
+		for d := common; d < len(t); d++ {
+			path = append(path, int32(len(v.trie)))
+			v.trie = append(v.trie, trieNode{token: -1, depth: uint16(d), b: t[d]})
+		}
+		v.trie[path[len(path)-1]].token = id
+		v.depth = max(v.depth, len(t))
+		last = t
+	}
+	v.close(path)
+}
+
+// close says that nodes have all that is below them.
+func (v *Vocabulary) close(path []int32) {
+	for _, at := range path {
+		v.trie[at].next = int32(len(v.trie))
+	}
+}
