@@ -77,7 +77,7 @@ func (c *Conversation) System(text string) {
 		c.messages = c.messages[1:]
 	}
 	if text != "" {
-		c.messages = append([]Message{{"system", text}}, c.messages...)
+		c.messages = append([]Message{{Role: "system", Content: text}}, c.messages...)
 	}
 }
 
@@ -85,7 +85,7 @@ func (c *Conversation) System(text string) {
 // piece by piece as it is made. After an error, or when ctx ends before the
 // reply begins, the message is taken back.
 func (c *Conversation) Say(ctx context.Context, text string, emit func(string)) (Reply, error) {
-	c.messages = append(c.messages, Message{"user", text})
+	c.messages = append(c.messages, Message{Role: "user", Content: text})
 	r, err := c.Reply(ctx, emit)
 	if err != nil {
 		c.messages = c.messages[:len(c.messages)-1]
@@ -116,12 +116,13 @@ func (c *Conversation) Regenerate(ctx context.Context, emit func(string)) (Reply
 	return r, err
 }
 
-// Undo takes back the last message and its reply, and returns the message. The
-// session goes back too where it has kept the point, and nothing is fed.
+// Undo takes back the user's last message and the replies and results behind it, and
+// returns the message. The session goes back too where it has kept the point, and
+// nothing is fed.
 func (c *Conversation) Undo() (string, error) {
 	defer c.e.hold()()
 	n := len(c.messages)
-	if n > 0 && c.messages[n-1].Role == "assistant" {
+	for n > 0 && (c.messages[n-1].Role == "assistant" || c.messages[n-1].Role == "tool") {
 		n--
 	}
 	if n == 0 || c.messages[n-1].Role != "user" {
@@ -145,7 +146,7 @@ func (c *Conversation) Reply(ctx context.Context, emit func(string)) (Reply, err
 
 func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, error) {
 	start := time.Now()
-	text, err := c.e.render(c.messages)
+	text, err := c.e.render(c.messages, c.set.Tools)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -162,11 +163,12 @@ func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, er
 	if err != nil {
 		return r, err
 	}
-	c.at = point{text, r.Text, r.unfed, r.whole}
 	st.GeneratedTokens, st.GenerationTime = r.Stats.GeneratedTokens, r.Stats.GenerationTime
 	st.FirstToken, st.Speculation = st.PromptTime+r.Stats.FirstToken, r.Stats.Speculation
 	r.Stats = st
-	c.messages = append(c.messages, Message{"assistant", r.Text})
+	// A call that was cut cannot be rendered again.
+	c.messages = append(c.messages, Message{Role: "assistant", Content: r.Text, ToolCalls: r.ToolCalls[:r.last:r.last]})
+	c.at = point{text, r.raw, r.unfed, r.whole, len(c.messages), offered(c.set.Tools)}
 	if c.e.Cache != nil && r.whole {
 		c.e.Cache.Keep(c.s, nil)
 	}

@@ -261,7 +261,7 @@ func TestSystemAndLoad(t *testing.T) {
 	c.System("You are kind.")
 	say(t, c, "My name is Opal.")
 	c.System("You are brief.")
-	if m := c.Messages(); len(m) != 3 || m[0] != (chat.Message{Role: "system", Content: "You are brief."}) {
+	if m := c.Messages(); len(m) != 3 || !m[0].Equal(chat.Message{Role: "system", Content: "You are brief."}) {
 		t.Errorf("messages %v", m)
 	}
 	say(t, c, "Hello")

@@ -33,6 +33,7 @@ type Engine struct {
 	template *jinja.Template // nil where the file has none that runs
 	noChat   error           // why there is no template
 	ends     map[int32]bool  // tokens that end a reply
+	tools    func() *toolTemplate
 }
 
 // Fallback is the sampling options where a checkpoint says nothing about them.
@@ -45,6 +46,7 @@ func Open(f *format.File) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{Model: m, file: f, ends: map[int32]bool{}}
+	e.tools = sync.OnceValue(func() *toolTemplate { return probeTools(e.template, e.Tokenizer.ChatTemplate()) })
 	if e.Tokenizer, err = tokenizer.FromGGUF(f.KV()); err == nil {
 		err = e.read(f.KV())
 	}

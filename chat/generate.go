@@ -12,6 +12,7 @@ import (
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/speculate"
+	"github.com/mil-run/mil/toolcall"
 )
 
 // Settings say how replies are made.
@@ -23,6 +24,7 @@ type Reason string
 // Why replies end.
 const (
 	EndOfTurn   Reason = "end of turn"
+	ToolCalls   Reason = "tool calls" // the model ended its turn, which calls functions
 	StopString  Reason = "stop string"
 	MaxTokens   Reason = "token limit"
 	ContextFull Reason = "context full"
@@ -32,6 +34,7 @@ const (
 // Finish reasons, as the field's APIs name them.
 const (
 	FinishStop        = "stop"        // the model ended its turn, or a stop string came
+	FinishToolCalls   = "tool_calls"  // the model ended its turn, which calls functions
 	FinishLength      = "length"      // a limit cut the reply
 	FinishInterrupted = "interrupted" // somebody did
 )
@@ -41,6 +44,8 @@ func (r Reason) Finish() string {
 	switch r {
 	case MaxTokens, ContextFull:
 		return FinishLength
+	case ToolCalls:
+		return FinishToolCalls
 	case Interrupted:
 		return FinishInterrupted
 	}
@@ -50,12 +55,17 @@ func (r Reason) Finish() string {
 // Reply is the result of one generation.
 type Reply struct {
 	Text string
-	Why  Reason
+	// ToolCalls are the functions that the reply calls, behind its text. The last one's
+	// arguments may end early where the reply was cut.
+	ToolCalls []toolcall.Call
+	Why       Reason
 	// Cut says in one line which limit cut the reply. It is "" where none did.
 	Cut   string
 	Stats Stats
 
-	whole bool // the session was fed exactly the tokens of Text, but unfed
+	raw   string // as the model wrote it, with the calls
+	whole bool   // the session was fed exactly the tokens of raw, but unfed
+	last  int    // the calls that are whole
 	// unfed is the last token, where nothing came after it.
 	unfed []int32
 }
@@ -99,17 +109,38 @@ func (s Stats) String() string {
 type telling struct {
 	c    *Conversation
 	r    Reply
+	raw  strings.Builder
 	out  strings.Builder
 	text *Text
+	tool *toolcall.Parser // nil where no call may come
 	emit func(string)
 }
 
 // show adds text to the reply.
 func (t *telling) show(text string) {
-	if text != "" {
-		t.out.WriteString(text)
-		t.c.e.yield(func() { t.emit(text) })
+	if text == "" {
+		return
 	}
+	t.raw.WriteString(text)
+	if t.tool == nil {
+		t.say(text)
+		return
+	}
+	t.parts(t.tool.Push(text))
+}
+
+// parts shows the texts of parts.
+func (t *telling) parts(list []toolcall.Part) {
+	for _, part := range list {
+		if part.Text != "" {
+			t.say(part.Text)
+		}
+	}
+}
+
+func (t *telling) say(text string) {
+	t.out.WriteString(text)
+	t.c.e.yield(func() { t.emit(text) })
 }
 
 // take shows a token and says whether it ends the reply. last says that the
@@ -140,7 +171,17 @@ func (t *telling) end() {
 	if r.Why != StopString {
 		t.show(t.text.Flush())
 	}
-	r.Text = t.out.String()
+	if t.tool != nil {
+		t.parts(t.tool.Flush())
+		r.ToolCalls = t.tool.Calls()
+		if r.last = len(r.ToolCalls); t.tool.Cut() {
+			r.last--
+		}
+		if r.Why == EndOfTurn && r.last > 0 {
+			r.Why = ToolCalls
+		}
+	}
+	r.Text, r.raw = t.out.String(), t.raw.String()
 	r.whole = r.Why != StopString
 	switch r.Why {
 	case MaxTokens:
@@ -153,7 +194,7 @@ func (t *telling) end() {
 // generate goes on from the point that the decoder was begun with until the
 // reply ends. emit is given the text as it comes, in whole characters.
 func (c *Conversation) generate(ctx context.Context, emit func(string)) (Reply, error) {
-	t := &telling{c: c, text: c.e.Text(c.set.Stop), emit: emit}
+	t := &telling{c: c, text: c.e.Text(&c.set), tool: c.e.Calls(c.set.Tools), emit: emit}
 	d, r := c.decoder, &t.r
 	start := time.Now()
 	first := start

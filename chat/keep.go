@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/session"
+	"github.com/mil-run/mil/toolcall"
 )
 
 // note is the part of a session file beside tokens, memory and messages.
@@ -20,9 +23,32 @@ type note struct {
 type pointNote struct {
 	Unfed []int32 `json:"unfed,omitempty"`
 	Known bool    `json:"known"`
+	Reply string  `json:"reply,omitempty"` // as the model wrote it, where it calls functions
+	Tools string  `json:"tools,omitempty"` // see offered
 }
 
-func (p *point) note() pointNote { return pointNote{p.unfed, p.known} }
+// note is the point's, behind some of the messages.
+func (p *point) note(messages []Message) pointNote {
+	n := pointNote{Unfed: p.unfed, Known: p.known, Tools: p.tools}
+	if p.messages > 0 && p.messages <= len(messages) && len(messages[p.messages-1].ToolCalls) > 0 {
+		n.Reply = p.reply
+	}
+	return n
+}
+
+// offered tells apart the functions that prompts describe. It is "" where there are
+// none.
+func offered(o *toolcall.Offer) string {
+	if !o.Calls() {
+		return ""
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, o.Single)
+	for _, t := range o.Tools {
+		fmt.Fprintf(h, "%q %q %q\n", t.Name, t.Description, t.Parameters)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
 
 // check refuses a note out of a file that cannot be of a model with this vocabulary.
 func (n *pointNote) check(vocab int) error {
@@ -38,7 +64,8 @@ const longPrompt = 512
 
 // turn is the present point of the conversation.
 func (c *Conversation) turn() (t session.Turn, err error) {
-	n := note{Sampling: c.set.Sampling, pointNote: c.at.note()}
+	n := note{Sampling: c.set.Sampling, pointNote: c.at.note(c.messages)}
+	n.Known = n.Known && c.at.messages == len(c.messages)
 	for _, m := range c.messages {
 		j, err := json.Marshal(m)
 		if err != nil {
@@ -51,7 +78,7 @@ func (c *Conversation) turn() (t session.Turn, err error) {
 		tokens := m.snap.Len()
 		if m.logits == nil || tokens-before >= longPrompt {
 			p := session.Point{Messages: m.messages, Snap: m.snap, Logits: m.logits}
-			if p.Note, err = json.Marshal(m.note()); err != nil {
+			if p.Note, err = json.Marshal(m.note(c.messages)); err != nil {
 				return t, err
 			}
 			t.Points = append(t.Points, p)
@@ -168,7 +195,7 @@ func (c *Conversation) resume(path string, found *session.Found) error {
 		if err := json.Unmarshal(p.Note, &n); err != nil || n.check(c.s.Vocab()) != nil || p.Messages > len(messages) {
 			continue
 		}
-		m := mark{c.recall(p.Messages, n), p.Messages, p.Snap, p.Logits}
+		m := mark{c.recall(p.Messages, n), p.Snap, p.Logits}
 		if m.known {
 			c.marks = append(c.marks, m)
 		}
@@ -177,18 +204,20 @@ func (c *Conversation) resume(path string, found *session.Found) error {
 }
 
 // recall is the point behind the first messages: behind a reply, or before one
-// where the last message is the user's.
+// where the last message is the user's or a result.
 func (c *Conversation) recall(messages int, n pointNote) point {
-	if messages == 0 || !n.Known {
+	if messages == 0 || !n.Known || n.Tools != offered(c.set.Tools) {
 		return point{}
 	}
-	p := point{unfed: n.Unfed, known: true}
+	p := point{unfed: n.Unfed, known: true, messages: messages, tools: n.Tools}
 	if last := c.messages[messages-1]; last.Role == "assistant" {
-		p.reply = last.Content
+		if p.reply = last.Content; len(last.ToolCalls) > 0 {
+			p.reply = n.Reply
+		}
 		messages--
 	}
 	var err error
-	if p.prompt, err = c.e.render(c.messages[:messages]); err != nil {
+	if p.prompt, err = c.e.render(c.messages[:messages], c.set.Tools); err != nil {
 		return point{}
 	}
 	return p

@@ -18,6 +18,9 @@ type point struct {
 	reply  string
 	unfed  []int32 // the reply's last token, where the session lacks it
 	known  bool    // the tokens are exactly these texts'
+
+	messages int    // how many the tokens stand for
+	tools    string // the functions that the prompt describes; see offered
 }
 
 // rest is the part of a rendered text behind the point, if the text begins with
@@ -36,9 +39,8 @@ func (p *point) rest(text jinja.Rendered) (jinja.Rendered, bool) {
 // mark is a point to go back to: the end of a turn, or right before a reply.
 type mark struct {
 	point
-	messages int // how many the tokens stand for
-	snap     *model.Snapshot
-	logits   []float32 // of the next token, before a reply
+	snap   *model.Snapshot
+	logits []float32 // of the next token, before a reply
 }
 
 // Each mark holds the whole recurrent state, so few are kept: the ends of the
@@ -51,18 +53,17 @@ const (
 	markBytes  = 512 << 20
 )
 
-// mark keeps the present point, the one behind the first messages. Logits are
-// given before a reply.
-func (c *Conversation) mark(p point, messages int, logits []float32) error {
+// mark keeps the present point. Logits are given before a reply.
+func (c *Conversation) mark(p point, logits []float32) error {
 	snap, err := c.s.Snapshot()
 	if err != nil {
 		return err
 	}
-	c.marks = append(c.marks, mark{p, messages, snap, slices.Clone(logits)})
+	c.marks = append(c.marks, mark{p, snap, slices.Clone(logits)})
 	kept := make([]mark, 0, len(c.marks))
 	size := 0
 	for i, m := range slices.Backward(c.marks) {
-		back := (messages - m.messages) / 2 / closeMarks
+		back := (p.messages - m.messages) / 2 / closeMarks
 		far := back > 0 && m.messages/2%(1<<bits.Len(uint(back))) != 0
 		if far || m.logits != nil && logits != nil && i < len(c.marks)-1 {
 			continue
@@ -96,7 +97,7 @@ func (c *Conversation) read(ctx context.Context, text jinja.Rendered) (logits []
 			return nil, st, err
 		}
 	case len(have) > 0 && c.at.known: // the end of a turn
-		if err := c.mark(c.at, len(c.messages)-1, nil); err != nil {
+		if err := c.mark(c.at, nil); err != nil {
 			return nil, st, err
 		}
 	}
@@ -111,14 +112,14 @@ func (c *Conversation) read(ctx context.Context, text jinja.Rendered) (logits []
 		return nil, st, err
 	}
 	if st.ReusedTokens = len(ids) - st.PromptTokens; len(ids) > have {
-		if err := c.mark(point{prompt: text, known: true}, len(c.messages), logits); err != nil {
+		if err := c.mark(point{prompt: text, known: true, messages: len(c.messages), tools: offered(c.set.Tools)}, logits); err != nil {
 			return nil, st, err
 		}
 	}
 	return logits, st, nil
 }
 
-// pin keeps the system message in the caches at every slide. A text that slid
+// pin keeps the system message and the descriptions of functions in the caches at every slide. A text that slid
 // while another number of tokens was kept is read anew: the text alone decides
 // where a context slides.
 func (c *Conversation) pin(ids []int32) error {
@@ -136,9 +137,12 @@ func (c *Conversation) pin(ids []int32) error {
 	return nil
 }
 
-// pinned is how many of the tokens are the system message's.
+// pinned is how many of the tokens are the system message's and functions'.
 func (c *Conversation) pinned(ids []int32) (int, error) {
-	if len(c.messages) == 0 || c.messages[0].Role != "system" {
+	var system []Message
+	if len(c.messages) > 0 && c.messages[0].Role == "system" {
+		system = c.messages[:1:1]
+	} else if !c.set.Tools.Calls() {
 		return 0, nil
 	}
 	// Two conversations with this system message begin alike with the message
@@ -146,7 +150,7 @@ func (c *Conversation) pinned(ids []int32) (int, error) {
 	texts := [2]string{"a", "Z"}
 	var have [2][]int32
 	for i, t := range texts {
-		text, err := c.e.render([]Message{c.messages[0], {"user", t}})
+		text, err := c.e.render(append(system, Message{Role: "user", Content: t}), c.set.Tools)
 		if err != nil {
 			return 0, err
 		}

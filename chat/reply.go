@@ -1,6 +1,9 @@
 package chat
 
-import "github.com/mil-run/mil/tokenizer"
+import (
+	"github.com/mil-run/mil/tokenizer"
+	"github.com/mil-run/mil/toolcall"
+)
 
 // Prompt is the ids of a conversation up to the beginning of a reply. Special
 // tokens are those that the template wrote.
@@ -9,7 +12,12 @@ func (e *Engine) Prompt(messages []Message) ([]int32, error) { return e.PromptBe
 // PromptBegun is Prompt with the beginning of the reply, which goes on from there. No
 // special token comes of that text.
 func (e *Engine) PromptBegun(messages []Message, begun string) ([]int32, error) {
-	text, err := e.render(messages)
+	return e.PromptTools(messages, nil, begun)
+}
+
+// PromptTools is PromptBegun for a reply that may call functions.
+func (e *Engine) PromptTools(messages []Message, offer *toolcall.Offer, begun string) ([]int32, error) {
+	text, err := e.render(messages, offer)
 	if err != nil {
 		return nil, e.file.Named(err)
 	}
@@ -31,9 +39,33 @@ type Text struct {
 	stop   stopper
 }
 
-// Text begins a reply's text.
-func (e *Engine) Text(stops []string) *Text {
-	return &Text{e.Tokenizer.Stream(true), stopper{stops: stops}}
+// Text begins a reply's text. Where it may call functions, special tokens that
+// belong to calls are text, too.
+func (e *Engine) Text(set *Settings) *Text {
+	t := &Text{e.Tokenizer.Stream(true), stopper{stops: set.Stop}}
+	if set.Tools.Calls() {
+		t.stream.Show(e.marks()...)
+	}
+	return t
+}
+
+// marks are the special tokens that belong to calls.
+func (e *Engine) marks() (ids []int32) {
+	for _, text := range e.Tokenizer.Special() {
+		if id, ok := e.Tokenizer.ID(text); ok && !e.ends[id] && e.tools().format.Marks(text) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Calls begins to read a reply's calls out of its text. It is nil where the reply may
+// make none.
+func (e *Engine) Calls(offer *toolcall.Offer) *toolcall.Parser {
+	if !offer.Calls() {
+		return nil
+	}
+	return e.tools().format.Parse(offer)
 }
 
 // Push takes the next token. It returns the text to show, and whether a stop

@@ -109,7 +109,7 @@ func (r *backendCheck) replies(f *runFlags) error {
 		}
 		var list []llm.Message
 		for _, m := range want.Messages {
-			list = append(list, llm.Message(m))
+			list = append(list, llm.Message{Role: m.Role, Content: m.Content})
 		}
 		got, err := entire(s.Chat(context.Background(), list))
 		switch {

@@ -186,7 +186,7 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 	defer two.Close()
 	found, err := two.Load(path)
-	if err != nil || len(found.Messages) != 2 || !slices.Equal(two.Messages(), one.Messages()) || !slices.Equal(two.Tokens(), one.Tokens()) {
+	if err != nil || len(found.Messages) != 2 || !slices.EqualFunc(two.Messages(), one.Messages(), llm.Message.Equal) || !slices.Equal(two.Tokens(), one.Tokens()) {
 		t.Fatalf("%+v, %v", found, err)
 	}
 	if r := whole(t, two.Say(quiet, "What is my name?")); r.Text != "Your name is Opal." || r.Stats.PromptTokens > 20 {

@@ -258,7 +258,7 @@ func (m *Model) take(messages []Message) (*Session, error) {
 	best, most := -1, -1
 	for i, s := range m.idle {
 		n := 0
-		for have := s.conv.Messages(); n < min(len(have), len(messages)) && have[n] == messages[n]; n++ {
+		for have := s.conv.Messages(); n < min(len(have), len(messages)) && have[n].Equal(messages[n]); n++ {
 		}
 		if n >= most {
 			best, most = i, n

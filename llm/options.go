@@ -6,10 +6,20 @@ import (
 
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/toolcall"
 )
 
 // Message is one turn of a conversation.
 type Message = chat.Message
+
+// A Tool is a function that a reply may call, an [Offer] says which it may call
+// ([Settings].Tools), and a Call is one call in a reply or a message. The result of a
+// call is a message of role "tool" with the call's id.
+type (
+	Tool  = toolcall.Tool
+	Offer = toolcall.Offer
+	Call  = toolcall.Call
+)
 
 // User is a conversation of one message, the user's.
 func User(text string) []Message { return []Message{{Role: "user", Content: text}} }

@@ -167,7 +167,7 @@ func (s *Service) Ask(ctx context.Context, a Ask) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Answer{h: h, text: s.m.e.Text(a.Settings.Stop)}, nil
+	return &Answer{h: h, text: s.m.e.Text(&a.Settings)}, nil
 }
 
 // Check says why a request would not be served, with the errors of Ask, and does not
@@ -193,7 +193,7 @@ func (s *Service) request(a *Ask) (r schedule.Request, err error) {
 		r.Draft = asked
 	}
 	if len(a.Settings.Stop) > 0 {
-		text := s.m.e.Text(a.Settings.Stop)
+		text := s.m.e.Text(&a.Settings)
 		r.Stop = func(id int32) bool {
 			_, stopped := text.Push(id)
 			return stopped

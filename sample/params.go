@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mil-run/mil/toolcall"
 )
 
 // Settings say how a reply is made. The zero value is greedy and without limits.
@@ -14,6 +16,9 @@ type Settings struct {
 	Sampling  Options
 	MaxTokens int      // of a reply; 0 goes on to the context's end
 	Stop      []string // texts that end a reply and do not belong to it
+
+	// Tools are functions that the reply may call, nil for none. Programs alone set them.
+	Tools *toolcall.Offer
 }
 
 // Param is one parameter of a reply. Flags, the chat's /set, checkpoints'
@@ -173,6 +178,9 @@ func (s *Settings) Check() error {
 		if err := p.check(s); err != nil {
 			return err
 		}
+	}
+	if err := s.Tools.Check(); err != nil {
+		return paramError{"tools" + err.Error()}
 	}
 	return s.Sampling.extras()
 }

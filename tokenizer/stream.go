@@ -1,12 +1,16 @@
 package tokenizer
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // Stream decodes ids one by one. What its calls return, put together, is exactly what
 // Decode returns; no call returns a part of a character. Not for concurrent use.
 type Stream struct {
 	t           *Tokenizer
 	skipSpecial bool
+	shown       []int32 // special tokens that are not skipped
 	begun       bool
 	pending     []byte // of the bytes of a byte-level tokenizer: of a character not complete yet
 
@@ -22,6 +26,9 @@ func (t *Tokenizer) Stream(skipSpecial bool) *Stream {
 	s.begin()
 	return s
 }
+
+// Show makes special tokens text, even where special tokens are skipped.
+func (s *Stream) Show(ids ...int32) { s.shown = append(s.shown, ids...) }
 
 // begin makes new stages.
 func (s *Stream) begin() {
@@ -48,7 +55,7 @@ func (s *Stream) take() string {
 // Push takes the next id and returns the text that is complete with it.
 func (s *Stream) Push(id int32) string {
 	t := s.t
-	if !t.vocab.has(id) || s.skipSpecial && t.added.special[id] {
+	if !t.vocab.has(id) || s.skipSpecial && t.added.special[id] && !slices.Contains(s.shown, id) {
 		return ""
 	}
 	d := &t.decoder

@@ -18,7 +18,7 @@ func TestParseMessages(t *testing.T) {
 		` {"messages": [{"content":"Be brief.","role":"system"},{"role":"user","content":[{"type":"text","text":"Hel"},{"text":"lo.","type":"text"}]}]} `,
 		`[{"role":"system","content":"Be brief.","name":null,"tool_calls":[],"refusal":null},{"role":"user","content":[{"type":"text","text":"Hello.","cache_control":null}]}]`,
 	} {
-		if got, err := ParseMessages([]byte(good)); err != nil || !slices.Equal(got, want) {
+		if got, err := ParseMessages([]byte(good)); err != nil || !slices.EqualFunc(got, want, chat.Message.Equal) {
 			t.Errorf("%s: %v, %v", good, got, err)
 		}
 	}
