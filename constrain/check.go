@@ -155,6 +155,8 @@ func (c *compiler) fixpoint(start Expr) {
 			}
 		case exprNot:
 			return !null(e.kids[0])
+		case exprAutomaton:
+			return e.auto.accept[e.min]
 		}
 		return false
 	}

@@ -111,6 +111,8 @@ func (c *compiler) node(x Expr) int32 {
 		id = p.term(c.node(e.kids[0]))
 	case exprRule:
 		id = c.rule(e.rule)
+	case exprAutomaton:
+		id = p.automaton(e.auto, int32(e.min))
 	}
 	if n := &p.nodes[id]; c.final && n.regular && !n.pure && !p.live(id) {
 		id = none

@@ -86,6 +86,8 @@ func (p *pool) derivative(n node, c uint8) int32 {
 		return p.not(p.derive(n.a, c))
 	case opTerm:
 		return p.term(p.derive(n.a, c))
+	case opAuto:
+		return p.automatonState(n.a, p.autos[n.a].next[n.b][p.sample[c]])
 	case opCall:
 		return p.derive(p.rules[n.a].body, c)
 	}

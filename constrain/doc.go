@@ -1,8 +1,8 @@
 // Package constrain keeps a model's output to a form: a regular expression, a
 // choice of strings, a grammar, or JSON that follows a schema.
 //
-// A [Grammar] is compiled once, from [Regex], [Choice], [GBNF], [JSON], or by a
-// [Builder] from expressions. [Grammar.Matcher] follows one output over a
+// A [Grammar] is compiled once, from [Schema], [Regex], [Choice], [GBNF], [JSON],
+// or by a [Builder] from expressions. [Grammar.Matcher] follows one output over a
 // [Vocabulary]: [Matcher.Mask] says which tokens may come next, [Matcher.Accept]
 // reads one, [Matcher.Back] takes some back, and [Matcher.Forced] tells which
 // must come.

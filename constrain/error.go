@@ -3,6 +3,8 @@ package constrain
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 )
 
 // Error says which part of a grammar, pattern or schema cannot be held, and why.
@@ -12,10 +14,16 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	if e.Path == "" {
-		return e.Text
+	text := e.Text
+	if e.Path != "" {
+		text = e.Path + ": " + text
 	}
-	return e.Path + ": " + e.Text
+	return strings.Map(func(r rune) rune { // one line, whatever it quotes
+		if unicode.IsControl(r) {
+			return '\ufffd'
+		}
+		return r
+	}, text)
 }
 
 func errorf(path, format string, args ...any) *Error {

@@ -20,6 +20,7 @@ const (
 	exprTerminal
 	exprSpecial
 	exprRule
+	exprAutomaton
 )
 
 type expr struct {
@@ -30,6 +31,7 @@ type expr struct {
 	min, max int // of a repetition
 	rule     int // number in its builder
 	of       *Builder
+	auto     *automaton // from state min
 }
 
 // Lit is one text, which must be valid UTF-8.

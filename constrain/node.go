@@ -29,6 +29,7 @@ const (
 	opNot                  // bytes that are not in a, valid UTF-8 or not
 	opTerm                 // a, as a unit
 	opCall                 // rule a
+	opAuto                 // automaton a from state b on
 )
 
 // The nodes that every pool begins with.
@@ -61,6 +62,7 @@ type pool struct {
 	sets   []byteSet
 	setIDs map[byteSet]int32
 	rules  []rule
+	autos  []*automaton
 
 	class  [256]uint8 // of a byte; bytes of one class are in the same sets
 	sample []byte     // one byte of each class

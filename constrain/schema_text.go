@@ -1,0 +1,347 @@
+package constrain
+
+import "slices"
+
+// A textSet is a set of strings: a list of words, or an expression over
+// characters. all says that it holds every string.
+type textSet struct {
+	all    bool
+	finite bool
+	words  []string
+	e      Expr
+}
+
+var (
+	allTexts = textSet{all: true, e: Text()}
+	noTexts  = textSet{finite: true}
+)
+
+func wordSet(words ...string) textSet { return textSet{finite: true, words: words} }
+
+// expr returns the set over characters, without quotes.
+func (s textSet) expr() Expr {
+	if !s.finite {
+		return s.e
+	}
+	parts := make([]Expr, len(s.words))
+	for i, w := range s.words {
+		parts[i] = Lit(w)
+	}
+	return Alt(parts...)
+}
+
+func (s textSet) has(word string) bool {
+	switch {
+	case s.all:
+		return true
+	case s.finite:
+		return slices.Contains(s.words, word)
+	}
+	return matches(s.e, word)
+}
+
+func (s textSet) and(t textSet) textSet {
+	switch {
+	case s.all:
+		return t
+	case t.all:
+		return s
+	case !s.finite && !t.finite:
+		return textSet{e: And(s.e, t.e)}
+	case !s.finite:
+		s, t = t, s
+	}
+	var kept []string
+	for _, w := range s.words {
+		if t.has(w) {
+			kept = append(kept, w)
+		}
+	}
+	return wordSet(kept...)
+}
+
+func (s textSet) or(t textSet) textSet {
+	switch {
+	case s.all || t.all:
+		return allTexts
+	case s.finite && len(s.words) == 0:
+		return t
+	case t.finite && len(t.words) == 0:
+		return s
+	case s.finite && t.finite:
+		words := slices.Clone(s.words)
+		for _, w := range t.words {
+			if !slices.Contains(s.words, w) {
+				words = append(words, w)
+			}
+		}
+		return wordSet(words...)
+	}
+	return textSet{e: Alt(s.expr(), t.expr())}
+}
+
+func (s textSet) not() textSet {
+	switch {
+	case s.all:
+		return noTexts
+	case s.finite && len(s.words) == 0:
+		return allTexts
+	}
+	return textSet{e: Not(s.expr())}
+}
+
+// empty reports whether nothing is in the set. The answer may take too long for
+// an expression with intersections; then it is an error.
+func (s textSet) empty() (bool, error) {
+	if s.all || s.finite {
+		return !s.all && len(s.words) == 0, nil
+	}
+	return Empty(s.e)
+}
+
+// spelled returns the ways to write the set's strings in JSON, without quotes.
+//
+// A character may stand for itself, where JSON lets it, and as the escapes that
+// encoders write: the short ones, and \u with four digits of either case for
+// controls, for what is not ASCII, and for the punctuation that is escaped for
+// HTML's sake. A letter is never escaped. A character beyond U+FFFF is a pair of
+// escapes.
+func (s textSet) spelled() Expr {
+	if s.all {
+		return spelledText
+	}
+	return Map(s.expr(), spell)
+}
+
+// spelledText is every string, spelled. It is one expression, so that whatever
+// is computed about it is computed once for a grammar.
+var spelledText = Repeat(spell(0, 0x10ffff), 0, -1)
+
+// escapedASCII are the printable characters that encoders escape with \u.
+const escapedASCII = "\"\\<>&'+`\x7f"
+
+// shortEscapes are the escapes of two characters.
+var shortEscapes = map[rune]string{
+	'"': `\"`, '\\': `\\`, '/': `\/`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`,
+}
+
+// spell is the spellings of one character out of ranges.
+func spell(ranges ...rune) Expr {
+	var plain []rune
+	var parts []Expr
+	for i := 0; i < len(ranges); i += 2 {
+		lo, hi := ranges[i], ranges[i+1]
+		plain = appendPlain(plain, lo, hi)
+		for r := lo; r <= min(hi, 0x7f); r++ {
+			if short := shortEscapes[r]; short != "" {
+				parts = append(parts, Lit(short))
+			}
+			if r < 0x20 || slices.Contains([]rune(escapedASCII), r) {
+				parts = append(parts, unitEscape(r, r))
+			}
+		}
+		for _, part := range [][2]rune{{0x80, 0xd7ff}, {0xe000, 0xffff}} {
+			if from, to := max(lo, part[0]), min(hi, part[1]); from <= to {
+				parts = append(parts, unitEscape(from, to))
+			}
+		}
+		if from := max(lo, 0x10000); from <= hi {
+			parts = append(parts, pairEscape(from-0x10000, hi-0x10000))
+		}
+	}
+	if len(plain) > 0 {
+		parts = append(parts, Class(plain...))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return Alt(parts...)
+}
+
+// appendPlain adds the part of a range that JSON writes as it is.
+func appendPlain(plain []rune, lo, hi rune) []rune {
+	for _, part := range [][2]rune{{0x20, '"' - 1}, {'"' + 1, '\\' - 1}, {'\\' + 1, 0xd7ff}, {0xe000, 0x10ffff}} {
+		if from, to := max(lo, part[0]), min(hi, part[1]); from <= to {
+			plain = append(plain, from, to)
+		}
+	}
+	return plain
+}
+
+// unitEscape is \u and four digits, for units from lo to hi.
+func unitEscape(lo, hi rune) Expr { return Seq(Lit(`\u`), hexRange(lo, hi, 4)) }
+
+// pairEscape is a pair of surrogates for what lies lo to hi above U+10000.
+func pairEscape(lo, hi rune) Expr {
+	var parts []Expr
+	one := func(high0, high1, low0, low1 rune) {
+		parts = append(parts, Seq(unitEscape(0xd800+high0, 0xd800+high1), unitEscape(0xdc00+low0, 0xdc00+low1)))
+	}
+	h0, l0, h1, l1 := lo>>10, lo&0x3ff, hi>>10, hi&0x3ff
+	if h0 == h1 {
+		one(h0, h0, l0, l1)
+		return parts[0]
+	}
+	if l0 > 0 {
+		one(h0, h0, l0, 0x3ff)
+		h0++
+	}
+	if l1 < 0x3ff {
+		one(h1, h1, 0, l1)
+		h1--
+	}
+	if h0 <= h1 {
+		one(h0, h1, 0, 0x3ff)
+	}
+	return Alt(parts...)
+}
+
+// hexRange is the numbers from lo to hi in n hexadecimal digits of either case.
+func hexRange(lo, hi rune, n int) Expr {
+	if n == 0 {
+		return Seq()
+	}
+	shift := 4 * (n - 1)
+	mask := rune(1)<<shift - 1
+	a, b := lo>>shift, hi>>shift
+	switch {
+	case lo&mask == 0 && hi&mask == mask:
+		return Seq(nibble(a, b), Repeat(nibble(0, 15), n-1, n-1))
+	case a == b:
+		return Seq(nibble(a, a), hexRange(lo&mask, hi&mask, n-1))
+	}
+	parts := []Expr{Seq(nibble(a, a), hexRange(lo&mask, mask, n-1)), Seq(nibble(b, b), hexRange(0, hi&mask, n-1))}
+	if a+1 < b {
+		parts = append(parts, Seq(nibble(a+1, b-1), Repeat(nibble(0, 15), n-1, n-1)))
+	}
+	return Alt(parts...)
+}
+
+func nibble(lo, hi rune) Expr {
+	var ranges []rune
+	if lo <= 9 {
+		ranges = append(ranges, '0'+lo, '0'+min(hi, 9))
+	}
+	if hi >= 10 {
+		from := max(lo, 10) - 10
+		ranges = append(ranges, 'a'+from, 'a'+hi-10, 'A'+from, 'A'+hi-10)
+	}
+	return Class(ranges...)
+}
+
+// matches reports whether a text is in x, which holds no rules. It finds for
+// each part of x where the text's beginnings that it matches end, and so takes
+// time with the square of the text's length.
+func matches(x Expr, text string) bool {
+	m := textMatcher{text: []rune(text), seen: map[textPlace][]bool{}}
+	return m.ends(x, 0)[len(m.text)]
+}
+
+type textPlace struct {
+	e  *expr
+	at int
+}
+
+type textMatcher struct {
+	text []rune
+	seen map[textPlace][]bool
+}
+
+// ends tells of each position whether x matches the text from at to there.
+func (m *textMatcher) ends(x Expr, at int) []bool {
+	out := make([]bool, len(m.text)+1)
+	if x.e == nil {
+		out[at] = true
+		return out
+	}
+	p := textPlace{x.e, at}
+	if known, ok := m.seen[p]; ok {
+		return known
+	}
+	switch e := x.e; e.op {
+	case exprLit:
+		word := []rune(e.text)
+		if len(m.text)-at >= len(word) && slices.Equal(m.text[at:at+len(word)], word) {
+			out[at+len(word)] = true
+		}
+	case exprClass:
+		for i := 0; at < len(m.text) && i < len(e.ranges); i += 2 {
+			if r := m.text[at]; e.ranges[i] <= r && r <= e.ranges[i+1] {
+				out[at+1] = true
+			}
+		}
+	case exprSeq:
+		out[at] = true
+		for _, k := range e.kids {
+			out = m.step(k, out)
+		}
+	case exprAlt:
+		for _, k := range e.kids {
+			or(out, m.ends(k, at))
+		}
+	case exprAnd:
+		for i := at; i < len(out); i++ {
+			out[i] = true
+		}
+		for _, k := range e.kids {
+			for i, yes := range m.ends(k, at) {
+				out[i] = out[i] && yes
+			}
+		}
+	case exprNot:
+		for i, yes := range m.ends(e.kids[0], at) {
+			out[i] = i >= at && !yes
+		}
+	case exprTerminal:
+		out = m.ends(e.kids[0], at)
+	case exprRepeat:
+		m.repeat(e, at, out)
+	case exprAutomaton:
+		m.automaton(e, at, out)
+	}
+	m.seen[p] = out
+	return out
+}
+
+func (m *textMatcher) repeat(e *expr, at int, out []bool) {
+	now := make([]bool, len(out))
+	now[at] = true
+	// More rounds than the text has characters change nothing: rounds that
+	// match the empty text can be added and left out.
+	rounds := min(e.min, len(m.text)+1)
+	for range rounds {
+		now = m.step(e.kids[0], now)
+	}
+	or(out, now)
+	for i := rounds; (e.max < 0 || i < e.max) && i <= rounds+len(m.text); i++ {
+		now = m.step(e.kids[0], now)
+		or(out, now)
+	}
+}
+
+func (m *textMatcher) automaton(e *expr, at int, out []bool) {
+	for s := int32(e.min); s >= 0; at++ {
+		out[at] = e.auto.accept[s]
+		if at == len(m.text) || m.text[at] > 0x7f {
+			return
+		}
+		s = e.auto.next[s][m.text[at]]
+	}
+}
+
+// step is where x ends, from each textPlace of from.
+func (m *textMatcher) step(x Expr, from []bool) []bool {
+	out := make([]bool, len(from))
+	for i, yes := range from {
+		if yes {
+			or(out, m.ends(x, i))
+		}
+	}
+	return out
+}
+
+func or(dst, src []bool) {
+	for i, yes := range src {
+		dst[i] = dst[i] || yes
+	}
+}
