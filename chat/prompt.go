@@ -52,5 +52,9 @@ func plain(messages []Message) []jinja.Message {
 // encode turns rendered text into ids. Special tokens are those that the
 // template wrote.
 func (e *Engine) encode(text jinja.Rendered) []int32 {
-	return e.Tokenizer.Encode(text.Text, tokenizer.EncodeOptions{ParseSpecial: true, Outside: text.Outside})
+	return e.Tokenizer.Encode(text.Text, options(text))
+}
+
+func options(text jinja.Rendered) tokenizer.EncodeOptions {
+	return tokenizer.EncodeOptions{ParseSpecial: true, Outside: text.Outside}
 }

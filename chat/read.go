@@ -25,11 +25,12 @@ type point struct {
 
 // rest is the part of a rendered text behind the point, if the text begins with
 // it. A template may trim a reply.
-func (p *point) rest(text jinja.Rendered) (jinja.Rendered, bool) {
-	text, ok := text.After(p.prompt)
-	if !ok || !p.known {
+func (p *point) rest(e *Engine, text jinja.Rendered) (jinja.Rendered, bool) {
+	n := len(p.prompt.Text)
+	if !p.known || e.prompt(text).alike(e.prompt(p.prompt)) < n {
 		return jinja.Rendered{}, false
 	}
+	text = text.From(n)
 	if rest, ok := text.AfterText(p.reply); ok {
 		return rest, true
 	}
@@ -209,11 +210,11 @@ func (c *Conversation) ids(text jinja.Rendered) []int32 {
 	if len(have) <= len(whole) && slices.Equal(have, whole[:len(have)]) {
 		return whole
 	}
-	if rest, ok := c.at.rest(text); ok {
+	if rest, ok := c.at.rest(c.e, text); ok {
 		return slices.Concat(have, c.at.unfed, c.e.encode(rest))
 	}
 	for _, m := range slices.Backward(c.marks) {
-		if rest, ok := m.rest(text); ok {
+		if rest, ok := m.rest(c.e, text); ok {
 			return slices.Concat(m.snap.Tokens(), m.unfed, c.e.encode(rest))
 		}
 	}

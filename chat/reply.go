@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"github.com/mil-run/mil/jinja"
 	"github.com/mil-run/mil/tokenizer"
 	"github.com/mil-run/mil/toolcall"
 )
@@ -17,16 +18,25 @@ func (e *Engine) PromptBegun(messages []Message, begun string) ([]int32, error) 
 
 // PromptTools is PromptBegun for a reply that may call functions.
 func (e *Engine) PromptTools(messages []Message, offer *toolcall.Offer, begun string) ([]int32, error) {
+	text, err := e.begin(messages, offer, begun)
+	if err != nil {
+		return nil, err
+	}
+	return e.encode(text), nil
+}
+
+// begin renders messages, and a reply that has begun.
+func (e *Engine) begin(messages []Message, offer *toolcall.Offer, begun string) (jinja.Rendered, error) {
 	text, err := e.render(messages, offer)
 	if err != nil {
-		return nil, e.file.Named(err)
+		return text, e.file.Named(err)
 	}
 	if begun != "" {
 		from := len(text.Text)
 		text.Text += begun
 		text.Outside = append(text.Outside, [2]int{from, len(text.Text)})
 	}
-	return e.encode(text), nil
+	return text, nil
 }
 
 // Ends are the tokens that end a reply. The caller must not change them.

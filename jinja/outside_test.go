@@ -184,23 +184,23 @@ func TestOutsideSpans(t *testing.T) {
 	}
 }
 
-func TestAfter(t *testing.T) {
-	r := Rendered{"<ab><c>", [][2]int{{1, 3}, {5, 6}}}
-	for _, c := range []struct {
-		prefix Rendered
-		ok     bool
-		want   string
-	}{
-		{Rendered{"<ab>", [][2]int{{1, 3}}}, true, "<c>[[1 2]]"},
-		{Rendered{"<a", [][2]int{{1, 2}}}, true, "b><c>[[0 1] [3 4]]"},
-		{Rendered{"<ab>", [][2]int{}}, false, ""},
-		{Rendered{"<ab>", [][2]int{{1, 2}}}, false, ""},
-		{Rendered{"<a", [][2]int{{0, 2}}}, false, ""},
-		{Rendered{"<x", [][2]int{{1, 2}}}, false, ""},
-	} {
-		rest, ok := r.After(c.prefix)
-		if got := fmt.Sprint(rest.Text, rest.Outside); ok != c.ok || ok && got != c.want {
-			t.Errorf("%v: %v, %v, want %s", c.prefix, got, ok, c.want)
+// Texts agree up to the first byte that differs, and know where parts from outside end.
+func TestCommon(t *testing.T) {
+	for n := range 200 {
+		text := strings.Repeat("x", n)
+		if a, b := Common(text+"ab", text+"b"), Common(text, text+"b"); a != n || b != n {
+			t.Errorf("%d and %d, want %d", a, b, n)
+		}
+	}
+	text := Rendered{"<ab><c>", [][2]int{{1, 3}, {5, 6}}}
+	for n, want := range []bool{false, false, false, true, false, false, true, false} {
+		if text.Ends(n) != want {
+			t.Errorf("a part ends at %d: %v", n, !want)
+		}
+	}
+	for n, want := range []string{"<ab><c>[[1 3] [5 6]]", "ab><c>[[0 2] [4 5]]", "b><c>[[0 1] [3 4]]", "><c>[[2 3]]"} {
+		if rest := text.From(n); fmt.Sprint(rest.Text, rest.Outside) != want {
+			t.Errorf("from %d: %v", n, rest)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package jinja
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Rendered is the text of a conversation.
 type Rendered struct {
@@ -19,25 +22,6 @@ func rendered(b *builder) Rendered {
 	return r
 }
 
-// After is the text behind prefix in r. r must begin with prefix, with the same
-// parts of it from outside.
-func (r Rendered) After(prefix Rendered) (Rendered, bool) {
-	rest, ok := r.AfterText(prefix.Text)
-	if !ok {
-		return Rendered{}, false
-	}
-	n := len(prefix.Text)
-	for i, s := range prefix.Outside {
-		if i >= len(r.Outside) || r.Outside[i][0] != s[0] || min(r.Outside[i][1], n) != s[1] {
-			return Rendered{}, false
-		}
-	}
-	if more := len(prefix.Outside); more < len(r.Outside) && r.Outside[more][0] < n {
-		return Rendered{}, false
-	}
-	return rest, true
-}
-
 // AfterText is the text behind prefix in r, whatever its origin.
 func (r Rendered) AfterText(prefix string) (Rendered, bool) {
 	text, ok := strings.CutPrefix(r.Text, prefix)
@@ -51,4 +35,29 @@ func (r Rendered) AfterText(prefix string) (Rendered, bool) {
 		}
 	}
 	return rest, true
+}
+
+// From is the text behind its first n bytes.
+func (r Rendered) From(n int) Rendered {
+	rest, _ := r.AfterText(r.Text[:n])
+	return rest
+}
+
+// Common is how many bytes two texts begin with in common.
+func Common(a, b string) int {
+	const block = 64
+	n, most := 0, min(len(a), len(b))
+	for n+block <= most && a[n:n+block] == b[n:n+block] {
+		n += block
+	}
+	for n < most && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// Ends says whether a part from outside ends behind n bytes.
+func (r Rendered) Ends(n int) bool {
+	_, ok := slices.BinarySearchFunc(r.Outside, n, func(s [2]int, n int) int { return s[1] - n })
+	return ok
 }

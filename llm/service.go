@@ -1,15 +1,18 @@
 package llm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
+	"strings"
 
 	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/schedule"
 	"github.com/mil-run/mil/speculate"
+	"github.com/mil-run/mil/toolcall"
 )
 
 // Service answers many requests to a model at a time. They share passes, memory and
@@ -20,7 +23,11 @@ type Service struct {
 	rt     *Runtime
 	drafts []*Runtime // of the models that draft, nil for a lookup
 	s      *schedule.Scheduler
+	texts  *chat.Texts
 }
+
+// Prompt is a conversation up to the beginning of a reply.
+type Prompt = chat.Prompt
 
 // ServiceOptions of a service. The zero value of each field takes its default.
 type ServiceOptions struct {
@@ -29,11 +36,13 @@ type ServiceOptions struct {
 	Prefixes int64  // bytes of kept beginnings of prompts; 0 keeps none
 	Queue    int    // most requests that wait
 	Dir      string // folder for requests that make room; "" makes a temporary one
+	Texts    int    // bytes of texts whose tokens are remembered (32 MiB), see [Service.Prompt]
 }
 
 // Ask is one request.
 type Ask struct {
-	Tokens   []int32 // the whole prompt; [chat.Engine.Prompt] makes it of messages
+	Tokens   []int32 // the whole prompt
+	Prompt   *Prompt // a conversation, in place of Tokens; its reply is remembered
 	Settings Settings
 	Priority int
 	Key      string // whose it is: beginnings are shared within one key only
@@ -61,7 +70,7 @@ func (m *Model) Serve(o ServiceOptions) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{m: m}
+	s := &Service{m: m, texts: chat.NewTexts(cmp.Or(o.Texts, 32<<20))}
 	if s.rt, err = m.mc.Runtime(m.e.Model, mo, 1); err != nil {
 		return nil, m.file.Named(err)
 	}
@@ -149,10 +158,18 @@ func (s *Service) Load() (schedule.Load, error) { return s.s.Load() }
 // Context is how many tokens a conversation can hold.
 func (s *Service) Context() int { return s.rt.Context() }
 
+// Prompt is that of messages. A reply that this service made under the key keeps the
+// tokens with which it was made, so that the conversation goes on behind it. Without
+// this, [chat.Engine.PromptTools] makes the tokens of messages alone.
+func (s *Service) Prompt(key string, messages []Message, offer *toolcall.Offer, begun string) (*Prompt, error) {
+	return s.texts.Prompt(s.m.e, key, messages, offer, begun)
+}
+
 // Answer is a request at work.
 type Answer struct {
 	h    *schedule.Handle
 	text *chat.Text
+	keep func(reply string, made []int32) // or nil
 }
 
 // Ask hands in a request, which ends when ctx does. Errors say why it cannot be
@@ -167,7 +184,11 @@ func (s *Service) Ask(ctx context.Context, a Ask) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Answer{h: h, text: s.m.e.Text(&a.Settings)}, nil
+	var keep func(string, []int32)
+	if p := a.Prompt; p != nil {
+		keep = func(reply string, made []int32) { s.texts.Keep(s.m.e, a.Key, p, &a.Settings, reply, made) }
+	}
+	return &Answer{h: h, text: s.m.e.Text(&a.Settings), keep: keep}, nil
 }
 
 // Check says why a request would not be served, with the errors of Ask, and does not
@@ -184,6 +205,9 @@ func (s *Service) Check(ctx context.Context, a Ask) error {
 func (s *Service) request(a *Ask) (r schedule.Request, err error) {
 	if err := s.m.check(&a.Settings); err != nil {
 		return r, err
+	}
+	if a.Prompt != nil {
+		a.Tokens = a.Prompt.Tokens
 	}
 	r = schedule.Request{Tokens: a.Tokens, Sampling: a.Settings.Sampling, MaxTokens: a.Settings.MaxTokens, Ends: s.m.e.Ends(), Priority: a.Priority, Key: a.Key, Echo: a.Echo}
 	if a.Fresh {
@@ -207,6 +231,8 @@ func (s *Service) request(a *Ask) (r schedule.Request, err error) {
 // no text yet. Leaving the loop ends the request.
 func (a *Answer) Told(ctx context.Context) iter.Seq2[string, []sample.Logprobs] {
 	return func(yield func(string, []sample.Logprobs) bool) {
+		var made []int32
+		var reply strings.Builder
 		for {
 			ids, probs, ok := a.h.NextLogprobs(ctx)
 			if !ok {
@@ -214,6 +240,8 @@ func (a *Answer) Told(ctx context.Context) iter.Seq2[string, []sample.Logprobs] 
 			}
 			for i, id := range ids {
 				text, stopped := a.text.Push(id)
+				made = append(made, id)
+				reply.WriteString(text)
 				p := probs[min(i, len(probs)):min(i+1, len(probs))]
 				if text != "" || len(p) > 0 {
 					if !yield(text, p) {
@@ -226,7 +254,11 @@ func (a *Answer) Told(ctx context.Context) iter.Seq2[string, []sample.Logprobs] 
 				}
 			}
 		}
-		if text := a.text.Flush(); text != "" {
+		text := a.text.Flush()
+		if reply.WriteString(text); a.keep != nil && a.text.Stopped() == "" {
+			a.keep(reply.String(), made) // before the client can ask again
+		}
+		if text != "" {
 			yield(text, nil)
 		}
 	}

@@ -44,6 +44,26 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
+// A text that goes on otherwise within a long reply is read from at most 1,024 tokens
+// before that place, with drafts and without.
+func TestWithinReply(t *testing.T) {
+	for _, draft := range []string{"", "sim"} {
+		e := newSim(8192)
+		c := simCore(e, Options{Prefixes: 1 << 30})
+		prompt := words(1, 100)
+		h := submit(t, c, Request{Tokens: prompt, MaxTokens: 3000, Draft: draft})
+		drive(t, c)
+		text := slices.Concat(prompt, all(h))
+		for _, at := range []int{2900, 2047, 1100} {
+			h := submit(t, c, Request{Tokens: slices.Concat(text[:at], words(2, 100)), MaxTokens: 2})
+			drive(t, c)
+			if got := h.Result().Cached; got < at-1024 || got > at {
+				t.Errorf("draft %q: %d tokens of %d are taken from the cache", draft, got, at)
+			}
+		}
+	}
+}
+
 func byItself8k(t *testing.T, r Request) []int32 {
 	t.Helper()
 	e := newSim(8192)

@@ -78,11 +78,11 @@ func (s *Server) countTokens(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ids, err := chatPrompt(messages)(one)
+	p, err := s.chatPrompt(messages)(one, s.key(r))
 	if err != nil {
 		return err
 	}
-	return send(w, http.StatusOK, map[string]any{"input_tokens": len(ids)})
+	return send(w, http.StatusOK, map[string]any{"input_tokens": len(p.Tokens)})
 }
 
 // messages is POST /v1/messages.
@@ -91,7 +91,7 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	x, err := s.single(r, q, chatPrompt(messages))
+	x, err := s.single(r, q, s.chatPrompt(messages))
 	if err != nil {
 		return err
 	}

@@ -38,13 +38,14 @@ func (c *choice) stats() schedule.Stats {
 }
 
 // begin hands in the n-th choice of a prompt.
-func (s *Server) begin(r *http.Request, q *request, one *served, ids []int32, n int, echo bool) (*choice, error) {
+func (s *Server) begin(r *http.Request, q *request, one *served, p *llm.Prompt, n int, echo bool) (*choice, error) {
+	ids := p.Tokens
 	if len(ids) >= one.s.Context() {
 		return nil, fmt.Errorf("%w: the prompt has %d tokens and the context holds %d", model.ErrContext, len(ids), one.s.Context())
 	}
 	set := q.set
 	set.Sampling.Seed += uint64(n)
-	ask := llm.Ask{Tokens: ids, Settings: set, Key: s.key(r), Draft: true, Echo: echo && set.Sampling.Logprobs, Fresh: s.o.Fresh}
+	ask := llm.Ask{Prompt: p, Settings: set, Key: s.key(r), Draft: true, Echo: echo && set.Sampling.Logprobs, Fresh: s.o.Fresh}
 	if checks(r.Context()) {
 		return nil, cmp.Or(one.s.Check(r.Context(), ask), errRight)
 	}

@@ -94,7 +94,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.ollamaAnswer(w, r, q, chatPrompt(messages), true)
+	return s.ollamaAnswer(w, r, q, s.chatPrompt(messages), true)
 }
 
 // ollamaGenerate is POST /api/generate. A prompt is one message of a chat, unless raw
@@ -117,15 +117,15 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request) error {
 		return s.ollamaLoad(w, r, q, false)
 	}
 	if f.Raw {
-		return s.ollamaAnswer(w, r, q, func(one *served) ([]int32, error) {
-			return one.m.Tokenizer().Encode(f.Prompt, tokenizer.EncodeOptions{AddSpecial: true}), nil
+		return s.ollamaAnswer(w, r, q, func(one *served, _ string) (*llm.Prompt, error) {
+			return &llm.Prompt{Tokens: one.m.Tokenizer().Encode(f.Prompt, tokenizer.EncodeOptions{AddSpecial: true})}, nil
 		}, false)
 	}
 	messages := llm.User(f.Prompt)
 	if f.System != "" {
 		messages = append([]llm.Message{{Role: "system", Content: f.System}}, messages...)
 	}
-	return s.ollamaAnswer(w, r, q, chatPrompt(messages), false)
+	return s.ollamaAnswer(w, r, q, s.chatPrompt(messages), false)
 }
 
 // ollamaLoad answers a request without a prompt, which makes the model ready.
@@ -151,7 +151,7 @@ func ollamaPiece(model, text string, chat bool) map[string]any {
 }
 
 // ollamaAnswer writes a reply, as lines of JSON or as one.
-func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *request, prompt func(*served) ([]int32, error), chat bool) error {
+func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *request, prompt prompter, chat bool) error {
 	x, err := s.single(r, q, prompt)
 	if err != nil {
 		return err

@@ -42,11 +42,11 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ids, err := begunPrompt(messages, begun)(one)
+	p, err := s.begunPrompt(messages, begun)(one, s.key(r))
 	if err != nil {
 		return err
 	}
-	return s.answer(w, r, q, one, chatForm, [][]int32{ids})
+	return s.answer(w, r, q, one, chatForm, []*llm.Prompt{p})
 }
 
 // parted takes the last message, which the reply goes on with, from a conversation.
@@ -79,7 +79,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 }
 
 // prompts are those of a completion: a text, tokens, or a list of either.
-func (q *request) prompts(t *tokenizer.Tokenizer) ([][]int32, error) {
+func (q *request) prompts(t *tokenizer.Tokenizer) (list []*llm.Prompt, err error) {
 	encode := func(text string) []int32 {
 		return t.Encode(text, tokenizer.EncodeOptions{AddSpecial: true})
 	}
@@ -106,15 +106,16 @@ func (q *request) prompts(t *tokenizer.Tokenizer) ([][]int32, error) {
 		if len(ids) == 0 {
 			return nil, bad("prompt", "prompt is empty")
 		}
+		list = append(list, &llm.Prompt{Tokens: ids})
 	}
-	if len(lists) == 0 {
+	if len(list) == 0 {
 		return nil, bad("prompt", "prompt is empty")
 	}
-	return lists, nil
+	return list, nil
 }
 
 // answer hands in the request's choices and writes them.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, q *request, one *served, f form, prompts [][]int32) error {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, q *request, one *served, f form, prompts []*llm.Prompt) error {
 	if err := q.settings(one.m, &s.o.Limits); err != nil {
 		return err
 	}
@@ -127,9 +128,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, q *request, one 
 	}
 	ctx := r.Context()
 	var list []*choice
-	for _, ids := range prompts {
+	for _, p := range prompts {
 		for n := range q.choices() {
-			c, err := s.begin(r, q, one, ids, n, q.Echo && !f.chat)
+			c, err := s.begin(r, q, one, p, n, q.Echo && !f.chat)
 			if err == errRight {
 				continue
 			}

@@ -117,7 +117,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	x, err := s.single(r, q, chatPrompt(messages))
+	x, err := s.single(r, q, s.chatPrompt(messages))
 	if err != nil {
 		return err
 	}

@@ -16,38 +16,44 @@ type single struct {
 }
 
 // single hands in a request for one reply.
-func (s *Server) single(r *http.Request, q *request, prompt func(*served) ([]int32, error)) (*single, error) {
+func (s *Server) single(r *http.Request, q *request, prompt prompter) (*single, error) {
 	one, err := s.models.load(r.Context(), q.Model)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := prompt(one)
+	p, err := prompt(one, s.key(r))
 	if err != nil {
 		return nil, err
 	}
 	if err := q.settings(one.m, &s.o.Limits); err != nil {
 		return nil, err
 	}
-	c, err := s.begin(r, q, one, ids, 0, false)
+	c, err := s.begin(r, q, one, p, 0, false)
 	if err != nil {
 		return nil, err
 	}
 	return &single{s, r.Context(), one, c}, nil
 }
 
+// prompter makes the prompt of a request for a model, which a key asked for.
+type prompter func(one *served, key string) (*llm.Prompt, error)
+
 // chatPrompt is the prompt of messages.
-func chatPrompt(messages []llm.Message) func(*served) ([]int32, error) {
-	return begunPrompt(messages, "")
-}
+func (s *Server) chatPrompt(messages []llm.Message) prompter { return s.begunPrompt(messages, "") }
 
 // begunPrompt is the prompt of messages and of a reply that has begun.
-func begunPrompt(messages []llm.Message, begun string) func(*served) ([]int32, error) {
-	return func(one *served) ([]int32, error) {
-		ids, err := one.m.Engine().PromptBegun(messages, begun)
+func (s *Server) begunPrompt(messages []llm.Message, begun string) prompter {
+	return func(one *served, key string) (p *llm.Prompt, err error) {
+		if s.o.Fresh {
+			p = &llm.Prompt{}
+			p.Tokens, err = one.m.Engine().PromptBegun(messages, begun)
+		} else {
+			p, err = one.s.Prompt(key, messages, nil, begun)
+		}
 		if err != nil {
 			return nil, bad("messages", "%v", err)
 		}
-		return ids, nil
+		return p, nil
 	}
 }
 

@@ -67,11 +67,7 @@ func (t *Tokenizer) Encode(text string, o EncodeOptions) []int32 {
 	if o.AddSpecial {
 		ids = append(ids, t.template.before...)
 	}
-	tokens, parse := t.added.raw, o.ParseSpecial
-	if parse && o.Outside != nil {
-		tokens, parse = t.added.written, false
-	}
-	look := specials{none: !o.ParseSpecial, outside: o.Outside}
+	tokens, parse, look := t.looked(o)
 	for m := (match{}); m.id >= 0; {
 		pos := m.end
 		m = tokens.find(text, m.next, pos, look)
@@ -86,6 +82,34 @@ func (t *Tokenizer) Encode(text string, o EncodeOptions) []int32 {
 		ids = append(ids, t.template.after...)
 	}
 	return ids
+}
+
+// looked is which added tokens Encode looks for in the text as it stands, whether it
+// looks for special ones in normalized text, and where.
+func (t *Tokenizer) looked(o EncodeOptions) (tokens *matcher, parse bool, look specials) {
+	tokens, parse = t.added.raw, o.ParseSpecial
+	if parse && o.Outside != nil {
+		tokens, parse = t.added.written, false
+	}
+	return tokens, parse, specials{none: !o.ParseSpecial, outside: o.Outside}
+}
+
+// Found is an added token in a text, from up to to.
+type Found struct {
+	From, To int
+	ID       int32
+}
+
+// Added are the added tokens that Encode finds in a text before it is normalized. Texts
+// in which it finds the same encode alike, whatever of them is from outside.
+func (t *Tokenizer) Added(text string, o EncodeOptions) (list []Found) {
+	tokens, _, look := t.looked(o)
+	for m := (match{}); ; {
+		if m = tokens.find(text, m.next, m.end, look); m.id < 0 {
+			return list
+		}
+		list = append(list, Found{m.start, m.end, m.id})
+	}
 }
 
 // encodeSegment encodes text between raw added tokens: it normalizes, cuts out the
