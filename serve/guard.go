@@ -125,6 +125,9 @@ func (s *Server) warn(err error) {
 // body reads a request's body. The result's capacity is what is counted in
 // s.bodies, and the caller's to give back.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) (data []byte, err error) {
+	if r.Body == http.NoBody { // needs no room, so that health and metrics are told where there is none
+		return nil, nil
+	}
 	most := s.o.Limits.Body
 	if kind := r.Header.Get("Content-Encoding"); kind != "" && kind != "identity" {
 		return nil, &apiError{status: http.StatusUnsupportedMediaType, kind: "invalid_request_error", code: "unsupported_encoding", text: "the request's Content-Encoding is not supported; send the body as it is"}

@@ -68,6 +68,8 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 	} {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s counter\n%s %d\n", m.name, m.help, m.name, m.name, m.v.Load())
 	}
+	const bodies = "mil_body_bytes"
+	fmt.Fprintf(w, "# HELP %s memory of the bodies of requests\n# TYPE %s gauge\n%s %d\n", bodies, bodies, bodies, s.bodies.Load())
 	loads := s.loads()
 	for _, g := range []struct {
 		name, help string

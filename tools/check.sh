@@ -2,8 +2,9 @@
 # Builds, checks and tests everything. Needs Go and bash; the linter comes as a
 # Go module at a pinned version. The system's packages give what is missing:
 # clang 15 or later (it compiles Metal's kernels as C++, and C for the race
-# detector), qemu (for the arm64 kernels), wine (for the Windows binary). The smallest run of tools/distill is done where a python3 has PyTorch,
-# and files are held against ggml where node and the npm registry are there.
+# detector), qemu (for the arm64 kernels), wine (for the Windows binary). The smallest
+# run of tools/distill is done where a python3 has PyTorch. Files are held against
+# ggml and clients of npm are driven where node and the npm registry are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
@@ -137,6 +138,9 @@ fi
 
 step "Go's clients of the APIs"
 tools/clients/clients.sh
+
+step "clients of npm"
+tools/clients/node.sh ./mil
 
 step "GGUF against ggml"
 tools/clients/ggml.sh ./mil
