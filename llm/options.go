@@ -21,6 +21,16 @@ type (
 	Call  = toolcall.Call
 )
 
+// Finish reasons, as the field's APIs name them ([chat.Reason.Finish]).
+const (
+	FinishStop      = chat.FinishStop
+	FinishToolCalls = chat.FinishToolCalls
+	FinishLength    = chat.FinishLength
+)
+
+// ErrNoTools is the error of functions that a model's template has no place for.
+var ErrNoTools = chat.ErrNoTools
+
 // User is a conversation of one message, the user's.
 func User(text string) []Message { return []Message{{Role: "user", Content: text}} }
 

@@ -180,7 +180,7 @@ func (s *Settings) Check() error {
 		}
 	}
 	if err := s.Tools.Check(); err != nil {
-		return paramError{"tools" + err.Error()}
+		return paramError{err.Error()}
 	}
 	return s.Sampling.extras()
 }

@@ -23,7 +23,10 @@ func (s *Server) anthropic(r *http.Request) (*request, []llm.Message, error) {
 		return nil, nil, err
 	}
 	q.fields["stop"] = q.fields["stop_sequences"]
-	messages, err := q.chat()
+	if err := q.offers(false); err != nil {
+		return nil, nil, err
+	}
+	messages, err := q.blocks()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,7 +81,7 @@ func (s *Server) countTokens(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.chatPrompt(messages)(one, s.key(r))
+	p, err := s.chatPrompt(q, messages)(one, s.key(r))
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	x, err := s.single(r, q, s.chatPrompt(messages))
+	x, err := s.single(r, q, s.chatPrompt(q, messages))
 	if err != nil {
 		return err
 	}
@@ -100,23 +103,26 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) error {
 		if err := x.c.whole(x.ctx); err != nil {
 			return err
 		}
-		body["content"] = []any{map[string]any{"type": "text", "text": x.c.text}}
+		body["content"] = x.blocks()
 		body["stop_reason"], body["stop_sequence"] = x.stopReason()
 		body["usage"] = x.messagesUsage()
 		return send(w, http.StatusOK, body)
 	}
-	out := newEvents(w)
+	out := &blockEvents{events: newEvents(w), at: -1}
 	body["usage"] = map[string]any{"input_tokens": len(x.c.prompt), "output_tokens": 0, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
 	out.named("message_start", map[string]any{"message": body})
-	out.named("content_block_start", map[string]any{"index": 0, "content_block": map[string]any{"type": "text", "text": ""}})
-	err = x.follow(out, func() { out.named("ping", map[string]any{}) }, func(text string) {
-		out.named("content_block_delta", map[string]any{"index": 0, "delta": map[string]any{"type": "text_delta", "text": text}})
-	})
+	if x.c.calls == nil {
+		out.text("")
+	}
+	err = x.follow(out.events, func() { out.named("ping", map[string]any{}) }, out.piece)
 	if err != nil {
 		out.named("error", toAPI(err).body())
 		return errGone
 	}
-	out.named("content_block_stop", map[string]any{"index": 0})
+	if out.at < 0 {
+		out.text("")
+	}
+	out.stop()
 	why, stop := x.stopReason()
 	out.named("message_delta", map[string]any{"delta": map[string]any{"stop_reason": why, "stop_sequence": stop}, "usage": x.messagesUsage()})
 	out.named("message_stop", map[string]any{})
@@ -130,6 +136,9 @@ func (x *single) stopReason() (why string, stop any) {
 		return "max_tokens", nil
 	case schedule.Stopped:
 		return "stop_sequence", x.c.answer.Stopped()
+	}
+	if len(x.c.made()) > 0 {
+		return "tool_use", nil
 	}
 	return "end_turn", nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/schedule"
+	"github.com/mil-run/mil/toolcall"
 )
 
 // choice is one reply at work.
@@ -23,9 +24,10 @@ type choice struct {
 	echo   string // text before the reply
 	bare   bool   // the echo alone was asked for
 	text   string
-	probs  *probs // nil where none are asked for
-	log    any    // log-probabilities so far
-	ended  bool   // result is there
+	calls  *toolcall.Parser // nil where the reply may call no function
+	probs  *probs           // nil where none are asked for
+	log    any              // log-probabilities so far
+	ended  bool             // result is there
 	result schedule.Result
 }
 
@@ -53,7 +55,7 @@ func (s *Server) begin(r *http.Request, q *request, one *served, p *llm.Prompt, 
 	if err != nil {
 		return nil, err
 	}
-	c := &choice{count: &s.count, answer: a, prompt: ids}
+	c := &choice{count: &s.count, answer: a, prompt: ids, calls: one.m.Engine().Calls(set.Tools)}
 	if echo {
 		c.echo = one.m.Tokenizer().Decode(ids, true)
 	}
@@ -90,12 +92,53 @@ func (c *choice) told(ctx context.Context) iter.Seq2[string, any] {
 	}
 }
 
+// pieces is the reply as it comes, with the functions that it calls apart from its text.
+func (c *choice) pieces(ctx context.Context) iter.Seq[piece] {
+	return func(yield func(piece) bool) {
+		parts := func(list []toolcall.Part, log any) bool {
+			if len(list) == 0 && log != nil {
+				return yield(piece{c: c, log: log})
+			}
+			for _, one := range list {
+				p := piece{c: c, text: one.Text, log: log}
+				if log = nil; one.Text == "" {
+					p.call = &one
+				}
+				if !yield(p) {
+					return false
+				}
+			}
+			return true
+		}
+		for text, log := range c.told(ctx) {
+			if c.calls == nil {
+				if !yield(piece{c: c, text: text, log: log}) {
+					return
+				}
+			} else if !parts(c.calls.Push(text), log) {
+				return
+			}
+		}
+		if c.calls != nil {
+			parts(c.calls.Flush(), nil)
+		}
+	}
+}
+
+// made are the calls of functions in the reply so far. The last one may be cut.
+func (c *choice) made() []llm.Call {
+	if c.calls == nil {
+		return nil
+	}
+	return c.calls.Calls()
+}
+
 // whole waits for the whole reply.
 func (c *choice) whole(ctx context.Context) error {
 	var b strings.Builder
-	for text, p := range c.told(ctx) {
-		b.WriteString(text)
-		c.log = joined(c.log, p)
+	for p := range c.pieces(ctx) {
+		b.WriteString(p.text)
+		c.log = joined(c.log, p.log)
 	}
 	c.text = b.String()
 	return c.over(ctx)
@@ -120,6 +163,7 @@ func (c *choice) over(ctx context.Context) error {
 type piece struct {
 	c    *choice
 	text string
+	call *toolcall.Part // a part of a call, or nil
 	log  any
 	end  bool
 	err  error // why there is no more of it
@@ -171,8 +215,8 @@ func (s *Server) tell(ctx context.Context, c *choice, pieces chan<- piece) {
 			hand(piece{c: c, err: s.mistake("a reply", p)})
 		}
 	}()
-	for text, log := range c.told(ctx) {
-		if !hand(piece{c: c, text: text, log: log}) {
+	for x := range c.pieces(ctx) {
+		if !hand(x) {
 			return
 		}
 	}

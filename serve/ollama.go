@@ -94,7 +94,10 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.ollamaAnswer(w, r, q, s.chatPrompt(messages), true)
+	if err := q.offers(false); err != nil {
+		return err
+	}
+	return s.ollamaAnswer(w, r, q, s.chatPrompt(q, messages), true)
 }
 
 // ollamaGenerate is POST /api/generate. A prompt is one message of a chat, unless raw
@@ -125,7 +128,7 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request) error {
 	if f.System != "" {
 		messages = append([]llm.Message{{Role: "system", Content: f.System}}, messages...)
 	}
-	return s.ollamaAnswer(w, r, q, s.chatPrompt(messages), false)
+	return s.ollamaAnswer(w, r, q, s.chatPrompt(q, messages), false)
 }
 
 // ollamaLoad answers a request without a prompt, which makes the model ready.
@@ -150,6 +153,18 @@ func ollamaPiece(model, text string, chat bool) map[string]any {
 	return out
 }
 
+// ollamaCalls are calls as that API has them: the arguments are an object, so calls that
+// were cut are left out.
+func ollamaCalls(list []llm.Call) []any {
+	out := []any{}
+	for i, c := range list {
+		if object, err := c.Object(); err == nil {
+			out = append(out, map[string]any{"id": c.ID, "function": map[string]any{"index": i, "name": c.Name, "arguments": object}})
+		}
+	}
+	return out
+}
+
 // ollamaAnswer writes a reply, as lines of JSON or as one.
 func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *request, prompt prompter, chat bool) error {
 	x, err := s.single(r, q, prompt)
@@ -158,7 +173,10 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *request
 	}
 	last := func(text string) map[string]any {
 		out, c := ollamaPiece(x.one.id, text, chat), &x.c.result
-		out["done"], out["done_reason"] = true, finish(c.Why)
+		out["done"], out["done_reason"] = true, llm.FinishStop
+		if why := x.c.finish(); why == llm.FinishLength {
+			out["done_reason"] = why
+		}
 		out["total_duration"], out["load_duration"] = c.Done, 0
 		out["prompt_eval_count"], out["prompt_eval_duration"] = c.Prompt, c.First
 		out["eval_count"], out["eval_duration"] = c.Generated, c.Done-c.First
@@ -168,10 +186,24 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *request
 		if err := x.c.whole(x.ctx); err != nil {
 			return err
 		}
-		return send(w, http.StatusOK, last(x.c.text))
+		one := last(x.c.text)
+		if list := ollamaCalls(x.c.made()); len(list) > 0 {
+			one["message"].(map[string]any)["tool_calls"] = list
+		}
+		return send(w, http.StatusOK, one)
 	}
 	out := newParts(w, "application/x-ndjson")
-	if err := x.follow(out, func() {}, func(text string) { out.line(ollamaPiece(x.one.id, text, chat)) }); err != nil {
+	var told calling
+	if err := x.follow(out, func() {}, func(p piece) {
+		one := ollamaPiece(x.one.id, p.text, chat)
+		if p.call != nil {
+			if !told.add(p.call) {
+				return
+			}
+			one["message"].(map[string]any)["tool_calls"] = ollamaCalls(told)[len(told)-1:]
+		}
+		out.line(one)
+	}); err != nil {
 		out.line(map[string]any{"error": show.Text(toAPI(err).text)})
 		return errGone
 	}

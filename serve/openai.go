@@ -9,6 +9,7 @@ import (
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/schedule"
 	"github.com/mil-run/mil/tokenizer"
+	"github.com/mil-run/mil/toolcall"
 )
 
 // form is how an endpoint writes its answers.
@@ -32,6 +33,9 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := q.offers(false); err != nil {
+		return err
+	}
 	begun := ""
 	if q.Continue {
 		if messages, begun, err = parted(messages); err != nil {
@@ -42,7 +46,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.begunPrompt(messages, begun)(one, s.key(r))
+	p, err := s.begunPrompt(q, messages, begun)(one, s.key(r))
 	if err != nil {
 		return err
 	}
@@ -173,9 +177,15 @@ func (p *reply) whole(ctx context.Context, list []*choice) error {
 		if err := c.whole(ctx); err != nil {
 			return err
 		}
-		one := map[string]any{"index": c.index, "finish_reason": finish(c.result.Why), "logprobs": c.log}
+		message := map[string]any{"role": "assistant", "content": c.text}
+		if list := c.made(); len(list) > 0 {
+			if message["tool_calls"] = list; c.text == "" {
+				message["content"] = nil
+			}
+		}
+		one := map[string]any{"index": c.index, "finish_reason": c.finish(), "logprobs": c.log}
 		if p.f.chat {
-			one["message"] = map[string]any{"role": "assistant", "content": c.text}
+			one["message"] = message
 		} else {
 			one["text"] = c.text
 		}
@@ -190,12 +200,15 @@ func (p *reply) object(kind string, choices []any) map[string]any {
 	return map[string]any{"id": p.id, "object": kind, "created": p.made.Unix(), "model": p.model, "choices": choices}
 }
 
-// finish is a reason in OpenAI's words.
-func finish(why schedule.Reason) string {
-	if why == schedule.Limit || why == schedule.Full {
-		return "length"
+// finish is why the reply ended, in OpenAI's words.
+func (c *choice) finish() string {
+	switch why := c.result.Why; {
+	case why == schedule.Limit || why == schedule.Full:
+		return llm.FinishLength
+	case len(c.made()) > 0:
+		return llm.FinishToolCalls
 	}
-	return "stop"
+	return llm.FinishStop
 }
 
 // counted is the usage and the times of all choices.
@@ -233,7 +246,7 @@ func (p *reply) stream(ctx context.Context, list []*choice) error {
 		}
 	}
 	err := p.s.follow(ctx, list, out, out.ping, func(x piece) {
-		one := p.delta(x.c, x.text, x.log)
+		one := p.delta(x)
 		if x.end {
 			one = p.end(x.c)
 		}
@@ -257,23 +270,37 @@ func (p *reply) stream(ctx context.Context, list []*choice) error {
 	return nil
 }
 
-// delta is a piece of text in a chunk.
-func (p *reply) delta(c *choice, text string, log any) map[string]any {
-	one := map[string]any{"index": c.index, "finish_reason": nil}
-	if log != nil {
-		one["logprobs"] = log
+// delta is a piece in a chunk.
+func (p *reply) delta(x piece) map[string]any {
+	one := map[string]any{"index": x.c.index, "finish_reason": nil}
+	if x.log != nil {
+		one["logprobs"] = x.log
 	}
-	if p.f.chat {
-		one["delta"] = map[string]any{"content": text}
-	} else {
-		one["text"] = text
+	switch {
+	case x.call != nil:
+		one["delta"] = map[string]any{"tool_calls": []any{callDelta(x.call)}}
+	case p.f.chat:
+		one["delta"] = map[string]any{"content": x.text}
+	default:
+		one["text"] = x.text
+	}
+	return one
+}
+
+// callDelta is a part of a call. Only the first part of a call has its id, type and
+// name: clients put together what comes again.
+func callDelta(part *toolcall.Part) map[string]any {
+	function := map[string]any{"arguments": part.Arguments}
+	one := map[string]any{"index": part.Call, "function": function}
+	if part.Name != "" {
+		one["id"], one["type"], function["name"] = part.ID, "function", part.Name
 	}
 	return one
 }
 
 // end is the end of a choice in a chunk.
 func (p *reply) end(c *choice) map[string]any {
-	one := map[string]any{"index": c.index, "finish_reason": finish(c.result.Why)}
+	one := map[string]any{"index": c.index, "finish_reason": c.finish()}
 	if p.f.chat {
 		one["delta"] = map[string]any{}
 	} else {

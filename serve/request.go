@@ -33,6 +33,7 @@ type request struct {
 	Echo      bool               `json:"echo"`
 
 	fields map[string]json.RawMessage // all, without those that are null
+	offer  *llm.Offer                 // functions that the reply may call, or nil
 	set    llm.Settings
 }
 
@@ -41,12 +42,16 @@ type message struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
 	Images  json.RawMessage `json:"images"` // ollama's; refused
+
+	ToolCalls  json.RawMessage `json:"tool_calls"`
+	ToolCallID string          `json:"tool_call_id"`
+	ToolName   string          `json:"tool_name"` // ollama's
 }
 
 // refused are fields that would change the answer and cannot be followed, with the
 // values that change nothing.
 var refused = map[string][]string{
-	"tools": {"[]"}, "functions": {"[]"}, "tool_choice": {`"none"`, `"auto"`}, "function_call": {`"none"`, `"auto"`},
+	"functions": {"[]"}, "function_call": {`"none"`, `"auto"`},
 	"response_format": {`{"type":"text"}`}, "best_of": {"1"}, "suffix": {`""`},
 	"modalities": {`["text"]`}, "audio": nil, "prediction": nil, "web_search_options": nil, "grammar": {`""`}, "json_schema": nil,
 }
@@ -132,6 +137,7 @@ var other = map[string]string{"repetition_penalty": "repeat_penalty", "max_token
 // settings takes the parameters over the model's own.
 func (q *request) settings(m *llm.Model, l *Limits) error {
 	q.set = m.Settings()
+	q.set.Tools = q.offer
 	for _, p := range sample.Params() {
 		name, v := p.JSON, q.fields[p.JSON]
 		if v == nil {
@@ -200,7 +206,7 @@ func (q *request) bias(l *Limits) error {
 }
 
 // roles are those of messages, as templates know them.
-var roles = map[string]string{"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+var roles = map[string]string{"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 
 // chat is the request's messages.
 func (q *request) chat() ([]llm.Message, error) {
@@ -212,15 +218,24 @@ func (q *request) chat() ([]llm.Message, error) {
 		at := fmt.Sprintf("messages[%d]", i)
 		role, ok := roles[m.Role]
 		if !ok {
-			return nil, bad(at+".role", "a message's role is system, developer, user or assistant")
+			return nil, bad(at+".role", "a message's role is system, developer, user, assistant or tool")
 		}
 		text, err := content(m.Content)
 		if err != nil {
 			return nil, bad(at+".content", "a message's content is a string or a list of parts of type text")
 		}
-		list = append(list, llm.Message{Role: role, Content: text})
+		one := llm.Message{Role: role, Content: text}
+		if role == "assistant" {
+			if one.ToolCalls, err = calls(m.ToolCalls, at+".tool_calls"); err != nil {
+				return nil, err
+			}
+		}
+		if role == "tool" {
+			one.ToolCallID, one.Name = m.ToolCallID, m.ToolName
+		}
+		list = append(list, one)
 	}
-	return list, nil
+	return list, link(list, func(i int) string { return fmt.Sprintf("messages[%d]", i) })
 }
 
 // content is a message's text: a string, or parts.

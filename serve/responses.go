@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/mil-run/mil/llm"
@@ -33,6 +32,9 @@ func (s *Server) response(r *http.Request) (*request, []llm.Message, error) {
 	if err := q.input(); err != nil {
 		return nil, nil, err
 	}
+	if err := q.offers(true); err != nil {
+		return nil, nil, err
+	}
 	messages, err := q.chat()
 	if err != nil {
 		return nil, nil, err
@@ -55,19 +57,15 @@ func (q *request) input() error {
 		q.Messages = []message{{Role: "user", Content: v}}
 		return nil
 	}
-	var items []struct {
-		Type string `json:"type"`
-		message
-	}
+	var items []item
 	if v == nil || json.Unmarshal(v, &items) != nil {
-		return bad("input", "input is a string or a list of messages")
+		return bad("input", "input is a string or a list of items")
 	}
 	q.Messages = nil
 	for i, one := range items {
-		if one.Type != "" && one.Type != "message" {
-			return bad(fmt.Sprintf("input[%d].type", i), "only messages are supported here")
+		if err := q.add(&one, fmt.Sprintf("input[%d]", i)); err != nil {
+			return err
 		}
-		q.Messages = append(q.Messages, one.message)
 	}
 	return nil
 }
@@ -77,7 +75,7 @@ func (x *single) told(q *request, id string, made int64, status string, output [
 	set := &q.set
 	out := map[string]any{
 		"id": id, "object": "response", "created_at": made, "status": status, "model": x.one.id, "output": output, "error": nil, "incomplete_details": nil,
-		"parallel_tool_calls": false, "tool_choice": "auto", "tools": []any{}, "temperature": set.Sampling.Temp, "top_p": set.Sampling.TopP, "metadata": map[string]any{},
+		"parallel_tool_calls": q.offer != nil && !q.offer.Single, "tool_choice": q.said("tool_choice", "auto"), "tools": q.said("tools", []any{}), "temperature": set.Sampling.Temp, "top_p": set.Sampling.TopP, "metadata": map[string]any{},
 		"instructions": q.fields["instructions"], "previous_response_id": nil, "store": false, "text": map[string]any{"format": map[string]any{"type": "text"}}, "usage": nil,
 	}
 	if status == "in_progress" {
@@ -94,21 +92,18 @@ func (x *single) told(q *request, id string, made int64, status string, output [
 
 // status is a finished response's.
 func (x *single) status() string {
-	if finish(x.c.result.Why) == "length" {
+	if x.c.finish() == llm.FinishLength {
 		return "incomplete"
 	}
 	return "completed"
 }
 
-func outputText(text string) map[string]any {
-	return map[string]any{"type": "output_text", "text": text, "annotations": []any{}}
-}
-
-func outputMessage(id, status string, content ...any) map[string]any {
-	if content == nil {
-		content = []any{}
+// said is a field of the request as it came, or what stands for it.
+func (q *request) said(name string, without any) any {
+	if v := q.fields[name]; v != nil {
+		return v
 	}
-	return map[string]any{"type": "message", "id": id, "status": status, "role": "assistant", "content": content}
+	return without
 }
 
 // responses is POST /v1/responses.
@@ -117,44 +112,32 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	x, err := s.single(r, q, s.chatPrompt(messages))
+	x, err := s.single(r, q, s.chatPrompt(q, messages))
 	if err != nil {
 		return err
 	}
-	id, item, made := s.id("resp"), s.id("msg"), time.Now().Unix()
+	id, made := s.id("resp"), time.Now().Unix()
 	if !q.Stream {
 		if err := x.c.whole(x.ctx); err != nil {
 			return err
 		}
-		return send(w, http.StatusOK, x.told(q, id, made, x.status(), []any{outputMessage(item, x.status(), outputText(x.c.text))}))
+		return send(w, http.StatusOK, x.told(q, id, made, x.status(), x.output()))
 	}
-	out, n := newEvents(w), 0
-	event := func(name string, v map[string]any) {
-		v["sequence_number"] = n
-		n++
-		out.named(name, v)
+	out := &itemEvents{events: newEvents(w), s: s}
+	out.event("response.created", map[string]any{"response": x.told(q, id, made, "in_progress", []any{})})
+	out.event("response.in_progress", map[string]any{"response": x.told(q, id, made, "in_progress", []any{})})
+	if x.c.calls == nil {
+		out.text("")
 	}
-	part := func(name string, v map[string]any) {
-		v["item_id"], v["output_index"], v["content_index"] = item, 0, 0
-		event(name, v)
-	}
-	event("response.created", map[string]any{"response": x.told(q, id, made, "in_progress", []any{})})
-	event("response.in_progress", map[string]any{"response": x.told(q, id, made, "in_progress", []any{})})
-	event("response.output_item.added", map[string]any{"output_index": 0, "item": outputMessage(item, "in_progress")})
-	part("response.content_part.added", map[string]any{"part": outputText("")})
-	var all strings.Builder
-	if err := x.follow(out, out.ping, func(text string) {
-		all.WriteString(text)
-		part("response.output_text.delta", map[string]any{"delta": text, "logprobs": []any{}})
-	}); err != nil {
+	if err := x.follow(out.events, out.ping, out.piece); err != nil {
 		e := toAPI(err)
-		event("error", map[string]any{"code": e.code, "message": e.text, "param": nil})
+		out.event("error", map[string]any{"code": e.code, "message": e.text, "param": nil})
 		return errGone
 	}
-	part("response.output_text.done", map[string]any{"text": all.String(), "logprobs": []any{}})
-	part("response.content_part.done", map[string]any{"part": outputText(all.String())})
-	done := outputMessage(item, x.status(), outputText(all.String()))
-	event("response.output_item.done", map[string]any{"output_index": 0, "item": done})
-	event("response."+x.status(), map[string]any{"response": x.told(q, id, made, x.status(), []any{done})})
+	if len(out.done) == 0 && out.open == "" {
+		out.text("")
+	}
+	out.end(x.status())
+	out.event("response."+x.status(), map[string]any{"response": x.told(q, id, made, x.status(), out.done)})
 	return nil
 }

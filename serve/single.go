@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/mil-run/mil/llm"
@@ -38,17 +39,22 @@ func (s *Server) single(r *http.Request, q *request, prompt prompter) (*single, 
 // prompter makes the prompt of a request for a model, which a key asked for.
 type prompter func(one *served, key string) (*llm.Prompt, error)
 
-// chatPrompt is the prompt of messages.
-func (s *Server) chatPrompt(messages []llm.Message) prompter { return s.begunPrompt(messages, "") }
+// chatPrompt is the prompt of messages, and of the functions that a request offers.
+func (s *Server) chatPrompt(q *request, messages []llm.Message) prompter {
+	return s.begunPrompt(q, messages, "")
+}
 
 // begunPrompt is the prompt of messages and of a reply that has begun.
-func (s *Server) begunPrompt(messages []llm.Message, begun string) prompter {
+func (s *Server) begunPrompt(q *request, messages []llm.Message, begun string) prompter {
 	return func(one *served, key string) (p *llm.Prompt, err error) {
 		if s.o.Fresh {
 			p = &llm.Prompt{}
-			p.Tokens, err = one.m.Engine().PromptBegun(messages, begun)
+			p.Tokens, err = one.m.Engine().PromptTools(messages, q.offer, begun)
 		} else {
-			p, err = one.s.Prompt(key, messages, nil, begun)
+			p, err = one.s.Prompt(key, messages, q.offer, begun)
+		}
+		if errors.Is(err, llm.ErrNoTools) {
+			return nil, bad("tools", "%v", err)
 		}
 		if err != nil {
 			return nil, bad("messages", "%v", err)
@@ -57,12 +63,12 @@ func (s *Server) begunPrompt(messages []llm.Message, begun string) prompter {
 	}
 }
 
-// follow hands over the reply's text as it comes, and calls quiet where none came for a
+// follow hands over the reply as it comes, and calls quiet where none came for a
 // while.
-func (x *single) follow(out *events, quiet func(), take func(string)) error {
+func (x *single) follow(out *events, quiet func(), take func(piece)) error {
 	return x.s.follow(x.ctx, []*choice{x.c}, out, quiet, func(p piece) {
 		if !p.end {
-			take(p.text)
+			take(p)
 		}
 	})
 }

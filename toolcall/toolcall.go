@@ -126,39 +126,51 @@ const (
 	MostCalls = 32        // in a reply
 )
 
-// Check refuses offers that nobody can follow. The error begins with the place in the
-// list of tools, such as "[2].name".
+// OfferError says why nobody can follow an offer.
+type OfferError struct {
+	Place string // "tools", a part such as "tools[2].name", or "tool_choice"
+	Text  string
+}
+
+func (e *OfferError) Error() string { return e.Place + ": " + e.Text }
+
+func offerError(place, format string, args ...any) error {
+	return &OfferError{place, fmt.Sprintf(format, args...)}
+}
+
+// Check refuses offers that nobody can follow. The error is an [*OfferError].
 func (o *Offer) Check() error {
 	if o == nil {
 		return nil
 	}
 	if len(o.Tools) > MostTools {
-		return fmt.Errorf(": %d functions, at most %d can be offered", len(o.Tools), MostTools)
+		return offerError("tools", "%d functions, at most %d can be offered", len(o.Tools), MostTools)
 	}
 	size := 0
 	seen := map[string]bool{}
 	for i, t := range o.Tools {
+		place := fmt.Sprintf("tools[%d]", i)
 		if err := CheckName(t.Name); err != nil {
-			return fmt.Errorf("[%d].name: %w", i, err)
+			return offerError(place+".name", "%v", err)
 		}
 		if seen[t.Name] {
-			return fmt.Errorf("[%d].name: another function is called %s", i, t.Name)
+			return offerError(place+".name", "another function is called %s", t.Name)
 		}
 		seen[t.Name] = true
 		if p := bytes.TrimSpace(t.Parameters); len(p) > 0 && (p[0] != '{' || !json.Valid(p)) {
-			return fmt.Errorf("[%d].parameters: it is no JSON object", i)
+			return offerError(place+".parameters", "it is no JSON object")
 		}
 		if size += len(t.Name) + len(t.Description) + len(t.Parameters); size > MostBytes {
-			return fmt.Errorf("[%d]: descriptions and schemas have more than %d bytes", i, MostBytes)
+			return offerError(place, "descriptions and schemas have more than %d bytes", MostBytes)
 		}
 	}
 	for _, name := range o.Only {
 		if !seen[name] {
-			return fmt.Errorf(": there is no function %.140q to choose", name)
+			return offerError("tool_choice", "there is no function %.140q to choose", name)
 		}
 	}
 	if o.Choice == Required && len(o.allowed()) == 0 {
-		return errors.New(": a call is required, and there is no function to call")
+		return offerError("tool_choice", "a call is required, and there is no function to call")
 	}
 	return nil
 }

@@ -226,13 +226,13 @@ func TestCheck(t *testing.T) {
 		many[i].Name = fmt.Sprint("f", i)
 	}
 	for want, o := range map[string]Offer{
-		": 129 functions, at most 128 can be offered":            {Tools: many},
-		"[0].name: \"a b\" is no name of a function":             {Tools: []Tool{{Name: "a b"}}},
-		"[1].name: another function is called f":                 {Tools: []Tool{{Name: "f"}, {Name: "f"}}},
-		"[0].parameters: it is no JSON object":                   {Tools: []Tool{{Name: "f", Parameters: json.RawMessage(`[]`)}}},
-		"[0]: descriptions and schemas have more than":           {Tools: []Tool{{Name: "f", Description: strings.Repeat("x", MostBytes)}}},
-		": there is no function \"g\" to choose":                 {Tools: []Tool{{Name: "f"}}, Only: []string{"g"}},
-		": a call is required, and there is no function to call": {Choice: Required},
+		"tools: 129 functions, at most 128 can be offered":            {Tools: many},
+		"tools[0].name: \"a b\" is no name of a function":             {Tools: []Tool{{Name: "a b"}}},
+		"tools[1].name: another function is called f":                 {Tools: []Tool{{Name: "f"}, {Name: "f"}}},
+		"tools[0].parameters: it is no JSON object":                   {Tools: []Tool{{Name: "f", Parameters: json.RawMessage(`[]`)}}},
+		"tools[0]: descriptions and schemas have more than":           {Tools: []Tool{{Name: "f", Description: strings.Repeat("x", MostBytes)}}},
+		"tool_choice: there is no function \"g\" to choose":                 {Tools: []Tool{{Name: "f"}}, Only: []string{"g"}},
+		"tool_choice: a call is required, and there is no function to call": {Choice: Required},
 	} {
 		if err := o.Check(); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
