@@ -20,6 +20,9 @@ func (c *Conversation) Complete(ctx context.Context, text string, emit func(stri
 
 func (c *Conversation) complete(ctx context.Context, text string, emit func(string)) (Reply, error) {
 	start := time.Now()
+	if err := c.setFormat(); err != nil {
+		return Reply{}, err
+	}
 	ids := c.e.Tokenizer.Encode(strings.ToValidUTF8(text, "\uFFFD"), tokenizer.EncodeOptions{AddSpecial: true})
 	if len(ids) == 0 {
 		return Reply{}, errors.New("there is no text to complete")

@@ -146,6 +146,9 @@ func (c *Conversation) Reply(ctx context.Context, emit func(string)) (Reply, err
 
 func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, error) {
 	start := time.Now()
+	if err := c.setFormat(); err != nil {
+		return Reply{}, err
+	}
 	text, err := c.e.render(c.messages, c.set.Tools)
 	if err != nil {
 		return Reply{}, err

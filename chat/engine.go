@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/mil-run/mil/constrain"
 	"github.com/mil-run/mil/format"
 	"github.com/mil-run/mil/jinja"
 	"github.com/mil-run/mil/model"
@@ -34,6 +35,7 @@ type Engine struct {
 	noChat   error           // why there is no template
 	ends     map[int32]bool  // tokens that end a reply
 	tools    func() *toolTemplate
+	vocab    func() (*constrain.Vocabulary, error)
 }
 
 // Fallback is the sampling options where a checkpoint says nothing about them.
@@ -47,6 +49,7 @@ func Open(f *format.File) (*Engine, error) {
 	}
 	e := &Engine{Model: m, file: f, ends: map[int32]bool{}}
 	e.tools = sync.OnceValue(func() *toolTemplate { return probeTools(e.template, e.Tokenizer.ChatTemplate()) })
+	e.vocab = sync.OnceValues(e.readVocabulary)
 	if e.Tokenizer, err = tokenizer.FromGGUF(f.KV()); err == nil {
 		err = e.read(f.KV())
 	}

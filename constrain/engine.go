@@ -6,16 +6,17 @@ type engine struct {
 	p     *pool
 	v     *Vocabulary
 	stack []int32 // scratch: states on the way down the trie
+	force map[int32][]int32
 }
 
 func newEngine(p *pool, v *Vocabulary) *engine {
 	v.build()
-	return &engine{p: p, v: v, stack: make([]int32, v.depth+1)}
+	return &engine{p: p, v: v, stack: make([]int32, v.depth+1), force: map[int32][]int32{}}
 }
 
 // mask sets the bits of the tokens that may follow a state.
 func (e *engine) mask(dst []uint32, state int32) {
-	e.walk(dst, state, 0, int32(len(e.v.trie)))
+	e.walk(state, 0, int32(len(e.v.trie)), func(id int32) { e.allow(dst, id) })
 	if e.p.nodes[state].nullable {
 		for _, id := range e.v.ends {
 			set(dst, id)
@@ -23,9 +24,25 @@ func (e *engine) mask(dst []uint32, state int32) {
 	}
 }
 
+// first is mask for the first token of a text, of which the vocabulary drops a
+// space.
+func (e *engine) first(dst []uint32, state int32) {
+	p := e.p
+	for id := range e.v.tokens {
+		if text, ok := e.v.first(int32(id)); ok && p.text(state, text) != none {
+			set(dst, int32(id))
+		}
+	}
+	if p.nodes[state].nullable {
+		for _, id := range e.v.ends {
+			set(dst, id)
+		}
+	}
+}
+
 // walk goes over the nodes from from to to, which lie below one whose state is
-// given.
-func (e *engine) walk(dst []uint32, state, from, to int32) {
+// given, and tells of the tokens that end at them.
+func (e *engine) walk(state, from, to int32, found func(id int32)) {
 	if from >= to {
 		return
 	}
@@ -50,7 +67,7 @@ func (e *engine) walk(dst []uint32, state, from, to int32) {
 		}
 		e.stack[n.depth+1] = d
 		if n.token >= 0 {
-			e.allow(dst, n.token)
+			found(n.token)
 		}
 		i++
 	}

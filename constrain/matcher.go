@@ -28,11 +28,14 @@ func (g *Grammar) Matcher(v *Vocabulary) *Matcher {
 // Len is how many tokens were accepted.
 func (m *Matcher) Len() int { return len(m.tokens) }
 
+// Words is how many words a mask has.
+func (m *Matcher) Words() int { return (m.v.Size() + 31) / 32 }
+
 // Mask gives the tokens that may come next: bit i%32 of word i/32 stands for token
 // i. It uses the memory of dst. After an end token nothing may come. The error is
 // ErrWork.
 func (m *Matcher) Mask(dst []uint32) ([]uint32, error) {
-	words := (m.v.Size() + 31) / 32
+	words := m.Words()
 	if cap(dst) < words {
 		dst = make([]uint32, words)
 	}
@@ -40,7 +43,11 @@ func (m *Matcher) Mask(dst []uint32) ([]uint32, error) {
 	clear(dst)
 	err := m.work(func() {
 		if s := m.states[len(m.states)-1]; s != ended {
-			m.engine().mask(dst, s)
+			if e := m.engine(); m.v.drops && len(m.tokens) == 0 {
+				e.first(dst, s)
+			} else {
+				e.mask(dst, s)
+			}
 		}
 	})
 	if err != nil {
@@ -53,7 +60,7 @@ func (m *Matcher) Mask(dst []uint32) ([]uint32, error) {
 // and changes nothing.
 func (m *Matcher) Accept(id int32) error {
 	var next int32
-	err := m.work(func() { next = m.after(m.states[len(m.states)-1], id) })
+	err := m.work(func() { next = m.after(len(m.tokens), m.states[len(m.states)-1], id) })
 	if err != nil {
 		return err
 	}
@@ -65,17 +72,22 @@ func (m *Matcher) Accept(id int32) error {
 	return nil
 }
 
-// after is the state behind a token, or -1.
-func (m *Matcher) after(state, id int32) int32 {
+// after is the state behind a token that at others stand before, or -1.
+func (m *Matcher) after(at int, state, id int32) int32 {
 	switch {
 	case state == ended || id < 0 || int(id) >= m.v.Size():
 		return -1
 	case m.v.isEnd[id] && m.g.p.nodes[state].nullable:
 		return ended
-	case m.v.tokens[id] == nil:
+	}
+	text, ok := m.v.tokens[id], m.v.tokens[id] != nil
+	if at == 0 {
+		text, ok = m.v.first(id)
+	}
+	if !ok {
 		return -1
 	}
-	if s := m.g.p.text(state, m.v.tokens[id]); s != none {
+	if s := m.g.p.text(state, text); s != none {
 		return s
 	}
 	return -1
@@ -143,9 +155,9 @@ func (m *Matcher) work(f func()) error {
 // replay reads the tokens anew.
 func (m *Matcher) replay() {
 	states := []int32{m.g.root}
-	for _, id := range m.tokens {
+	for i, id := range m.tokens {
 		m.g.p.work = 0
-		states = append(states, m.after(states[len(states)-1], id))
+		states = append(states, m.after(i, states[i], id))
 	}
 	m.states, m.epoch = states, m.g.epoch
 }

@@ -14,6 +14,7 @@ type Vocabulary struct {
 	ends   []int32
 	isEnd  map[int32]bool
 	encode func(text string) []int32
+	drops  bool
 
 	once  sync.Once
 	trie  []trieNode
@@ -45,6 +46,10 @@ type VocabularyOptions struct {
 	// Encode tokenizes a text as the model is used to, without special tokens. It
 	// writes what a grammar forces; nil takes the longest tokens.
 	Encode func(text string) []int32
+	// Drops says that a space at the beginning of a text's first token is left
+	// out of the text, as SentencePiece does. A token that has further spaces does
+	// not come first then.
+	Drops bool
 }
 
 // NewVocabulary makes a vocabulary of the bytes that each token adds to a text:
@@ -54,7 +59,7 @@ func NewVocabulary(tokens [][]byte, o VocabularyOptions) (*Vocabulary, error) {
 	if len(tokens) > MostTokens {
 		return nil, fmt.Errorf("a vocabulary of %d tokens is too large to constrain: at most %d are possible", len(tokens), MostTokens)
 	}
-	v := &Vocabulary{tokens: make([][]byte, len(tokens)), ends: slices.Clone(o.Ends), isEnd: map[int32]bool{}, encode: o.Encode}
+	v := &Vocabulary{tokens: make([][]byte, len(tokens)), ends: slices.Clone(o.Ends), isEnd: map[int32]bool{}, encode: o.Encode, drops: o.Drops}
 	for i, t := range tokens {
 		if usable(t) {
 			v.tokens[i] = t
@@ -87,6 +92,17 @@ func usable(t []byte) bool {
 		}
 	}
 	return len(t) > 0 && len(t) <= mostToken
+}
+
+// first is the bytes of a token that a text begins with. ok is false where it may
+// not.
+func (v *Vocabulary) first(id int32) (text []byte, ok bool) {
+	text = v.tokens[id]
+	if v.drops && text != nil && text[0] != 0xff {
+		text = bytes.TrimPrefix(text, []byte(" "))
+		return text, !bytes.Contains(text, []byte(" "))
+	}
+	return text, text != nil
 }
 
 // Size is the number of tokens.

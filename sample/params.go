@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mil-run/mil/constrain"
 	"github.com/mil-run/mil/toolcall"
 )
 
@@ -19,6 +20,9 @@ type Settings struct {
 
 	// Tools are functions that the reply may call, nil for none. Programs alone set them.
 	Tools *toolcall.Offer
+	// Format is the form that a reply holds to, or nil. A reply that a limit cuts is
+	// the beginning of one.
+	Format *constrain.Grammar `json:"-"`
 }
 
 // Param is one parameter of a reply. Flags, the chat's /set, checkpoints'

@@ -256,6 +256,9 @@ func (e *engine) Decode(s Sequence, r *Request) (Decoder, error) {
 		return nil, err
 	}
 	d.Decoder = speculate.New(s.(*sequence).Session, r.Sampling, speculate.Options{Draft: d.draft, K: -1, Ends: r.Ends})
+	if r.Format != nil {
+		d.SetFormat(r.Format, r.Vocabulary)
+	}
 	return d, nil
 }
 

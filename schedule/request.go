@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mil-run/mil/constrain"
 	"github.com/mil-run/mil/sample"
 )
 
@@ -20,7 +21,11 @@ type Request struct {
 	// MaxTokens limits the reply; 0 goes on to the context's end. A reply that
 	// slides ends after as many tokens as the context holds.
 	MaxTokens int
-	Ends      map[int32]bool // tokens that end a reply and do not belong to it
+	// Format is the form of the reply, or nil, and Vocabulary the model's tokens
+	// for it.
+	Format     *constrain.Grammar
+	Vocabulary *constrain.Vocabulary
+	Ends       map[int32]bool // tokens that end a reply and do not belong to it
 	// Stop, which may be nil, is told each token of the reply on the scheduler's
 	// goroutine, and must be quick. If it says true, the reply ends with that
 	// token.

@@ -65,6 +65,7 @@ func (d *Decoder) Gains() (gains []float64) {
 	likely := 1.0
 	for i := range d.plan.Tokens {
 		switch {
+		case d.plan.Source == forcedSource:
 		case c == nil:
 			likely = 0
 		case p != nil && i < len(p.sure):

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mil-run/mil/backend"
+	"github.com/mil-run/mil/constrain"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 )
@@ -64,7 +65,10 @@ type Decoder struct {
 	made     []int32   // by the last call
 	reply    int       // position of the reply's first token
 	mask     sample.Mask
-	logprobs []sample.Logprobs // of made
+	format   *constrain.Grammar // of replies, or nil
+	vocab    *constrain.Vocabulary
+	holds    *sample.Constraint // the reply to the format, once it has begun
+	logprobs []sample.Logprobs  // of made
 
 	plan  Proposal // to be checked with the pending token
 	line  []int32  // scratch
@@ -77,7 +81,8 @@ type Stats struct {
 	Tokens   int         `json:"tokens"`   // made by them
 	Proposed int         `json:"proposed"` // by the draft
 	Accepted int         `json:"accepted"`
-	K        map[int]int `json:"k"` // passes by the number of tokens proposed
+	Forced   int         `json:"forced"` // tokens that a format left no choice about, fed with others
+	K        map[int]int `json:"k"`      // passes by the number of tokens proposed
 	// History is the number proposed in each of the last passes, oldest first.
 	History []int         `json:"-"`
 	Pass    time.Duration `json:"pass_ns"`  // time in passes
@@ -90,6 +95,7 @@ func (s Stats) Since(earlier Stats) Stats {
 	s.Tokens -= earlier.Tokens
 	s.Proposed -= earlier.Proposed
 	s.Accepted -= earlier.Accepted
+	s.Forced -= earlier.Forced
 	s.Pass -= earlier.Pass
 	s.Draft -= earlier.Draft
 	s.K = maps.Clone(s.K)
@@ -296,9 +302,16 @@ func (d *Decoder) count(p Proposal, accepted int, took time.Duration) {
 	s := &d.stats
 	s.Passes++
 	s.Tokens += 1 + accepted
-	s.Proposed += n
-	s.Accepted += accepted
+	if p.Source == forcedSource {
+		s.Forced += accepted
+	} else {
+		s.Proposed += n
+		s.Accepted += accepted
+	}
 	s.Pass += took
+	if p.Source == forcedSource {
+		n = 0
+	}
 	s.K[n]++
 	if s.History = append(s.History, n); len(s.History) > 1<<12 {
 		s.History = s.History[1<<11:]

@@ -24,6 +24,7 @@ func (d *Decoder) Ranking() (r backend.Ranking, ok bool) { return d.sampler.Rank
 // that row.
 func (d *Decoder) First(rows Rows) ([]int32, error) {
 	d.reply = len(d.s.Tokens())
+	d.beginFormat()
 	d.prepare()
 	d.logprobs = d.logprobs[:0]
 	next, err := d.choose(rows, 0, d.s.Tokens())
@@ -44,9 +45,14 @@ func (d *Decoder) Plan(most int) ([]int32, error) {
 	if !d.begun {
 		return nil, errSteps
 	}
-	var err error
-	if d.plan, err = d.propose(d.most(most)); err != nil {
-		return nil, err
+	if ids := d.forced(most); len(ids) > 0 {
+		clear(d.paces)
+		d.plan = Proposal{Tokens: ids, Source: forcedSource}
+	} else {
+		var err error
+		if d.plan, err = d.propose(d.most(most)); err != nil {
+			return nil, err
+		}
 	}
 	d.batch = append(append(d.batch[:0], d.pending), d.plan.Tokens...)
 	return d.batch, nil
@@ -121,6 +127,7 @@ func (d *Decoder) Take(rows Rows, took time.Duration) (made []int32, err error) 
 // choose samples from row i.
 func (d *Decoder) choose(rows Rows, i int, text []int32) (int32, error) {
 	id, err := choose(d.sampler, rows, i, d.s.Vocab(), text)
+	err = d.explain(err)
 	if l, ok := d.sampler.Logprobs(); ok && err == nil {
 		d.logprobs = append(d.logprobs, l)
 	}

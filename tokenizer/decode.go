@@ -16,6 +16,9 @@ type decoder struct {
 	byteFallback bool
 	pieces       []func(string) string // what stages do to a token whatever stands around it
 	separator    string                // between tokens, where there is no decoder at all
+	level        bool                  // ByteLevel is a stage
+	drops        bool                  // a space at the text's beginning is left out
+	mixes        string                // the step that makes of a token what depends on others, or ""
 }
 
 // stage is a step of decoding. push takes the next token, or behind Fuse the next part
@@ -51,7 +54,6 @@ type decoderBuilder struct {
 	decoder
 	grow  growth
 	fused bool // tokens have become one text
-	level bool // ByteLevel has been
 	steps int
 }
 
@@ -87,6 +89,7 @@ func (b *decoderBuilder) add(c *component, depth int) error {
 		b.stages = append(b.stages, func() stage { return new(levelStage) })
 	case "Metaspace":
 		mark, drop := c.mark(), c.scheme() != "never"
+		b.drops = b.drops || drop
 		b.stages = append(b.stages, func() stage { return &markStage{mark: mark, drop: drop} })
 		b.pieces = append(b.pieces, func(s string) string { return strings.ReplaceAll(s, mark, " ") })
 	case "ByteFallback":
@@ -110,8 +113,16 @@ func (b *decoderBuilder) addStrip(c *component) error {
 		return fmt.Errorf("decoder Strip is known only of one character, a number of times from 0 on")
 	}
 	if b.fused {
+		if c.Start == 1 && c.Stop == 0 && c.Content == " " {
+			b.drops = true
+		} else if c.Start+c.Stop > 0 {
+			b.mixes = "Strip"
+		}
 		b.stages = append(b.stages, func() stage { return &stripStage{content: c.Content, start: c.Start, stop: c.Stop} })
 		return nil
+	}
+	if c.Start+c.Stop > 0 {
+		b.mixes = "Strip before Fuse"
 	}
 	b.stages = append(b.stages, func() stage {
 		return tokenStage(func(s string) string {
@@ -134,6 +145,7 @@ func (b *decoderBuilder) addTextReplace(c *component) error {
 		return fmt.Errorf("decoder Replace behind Fuse or ByteLevel: %w", err)
 	}
 	b.grow.replace(old, c.Content)
+	b.mixes = "Replace behind Fuse or ByteLevel"
 	b.stages = append(b.stages, func() stage { return &replaceStage{old: old, new: c.Content} })
 	return nil
 }
