@@ -41,7 +41,7 @@ sense, 130 after Ctrl-C.`,
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.AddCommand(chatCommand(), runCommand(), convertCommand(), modelFlag(infoCommand()), modelFlag(tokenizeCommand()), modelFlag(logitsCommand()), verifyCommand(), modelFlag(evalCommand()), modelFlag(imatrixCommand()), modelFlag(benchCommand()), selftestCommand(), licensesCommand(), listCommand(), removeCommand(), pullCommand(), serveCommand())
+	root.AddCommand(chatCommand(), runCommand(), convertCommand(), modelFlag(infoCommand()), modelFlag(tokenizeCommand()), modelFlag(logitsCommand()), verifyCommand(), modelFlag(evalCommand()), modelFlag(imatrixCommand()), modelFlag(benchCommand()), selftestCommand(), licensesCommand(), listCommand(), removeCommand(), pullCommand(), serveCommand(), batchCommand())
 	addText(root.PersistentFlags(), new(string), "models", "", "DIR", "folder of the models (default in the user's data folder)")
 	root.SetGlobalNormalizationFunc(normalize)
 	root.SetHelpCommand(helpCommand(root))

@@ -95,7 +95,7 @@ func (f *serveFlags) run(c *cobra.Command, args []string) error {
 	}
 	o.Limits.Conns, o.Limits.Tokens, o.Limits.Body = f.conns, f.tokens, f.body
 	o.Limits.Ping = f.ping
-	o.Memory, o.Weights = f.sizes()
+	o.Memory, o.Weights = memorySizes(f.memory, f.weights)
 	var err error
 	if o.Keys, err = f.keys(); err != nil {
 		return err
@@ -130,15 +130,15 @@ func (f *serveFlags) run(c *cobra.Command, args []string) error {
 	return s.Run(ctx, l, f.grace)
 }
 
-// sizes are the memory of conversations, half of what is free, and that of weights,
-// which is the rest, unless flags say otherwise.
-func (f *serveFlags) sizes() (conversations, weights int64) {
+// memorySizes are the memory of conversations, half of what is free, and that of
+// weights, which is the rest, unless flags, which are not 0, say otherwise.
+func memorySizes(memoryFlag, weightsFlag int64) (conversations, weights int64) {
 	free, ok := memory.Free()
 	if !ok {
 		free = 8 << 30
 	}
-	conversations = cmp.Or(f.memory, free/2)
-	return conversations, cmp.Or(f.weights, max(free-conversations, 1))
+	conversations = cmp.Or(memoryFlag, free/2)
+	return conversations, cmp.Or(weightsFlag, max(free-conversations, 1))
 }
 
 // maxKeys is the bytes of a file of keys.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/mil-run/mil/batch"
 	"github.com/mil-run/mil/convert"
 	"github.com/mil-run/mil/internal/eval"
 	"github.com/mil-run/mil/internal/nearest"
@@ -31,9 +32,15 @@ func usage(err error) error {
 
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
 
+// Exit statuses of mil batch.
+const (
+	statusFailures = 3  // all requests were answered, some by failures
+	statusAgain    = 75 // SIGTERM came; EX_TEMPFAIL, which schedulers can be told to start again
+)
+
 // Status is the exit status of an error of [Execute]: 2 for a command line that
 // makes no sense, 128 and the signal's number where one ended the command (130
-// for Ctrl-C), otherwise 1.
+// for Ctrl-C), those of mil batch, otherwise 1.
 func Status(err error) int {
 	var u usageError
 	switch {
@@ -41,6 +48,13 @@ func Status(err error) int {
 		return 0
 	case errors.As(err, &u):
 		return 2
+	case errors.Is(err, batch.ErrFailures):
+		return statusFailures
+	case errors.Is(err, batch.ErrStopped):
+		if s, ok := stopped.Load().(syscall.Signal); ok && s != syscall.SIGTERM {
+			return 128 + int(s)
+		}
+		return statusAgain
 	case errors.Is(err, context.Canceled), errors.Is(err, eval.ErrInterrupted), errors.Is(err, convert.ErrInterrupted):
 		if s, ok := stopped.Load().(syscall.Signal); ok {
 			return 128 + int(s)

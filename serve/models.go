@@ -62,7 +62,7 @@ func newModels(o *Options) (*models, error) {
 		names = []string{""}
 	}
 	for _, name := range names {
-		one := &entry{id: modelID(name), name: name, made: time.Now()}
+		one := &entry{id: ModelID(name), name: name, made: time.Now()}
 		for _, other := range m.list {
 			if other.id == one.id {
 				return nil, fmt.Errorf("two models would be asked for as %q: %s and %s; rename one", one.id, other.name, name)
@@ -78,9 +78,9 @@ func newModels(o *Options) (*models, error) {
 	return m, nil
 }
 
-// modelID is the name by which requests ask for a model: the short name, or a
+// ModelID is the name by which requests ask for a model: the short name, or a
 // file's name without its suffix.
-func modelID(name string) string {
+func ModelID(name string) string {
 	if name == "" {
 		return demo.Name
 	}
