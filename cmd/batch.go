@@ -243,7 +243,7 @@ func (t *teller) event(kind string, e *batch.Event, err error) {
 		v["error"] = show.Line(err)
 	}
 	data, _ := json.Marshal(v) // nothing in it can fail
-	_, _ = fmt.Fprintf(t.out, "%s\n", show.JSON(data))
+	_, _ = t.out.Write(append(show.JSON(data), '\n'))
 }
 
 // seed is a number from 0 on.

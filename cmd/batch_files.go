@@ -32,7 +32,7 @@ something is wrong.`,
 				bad++
 				if f.json {
 					data, _ := json.Marshal(p) // nothing in it can fail
-					_, _ = fmt.Fprintf(c.OutOrStdout(), "%s\n", show.JSON(data))
+					_, _ = c.OutOrStdout().Write(append(show.JSON(data), '\n'))
 					return
 				}
 				name := ""

@@ -19,7 +19,7 @@ network. Where a command takes a MODEL, give a file, or the name of a model that
 mil list shows. The name demo is the model inside mil.
 
 The exit status is 0, or 1 after an error, 2 after a command line that makes no
-sense, 130 after Ctrl-C.`,
+sense, 130 after Ctrl-C. mil batch has two more.`,
 		Example: `  mil chat                                  talk with the demo inside mil
   mil pull OWNER/REPO                       download a checkpoint from Hugging Face and pack it
   mil convert models/M1-3B                  pack a checkpoint folder; its name is m1-3b then
