@@ -21,7 +21,6 @@ type fake struct {
 	mu    sync.Mutex
 	asked []string      // bodies, in the order of their arrival
 	block chan struct{} // if set, requests wait for it
-	late  time.Duration // of each answer
 	at    atomic.Int64  // requests at work
 	most  atomic.Int64  // of them at any time
 }
