@@ -24,7 +24,9 @@ func logitsCommand() *cobra.Command {
 		Use:   "logits MODEL",
 		Short: "Write a model's logits for given tokens as a safetensors file",
 		Long: `Write a safetensors file with the tensor logits [tokens][vocabulary], float32, to
-compare with other implementations. Without -o it goes to standard output.`,
+compare with other implementations. Without -o it goes to standard output. The
+tokens are read as a prompt is, or with --step as a reply is made. The two differ
+in their last digits.`,
 		Example: "  mil logits model.bin --tokens 1,2,3 -o logits.safetensors\n  mil logits model.bin --tokens 1,2,3 --step > logits.safetensors",
 		Args:    exactly("MODEL"),
 
@@ -78,7 +80,7 @@ compare with other implementations. Without -o it goes to standard output.`,
 	}
 	f.add(c.Flags())
 	addText(c.Flags(), &tokens, "tokens", "", "N,...", "token ids, separated by commas")
-	c.Flags().BoolVar(&step, "step", false, "feed one token at a time, not all in one pass")
+	c.Flags().BoolVar(&step, "step", false, "feed one token at a time, as a reply is made, not all as a prompt")
 	addText(c.Flags(), &output, "output", "o", "FILE", "the file to write")
 	c.MarkFlagRequired("tokens")
 	return c
@@ -99,7 +101,7 @@ func parseTokens(list string) ([]int32, error) {
 // feedLogits is [tokens][vocabulary].
 func feedLogits(s *model.Session, ids []int32, step bool) ([]float32, error) {
 	if !step {
-		return s.Feed(ids, model.WantAll)
+		return s.Read(ids, model.WantAll, nil)
 	}
 	var rows []float32
 	for _, id := range ids {

@@ -32,12 +32,7 @@ func TestEchoLogprobs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// As mil logits does, which takes up to 16 tokens for a pass of decoding.
-		feed := s.Feed
-		if n <= 16 {
-			feed = func(ids []int32, w model.Want) ([]float32, error) { return s.Read(ids, w, nil) }
-		}
-		rows, err := feed(ids, model.WantAll)
+		rows, err := s.Read(ids, model.WantAll, nil) // as mil logits does
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -76,8 +76,8 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if n := len(prompts) * q.choices(); n > s.o.Limits.Choices {
-		return bad("prompt", "%d texts were asked for at once, at most %d can be", n, s.o.Limits.Choices)
+	if n := len(prompts) * q.choices(); n > s.o.Limits.Texts {
+		return bad("prompt", "%d texts were asked for at once, at most %d can be", n, s.o.Limits.Texts)
 	}
 	return s.answer(w, r, q, one, textForm, prompts)
 }

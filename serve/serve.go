@@ -52,6 +52,7 @@ type Options struct {
 type Limits struct {
 	Body    int64         // bytes of a request (8 MiB)
 	Choices int           // n (8)
+	Texts   int           // of a completion: its prompts, each with its choices (64)
 	Stops   int           // stop strings (16), of at most StopLen bytes each
 	StopLen int           // (256)
 	Bias    int           // entries of logit_bias (1,024)
@@ -77,6 +78,7 @@ func (o Options) filled() Options {
 	l := &o.Limits
 	fill(&l.Body, 8<<20)
 	fill(&l.Choices, 8)
+	fill(&l.Texts, 64)
 	fill(&l.Stops, 16)
 	fill(&l.StopLen, 256)
 	fill(&l.Bias, 1024)
