@@ -2,6 +2,7 @@ package chat
 
 import (
 	"container/list"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,13 @@ type Texts struct {
 	bytes int
 	keys  map[string]*list.List // of *told, the one used last in front
 	uses  int
+
+	// The file that holds them too, if any.
+	path   string
+	f      *os.File
+	size   int64
+	warn   func(error)
+	warned bool
 }
 
 // told is a prompt and the reply behind it.
@@ -158,6 +166,12 @@ func (t *Texts) Keep(e *Engine, key string, p *Prompt, set *Settings, reply stri
 	o := &told{prompt: p, reply: reply, tokens: slices.Concat(p.Tokens, made), inner: e.within(set, len(p.Tokens), made)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.add(key, o)
+	t.append(key, o)
+}
+
+// add makes a text the one used last.
+func (t *Texts) add(key string, o *told) {
 	all := t.keys[key]
 	if all == nil {
 		all = list.New()

@@ -2,7 +2,10 @@ package chat
 
 import (
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +14,7 @@ import (
 )
 
 // llama has a template with roles from messages, which trims, and special tokens.
-func llama(t *testing.T) *Engine {
+func llama(t testing.TB) *Engine {
 	t.Helper()
 	f, _ := testutil.Convert(t, testutil.Data("families", "llama"), "q8_0")
 	e, err := Open(f)
@@ -152,4 +155,96 @@ func TestTextsBound(t *testing.T) {
 	if x.bytes > most || x.bytes < 0 {
 		t.Errorf("%d bytes after one that is too large", x.bytes)
 	}
+}
+
+// Texts are found again in their file, in the order of their use. Lines that were torn,
+// changed or never written by us are passed over.
+func TestTextsFile(t *testing.T) {
+	e := llama(t)
+	path := filepath.Join(t.TempDir(), "texts.jsonl")
+	open := func(most int) *Texts {
+		x := NewTexts(most)
+		if err := x.Open(e, path, func(err error) { t.Error(err) }); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { x.Close() })
+		return x
+	}
+	talks := make([][]Message, 4)
+	had := make([][]int32, 4)
+	x := open(1 << 20)
+	for i := range talks {
+		talk := []Message{said("user", fmt.Sprint("Hello ", i))}
+		p := prompt(t, x, e, "a", talk)
+		ids, reply := made(e, rand.New(rand.NewPCG(uint64(i), 3)), 100, true)
+		x.Keep(e, "a", p, &Settings{}, reply, ids)
+		talks[i] = append(talk, said("assistant", reply), said("user", "b"))
+		had[i] = slices.Concat(p.Tokens, ids)
+	}
+	has := func(x *Texts, key string, i int) bool {
+		p := prompt(t, x, e, key, talks[i])
+		return len(p.Tokens) > len(had[i]) && slices.Equal(p.Tokens[:len(had[i])], had[i])
+	}
+	all := func(x *Texts) (list [4]bool) {
+		for i := range list {
+			list[i] = has(x, "a", i)
+		}
+		return list
+	}
+	x.Close()
+	x = open(1 << 20)
+	if got := all(x); got != [4]bool{true, true, true, true} || has(x, "b", 0) {
+		t.Errorf("found again: %v", got)
+	}
+	x.Close()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(data), "\n")
+	changed := []byte(lines[0])
+	changed[len(changed)/2] ^= 1
+	forged := strings.Replace(lines[1][9:len(lines[1])-1], `"tokens":[`, `"tokens":[99999999,`, 1)
+	forged = fmt.Sprintf("%08x %s\n", crc32.ChecksumIEEE([]byte(forged)), forged)
+	if err := os.WriteFile(path, []byte(string(changed)+forged+"\nx\n"+lines[2]+lines[3][:len(lines[3])/2]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := all(open(1 << 20)); got != [4]bool{false, false, true, false} {
+		t.Errorf("of a damaged file: %v", got)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := all(open(3000)); got != [4]bool{false, false, false, true} {
+		t.Errorf("with less memory: %v", got)
+	}
+}
+
+// A file that others wrote never breaks reading it.
+func FuzzTextsLine(f *testing.F) {
+	e := llama(f)
+	x := NewTexts(1 << 20)
+	p, err := x.Prompt(e, "", []Message{said("user", "a")}, nil, "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	x.Keep(e, "", p, &Settings{}, "b c", []int32{1, 2})
+	data, err := line("", x.keys[""].Front().Value.(*told))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data[9 : len(data)-1])
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := parseLine(fmt.Appendf(nil, "%08x %s", crc32.ChecksumIEEE(text), text))
+		if r == nil || !r.check(e) {
+			return
+		}
+		x := NewTexts(1 << 20)
+		x.add("", r.told())
+		for _, talk := range [][]Message{{said("user", "a"), said("assistant", "b c"), said("user", "d")}, {said("user", "a")}} {
+			if _, err := x.Prompt(e, "", talk, nil, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }

@@ -34,6 +34,7 @@ type serveFlags struct {
 	origins, hosts []string
 	logFile        string
 	sessions       string
+	sessionBytes   int64
 	grace, ping    time.Duration
 }
 
@@ -76,6 +77,7 @@ a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
 	set.Var(&texts{&f.origins, "ORIGIN"}, "allow-origin", "web page that may ask, such as http://localhost:3000; may be given several times")
 	set.Var(&texts{&f.hosts, "NAME"}, "allow-host", "name by which the server may be asked; may be given several times")
 	addText(set, &f.sessions, "sessions", "", "DIR", "keep conversations in this folder; without it they end with the server")
+	set.Var(&size{&f.sessionBytes}, "sessions-size", "size of what models have read, in that folder (default 8G)")
 	addText(set, &f.logFile, "log", "", "FILE", "append a line for each request to this file; - prints them")
 	addTime(set, &f.ping, "ping", 10*time.Second, "time between signs of life on a stream that has nothing to say")
 	addTime(set, &f.grace, "grace", 5*time.Second, "time that running requests get when the server ends")
@@ -84,7 +86,7 @@ a key (--api-key-file) before others can reach it. docs/serving.md says more.`,
 
 func (f *serveFlags) run(c *cobra.Command, args []string) error {
 	f.warn = c.ErrOrStderr()
-	o := serve.Options{LLM: f.options(), Slots: f.slots, Queue: f.queue, Origins: f.origins, Hosts: f.hosts, Sessions: f.sessions}
+	o := serve.Options{LLM: f.options(), Slots: f.slots, Queue: f.queue, Origins: f.origins, Hosts: f.hosts, Sessions: f.sessions, SessionBytes: f.sessionBytes}
 	o.LLM.Draft = f.draft
 	for _, arg := range args {
 		path, err := findModel(c, arg)

@@ -11,6 +11,7 @@ import (
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/sample"
 	"github.com/mil-run/mil/schedule"
+	"github.com/mil-run/mil/session"
 	"github.com/mil-run/mil/speculate"
 	"github.com/mil-run/mil/toolcall"
 )
@@ -24,6 +25,7 @@ type Service struct {
 	drafts []*Runtime // of the models that draft, nil for a lookup
 	s      *schedule.Scheduler
 	texts  *chat.Texts
+	states *session.Cache // or nil
 }
 
 // Prompt is a conversation up to the beginning of a reply.
@@ -37,6 +39,11 @@ type ServiceOptions struct {
 	Queue    int    // most requests that wait
 	Dir      string // folder for requests that make room; "" makes a temporary one
 	Texts    int    // bytes of texts whose tokens are remembered (32 MiB), see [Service.Prompt]
+	// Keep is a folder of the caller's alone, in which the ends of replies, and texts, are
+	// kept for services that begin later; "" is none. KeepBytes is about its greatest size
+	// (8 GiB).
+	Keep      string
+	KeepBytes int64
 }
 
 // Ask is one request.
@@ -83,7 +90,11 @@ func (m *Model) Serve(o ServiceOptions) (*Service, error) {
 	if err != nil {
 		return nil, errors.Join(m.file.Named(err), s.free())
 	}
-	s.s = schedule.New(e, schedule.Options{Memory: o.Memory, Prefixes: o.Prefixes, Active: o.Slots, Queue: o.Queue, Dir: o.Dir, Turns: m.mc})
+	store, err := s.keep(o.Keep, o.KeepBytes)
+	if err != nil {
+		return nil, errors.Join(err, s.leave(), s.free())
+	}
+	s.s = schedule.New(e, schedule.Options{Store: store, Memory: o.Memory, Prefixes: o.Prefixes, Active: o.Slots, Queue: o.Queue, Dir: o.Dir, Turns: m.mc})
 	return s, nil
 }
 
@@ -139,7 +150,7 @@ func (s *Service) newDraft(o sample.Options) (speculate.Drafter, error) {
 }
 
 // Close ends all requests and frees their memory.
-func (s *Service) Close() error { return errors.Join(s.s.Close(), s.free()) }
+func (s *Service) Close() error { return errors.Join(s.s.Close(), s.leave(), s.free()) }
 
 // free frees the models' programs.
 func (s *Service) free() error {

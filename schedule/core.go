@@ -24,6 +24,7 @@ type core struct {
 	passes   int
 	files    int
 	pieced   bool
+	unsaved  []unsaved
 	dir      string // of files, "" before the first
 	own      bool   // dir was made here
 }
@@ -209,6 +210,9 @@ func (c *core) close(why error) error {
 	c.tasks = nil
 	for n := range c.sessions {
 		c.forget(n)
+	}
+	for end := c.o.Clock().Add(lastSaves); len(c.unsaved) > 0 && c.o.Clock().Before(end); {
+		c.saveOne()
 	}
 	c.prefixes.close()
 	if c.own {

@@ -33,7 +33,7 @@ func (c *core) decode(list []*task) {
 		made += len(ids)
 		c.made(t, ids)
 		if t.phase == decoding && t.r.Reuse == ReuseAll && t.at()/interval > (t.at()-len(ids))/interval {
-			c.keep(t) // for a text that goes on otherwise within this reply
+			c.keep(t, false) // for a text that goes on otherwise within this reply
 		}
 	}
 	c.costs.passed(sum, sum-len(list), made, took)

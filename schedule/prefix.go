@@ -29,6 +29,7 @@ type entry struct {
 	logged int
 	pages  []*page // of all positions before the point
 	at     *list.Element
+	saved  bool // the store has it
 }
 
 // page is keys and values of up to Limits.Page positions, in a file without a
@@ -122,14 +123,14 @@ func units32(n int) int {
 // keep adds a sequence's present point, unless it is there or does not fit the
 // budget. Entries that were not used for longest make room for it. Within a
 // prompt only multiples of the unit are points, since going on elsewhere would
-// change bits.
-func (p *prefixes) keep(key string, s Sequence, runs []run) error {
+// change bits. It gives the entry at the point, nil where none is kept.
+func (p *prefixes) keep(key string, s Sequence, runs []run) (*entry, error) {
 	tokens := s.Tokens()
 	if p.budget == 0 || len(tokens) < p.l.Unit || s.Dropped() > 0 {
-		return nil
+		return nil, nil
 	}
 	if len(tokens)%p.l.Unit != 0 && !runs[len(runs)-1].decoded {
-		return nil
+		return nil, nil
 	}
 	root := p.trees[key]
 	if root == nil {
@@ -139,7 +140,7 @@ func (p *prefixes) keep(key string, s Sequence, runs []run) error {
 	n, more := root.insert(labels(tokens, runs, p.l.Unit))
 	if n.kept != nil {
 		p.order.MoveToFront(n.kept.at)
-		return nil
+		return n.kept, nil
 	}
 	e := &entry{key: key, node: n, runs: append([]run(nil), runs...)}
 	e.pages = p.shared(n)
@@ -147,15 +148,15 @@ func (p *prefixes) keep(key string, s Sequence, runs []run) error {
 	p.held += p.labels(more) + overhead
 	if !p.room(p.need(e)) {
 		p.remove(e)
-		return nil
+		return nil, nil
 	}
 	if err := p.fill(e, s); err != nil {
 		p.remove(e)
-		return err
+		return nil, err
 	}
 	p.deepen(e)
 	e.at = p.order.PushFront(e)
-	return nil
+	return e, nil
 }
 
 // shared lists the pages that entries above and below a new point have of its

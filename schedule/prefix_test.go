@@ -136,7 +136,7 @@ func TestPrefixOrder(t *testing.T) {
 	for _, n := range []int{128, 320, 576} {
 		s, _ := e.Open(false)
 		s.Read(long[:n], 0)
-		if err := p.keep("", s, []run{{0, false}}); err != nil {
+		if _, err := p.keep("", s, []run{{0, false}}); err != nil {
 			t.Fatal(err)
 		}
 		s.Close()
@@ -207,7 +207,7 @@ func TestPrefixWalk(t *testing.T) {
 					}
 					q.Read(text[at:at+n], 0)
 				}
-				if err := p.keep(key, s, runs); err != nil {
+				if _, err := p.keep(key, s, runs); err != nil {
 					t.Fatal(err)
 				}
 				auditPrefixes(t, p)

@@ -43,7 +43,7 @@ func (c *core) read(t *task, tokens, prompts int) {
 	}
 	if t.left() > 0 {
 		if t.keeps(c.l.Unit) && t.r.Reuse != ReuseNone {
-			c.keep(t)
+			c.keep(t, t.at() == (len(t.r.Tokens)-1)/c.l.Unit*c.l.Unit && t.at()-t.result.Cached >= c.l.Page)
 		}
 		return
 	}
@@ -64,8 +64,12 @@ func (t *task) echo(at int, rows []float32, vocab int) ([]float32, error) {
 }
 
 // keep adds the present point to the prefixes. A prefix that cannot be kept
-// costs time later and nothing else.
-func (c *core) keep(t *task) { _ = c.prefixes.keep(t.r.Key, t.seq, t.runs) }
+// costs time later and nothing else. last says that it is one for the store.
+func (c *core) keep(t *task, last bool) {
+	if e, err := c.prefixes.keep(t.r.Key, t.seq, t.runs); err == nil && e != nil && last && t.r.Reuse == ReuseAll {
+		c.toSave(e)
+	}
+}
 
 // begin chooses a reply's first token.
 func (c *core) begin(t *task, logits []float32) {
@@ -135,6 +139,9 @@ func (c *core) open(t *task) (err error) {
 	t.seq.Pin(t.r.Pin)
 	e, branch := c.prefixes.find(t.r.Key, t.r.Tokens, t.r.Reuse)
 	t.branch = min(branch, len(t.r.Tokens)-1)
+	if found, err := c.stored(t, e); found || err != nil {
+		return err
+	}
 	if e == nil {
 		return nil
 	}

@@ -145,6 +145,9 @@ type Options struct {
 	Gap      time.Duration // longest time of a prompt's piece beside decoding (200 ms), at least one unit
 	Aging    time.Duration // waiting that counts as one priority more (10 s)
 	Clock    func() time.Time
+	// Store, if set, keeps the ends of replies, and of long prompts, beyond the
+	// scheduler's end. It is written to where nobody waits, or after some seconds.
+	Store Store
 	// Turns, if set, is locked during each step: schedulers of one backend take
 	// turns by it.
 	Turns sync.Locker

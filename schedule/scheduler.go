@@ -27,7 +27,7 @@ func New(e Engine, o Options) *Scheduler {
 func (s *Scheduler) run() {
 	defer close(s.ended)
 	for busy := false; ; {
-		if !busy {
+		if !busy && !s.c.saves() {
 			select {
 			case f := <-s.work:
 				s.turn(func() { f(s.c) })
@@ -47,7 +47,11 @@ func (s *Scheduler) run() {
 				more = false
 			}
 		}
-		s.turn(func() { busy = s.c.step() })
+		s.turn(func() {
+			if busy = s.c.step(); !busy || s.c.late() {
+				s.c.saveOne()
+			}
+		})
 	}
 }
 

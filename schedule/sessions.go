@@ -31,7 +31,7 @@ func (c *core) busy(t *task) bool {
 // the sequence for the session.
 func (c *core) retire(t *task) {
 	if t.r.Reuse != ReuseNone {
-		c.keep(t)
+		c.keep(t, true)
 	}
 	if t.r.Session == "" || len(t.seq.Tokens()) == 0 {
 		c.release(t)

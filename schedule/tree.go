@@ -66,6 +66,17 @@ type node struct {
 	kept   *entry // or nil
 }
 
+// tokens are those of the labels from the root to the node.
+func (n *node) tokens() []int32 {
+	out := make([]int32, n.end)
+	for ; n.parent != nil; n = n.parent {
+		for i, l := range n.labels {
+			out[n.end-len(n.labels)+i] = l.token()
+		}
+	}
+	return out
+}
+
 // walk follows labels down from a node, and returns the last node on the way,
 // how many of the labels agree up to there, and how many of the next node's
 // agree beyond.

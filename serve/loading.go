@@ -199,7 +199,7 @@ func (m *models) open(e *entry) (one *served, err error) {
 	}
 	if err = m.fits(one.m); err == nil {
 		share := m.o.Memory / int64(len(m.list))
-		one.s, err = one.m.Serve(llm.ServiceOptions{Slots: m.o.Slots, Queue: m.o.Queue, Memory: share - share/4, Prefixes: share / 4})
+		one.s, err = one.m.Serve(llm.ServiceOptions{Slots: m.o.Slots, Queue: m.o.Queue, Memory: share - share/4, Prefixes: share / 4, Keep: m.o.Sessions, KeepBytes: m.o.SessionBytes})
 	}
 	if err != nil {
 		return nil, errors.Join(err, one.m.Close())

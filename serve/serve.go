@@ -44,8 +44,11 @@ type Options struct {
 	// until the server ends.
 	Sessions string
 	Talks    conversations.Limits // of all kept conversations
-	Limits   Limits
-	Log      *log.Logger // a line a request; nil logs nothing
+	// SessionBytes is about the greatest size of what models have read of conversations,
+	// which is kept in that folder too; 0 is 8 GiB.
+	SessionBytes int64
+	Limits       Limits
+	Log          *log.Logger // a line a request; nil logs nothing
 }
 
 // Limits of requests. The zero value of each field takes its default.

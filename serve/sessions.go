@@ -15,11 +15,12 @@ import (
 type sessions struct {
 	owner *os.File
 	talks string // of conversations
+	model string // of what models have read
 }
 
 // openSessions makes the folder where it is missing, and owns it.
 func openSessions(dir string) (*sessions, error) {
-	d := &sessions{talks: filepath.Join(dir, "conversations")}
+	d := &sessions{talks: filepath.Join(dir, "conversations"), model: dir}
 	named := func(err error) error { return fmt.Errorf("the folder of sessions %s: %w", dir, whole.Unpath(err)) }
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, named(err)

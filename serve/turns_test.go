@@ -99,3 +99,42 @@ func TestNextTurn(t *testing.T) {
 		})
 	}
 }
+
+// After a restart the next turn of a conversation reads only what is new.
+func TestTurnAfterRestart(t *testing.T) {
+	n, families := 700, []string{"granite-h", "falcon-h1", "mamba-hf", "mistral-window", "nemotron-h"}
+	if testing.Short() {
+		n, families = 400, families[:2]
+	}
+	for _, family := range families {
+		t.Run(family, func(t *testing.T) {
+			model, dir := long(t, family), t.TempDir()
+			talk := []said{{"user", words(n, "first")}}
+			read := 0
+			for i := range 3 {
+				s, err := serve.New(serve.Options{Models: []string{model}, LLM: llm.Options{Backend: "cpu", Threads: 2, Context: 16384}, Memory: 1 << 30, Sessions: dir})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c, reply := turn(t, func(body string) (c completion) {
+					resp := record(t, s, "POST", "/v1/chat/completions", body)
+					if err := json.NewDecoder(resp.Body).Decode(&c); err != nil || resp.StatusCode != 200 {
+						t.Fatal(resp.StatusCode, err)
+					}
+					return c
+				}, talk, i)
+				if c.Usage.Details.Cached != read {
+					t.Errorf("turn %d: %d tokens are taken from the cache, %d had been read", i, c.Usage.Details.Cached, read)
+				}
+				read = c.Usage.Prompt + c.Usage.Completion - 1
+				if strings.TrimSpace(reply.Content) == "" {
+					t.Fatal("an empty reply says nothing; take another seed")
+				}
+				talk = append(talk, reply, said{"user", "And then?"})
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -30,7 +30,8 @@ type Cache struct {
 	root  *os.Root
 	limit int64
 	Warn  func(error) // told about the first file that could not be written
-	told  bool
+	told  *bool
+	key   string
 }
 
 // Interval is the number of tokens of a long prompt after which its state is
@@ -48,14 +49,22 @@ func OpenCache(dir string, limit int64) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prompt cache %s: %w", dir, whole.Unpath(err))
 	}
-	return &Cache{root: root, limit: limit}, nil
+	return &Cache{root: root, limit: limit, told: new(bool)}, nil
+}
+
+// Under is the part of the folder whose beginnings are a key's alone. It is closed with
+// the folder.
+func (c *Cache) Under(key string) *Cache {
+	part := *c
+	part.key = key
+	return &part
 }
 
 // Close closes the folder.
 func (c *Cache) Close() error { return c.root.Close() }
 
 // keys names the beginnings of one timeline of one model. A beginning's key is
-// a hash of the model, how it is run, and the tokens.
+// a hash of the model, how it is run, whose it is, and the tokens.
 type keys struct {
 	model string
 	h     hash.Hash
@@ -63,7 +72,7 @@ type keys struct {
 	ids   []int32
 }
 
-func keysOf(s *model.Session, ids []int32) (*keys, error) {
+func (c *Cache) keysOf(s *model.Session, ids []int32) (*keys, error) {
 	h, err := headerOf(s)
 	if err != nil {
 		return nil, err
@@ -75,6 +84,10 @@ func keysOf(s *model.Session, ids []int32) (*keys, error) {
 	sum := sha256.Sum256(j)
 	k := &keys{model: hex.EncodeToString(sum[:8]), h: sha256.New(), ids: ids}
 	k.h.Write(sum[:])
+	if c.key != "" {
+		of := sha256.Sum256([]byte(c.key))
+		k.h.Write(of[:])
+	}
 	return k, nil
 }
 
@@ -117,7 +130,7 @@ func ours(name, model string) (n int, ok bool) {
 // damaged, does not fit s or goes while it is read counts as missing, and s may
 // hold nothing then.
 func (c *Cache) Find(s *model.Session, ids []int32, least int) (n int, logits []float32, err error) {
-	k, err := keysOf(s, ids)
+	k, err := c.keysOf(s, ids)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -214,8 +227,8 @@ func (c *Cache) load(s *model.Session, ids []int32, all int, names []string) (lo
 // logits are the next token's or nil. Warn is told of a file that cannot be
 // written.
 func (c *Cache) Keep(s *model.Session, logits []float32) {
-	if err := c.keep(s, logits); err != nil && !c.told {
-		c.told = true
+	if err := c.keep(s, logits); err != nil && !*c.told {
+		*c.told = true
 		if c.Warn != nil {
 			c.Warn(fmt.Errorf("the prompt cache %s is not written: %w", c.root.Name(), whole.Unpath(err)))
 		}
@@ -224,7 +237,7 @@ func (c *Cache) Keep(s *model.Session, logits []float32) {
 
 func (c *Cache) keep(s *model.Session, logits []float32) error {
 	ids := s.Tokens()
-	k, err := keysOf(s, ids)
+	k, err := c.keysOf(s, ids)
 	if err != nil || len(ids) == 0 || s.Dropped() > 0 {
 		return err
 	}

@@ -282,7 +282,7 @@ func TestCacheMisfit(t *testing.T) {
 	ids := random(rand.New(rand.NewPCG(2, 2)), 530)
 	s := open2(t, m, cpu.New(2), 600)
 	logits := feed(t, s, ids)
-	k, err := keysOf(s, ids)
+	k, err := (&Cache{}).keysOf(s, ids)
 	if err != nil {
 		t.Fatal(err)
 	}
