@@ -17,6 +17,7 @@ type chatFlags struct {
 	runFlags
 	model string
 	draftFlags
+	formFlags
 	params    llm.Settings // where their flags were given
 	system    string
 	stats     bool
@@ -29,6 +30,7 @@ func (f *chatFlags) add(set *pflag.FlagSet) {
 	f.runFlags.add(set)
 	f.draftFlags.add(set)
 	addParams(set, &f.params)
+	f.formFlags.add(set)
 	oneOf(set, &f.onFull, "on-full", "stop", []string{"stop", "slide"}, "action when the context is full: stop, or slide, which drops the oldest keys and values behind the "+
 		"system message and goes on; the recurrent state still knows them")
 	addText(set, &f.cache, "prompt-cache", "", "FOLDER", "folder that keeps the beginnings of prompts, so that they are not read again")
@@ -59,6 +61,10 @@ type talker struct {
 // prepare opens the model without starting its session.
 func (f *chatFlags) prepare(c *cobra.Command, path string) (*talker, error) {
 	f.warn = c.ErrOrStderr()
+	form, err := f.formFlags.compile()
+	if err != nil {
+		return nil, err
+	}
 	o := f.options()
 	f.draftFlags.put(c, &o)
 	o.PromptCache, o.PromptCacheBytes = f.cache, int64(f.cacheSize)<<20
@@ -69,6 +75,7 @@ func (f *chatFlags) prepare(c *cobra.Command, path string) (*talker, error) {
 	m.File().ReadAhead()
 	t := &talker{model: m, settings: m.Settings(), run: &f.runFlags}
 	f.override(c, &t.settings, &f.params)
+	t.settings.Format = form
 	// The checkpoint's own were checked when it was opened.
 	if err := t.settings.Check(); err != nil {
 		t.close()
