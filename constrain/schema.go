@@ -29,7 +29,7 @@ func Schema(doc []byte, o SchemaOptions) (*Grammar, error) {
 		return nil, schemaErrorf("", "the schema %v", err)
 	}
 	r := &schemaReader{
-		strict: o.Strict, byVal: map[*jsonValue]*schemaNode{}, byConst: map[*jsonValue]*schemaNode{},
+		strict: o.Strict, byVal: map[*jsonValue]*schemaNode{}, bySign: map[string]*schemaNode{}, byConst: map[*jsonValue]*schemaNode{},
 		bases: map[*jsonValue]*schemaBase{}, byURI: map[string]*schemaBase{},
 	}
 	root, err := r.document(v)
@@ -37,7 +37,7 @@ func Schema(doc []byte, o SchemaOptions) (*Grammar, error) {
 		return nil, err
 	}
 	c := &schemaCompiler{
-		r: r, strict: o.Strict, unique: map[string]*goal{}, exprs: map[string]textSet{},
+		r: r, strict: o.Strict, unique: map[string]*goal{}, exprs: map[string]textSet{}, classes: map[string]Expr{},
 	}
 	c.always = c.intern("", nil)
 	c.nothing = c.intern("never", nil)

@@ -13,7 +13,6 @@ var (
 	openSquare = Seq(Lit("["), space)
 	endSquare  = Seq(space, Lit("]"))
 	noItems    = Seq(Lit("["), space, Lit("]"))
-	colon      = Seq(Lit(`":`), space)
 	quoteMark  = Lit(`"`)
 	anyString  = Terminal(Seq(quoteMark, spelledText, quoteMark))
 )
@@ -36,14 +35,14 @@ func (c *schemaCompiler) value(g *goal) (Expr, error) {
 		e = c.b.Rule(g.path())
 		c.queue = append(c.queue, g)
 	} else {
-		e = Alt(f.scalars()...)
+		e = Alt(c.scalars(f)...)
 	}
 	g.expr = &e
 	return e, nil
 }
 
 // scalars is a form's values that are no arrays and no objects.
-func (f *form) scalars() []Expr {
+func (c *schemaCompiler) scalars(f *form) []Expr {
 	var parts []Expr
 	if f.null {
 		parts = append(parts, Lit("null"))
@@ -61,9 +60,9 @@ func (f *form) scalars() []Expr {
 	case f.texts.all:
 		parts = append(parts, anyString)
 	case f.texts.finite && len(f.texts.words) > 0:
-		parts = append(parts, Seq(quoteMark, f.texts.spelled(), quoteMark))
+		parts = append(parts, Seq(quoteMark, c.spelled(f.texts), quoteMark))
 	case !f.texts.finite:
-		parts = append(parts, Terminal(Seq(quoteMark, f.texts.spelled(), quoteMark)))
+		parts = append(parts, Terminal(Seq(quoteMark, c.spelled(f.texts), quoteMark)))
 	}
 	return parts
 }
@@ -73,7 +72,7 @@ func (c *schemaCompiler) define() error {
 	for len(c.queue) > 0 {
 		g := c.queue[0]
 		c.queue = c.queue[1:]
-		parts := g.form.scalars()
+		parts := c.scalars(g.form)
 		for _, f := range g.form.arrays {
 			e, err := c.array(f)
 			if err != nil {
@@ -202,7 +201,7 @@ func (c *schemaCompiler) distinct(f *arrayForm) (Expr, error) {
 	if !items.numbers.finite || !items.texts.finite || len(items.arrays)+len(items.objects) > 0 {
 		return Expr{}, refused
 	}
-	values := items.single()
+	values := c.single(items)
 	if len(values) > maxDistinct {
 		return Expr{}, refused
 	}
@@ -245,14 +244,14 @@ func popcount(s int) int {
 }
 
 // single is the values of a form that has finitely many, each for itself.
-func (f *form) single() []Expr {
+func (c *schemaCompiler) single(f *form) []Expr {
 	g := form{null: f.null, bools: f.bools, numbers: noNumbers, texts: noTexts}
-	parts := g.scalars()
+	parts := c.scalars(&g)
 	for _, v := range f.numbers.values {
 		parts = append(parts, numberSet{finite: true, values: []decimal{v}, whole: f.numbers.whole}.expr())
 	}
 	for _, w := range f.texts.words {
-		parts = append(parts, Seq(quoteMark, wordSet(w).spelled(), quoteMark))
+		parts = append(parts, Seq(quoteMark, spellWord(w), quoteMark))
 	}
 	return parts
 }
@@ -263,6 +262,9 @@ func (c *schemaCompiler) object(f *objectForm) (Expr, error) {
 	w := objectWriter{c: c, f: f}
 	if !c.strict || !f.listed || f.open {
 		w.classes = f.classes
+	}
+	if f.impossible() {
+		return Alt(), nil
 	}
 	if f.maxProps == 0 {
 		if slices.ContainsFunc(f.named, func(n namedGoal) bool { return n.required }) || f.minProps > 0 {
@@ -284,11 +286,19 @@ type objectWriter struct {
 	c        *schemaCompiler
 	f        *objectForm
 	classes  []keyClass
-	members  []Expr // key and value of the named properties that may come
+	members  [][3]Expr // key, white space and value of the named properties that may come
 	required []bool
 	needed   int  // how many are required
 	other    Expr // key and value of another property
 	others   bool // there may be some
+}
+
+// spellKey is a key with its quotes and the colon.
+func spellKey(name string) Expr {
+	if e := spellWord(name); e.e.op != exprLit {
+		return Seq(quoteMark, e, Lit(`":`))
+	}
+	return Lit(`"` + name + `":`)
 }
 
 func (w *objectWriter) prepare() error {
@@ -296,16 +306,13 @@ func (w *objectWriter) prepare() error {
 	for _, n := range w.f.named {
 		names = append(names, n.name)
 		if n.goal.never {
-			if n.required {
-				w.needed = -1
-			}
 			continue
 		}
 		v, err := w.c.value(n.goal)
 		if err != nil {
 			return err
 		}
-		w.members = append(w.members, Seq(quoteMark, wordSet(n.name).spelled(), colon, v))
+		w.members = append(w.members, [...]Expr{spellKey(n.name), space, v})
 		w.required = append(w.required, n.required)
 		if n.required {
 			w.needed++
@@ -321,7 +328,7 @@ func (w *objectWriter) prepare() error {
 		if len(names) > 0 {
 			keys = keys.and(wordSet(names...).not())
 		}
-		others = append(others, Seq(Terminal(Seq(quoteMark, keys.spelled(), quoteMark)), Lit(":"), space, v))
+		others = append(others, Seq(Terminal(Seq(quoteMark, w.c.spelled(keys), quoteMark)), Lit(":"), space, v))
 	}
 	w.other, w.others = Alt(others...), len(others) > 0
 	return nil
@@ -338,11 +345,11 @@ func (w *objectWriter) inOrder() Expr {
 	// tail[i] is the parts that may follow the members before i.
 	parts := make([]Expr, 0, len(w.members)+2)
 	for i, m := range w.members {
-		m = Seq(comma, m)
+		e := Seq(comma, m[0], m[1], m[2])
 		if !w.required[i] {
-			m = Optional(m)
+			e = Optional(e)
 		}
-		parts = append(parts, m)
+		parts = append(parts, e)
 	}
 	if w.others {
 		parts = append(parts, Repeat(Seq(comma, w.other), 0, -1))
@@ -351,7 +358,7 @@ func (w *objectWriter) inOrder() Expr {
 
 	var ways []Expr
 	for i, m := range w.members {
-		ways = append(ways, Seq(openBrace, m, Seq(parts[i+1:]...)))
+		ways = append(ways, Seq(append([]Expr{openBrace, m[0], m[1], m[2]}, parts[i+1:]...)...))
 		if w.required[i] {
 			return Alt(ways...)
 		}
@@ -396,7 +403,7 @@ func (w *objectWriter) counted() (Expr, error) {
 				if n == 0 {
 					before = openBrace
 				}
-				parts = append(parts, Seq(before, w.members[i], rules[n+1]))
+				parts = append(parts, Seq(before, w.members[i][0], w.members[i][1], w.members[i][2], rules[n+1]))
 			}
 			if !w.required[i] {
 				parts = append(parts, rules[n])

@@ -90,24 +90,43 @@ func timeText() Expr {
 }
 
 // emailText is RFC 5321's mailbox, with a local part of plain atoms and a host
-// name.
+// name. The local part has at most 64 characters: one atom, two, or up to 11
+// whose lengths leave room for each other.
 func emailText() Expr {
-	atom := Repeat(Class('a', 'z', 'A', 'Z', '0', '9', '!', '!', '#', '\'', '*', '+', '-', '-', '/', '/', '=', '=', '?', '?', '^', '`', '{', '~'), 1, -1)
-	local := And(Seq(atom, Repeat(Seq(Lit("."), atom), 0, -1)), Repeat(Any(), 1, 64))
-	return And(Seq(local, Lit("@"), hostText()), Repeat(Any(), 1, 254))
+	c := Class('a', 'z', 'A', 'Z', '0', '9', '!', '!', '#', '\'', '*', '+', '-', '-', '/', '/', '=', '=', '?', '?', '^', '`', '{', '~')
+	local := Alt(Repeat(c, 1, 64), dotted(c, 31, 2), dotted(c, 20, 3), dotted(c, 15, 4), dotted(c, 11, 5), dotted(c, 5, 10))
+	return Seq(local, Lit("@"), hostText())
+}
+
+// dotted is 1 to n words of up to longest characters, with dots between.
+func dotted(c Expr, longest, n int) Expr {
+	word := Repeat(c, 1, longest)
+	return Seq(word, Repeat(Seq(Lit("."), word), 0, n-1))
 }
 
 func alphanumeric(more ...rune) Expr {
 	return Class(append([]rune{'a', 'z', 'A', 'Z', '0', '9'}, more...)...)
 }
 
-// hostText is RFC 1123's: labels of up to 63 letters, digits and inner hyphens.
-// Labels with two hyphens behind two letters are encoded (xn--) or reserved, and
-// left out.
+// hostText is RFC 1123's host name: labels of up to 63 letters, digits and inner
+// hyphens, together at most 253 characters: 4 labels of any length, or up to 8 of
+// 30, or up to 19 of 12.
 func hostText() Expr {
-	label := Seq(alphanumeric(), Optional(Seq(Repeat(alphanumeric('-', '-'), 0, 61), alphanumeric())))
-	label = And(label, Not(Seq(Any(), Any(), Lit("--"), Text())))
-	return And(Seq(label, Repeat(Seq(Lit("."), label), 0, -1)), Repeat(Any(), 1, 253))
+	names := func(longest, n int) Expr {
+		l := hostLabel(longest)
+		return Seq(l, Repeat(Seq(Lit("."), l), 0, n-1))
+	}
+	long := Seq(hostLabel(61), Repeat(Seq(Lit("."), hostLabel(63)), 0, 3))
+	return Alt(long, names(30, 8), names(12, 19))
+}
+
+// hostLabel is a label of up to n characters. Labels with two hyphens behind two
+// characters are encoded (xn--) or reserved, and left out.
+func hostLabel(n int) Expr {
+	a, x := alphanumeric(), alphanumeric('-', '-')
+	return Seq(a, Optional(Alt(a, // 2
+		Seq(x, a, Optional(Seq(Repeat(x, 0, n-4), a))),
+		Seq(x, Lit("-"), a, Optional(Seq(Repeat(x, 0, n-5), a))))))
 }
 
 func uuidText() Expr {

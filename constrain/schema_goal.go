@@ -56,6 +56,7 @@ type schemaCompiler struct {
 	always, nothing *goal
 	unique          map[string]*goal
 	exprs           map[string]textSet // of patterns
+	classes         map[string]Expr    // spellings of classes of characters
 
 	b     Builder
 	queue []*goal // whose rules are not defined yet
@@ -77,6 +78,7 @@ func (c *schemaCompiler) step(n int, path string) error {
 func (c *schemaCompiler) goal(lits ...schemaLit) *goal {
 	kept := make([]schemaLit, 0, len(lits))
 	for _, l := range lits {
+		l.node = l.node.first()
 		never := l.node.never
 		if l.neg && !never && l.node.empty() {
 			never = true

@@ -25,7 +25,8 @@ const (
 // another type than the value's hold.
 type schemaNode struct {
 	id   int
-	path string // as in a reference: #/properties/name
+	same *schemaNode // the first node that asks for the same
+	path string      // as in a reference: #/properties/name
 	base *schemaBase
 
 	never   bool      // the schema false
@@ -88,6 +89,7 @@ type schemaReader struct {
 	strict  bool
 	nodes   []*schemaNode
 	byVal   map[*jsonValue]*schemaNode
+	bySign  map[string]*schemaNode
 	byConst map[*jsonValue]*schemaNode // of values of enums
 	bases   map[*jsonValue]*schemaBase
 	byURI   map[string]*schemaBase
@@ -119,27 +121,36 @@ func (r *schemaReader) node(v *jsonValue, path string, base *schemaBase) (*schem
 		return nil, err
 	}
 	r.byVal[v] = n
+	if err := r.read(n, v); err != nil {
+		return nil, err
+	}
+	r.settle(n)
+	return n, nil
+}
+
+// read reads the keywords of a schema.
+func (r *schemaReader) read(n *schemaNode, v *jsonValue) error {
 	switch v.kind {
 	case 't':
-		return n, nil
+		return nil
 	case 'f':
 		n.never = true
-		return n, nil
+		return nil
 	case '{':
 	default:
-		return nil, schemaErrorf(path, "a schema is an object, true or false")
+		return schemaErrorf(n.path, "a schema is an object, true or false")
 	}
 	for i, key := range v.keys {
-		k := keyword{r: r, n: n, schema: v, name: key, v: v.items[i], path: path + "/" + escapePointer(key)}
+		k := keyword{r: r, n: n, schema: v, name: key, v: v.items[i], path: n.path + "/" + escapePointer(key)}
 		read := keywords[key]
 		if read == nil {
 			continue // unknown keywords are annotations, says the specification
 		}
 		if err := read(&k); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return n, nil
+	return nil
 }
 
 // A keyword is one member of a schema while it is read.

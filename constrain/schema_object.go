@@ -158,20 +158,21 @@ func (c *schemaCompiler) mergeObjects(f, g *objectForm) (*objectForm, error) {
 			m.add(c, n.name, c.both(n.goal, f.of(n.name, c.nothing)), n.required)
 		}
 	}
-	for _, n := range m.named {
-		if n.required && n.goal.never {
-			return nil, nil
-		}
+	if m.impossible() {
+		return nil, nil
 	}
 	var err error
 	if m.classes, err = c.mergeClasses(f.classes, g.classes, m.path); err != nil {
 		return nil, err
 	}
 	m.finish(c)
-	if m.maxProps >= 0 && m.minProps > m.maxProps {
-		return nil, nil
-	}
 	return m, nil
+}
+
+// impossible reports whether it is plain to see that no object follows a form.
+func (f *objectForm) impossible() bool {
+	return f.maxProps >= 0 && f.minProps > f.maxProps ||
+		slices.ContainsFunc(f.named, func(n namedGoal) bool { return n.required && n.goal.never })
 }
 
 const maxKeyClasses = 64
@@ -231,6 +232,9 @@ func (o objectSets) keywords(n *schemaNode, neg bool) ([][]*objectForm, error) {
 	f, err := o.layer(n)
 	if err != nil {
 		return nil, err
+	}
+	if f.impossible() {
+		return [][]*objectForm{nil}, nil
 	}
 	if !f.isAny(o.c) {
 		out = append(out, []*objectForm{f})

@@ -1,6 +1,10 @@
 package constrain
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+)
 
 // A textSet is a set of strings: a list of words, or an expression over
 // characters. all says that it holds every string.
@@ -106,11 +110,67 @@ func (s textSet) empty() (bool, error) {
 // controls, for what is not ASCII, and for the punctuation that is escaped for
 // HTML's sake. A letter is never escaped. A character beyond U+FFFF is a pair of
 // escapes.
-func (s textSet) spelled() Expr {
-	if s.all {
+func (c *schemaCompiler) spelled(s textSet) Expr {
+	switch {
+	case s.all:
 		return spelledText
+	case s.finite:
+		parts := make([]Expr, len(s.words))
+		for i, w := range s.words {
+			parts[i] = spellWord(w)
+		}
+		return Alt(parts...)
 	}
-	return Map(s.expr(), spell)
+	return Map(s.e, c.spell)
+}
+
+// spell is spell with one result for equal classes, so that they are compiled
+// once.
+func (c *schemaCompiler) spell(ranges ...rune) Expr {
+	if len(ranges) == 2 && ranges[0] == ranges[1] && ranges[0] < 0x80 {
+		return spelledASCII[ranges[0]]
+	}
+	key := make([]byte, 0, 64)
+	for _, r := range ranges { // not string(ranges), in which surrogates are one
+		key = binary.LittleEndian.AppendUint32(key, uint32(r))
+	}
+	e, ok := c.classes[string(key)]
+	if !ok {
+		e = spell(ranges...)
+		c.classes[string(key)] = e
+	}
+	return e
+}
+
+// spelledASCII is the spellings of each character of ASCII.
+var spelledASCII = func() (table [0x80]Expr) {
+	for r := range table {
+		if table[r] = spell(rune(r), rune(r)); plainASCII(rune(r)) {
+			table[r] = Lit(string(rune(r)))
+		}
+	}
+	return table
+}()
+
+// plainASCII reports whether a character is written in one way alone.
+func plainASCII(r rune) bool {
+	return r >= 0x20 && r < 0x7f && r != '/' && !strings.ContainsRune(escapedASCII, r)
+}
+
+// spellWord is the spellings of one string.
+func spellWord(w string) Expr {
+	if strings.IndexFunc(w, func(r rune) bool { return !plainASCII(r) }) < 0 {
+		return Lit(w)
+	}
+	var parts []Expr
+	for _, r := range w {
+		if r < 0x80 {
+			parts = append(parts, spelledASCII[r])
+		} else {
+			parts = append(parts, spell(r, r))
+		}
+	}
+	return Seq(parts...)
 }
 
 // spelledText is every string, spelled. It is one expression, so that whatever
@@ -136,7 +196,7 @@ func spell(ranges ...rune) Expr {
 			if short := shortEscapes[r]; short != "" {
 				parts = append(parts, Lit(short))
 			}
-			if r < 0x20 || slices.Contains([]rune(escapedASCII), r) {
+			if r < 0x20 || strings.ContainsRune(escapedASCII, r) {
 				parts = append(parts, unitEscape(r, r))
 			}
 		}
