@@ -142,6 +142,9 @@ tools/clients/clients.sh
 step "clients of npm"
 tools/clients/node.sh ./mil
 
+step "JSON Schema against another implementation"
+constrain/oracle/oracle.sh
+
 step "GGUF against ggml"
 tools/clients/ggml.sh ./mil
 

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	schemas = flag.Int("schemas", 500, "schemas of real use to try")
+	schemas = flag.Int("schemas", 200, "schemas of real use to try")
 	seed    = flag.Uint64("seed", 1, "of everything random")
 )
 
@@ -98,5 +98,55 @@ func allow(t *testing.T, g *constrain.Grammar, schema, text string, want bool) {
 	}
 	if !json.Valid([]byte(text)) {
 		t.Errorf("no JSON: %s", text)
+	}
+}
+
+var random = flag.Int("random", 150, "random schemas to try values on")
+
+// TestRandom compares on random schemas and values: a value that follows is allowed
+// in some order of its properties, and one that does not in none.
+func TestRandom(t *testing.T) {
+	r := rand.New(rand.NewPCG(*seed, 4))
+	tried, follow, refused := 0, 0, 0
+	for range *random {
+		schema := style{",", ":", "", plainText}.write(randomDocument(r))
+		g, err := constrain.Schema([]byte(schema), constrain.SchemaOptions{})
+		if err != nil && !strings.Contains(err.Error(), "no text at all") {
+			refused++
+			continue
+		}
+		s := judge(t, schema)
+		for range 60 {
+			v := randomValue(r, 2)
+			texts, whole := orders(v, 200)
+			if !whole {
+				continue
+			}
+			want := valid(t, s, texts[0])
+			got := ""
+			for _, text := range texts {
+				if g == nil {
+					break
+				}
+				ok, err := g.Matches(text)
+				if err != nil {
+					t.Fatalf("%v: %s", err, schema)
+				}
+				if ok {
+					got = text
+				}
+			}
+			tried++
+			if want {
+				follow++
+			}
+			if want != (got != "") {
+				t.Errorf("%s follows: %v, allowed: %v\nby %s", texts[0], want, got != "", schema)
+			}
+		}
+	}
+	t.Logf("%d values, %d of them follow; %d of %d schemas refused", tried, follow, refused, *random)
+	if follow < *random {
+		t.Errorf("too few values follow")
 	}
 }

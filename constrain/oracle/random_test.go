@@ -155,3 +155,102 @@ func randomDocument(r *rand.Rand) object {
 	}
 	return append(s, member{"$defs", object{{"d", randomSchema(r, 2)}, {"e", randomSchema(r, 1)}}})
 }
+
+// randomValue is a small value of the names and words that random schemas know.
+func randomValue(r *rand.Rand, depth int) any {
+	n := 10
+	if depth <= 0 {
+		n = 6
+	}
+	switch r.IntN(n) {
+	case 0:
+		return pick[any](r, nil, true, false)
+	case 1, 2:
+		return pick(r, json.Number("0"), "1", "2.5", "-3", "4", "0.5", "7", "12", "20", "100", "-20", "3.75", "0.01", "1.005")
+	case 3, 4, 5:
+		return pick(r, "", "a", "b", "aé", "aa", "abc", "bc", "é", "x", "123", "éx", "abab", "2020-02-29", "::1")
+	case 6, 7:
+		v := []any{}
+		for range r.IntN(4) {
+			v = append(v, randomValue(r, depth-1))
+		}
+		return v
+	}
+	v := object{}
+	for _, name := range append(propNames, "x", "zz", "bb") {
+		if r.IntN(4) == 0 {
+			v = append(v, member{name, randomValue(r, depth-1)})
+		}
+	}
+	return v
+}
+
+// orders are the ways to write a value with its properties in any order, at most
+// limit of them. whole says that these are all.
+func orders(v any, limit int) (texts []string, whole bool) {
+	w := style{",", ":", "", plainText}
+	switch v := v.(type) {
+	case []any:
+		texts, whole = []string{"["}, true
+		for i, item := range v {
+			texts, whole = join(texts, pick2(i > 0, ","), item, limit, whole)
+		}
+		return suffix(texts, "]"), whole
+	case object:
+		whole = true
+		var all []string
+		permute(v, 0, func(o object) {
+			if len(all) > limit {
+				whole = false
+				return
+			}
+			texts := []string{"{"}
+			for i, m := range o {
+				texts, whole = join(texts, pick2(i > 0, ",")+plainText(m.name)+":", m.value, limit, whole)
+			}
+			all = append(all, suffix(texts, "}")...)
+		})
+		return all, whole
+	}
+	return []string{w.write(v)}, true
+}
+
+func pick2(yes bool, s string) string {
+	if yes {
+		return s
+	}
+	return ""
+}
+
+func join(texts []string, before string, v any, limit int, whole bool) ([]string, bool) {
+	more, all := orders(v, limit)
+	var out []string
+	for _, a := range texts {
+		for _, b := range more {
+			if len(out) > limit {
+				return out, false
+			}
+			out = append(out, a+before+b)
+		}
+	}
+	return out, whole && all
+}
+
+func suffix(texts []string, s string) []string {
+	for i := range texts {
+		texts[i] += s
+	}
+	return texts
+}
+
+func permute(o object, i int, yield func(object)) {
+	if i == len(o) {
+		yield(o)
+		return
+	}
+	for j := i; j < len(o); j++ {
+		o[i], o[j] = o[j], o[i]
+		permute(o, i+1, yield)
+		o[i], o[j] = o[j], o[i]
+	}
+}

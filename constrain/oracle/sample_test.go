@@ -11,7 +11,7 @@ import (
 	"github.com/mil-run/mil/tokenizer"
 )
 
-var sampled = flag.Int("sampled", 6_000, "tokens to sample under random schemas")
+var sampled = flag.Int("sampled", 4_000, "tokens to sample under random schemas")
 
 // vocab is a vocabulary with what tests need of it.
 type vocab struct {
