@@ -21,7 +21,7 @@ func TestParams(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range []any{&s.Tools, &s.Sampling.Bias, &s.Sampling.Logprobs, &s.Sampling.TopLogprobs} { // programs alone set them
+	for _, f := range []any{&s.Tools, &s.Format, &s.Sampling.Bias, &s.Sampling.Logprobs, &s.Sampling.TopLogprobs} { // programs alone set them
 		delete(fields, f)
 	}
 	names := map[string]bool{}
