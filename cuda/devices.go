@@ -6,10 +6,11 @@ import (
 	"runtime"
 )
 
-// Why there may be no CUDA here. Only ErrAbsent and ErrNoDevice say that nothing
-// is wrong with this machine: it has no NVIDIA card, or none that is visible.
+// Why there may be no CUDA here. Only ErrAbsent, ErrLeftOut and ErrNoDevice say that
+// nothing is wrong with this machine: it has no NVIDIA card, or none that is visible.
 var (
 	ErrAbsent   = errors.New("no NVIDIA driver")
+	ErrLeftOut  = errors.New("this mil was built without GPUs (-tags nogpu)")
 	ErrNoDevice = errors.New("no CUDA device")
 	ErrOld      = fmt.Errorf("the NVIDIA driver is too old: CUDA %s or later is needed (driver 470)", cudaVersion(minVersion))
 )

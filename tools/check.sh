@@ -55,6 +55,18 @@ for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 wi
 done
 
 export GOFLAGS=-mod=readonly
+step "a static binary, without GPUs"
+static=$(mktemp)
+for arch in amd64 arm64; do
+  GOOS=linux GOARCH=$arch go build -tags nogpu -buildvcs=false -o "$static" .
+  if grep -qE 'ld-linux|libc\.so' "$static"; then
+    printf 'it asks for a dynamic loader\n'
+    exit 1
+  fi
+done
+rm "$static"
+go vet -tags nogpu ./cuda ./metal
+
 step "reproducible builds"
 # Built in two folders, the same bytes. Not the host's system: its packages are
 # cached as they are for tests, with their paths.

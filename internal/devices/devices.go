@@ -39,11 +39,15 @@ var All = []Device{
 			}
 			return b, nil
 		},
-		Absent: func(err error) bool { return errors.Is(err, cuda.ErrAbsent) || errors.Is(err, cuda.ErrNoDevice) },
+		Absent: func(err error) bool {
+			return errors.Is(err, cuda.ErrAbsent) || errors.Is(err, cuda.ErrLeftOut) || errors.Is(err, cuda.ErrNoDevice)
+		},
 		Advice: func(err error) string {
 			switch {
 			case errors.Is(err, cuda.ErrAbsent):
 				return "install NVIDIA's driver"
+			case errors.Is(err, cuda.ErrLeftOut):
+				return "take a mil that was built with them"
 			case errors.Is(err, cuda.ErrOld):
 				return "update NVIDIA's driver"
 			case errors.Is(err, cuda.ErrNoDevice):
