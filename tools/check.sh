@@ -157,6 +157,9 @@ tools/clients/node.sh ./mil
 step "JSON Schema against another implementation"
 constrain/oracle/oracle.sh
 
+step "the page in a browser"
+tools/clients/page.sh
+
 step "GGUF against ggml"
 tools/clients/ggml.sh ./mil
 

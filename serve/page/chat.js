@@ -28,7 +28,8 @@ export class Chat extends EventTarget {
     this.open = blank();
     /** Replies at work, by the conversation that they belong to. */
     this.live = new Map();
-    this.writes = new Map();
+    this.writes = new WeakMap(); // the last change on its way, by conversation
+    this.left = false; // the page goes away
   }
 
   tell(type, detail) {
@@ -167,7 +168,9 @@ export class Chat extends EventTarget {
       for await (const p of reply(this.request(c, id), work.stop.signal)) this.take(c, work, m, p);
       if (m.finish === atWork) m.finish = 'stop';
     } catch (err) {
-      if (err.name === 'AbortError') {
+      if (this.left) {
+        // The page goes away, which cut the reply off. What there was of it is kept.
+      } else if (err.name === 'AbortError') {
         m.finish = stopped;
       } else {
         m.finish = failed;
@@ -178,7 +181,7 @@ export class Chat extends EventTarget {
       this.live.delete(c);
       if (c === this.open) this.tell('thread');
       this.tell('done', m);
-      if (c.id) await this.keep(c, { messages: { [id]: m } }).then(() => this.refresh()).catch((err) => this.notKept(err));
+      if (c.id && !this.left) await this.keep(c, { messages: { [id]: m } }).then(() => this.refresh()).catch((err) => this.notKept(err));
       end();
     }
   }
@@ -235,6 +238,7 @@ export class Chat extends EventTarget {
 
   /** Keeps what there is of replies at work when the page goes away. */
   leave() {
+    this.left = true;
     for (const [c, work] of this.live) {
       const change = { messages: { [work.id]: c.messages[work.id] } };
       if (c.id && JSON.stringify(change).length < lastBytes) store.patch(c.id, change, { keepalive: true }).catch(() => {});

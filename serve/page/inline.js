@@ -61,8 +61,9 @@ class Stack {
     else this.top.kids.push(node);
   }
 
-  open(mark, n) {
-    this.frames.push({ mark, n, kids: [] });
+  /** @param {boolean} both the marks could also close */
+  open(mark, n, both) {
+    this.frames.push({ mark, n, whole: n, both, kids: [] });
   }
 
   /** Makes the innermost open emphasis text. */
@@ -73,9 +74,12 @@ class Stack {
   }
 
   /** Closes emphasis by up to n marks, and returns those that are left. */
-  close(mark, n) {
-    while (n > 0 && this.frames.some((f) => f.mark === mark)) {
-      while (this.top.mark !== mark) this.drop();
+  close(mark, n, both) {
+    const whole = n;
+    // CommonMark's rule of three keeps the marks in **a*b** apart.
+    const fits = (f) => f.mark === mark && !((f.both || both) && (f.whole + whole) % 3 === 0 && (f.whole % 3 !== 0 || whole % 3 !== 0));
+    while (n > 0 && this.frames.some(fits)) {
+      while (!fits(this.top)) this.drop();
       const f = this.top;
       const k = Math.min(f.n, n, 2);
       const node = { tag: mark === '~' ? 'del' : k === 2 ? 'strong' : 'em', kids: f.kids };
@@ -198,8 +202,8 @@ function emphasis(text, i, s) {
   const opens = left && (mark !== '_' || !word.test(before)) && (mark !== '~' || n === 2);
   const closes = right && (mark !== '_' || !word.test(behind)) && (mark !== '~' || n === 2);
   let rest = n;
-  if (closes) rest = s.close(mark, rest);
-  if (rest > 0 && opens && rest <= 3 && s.frames.length < deepest) s.open(mark, rest);
+  if (closes) rest = s.close(mark, rest, opens);
+  if (rest > 0 && opens && rest <= 3 && s.frames.length < deepest) s.open(mark, rest, closes);
   else if (rest > 0) s.text(mark.repeat(rest));
   return i + n;
 }

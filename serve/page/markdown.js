@@ -17,6 +17,8 @@ const rule = /^ {0,3}(?:(?:- *){3,}|(?:\* *){3,}|(?:_ *){3,})$/;
 const quote = /^ {0,3}> ?/;
 const item = /^( *)([-*+]|\d{1,9}[.)])( +|$)/;
 const heading = /^ {0,3}(#{1,6})(?:[ \t]|$)/;
+// Shorter ones, which CommonMark knows, are mostly the beginning of a list that still comes.
+const underline = /^ {0,3}(={3,}|-{3,}) *$/;
 const divider = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
 
 /**
@@ -71,7 +73,7 @@ function begins(line, depth) {
 function paragraph(lines, i, depth) {
   let end = i + 1;
   while (end < lines.length && lines[end].trim() !== '') {
-    const under = /^ {0,3}(=+|-+) *$/.exec(lines[end]);
+    const under = underline.exec(lines[end]);
     if (under) {
       return [{ tag: under[1][0] === '=' ? 'h1' : 'h2', kids: inline(joined(lines, i, end)) }, end + 1];
     }
@@ -127,10 +129,10 @@ function quoted(lines, i, depth) {
     const m = quote.exec(lines[end]);
     if (m) {
       inner.push(lines[end].slice(m[0].length));
-    } else if (lines[end].trim() === '' || begins(lines[end], depth) || inner.at(-1).trim() === '') {
-      break;
+    } else if (lines[end].trim() !== '' && isText(inner.at(-1), depth) && !begins(lines[end], depth) && !inCode(inner)) {
+      inner.push(lines[end]); // goes on without its mark
     } else {
-      inner.push(lines[end]);
+      break;
     }
   }
   return [{ tag: 'blockquote', kids: blocks(inner, depth + 1) }, end];
@@ -147,7 +149,7 @@ function list(lines, i, depth) {
   let end = i;
   while (end < lines.length) {
     const m = item.exec(lines[end]);
-    if (!m || m[1].length < base || m[1].length > base + 3 || m[2].at(-1) !== kind || rule.test(lines[end])) break;
+    if (!m || m[1].length > Math.max(3, base + 1) || m[2].at(-1) !== kind || rule.test(lines[end])) break;
     const width = m[1].length + m[2].length + (m[3].length > 4 || m[3] === '' ? 1 : m[3].length);
     const inner = [lines[end].slice(width)];
     let blank = false;
@@ -161,19 +163,30 @@ function list(lines, i, depth) {
         inner.push(line.slice(Math.min(indent, width)));
         if (blank) loose = true;
         blank = false;
-      } else if (!blank && !item.test(line) && !begins(line, depth)) {
+      } else if (!blank && isText(inner.at(-1), depth) && !item.test(line) && !begins(line, depth)) {
         inner.push(line.trim()); // goes on without its indentation
       } else {
         break;
       }
     }
     const next = end < lines.length ? item.exec(lines[end]) : null;
-    if (blank && next && next[1].length === base && next[2].at(-1) === kind) loose = true;
+    if (blank && next && next[1].length <= Math.max(3, base + 1) && next[2].at(-1) === kind) loose = true;
     items.push(blocks(inner, depth + 1));
   }
   const node = { tag: ordered ? 'ol' : 'ul', kids: items.map((kids) => ({ tag: 'li', kids: loose ? kids : tight(kids) })) };
   if (ordered) node.start = Number.parseInt(first[2], 10);
   return [node, end];
+}
+
+/** Says whether a line is one of a paragraph, perhaps behind the marks of lists and quotes. */
+function isText(line, depth) {
+  const rest = line.replace(/^(?: *(?:[-*+>]|\d{1,9}[.)])(?: +|$))+/, '');
+  return rest.trim() !== '' && !begins(rest, depth);
+}
+
+/** Says whether lines end within code. */
+function inCode(lines) {
+  return lines.filter((l) => /^[\s>]*(?:`{3}|~{3})/.test(l)).length % 2 === 1;
 }
 
 /** The blocks of an item, whose paragraphs are plain text where nothing is set apart. */
