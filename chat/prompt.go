@@ -12,6 +12,9 @@ import (
 type Message struct {
 	Role    string `json:"role"` // system, user, assistant, tool, or a role that the template knows
 	Content string `json:"content"`
+	// Reasoning is what the assistant thought before it. The template says whether
+	// later turns see it.
+	Reasoning string `json:"reasoning_content,omitempty"`
 	// ToolCalls are those of an assistant's message.
 	ToolCalls []toolcall.Call `json:"tool_calls,omitempty"`
 	// ToolCallID is the call whose result a tool's message is, and Name its function.
@@ -26,7 +29,9 @@ func (m Message) Equal(o Message) bool {
 	return slices.Equal(calls, others) && m.plain() == o.plain()
 }
 
-func (m *Message) plain() [4]string { return [4]string{m.Role, m.Content, m.ToolCallID, m.Name} }
+func (m *Message) plain() [5]string {
+	return [5]string{m.Role, m.Content, m.Reasoning, m.ToolCallID, m.Name}
+}
 
 // render gives the conversation's text up to the beginning of a reply, which may call
 // functions, and marks the parts that are the messages' and the functions'.
@@ -45,6 +50,9 @@ func plain(messages []Message) []jinja.Message {
 	list := make([]jinja.Message, len(messages))
 	for i, m := range messages {
 		list[i] = jinja.NewMessage(m.Role, m.Content)
+		if m.Reasoning != "" {
+			list[i].Set("reasoning_content", m.Reasoning)
+		}
 	}
 	return list
 }

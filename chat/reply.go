@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"strings"
+
 	"github.com/mil-run/mil/jinja"
 	"github.com/mil-run/mil/tokenizer"
 	"github.com/mil-run/mil/toolcall"
@@ -32,6 +34,9 @@ func (e *Engine) begin(messages []Message, offer *toolcall.Offer, begun string) 
 		return text, e.file.Named(err)
 	}
 	if begun != "" {
+		if mark, end, _ := e.thinking(); mark != "" && strings.HasSuffix(strings.TrimRightFunc(text.Text, space), mark) {
+			text.Text += end + "\n\n" // what was said has no thoughts
+		}
 		from := len(text.Text)
 		text.Text += begun
 		text.Outside = append(text.Outside, [2]int{from, len(text.Text)})
@@ -49,10 +54,17 @@ type Text struct {
 	stop   stopper
 }
 
-// Text begins a reply's text. Where it may call functions, special tokens that
-// belong to calls are text, too.
+// Text begins a reply's text. Special tokens are left out, but those around thoughts,
+// and, where it may call functions, those that belong to calls.
 func (e *Engine) Text(set *Settings) *Text {
 	t := &Text{e.Tokenizer.Stream(true), stopper{stops: set.Stop}}
+	if begin, end, ok := e.thinking(); ok {
+		for _, mark := range []string{begin, end} {
+			if id, ok := e.Tokenizer.ID(mark); ok && !e.ends[id] {
+				t.stream.Show(id)
+			}
+		}
+	}
 	if set.Tools.Calls() {
 		t.stream.Show(e.marks()...)
 	}

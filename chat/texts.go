@@ -79,13 +79,17 @@ func (p *Prompt) alike(o *Prompt) int {
 }
 
 // Prompt is like [Engine.PromptTools]. It has the tokens that are remembered for its
-// beginning, and the rest is encoded.
+// beginning, and the rest is encoded. A nil t remembers nothing.
 func (t *Texts) Prompt(e *Engine, key string, messages []Message, offer *toolcall.Offer, begun string) (*Prompt, error) {
 	text, err := e.begin(messages, offer, begun)
 	if err != nil {
 		return nil, err
 	}
 	p := e.prompt(text)
+	if t == nil {
+		p.Tokens = e.encode(text)
+		return p, nil
+	}
 	p.Tokens, p.cuts = t.find(key, p)
 	at := 0
 	if n := len(p.cuts); n > 0 {
@@ -160,7 +164,7 @@ func (o *told) of(p *Prompt) (list []cut) {
 // Keep remembers a prompt and its reply: the tokens that were made with the
 // settings, and all of the text that they stand for.
 func (t *Texts) Keep(e *Engine, key string, p *Prompt, set *Settings, reply string, made []int32) {
-	if p.text.Text == "" || reply == "" {
+	if t == nil || p.text.Text == "" || reply == "" {
 		return
 	}
 	o := &told{prompt: p, reply: reply, tokens: slices.Concat(p.Tokens, made), inner: e.within(set, len(p.Tokens), made)}

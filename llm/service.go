@@ -176,11 +176,17 @@ func (s *Service) Prompt(key string, messages []Message, offer *toolcall.Offer, 
 	return s.texts.Prompt(s.m.e, key, messages, offer, begun)
 }
 
+// FreshPrompt is one whose tokens are those of its text alone.
+func (s *Service) FreshPrompt(messages []Message, offer *toolcall.Offer, begun string) (*Prompt, error) {
+	return (*chat.Texts)(nil).Prompt(s.m.e, "", messages, offer, begun)
+}
+
 // Answer is a request at work.
 type Answer struct {
 	h    *schedule.Handle
 	text *chat.Text
 	keep func(reply string, made []int32) // or nil
+	made []int32                          // of what was told
 }
 
 // Ask hands in a request, which ends when ctx does. Errors say why it cannot be
@@ -196,7 +202,7 @@ func (s *Service) Ask(ctx context.Context, a Ask) (*Answer, error) {
 		return nil, err
 	}
 	var keep func(string, []int32)
-	if p := a.Prompt; p != nil {
+	if p := a.Prompt; p != nil && !a.Fresh {
 		keep = func(reply string, made []int32) { s.texts.Keep(s.m.e, a.Key, p, &a.Settings, reply, made) }
 	}
 	return &Answer{h: h, text: s.m.e.Text(&a.Settings), keep: keep}, nil
@@ -247,7 +253,6 @@ func (s *Service) request(a *Ask) (r schedule.Request, err error) {
 // no text yet. Leaving the loop ends the request.
 func (a *Answer) Told(ctx context.Context) iter.Seq2[string, []sample.Logprobs] {
 	return func(yield func(string, []sample.Logprobs) bool) {
-		var made []int32
 		var reply strings.Builder
 		for {
 			ids, probs, ok := a.h.NextLogprobs(ctx)
@@ -256,7 +261,7 @@ func (a *Answer) Told(ctx context.Context) iter.Seq2[string, []sample.Logprobs] 
 			}
 			for i, id := range ids {
 				text, stopped := a.text.Push(id)
-				made = append(made, id)
+				a.made = append(a.made, id)
 				reply.WriteString(text)
 				p := probs[min(i, len(probs)):min(i+1, len(probs))]
 				if text != "" || len(p) > 0 {
@@ -272,13 +277,16 @@ func (a *Answer) Told(ctx context.Context) iter.Seq2[string, []sample.Logprobs] 
 		}
 		text := a.text.Flush()
 		if reply.WriteString(text); a.keep != nil && a.text.Stopped() == "" {
-			a.keep(reply.String(), made) // before the client can ask again
+			a.keep(reply.String(), a.made) // before the client can ask again
 		}
 		if text != "" {
 			yield(text, nil)
 		}
 	}
 }
+
+// Made is how many tokens [Answer.Told] has told of, for its loop alone.
+func (a *Answer) Made() int { return len(a.made) }
 
 // Echo is the log-probabilities of the prompt's tokens from the second on, if the
 // request asks for them. They are there when the first piece is, or the end.

@@ -19,9 +19,6 @@ func (s *Server) anthropic(r *http.Request) (*request, []llm.Message, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := q.refuse(map[string][]string{"thinking": {`{"type":"disabled"}`}}, ""); err != nil {
-		return nil, nil, err
-	}
 	q.fields["stop"] = q.fields["stop_sequences"]
 	if err := q.offers(false); err != nil {
 		return nil, nil, err
@@ -111,7 +108,7 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) error {
 	out := &blockEvents{events: newEvents(w), at: -1}
 	body["usage"] = map[string]any{"input_tokens": len(x.c.prompt), "output_tokens": 0, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
 	out.named("message_start", map[string]any{"message": body})
-	if x.c.calls == nil {
+	if x.c.calls == nil && x.c.think == nil {
 		out.text("")
 	}
 	err = x.follow(out.events, func() { out.named("ping", map[string]any{}) }, out.piece)

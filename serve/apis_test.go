@@ -107,7 +107,6 @@ func TestApisRefuse(t *testing.T) {
 		{"/v1/chat/completions", `{"messages":[{"role":"tool","tool_call_id":"a","content":"x"}]}`, `"param":"messages[0]"`, 400},
 		{"/v1/chat/completions", `{"messages":[{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{"}}]}]}`, `"param":"messages[0].tool_calls[0].function.arguments"`, 400},
 		{"/v1/chat/completions", `{"messages":[{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"\"","arguments":"{}"}}]}]}`, `"param":"messages[0].tool_calls[0].function.name"`, 400},
-		{"/v1/messages", `{` + user + `,"thinking":{"type":"enabled","budget_tokens":1024}}`, "thinking", 400},
 		{"/v1/messages", `{` + user + `,"system":7}`, "system", 400},
 		{"/v1/messages", `{` + user + `,"model":"gone"}`, "gone", 404},
 		{"/v1/messages", `{"messages":[{"role":"assistant","content":"Hel"}]}`, "messages", 400},

@@ -18,6 +18,8 @@ type block struct {
 	For     string          `json:"tool_use_id"`
 	Content json.RawMessage `json:"content"`
 	IsError bool            `json:"is_error"`
+	// Thinking is the text of a block of that type. Its signature is not looked at.
+	Thinking string `json:"thinking"`
 }
 
 // blocks is the messages of a request to /v1/messages. A message that brings results
@@ -47,6 +49,9 @@ func (q *request) blocks() ([]llm.Message, error) {
 			switch {
 			case b.Type == "text":
 				one.Content += b.Text
+			case b.Type == "thinking" && role == "assistant":
+				one.Reasoning += b.Thinking
+			case b.Type == "redacted_thinking" && role == "assistant": // another server's, which nobody here can read
 			case b.Type == "tool_use" && role == "assistant":
 				c := llm.Call{ID: b.ID, Name: b.Name}
 				if err := c.SetArguments(b.Input); err != nil {
@@ -81,6 +86,9 @@ func (q *request) blocks() ([]llm.Message, error) {
 // no object.
 func (x *single) blocks() []any {
 	out := []any{}
+	if x.c.mind != "" {
+		out = append(out, map[string]any{"type": "thinking", "thinking": x.c.mind, "signature": ""})
+	}
 	if x.c.text != "" || len(x.c.made()) == 0 {
 		out = append(out, map[string]any{"type": "text", "text": x.c.text})
 	}
@@ -132,6 +140,11 @@ func (e *blockEvents) text(text string) {
 func (e *blockEvents) piece(p piece) {
 	part := p.call
 	switch {
+	case p.thought != "":
+		if e.open != "thinking" {
+			e.begin("thinking", map[string]any{"thinking": "", "signature": ""})
+		}
+		e.delta("thinking_delta", "thinking", p.thought)
 	case part == nil:
 		e.text(p.text)
 	case part.Name != "":

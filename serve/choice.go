@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/schedule"
@@ -24,6 +25,9 @@ type choice struct {
 	echo   string // text before the reply
 	bare   bool   // the echo alone was asked for
 	text   string
+	mind   string           // what was thought before the text
+	minded int              // tokens of the thoughts
+	think  *chat.Thoughts   // nil where the model knows none
 	calls  *toolcall.Parser // nil where the reply may call no function
 	probs  *probs           // nil where none are asked for
 	log    any              // log-probabilities so far
@@ -55,7 +59,7 @@ func (s *Server) begin(r *http.Request, q *request, one *served, p *llm.Prompt, 
 	if err != nil {
 		return nil, err
 	}
-	c := &choice{count: &s.count, answer: a, prompt: ids, calls: one.m.Engine().Calls(set.Tools)}
+	c := &choice{count: &s.count, answer: a, prompt: ids, think: one.m.Engine().Thoughts(p), calls: one.m.Engine().Calls(set.Tools)}
 	if echo {
 		c.echo = one.m.Tokenizer().Decode(ids, true)
 	}
@@ -92,37 +96,65 @@ func (c *choice) told(ctx context.Context) iter.Seq2[string, any] {
 	}
 }
 
-// pieces is the reply as it comes, with the functions that it calls apart from its text.
+// pieces is the reply as it comes, with thoughts, and functions that it calls, apart from
+// its text.
 func (c *choice) pieces(ctx context.Context) iter.Seq[piece] {
 	return func(yield func(piece) bool) {
-		parts := func(list []toolcall.Part, log any) bool {
-			if len(list) == 0 && log != nil {
-				return yield(piece{c: c, log: log})
-			}
-			for _, one := range list {
-				p := piece{c: c, text: one.Text, log: log}
-				if log = nil; one.Text == "" {
-					p.call = &one
-				}
-				if !yield(p) {
-					return false
-				}
-			}
-			return true
-		}
 		for text, log := range c.told(ctx) {
-			if c.calls == nil {
-				if !yield(piece{c: c, text: text, log: log}) {
+			for _, p := range c.parts(text, log, false) {
+				if !yield(p) {
 					return
 				}
-			} else if !parts(c.calls.Push(text), log) {
+			}
+		}
+		for _, p := range c.parts("", nil, true) {
+			if !yield(p) {
 				return
 			}
 		}
-		if c.calls != nil {
-			parts(c.calls.Flush(), nil)
+	}
+}
+
+// parts are the pieces that a text completes, or all that are left at the end. The first
+// has the log-probabilities.
+func (c *choice) parts(text string, log any, end bool) (list []piece) {
+	if c.think != nil {
+		thinks := c.think.Thinking()
+		thought, said := c.think.Push(text)
+		if end {
+			last, rest := c.think.Flush()
+			thought, said = thought+last, said+rest
+		}
+		if thinks || c.think.Thinking() || thought != "" {
+			c.minded = c.answer.Made()
+		}
+		if text = said; thought != "" {
+			list = append(list, piece{c: c, thought: thought})
 		}
 	}
+	switch {
+	case c.calls != nil:
+		all := c.calls.Push(text)
+		if end {
+			all = append(all, c.calls.Flush()...)
+		}
+		for _, one := range all {
+			p := piece{c: c, text: one.Text}
+			if one.Text == "" {
+				p.call = &one
+			}
+			list = append(list, p)
+		}
+	case text != "":
+		list = append(list, piece{c: c, text: text})
+	}
+	if len(list) == 0 && log != nil {
+		list = []piece{{c: c}}
+	}
+	if len(list) > 0 {
+		list[0].log = log
+	}
+	return list
 }
 
 // made are the calls of functions in the reply so far. The last one may be cut.
@@ -135,12 +167,13 @@ func (c *choice) made() []llm.Call {
 
 // whole waits for the whole reply.
 func (c *choice) whole(ctx context.Context) error {
-	var b strings.Builder
+	var b, mind strings.Builder
 	for p := range c.pieces(ctx) {
 		b.WriteString(p.text)
+		mind.WriteString(p.thought)
 		c.log = joined(c.log, p.log)
 	}
-	c.text = b.String()
+	c.text, c.mind = b.String(), mind.String()
 	return c.over(ctx)
 }
 
@@ -161,12 +194,13 @@ func (c *choice) over(ctx context.Context) error {
 
 // piece is a part of a choice's reply, or its end.
 type piece struct {
-	c    *choice
-	text string
-	call *toolcall.Part // a part of a call, or nil
-	log  any
-	end  bool
-	err  error // why there is no more of it
+	c       *choice
+	text    string
+	thought string         // what the model thinks, or ""
+	call    *toolcall.Part // a part of a call, or nil
+	log     any
+	end     bool
+	err     error // why there is no more of it
 }
 
 // follow hands over the pieces of choices as they come, and calls quiet where none came

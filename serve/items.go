@@ -16,6 +16,7 @@ type item struct {
 	Name      string          `json:"name"`
 	Arguments string          `json:"arguments"`
 	Output    json.RawMessage `json:"output"`
+	Summary   json.RawMessage `json:"summary"`
 }
 
 // add makes messages of an item: calls of functions belong to the assistant's message
@@ -23,8 +24,12 @@ type item struct {
 func (q *request) add(one *item, at string) error {
 	switch one.Type {
 	case "", "message":
+		if one.Role == "assistant" {
+			one.Reasoning, q.reasoned = q.reasoned, ""
+		}
 		q.Messages = append(q.Messages, one.message)
-	case "reasoning": // which clients send back, and no template here reads
+	case "reasoning": // which clients send back; it belongs to what follows
+		q.reason(one)
 	case "function_call":
 		call := []llm.Call{{ID: one.CallID, Name: one.Name, Arguments: one.Arguments}}
 		if one.Arguments == "" {
@@ -35,7 +40,8 @@ func (q *request) add(one *item, at string) error {
 		}
 		last := len(q.Messages) - 1
 		if last < 0 || q.Messages[last].Role != "assistant" {
-			q.Messages, last = append(q.Messages, message{Role: "assistant"}), last+1
+			q.Messages, last = append(q.Messages, message{Role: "assistant", Reasoning: q.reasoned}), last+1
+			q.reasoned = ""
 		}
 		before, err := calls(q.Messages[last].ToolCalls, at)
 		if err != nil {
@@ -63,6 +69,30 @@ func (q *request) add(one *item, at string) error {
 	return nil
 }
 
+// reason notes the text of an item of reasoning.
+func (q *request) reason(one *item) {
+	for _, v := range []json.RawMessage{one.Content, one.Summary} {
+		var parts []struct{ Text string }
+		if json.Unmarshal(v, &parts) != nil || len(parts) == 0 {
+			continue
+		}
+		var b strings.Builder
+		for _, p := range parts {
+			b.WriteString(p.Text)
+		}
+		q.reasoned = b.String()
+		return
+	}
+}
+
+func outputReasoning(id, status, text string) map[string]any {
+	content := []any{}
+	if text != "" {
+		content = append(content, map[string]any{"type": "reasoning_text", "text": text})
+	}
+	return map[string]any{"type": "reasoning", "id": id, "status": status, "summary": []any{}, "content": content}
+}
+
 func outputText(text string) map[string]any {
 	return map[string]any{"type": "output_text", "text": text, "annotations": []any{}}
 }
@@ -81,6 +111,9 @@ func outputCall(id, status string, c *llm.Call) map[string]any {
 // output is the items of a whole reply.
 func (x *single) output() []any {
 	var out []any
+	if x.c.mind != "" {
+		out = append(out, outputReasoning(x.s.id("rs"), "completed", x.c.mind))
+	}
 	if x.c.text != "" || len(x.c.made()) == 0 {
 		out = append(out, outputMessage(x.s.id("msg"), x.status(), outputText(x.c.text)))
 	}
@@ -115,7 +148,7 @@ func (e *itemEvents) event(name string, v map[string]any) {
 // part writes an event of the item that is open, or of its one part.
 func (e *itemEvents) part(name string, v map[string]any) {
 	v["item_id"], v["output_index"] = e.id, len(e.done)
-	if e.open == "message" {
+	if e.open == "message" || e.open == "reasoning" {
 		v["content_index"] = 0
 	}
 	e.event("response."+name, v)
@@ -141,8 +174,22 @@ func (e *itemEvents) text(text string) {
 	}
 }
 
+// thought adds to the reasoning, which is open or new.
+func (e *itemEvents) thought(text string) {
+	if e.open != "reasoning" {
+		id := e.s.id("rs")
+		e.begin("reasoning", id, outputReasoning(id, "in_progress", ""))
+	}
+	e.all.WriteString(text)
+	e.part("reasoning_text.delta", map[string]any{"delta": text})
+}
+
 // piece adds a piece of the reply.
 func (e *itemEvents) piece(p piece) {
+	if p.thought != "" {
+		e.thought(p.thought)
+		return
+	}
 	if p.call == nil {
 		e.text(p.text)
 		return
@@ -168,6 +215,10 @@ func (e *itemEvents) end(status string) {
 		e.part("output_text.done", map[string]any{"text": e.all.String(), "logprobs": []any{}})
 		e.part("content_part.done", map[string]any{"part": text})
 		one = outputMessage(e.id, status, text)
+		e.all.Reset()
+	case "reasoning":
+		e.part("reasoning_text.done", map[string]any{"text": e.all.String()})
+		one = outputReasoning(e.id, status, e.all.String())
 		e.all.Reset()
 	default:
 		c := &e.call[len(e.call)-1]

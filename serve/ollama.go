@@ -36,7 +36,7 @@ var ollamaOptions = map[string]string{
 }
 
 // ollamaRefused are further fields like those of refused.
-var ollamaRefused = map[string][]string{"format": {`""`}, "template": {`""`}, "images": {"[]"}, "context": {"[]"}, "think": {"false"}}
+var ollamaRefused = map[string][]string{"format": {`""`}, "template": {`""`}, "images": {"[]"}, "context": {"[]"}, "think": {"false", "true", `"low"`, `"medium"`, `"high"`}}
 
 // ollamaRequest reads a request to /api/chat or /api/generate.
 func (s *Server) ollamaRequest(r *http.Request) (*request, error) {
@@ -153,6 +153,17 @@ func ollamaPiece(model, text string, chat bool) map[string]any {
 	return out
 }
 
+// ollamaThought adds what was thought to a line.
+func ollamaThought(line map[string]any, thought string, chat bool) {
+	if thought == "" {
+		return
+	}
+	if chat {
+		line = line["message"].(map[string]any)
+	}
+	line["thinking"] = thought
+}
+
 // ollamaCalls are calls as that API has them: the arguments are an object, so calls that
 // were cut are left out.
 func ollamaCalls(list []llm.Call) []any {
@@ -187,6 +198,7 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *request
 			return err
 		}
 		one := last(x.c.text)
+		ollamaThought(one, x.c.mind, chat)
 		if list := ollamaCalls(x.c.made()); len(list) > 0 {
 			one["message"].(map[string]any)["tool_calls"] = list
 		}
@@ -196,6 +208,7 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *request
 	var told calling
 	if err := x.follow(out, func() {}, func(p piece) {
 		one := ollamaPiece(x.one.id, p.text, chat)
+		ollamaThought(one, p.thought, chat)
 		if p.call != nil {
 			if !told.add(p.call) {
 				return

@@ -183,6 +183,9 @@ func (p *reply) whole(ctx context.Context, list []*choice) error {
 				message["content"] = nil
 			}
 		}
+		if c.mind != "" {
+			message["reasoning_content"] = c.mind
+		}
 		one := map[string]any{"index": c.index, "finish_reason": c.finish(), "logprobs": c.log}
 		if p.f.chat {
 			one["message"] = message
@@ -213,16 +216,19 @@ func (c *choice) finish() string {
 
 // counted is the usage and the times of all choices.
 func (p *reply) counted(list []*choice) (usage, timings map[string]any) {
-	var prompt, cached, made, proposed, accepted int
+	var prompt, cached, made, minded, proposed, accepted int
 	var first, done time.Duration
 	for _, c := range list {
 		r := c.stats()
 		prompt, cached, made = prompt+r.Prompt, cached+r.Cached, made+r.Generated
+		if c.ended { // until then another goroutine counts
+			minded += c.minded
+		}
 		proposed, accepted = proposed+r.Drafted.Proposed, accepted+r.Drafted.Accepted
 		first, done = max(first, r.First), max(done, r.Done)
 	}
 	usage = map[string]any{"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made,
-		"prompt_tokens_details": map[string]any{"cached_tokens": cached}}
+		"prompt_tokens_details": map[string]any{"cached_tokens": cached}, "completion_tokens_details": map[string]any{"reasoning_tokens": minded}}
 	timings = map[string]any{"prompt_n": prompt - cached, "cache_n": cached, "prompt_ms": ms(first), "predicted_n": made, "predicted_ms": ms(done - first),
 		"predicted_per_second": perSecond(made-len(list), done-first), "draft_n": proposed, "draft_n_accepted": accepted}
 	return usage, timings
@@ -279,6 +285,8 @@ func (p *reply) delta(x piece) map[string]any {
 	switch {
 	case x.call != nil:
 		one["delta"] = map[string]any{"tool_calls": []any{callDelta(x.call)}}
+	case x.thought != "":
+		one["delta"] = map[string]any{"reasoning_content": x.thought}
 	case p.f.chat:
 		one["delta"] = map[string]any{"content": x.text}
 	default:

@@ -35,6 +35,8 @@ type request struct {
 	fields map[string]json.RawMessage // all, without those that are null
 	offer  *llm.Offer                 // functions that the reply may call, or nil
 	set    llm.Settings
+
+	reasoned string // by an item of responses, whose message comes next
 }
 
 // message is one message of a chat.
@@ -42,6 +44,9 @@ type message struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
 	Images  json.RawMessage `json:"images"` // ollama's; refused
+	// What the assistant thought before it: OpenAI's and ollama's names.
+	Reasoning string `json:"reasoning_content"`
+	Thinking  string `json:"thinking"`
 
 	ToolCalls  json.RawMessage `json:"tool_calls"`
 	ToolCallID string          `json:"tool_call_id"`
@@ -226,6 +231,7 @@ func (q *request) chat() ([]llm.Message, error) {
 		}
 		one := llm.Message{Role: role, Content: text}
 		if role == "assistant" {
+			one.Reasoning = m.Reasoning + m.Thinking
 			if one.ToolCalls, err = calls(m.ToolCalls, at+".tool_calls"); err != nil {
 				return nil, err
 			}

@@ -86,7 +86,7 @@ func (x *single) told(q *request, id string, made int64, status string, output [
 		out["incomplete_details"] = map[string]any{"reason": "max_output_tokens"}
 	}
 	out["usage"] = map[string]any{"input_tokens": r.Prompt, "input_tokens_details": map[string]any{"cached_tokens": r.Cached}, "output_tokens": r.Generated,
-		"output_tokens_details": map[string]any{"reasoning_tokens": 0}, "total_tokens": r.Prompt + r.Generated}
+		"output_tokens_details": map[string]any{"reasoning_tokens": x.c.minded}, "total_tokens": r.Prompt + r.Generated}
 	return out
 }
 
@@ -126,7 +126,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) error {
 	out := &itemEvents{events: newEvents(w), s: s}
 	out.event("response.created", map[string]any{"response": x.told(q, id, made, "in_progress", []any{})})
 	out.event("response.in_progress", map[string]any{"response": x.told(q, id, made, "in_progress", []any{})})
-	if x.c.calls == nil {
+	if x.c.calls == nil && x.c.think == nil {
 		out.text("")
 	}
 	if err := x.follow(out.events, out.ping, out.piece); err != nil {

@@ -48,8 +48,7 @@ func (s *Server) chatPrompt(q *request, messages []llm.Message) prompter {
 func (s *Server) begunPrompt(q *request, messages []llm.Message, begun string) prompter {
 	return func(one *served, key string) (p *llm.Prompt, err error) {
 		if s.o.Fresh {
-			p = &llm.Prompt{}
-			p.Tokens, err = one.m.Engine().PromptTools(messages, q.offer, begun)
+			p, err = one.s.FreshPrompt(messages, q.offer, begun)
 		} else {
 			p, err = one.s.Prompt(key, messages, q.offer, begun)
 		}
