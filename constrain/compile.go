@@ -25,6 +25,11 @@ type compiler struct {
 
 // compile makes a pool and a start node of an expression.
 func compile(b *Builder, start Expr) (p *pool, root int32, err error) {
+	return compileWithin(b, start, mostExprs*4)
+}
+
+// compileWithin is compile with a limit of steps.
+func compileWithin(b *Builder, start Expr, limit int) (p *pool, root int32, err error) {
 	n := 0
 	if b != nil {
 		n = len(b.rules)
@@ -38,7 +43,7 @@ func compile(b *Builder, start Expr) (p *pool, root int32, err error) {
 	}
 	var failed error
 	err = c.p.guard(func() {
-		c.p.limit = mostExprs * 4
+		c.p.limit = limit
 		c.fixpoint(start)
 		c.pass(start)
 		c.p.classes()
@@ -52,7 +57,7 @@ func compile(b *Builder, start Expr) (p *pool, root int32, err error) {
 		err = failed
 	}
 	if err != nil {
-		return nil, 0, err
+		return c.p, 0, err
 	}
 	c.p.limit = mostWork
 	return c.p, root, nil

@@ -315,7 +315,7 @@ func (e *evaluation[S]) overlap(x, y S, path string) (bool, error) {
 		return true, err
 	}
 	empty, err := e.sets.empty(both)
-	return !empty, err
+	return !empty || err != nil, nil // where it cannot be told, they may overlap
 }
 
 // condition is if, then and else.
@@ -401,7 +401,7 @@ func (textSets) kind() jsonTypes                             { return typeString
 func (textSets) all() textSet                                { return allTexts }
 func (textSets) none() textSet                               { return noTexts }
 func (textSets) dead(x textSet) bool                         { return x.finite && len(x.words) == 0 }
-func (textSets) empty(x textSet) (bool, error)               { return x.empty() }
+func (t textSets) empty(x textSet) (bool, error)             { return x.empty(t.c) }
 func (textSets) and(x, y textSet, _ string) (textSet, error) { return x.and(y), nil }
 func (textSets) or(x, y textSet, _ string) (textSet, error)  { return x.or(y), nil }
 func (textSets) forget(x textSet) textSet                    { return x }
@@ -479,7 +479,7 @@ func (numberSets) kind() jsonTypes                                 { return type
 func (numberSets) all() numberSet                                  { return allNumbers }
 func (numberSets) none() numberSet                                 { return noNumbers }
 func (numberSets) dead(x numberSet) bool                           { return x.finite && len(x.values) == 0 }
-func (numberSets) empty(x numberSet) (bool, error)                 { return x.empty() }
+func (n numberSets) empty(x numberSet) (bool, error)               { return x.empty(n.c) }
 func (numberSets) and(x, y numberSet, _ string) (numberSet, error) { return x.and(y), nil }
 func (numberSets) or(x, y numberSet, _ string) (numberSet, error)  { return x.or(y), nil }
 func (numberSets) forget(x numberSet) numberSet                    { return x }

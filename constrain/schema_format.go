@@ -45,12 +45,15 @@ func formatSet(n *schemaNode, strict bool) (textSet, error) {
 }
 
 // chars is one of the characters of a text.
-func chars(text string) Expr {
+func chars(text string) Expr { return Class(pairs(text)...) }
+
+// pairs is the characters of a text as ranges.
+func pairs(text string) []rune {
 	var ranges []rune
 	for _, r := range text {
 		ranges = append(ranges, r, r)
 	}
-	return Class(ranges...)
+	return ranges
 }
 
 func times(x Expr, n int) Expr { return Repeat(x, n, n) }
@@ -110,14 +113,14 @@ func alphanumeric(more ...rune) Expr {
 
 // hostText is RFC 1123's host name: labels of up to 63 letters, digits and inner
 // hyphens, together at most 253 characters: 4 labels of any length, or up to 8 of
-// 30, or up to 19 of 12.
+// 30, 19 of 12, or 36 of 6.
 func hostText() Expr {
 	names := func(longest, n int) Expr {
 		l := hostLabel(longest)
 		return Seq(l, Repeat(Seq(Lit("."), l), 0, n-1))
 	}
-	long := Seq(hostLabel(61), Repeat(Seq(Lit("."), hostLabel(63)), 0, 3))
-	return Alt(long, names(30, 8), names(12, 19))
+	long := Seq(Repeat(Seq(hostLabel(63), Lit(".")), 0, 3), hostLabel(61))
+	return Alt(hostLabel(63), long, names(30, 8), names(12, 19), names(6, 36))
 }
 
 // hostLabel is a label of up to n characters. Labels with two hyphens behind two
@@ -163,21 +166,18 @@ func ipv6Text() Expr {
 	return Alt(parts...)
 }
 
-// uriText is RFC 3986's URI, with a scheme. Hosts are names or IPv4 addresses, or
-// IPv6 addresses in brackets.
+// uriText is RFC 3986's URI, with a scheme. Hosts are names or IPv4 addresses,
+// without percent signs, which readers disagree on, or IPv6 addresses in brackets.
 func uriText() Expr {
 	hex := Class('0', '9', 'a', 'f', 'A', 'F')
 	encoded := Seq(Lit("%"), hex, hex)
 	of := func(more string) Expr {
-		ranges := []rune{'a', 'z', 'A', 'Z', '0', '9'}
-		for _, r := range "-._~!$&'()*+,;=" + more {
-			ranges = append(ranges, r, r)
-		}
-		return Alt(Class(ranges...), encoded)
+		return Alt(alphanumeric(pairs("-._~!$&'()*+,;="+more)...), encoded)
 	}
 	many := func(x Expr) Expr { return Repeat(x, 0, -1) }
 	segments := many(Seq(Lit("/"), many(of(":@"))))
-	host := Alt(many(of("")), Seq(Lit("["), ipv6Text(), Lit("]")))
+	name := alphanumeric(pairs("-._~!$&'()*+,;=")...)
+	host := Alt(many(name), Seq(Lit("["), ipv6Text(), Lit("]")))
 	authority := Seq(Lit("//"), Optional(Seq(many(of(":")), Lit("@"))), host, Optional(Seq(Lit(":"), Repeat(digit, 0, 5))))
 	return Seq(Class('a', 'z', 'A', 'Z'), many(alphanumeric('+', '+', '-', '-', '.', '.')), Lit(":"),
 		Alt(Seq(authority, segments), Seq(Optional(Lit("/")), Repeat(of(":@"), 1, -1), segments), Lit("/"), Seq()),

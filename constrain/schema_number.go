@@ -110,11 +110,11 @@ func (s numberSet) or(t numberSet) numberSet {
 	return numberSet{e: Alt(s.expr(), t.expr())}
 }
 
-func (s numberSet) empty() (bool, error) {
+func (s numberSet) empty(c *schemaCompiler) (bool, error) {
 	if s.all || s.finite {
 		return !s.all && len(s.values) == 0, nil
 	}
-	return Empty(s.e)
+	return c.isEmpty(s.e)
 }
 
 // except returns the numbers that are none of values.

@@ -191,7 +191,7 @@ func (c *schemaCompiler) mergeClasses(xs, ys []keyClass, path string) ([]keyClas
 				if err := c.step(20, path); err != nil {
 					return nil, err
 				}
-				if empty, err := k.keys.empty(); err != nil || empty {
+				if empty, err := k.keys.empty(c); err != nil || empty {
 					if err != nil {
 						return nil, schemaErrorf(path, "the patterns of the keys take too much work")
 					}
@@ -337,7 +337,7 @@ func (o objectSets) addClasses(f *objectForm, n *schemaNode) error {
 				if err := c.step(20, path); err != nil {
 					return err
 				}
-				empty, err := k.keys.empty()
+				empty, err := k.keys.empty(c)
 				if err != nil {
 					return schemaErrorf(path, "the patterns of the keys take too much work")
 				}

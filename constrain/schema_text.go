@@ -96,11 +96,11 @@ func (s textSet) not() textSet {
 
 // empty reports whether nothing is in the set. The answer may take too long for
 // an expression with intersections; then it is an error.
-func (s textSet) empty() (bool, error) {
+func (s textSet) empty(c *schemaCompiler) (bool, error) {
 	if s.all || s.finite {
 		return !s.all && len(s.words) == 0, nil
 	}
-	return Empty(s.e)
+	return c.isEmpty(s.e)
 }
 
 // spelled returns the ways to write the set's strings in JSON, without quotes.
