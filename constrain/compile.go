@@ -67,6 +67,10 @@ func compileWithin(b *Builder, start Expr, limit int) (p *pool, root int32, err 
 func (c *compiler) pass(start Expr) int32 {
 	c.seen = map[*expr]int32{}
 	c.any = none
+	c.p.slices = c.p.slices[:0]
+	for _, class := range sliceClasses {
+		c.p.slices = append(c.p.slices, c.characters(class))
+	}
 	for i := range c.inlined {
 		c.inlined[i] = -1
 	}

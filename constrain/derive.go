@@ -23,6 +23,7 @@ func (p *pool) classes() {
 		}
 		p.class[b] = c
 	}
+	p.newParts()
 }
 
 // table is a row of derivatives, none of them known.
@@ -46,8 +47,13 @@ func (p *pool) derive(id int32, c uint8) int32 {
 			return d
 		}
 	}
-	p.step(1)
-	d := p.derivative(p.nodes[id], c)
+	var d int32
+	if first := p.like(id, c); first != c {
+		d = p.derive(id, first)
+	} else {
+		p.step(1)
+		d = p.derivative(p.nodes[id], c)
+	}
 	if p.raw[id] == nil {
 		p.raw[id] = p.table()
 	}
@@ -130,7 +136,12 @@ func (p *pool) next(id int32, c uint8) int32 {
 			return d
 		}
 	}
-	d := p.prune(p.derive(id, c))
+	var d int32
+	if first := p.like(id, c); first != c {
+		d = p.next(id, first)
+	} else {
+		d = p.prune(p.derive(id, c))
+	}
 	if p.clean[id] == nil {
 		p.clean[id] = p.table()
 	}
@@ -178,8 +189,8 @@ func (p *pool) live(id int32) bool {
 	queue := []visit{{id, -1}}
 	seen := map[int32]bool{id: true}
 	for i := 0; i < len(queue); i++ {
-		for c := range p.sample {
-			d := p.derive(queue[i].id, uint8(c))
+		for _, c := range p.parts.list[p.partOf(queue[i].id)].first {
+			d := p.derive(queue[i].id, c)
 			if seen[d] || p.alive[d] < 0 {
 				continue
 			}
@@ -232,10 +243,10 @@ func (p *pool) some(id int32) ([]byte, bool) {
 			slices.Reverse(out)
 			return out, true
 		}
-		for c, b := range p.sample {
-			if d := p.next(queue[i].id, uint8(c)); d != none && !seen[d] {
+		for _, c := range p.parts.list[p.partOf(queue[i].id)].first {
+			if d := p.next(queue[i].id, c); d != none && !seen[d] {
 				seen[d] = true
-				queue = append(queue, visit{d, int32(i), b})
+				queue = append(queue, visit{d, int32(i), p.sample[c]})
 			}
 		}
 	}

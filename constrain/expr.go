@@ -71,10 +71,9 @@ func And(parts ...Expr) Expr { return Expr{&expr{op: exprAnd, kids: parts}} }
 // call themselves.
 func Not(x Expr) Expr { return Expr{&expr{op: exprNot, kids: []Expr{x}}} }
 
-// Terminal is x, read as a unit: the masks inside it are kept and used wherever x
-// stands again. It changes speed alone. It pays for parts in which much of
-// the vocabulary is allowed, such as a whole string of JSON with its quotes. x
-// may hold no rules that call themselves.
+// Terminal is x, read as a unit: what bytes do to it is computed once, wherever x
+// stands. It changes speed alone, and pays for parts that stand in many places, such
+// as a string of JSON with its quotes. x may hold no rules that call themselves.
 func Terminal(x Expr) Expr { return Expr{&expr{op: exprTerminal, kids: []Expr{x}}} }
 
 // Special is the special token of a vocabulary that has this text. The same text

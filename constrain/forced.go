@@ -89,27 +89,10 @@ func startsWith(run, token []byte) bool {
 	return len(token) > 0 && len(token) <= len(run) && string(run[:len(token)]) == string(token)
 }
 
-// find is the trie's node of a text, or -1. each is told of the nodes on the way.
-func (v *Vocabulary) find(text []byte, each func(at int32)) int32 {
-	at, end := int32(-1), int32(len(v.trie))
-	for i, b := range text {
-		n := at + 1
-		for n < end && v.trie[n].b != b {
-			n = v.trie[n].next
-		}
-		if n >= end || int(v.trie[n].depth) != i {
-			return -1
-		}
-		each(n)
-		at, end = n, v.trie[n].next
-	}
-	return at
-}
-
 // longest is the longest token that a run begins with, and its bytes.
 func (e *engine) longest(run []byte) (id int32, n int) {
-	e.v.find(run, func(at int32) {
-		if node := &e.v.trie[at]; node.token >= 0 {
+	e.v.trie.find(run, func(at int32) {
+		if node := &e.v.trie.nodes[at]; node.token >= 0 {
 			id, n = node.token, int(node.depth)+1
 		}
 	})
@@ -119,11 +102,11 @@ func (e *engine) longest(run []byte) (id int32, n int) {
 // extends says whether a token begins with the text and goes on as the state behind
 // it allows.
 func (e *engine) extends(text []byte, state int32) bool {
-	at := e.v.find(text, func(int32) {})
+	at := e.v.trie.find(text, func(int32) {})
 	if at < 0 {
 		return false
 	}
 	found := false
-	e.walk(state, at+1, e.v.trie[at].next, func(int32) { found = true })
+	e.walk(e.v.trie, state, at+1, e.v.trie.nodes[at].next, func(int32) { found = true })
 	return found
 }

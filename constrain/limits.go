@@ -11,5 +11,6 @@ const (
 	mostNodes   = 1_500_000 // nodes that a grammar keeps before it forgets what it computed
 	mostAlt     = 20_000    // alternatives at one place of a text
 	mostRules   = 10_000    // rules within rules that do not call themselves
+	mostMasks   = 512       // masks that are kept for one vocabulary
 	mostSpecial = 1 << 10   // bytes of a special token
 )

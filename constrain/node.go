@@ -62,6 +62,8 @@ type pool struct {
 	sets   []byteSet
 	setIDs map[byteSet]int32
 	rules  []rule
+	parts  parts
+	slices []int32 // one character of each slice's class
 	autos  []*automaton
 
 	class  [256]uint8 // of a byte; bytes of one class are in the same sets

@@ -16,18 +16,11 @@ type Vocabulary struct {
 	encode func(text string) []int32
 	drops  bool
 
-	once  sync.Once
-	trie  []trieNode
-	same  map[int32][]int32 // further tokens with the bytes of one
-	depth int               // of the trie
-}
-
-// trieNode is a byte of the trie, which lies in depth-first order.
-type trieNode struct {
-	token int32 // that ends here, or -1
-	next  int32 // the first node that is not below this one
-	depth uint16
-	b     byte
+	once   sync.Once
+	trie   *trie             // of all tokens
+	slices []*slice          // of all tokens, each in one
+	same   map[int32][]int32 // further tokens with the bytes of one
+	mu     sync.Mutex        // of the slices' masks
 }
 
 // MostTokens and mostToken bound vocabularies.
@@ -108,47 +101,22 @@ func (v *Vocabulary) first(id int32) (text []byte, ok bool) {
 // Size is the number of tokens.
 func (v *Vocabulary) Size() int { return len(v.tokens) }
 
-// build makes the trie, when it is first needed.
+// build makes the tries, when they are first needed.
 func (v *Vocabulary) build() { v.once.Do(v.sort) }
 
 func (v *Vocabulary) sort() {
-	order := make([]int32, 0, len(v.tokens))
-	for id, t := range v.tokens {
-		if t != nil {
-			order = append(order, int32(id))
-		}
-	}
-	slices.SortStableFunc(order, func(a, b int32) int { return bytes.Compare(v.tokens[a], v.tokens[b]) })
-	v.same = map[int32][]int32{}
-	var path []int32 // nodes of the token before
-	var last []byte
-	for i, id := range order {
-		t := v.tokens[id]
-		if i > 0 && bytes.Equal(t, last) {
-			first := v.trie[path[len(path)-1]].token
-			v.same[first] = append(v.same[first], id)
-			continue
-		}
-		common := 0
-		for common < min(len(t), len(last)) && t[common] == last[common] {
-			common++
-		}
-		v.close(path[common:])
-		path = path[:common]
-		for d := common; d < len(t); d++ {
-			path = append(path, int32(len(v.trie)))
-			v.trie = append(v.trie, trieNode{token: -1, depth: uint16(d), b: t[d]})
-		}
-		v.trie[path[len(path)-1]].token = id
-		v.depth = max(v.depth, len(t))
-		last = t
-	}
-	v.close(path)
+	order, same := sortTokens(v.tokens)
+	v.same = same
+	v.trie = newTrie(v.tokens, order)
+	v.slices = newSlices(v.tokens, order)
 }
 
-// close says that nodes have all that is below them.
-func (v *Vocabulary) close(path []int32) {
-	for _, at := range path {
-		v.trie[at].next = int32(len(v.trie))
+// allow sets the bits of a token and of those with the same bytes.
+func (v *Vocabulary) allow(mask []uint32, id int32) {
+	set(mask, id)
+	for _, s := range v.same[id] {
+		set(mask, s)
 	}
 }
+
+func set(mask []uint32, id int32) { mask[id/32] |= 1 << (id % 32) }
