@@ -111,7 +111,7 @@ func TestApisRefuse(t *testing.T) {
 		{"/v1/messages", `{` + user + `,"model":"gone"}`, "gone", 404},
 		{"/v1/messages", `{"messages":[{"role":"assistant","content":"Hel"}]}`, "messages", 400},
 		{"/v1/responses", `{"input":"Hello","tools":[{"type":"function"}]}`, `"param":"tools[0].name"`, 400},
-		{"/v1/responses", `{"input":"Hello","previous_response_id":"resp-1"}`, "previous_response_id", 400},
+		{"/v1/responses", `{"input":"Hello","previous_response_id":"resp-1"}`, "previous_response_id", 404},
 		{"/v1/responses", `{"input":[{"type":"function_call_output"}]}`, `"param":"input[0].call_id"`, 400},
 		{"/v1/responses", `{"input":[{"type":"function_call","call_id":"a","name":"f","arguments":"["}]}`, `"param":"input[0].arguments"`, 400},
 		{"/v1/responses", `{"input":[{"type":"computer_call"}]}`, `"param":"input[0].type"`, 400},

@@ -36,6 +36,11 @@ type request struct {
 	offer  *llm.Offer                 // functions that the reply may call, or nil
 	set    llm.Settings
 
+	// Of responses: the one that it goes on from, how many messages are of those before,
+	// and whether it is kept.
+	previous string
+	news     int
+	store    bool
 	reasoned string // by an item of responses, whose message comes next
 }
 

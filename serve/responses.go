@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/mil-run/mil/llm"
@@ -15,7 +16,7 @@ func (s *Server) response(r *http.Request) (*request, []llm.Message, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	state := map[string][]string{"previous_response_id": {`""`}, "conversation": nil, "background": {"false"}, "prompt": nil}
+	state := map[string][]string{"conversation": nil, "background": {"false"}, "prompt": nil}
 	if err := q.refuse(state, "; send the whole conversation as input"); err != nil {
 		return nil, nil, err
 	}
@@ -29,9 +30,21 @@ func (s *Server) response(r *http.Request) (*request, []llm.Message, error) {
 	if v := q.fields["max_output_tokens"]; v != nil {
 		q.fields["max_tokens"] = v
 	}
-	if err := q.input(); err != nil {
+	if _, err := q.field("previous_response_id", &q.previous); err != nil {
 		return nil, nil, err
 	}
+	q.store = !s.o.Fresh
+	if _, err := q.field("store", &q.store); err != nil {
+		return nil, nil, err
+	}
+	before, err := s.kept.before(s.key(r), q.previous)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := q.input(before); err != nil {
+		return nil, nil, err
+	}
+	q.news = len(before)
 	if err := q.offers(true); err != nil {
 		return nil, nil, err
 	}
@@ -49,19 +62,20 @@ func (s *Server) response(r *http.Request) (*request, []llm.Message, error) {
 	return q, messages, nil
 }
 
-// input makes messages of input: a text, or a list of messages.
-func (q *request) input() error {
+// input makes messages of input, a text or a list of items, behind those of the
+// responses before.
+func (q *request) input(before []message) error {
+	q.Messages = before
 	v := q.fields["input"]
 	var text string
 	if v != nil && json.Unmarshal(v, &text) == nil {
-		q.Messages = []message{{Role: "user", Content: v}}
+		q.Messages = append(q.Messages, message{Role: "user", Content: v})
 		return nil
 	}
 	var items []item
 	if v == nil || json.Unmarshal(v, &items) != nil {
 		return bad("input", "input is a string or a list of items")
 	}
-	q.Messages = nil
 	for i, one := range items {
 		if err := q.add(&one, fmt.Sprintf("input[%d]", i)); err != nil {
 			return err
@@ -76,7 +90,7 @@ func (x *single) told(q *request, id string, made int64, status string, output [
 	out := map[string]any{
 		"id": id, "object": "response", "created_at": made, "status": status, "model": x.one.id, "output": output, "error": nil, "incomplete_details": nil,
 		"parallel_tool_calls": q.offer != nil && !q.offer.Single, "tool_choice": q.said("tool_choice", "auto"), "tools": q.said("tools", []any{}), "temperature": set.Sampling.Temp, "top_p": set.Sampling.TopP, "metadata": map[string]any{},
-		"instructions": q.fields["instructions"], "previous_response_id": nil, "store": false, "text": map[string]any{"format": map[string]any{"type": "text"}}, "usage": nil,
+		"instructions": q.fields["instructions"], "previous_response_id": q.said("previous_response_id", nil), "store": q.store, "text": map[string]any{"format": map[string]any{"type": "text"}}, "usage": nil,
 	}
 	if status == "in_progress" {
 		return out
@@ -88,6 +102,24 @@ func (x *single) told(q *request, id string, made int64, status string, output [
 	out["usage"] = map[string]any{"input_tokens": r.Prompt, "input_tokens_details": map[string]any{"cached_tokens": r.Cached}, "output_tokens": r.Generated,
 		"output_tokens_details": map[string]any{"reasoning_tokens": x.c.minded}, "total_tokens": r.Prompt + r.Generated}
 	return out
+}
+
+// kept is the whole response, which is kept where the request does not say otherwise.
+func (x *single) kept(r *http.Request, q *request, id string, made int64, output []any) map[string]any {
+	if !q.store {
+		return x.told(q, id, made, x.status(), output)
+	}
+	reply := message{Role: "assistant", Reasoning: x.c.mind}
+	reply.Content, _ = json.Marshal(x.c.text) // texts and calls are JSON
+	if list := x.c.made(); len(list) > 0 {
+		reply.ToolCalls, _ = json.Marshal(list)
+	}
+	body := x.told(q, id, made, x.status(), output)
+	data, err := json.Marshal(body)
+	messages := append(slices.Clone(q.Messages[q.news:]), reply)
+	q.store = err == nil && x.s.kept.keep(x.s.key(r), id, &keptReply{q.previous, messages, data})
+	body["store"] = q.store
+	return body
 }
 
 // status is a finished response's.
@@ -116,12 +148,12 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, made := s.id("resp"), time.Now().Unix()
+	id, made := newReplyID(), time.Now().Unix()
 	if !q.Stream {
 		if err := x.c.whole(x.ctx); err != nil {
 			return err
 		}
-		return send(w, http.StatusOK, x.told(q, id, made, x.status(), x.output()))
+		return send(w, http.StatusOK, x.kept(r, q, id, made, x.output()))
 	}
 	out := &itemEvents{events: newEvents(w), s: s}
 	out.event("response.created", map[string]any{"response": x.told(q, id, made, "in_progress", []any{})})
@@ -138,6 +170,6 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) error {
 		out.text("")
 	}
 	out.end(x.status())
-	out.event("response."+x.status(), map[string]any{"response": x.told(q, id, made, x.status(), out.done)})
+	out.event("response."+x.status(), map[string]any{"response": x.kept(r, q, id, made, out.done)})
 	return nil
 }

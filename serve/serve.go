@@ -102,6 +102,7 @@ type Server struct {
 	hosts  map[string]bool
 	models *models
 	talks  *conversations.Store
+	kept   *replies
 	dir    *sessions   // nil without Options.Sessions
 	left   atomic.Bool // talks and dir were closed
 	mux    *http.ServeMux
@@ -150,6 +151,8 @@ func (s *Server) routes() {
 	keyed("POST /v1/chat/completions", s.chatCompletions)
 	keyed("POST /v1/completions", s.completions)
 	keyed("POST /v1/responses", s.responses)
+	keyed("GET /v1/responses/{id}", s.getResponse)
+	keyed("DELETE /v1/responses/{id}", s.deleteResponse)
 	keyed("POST /v1/messages", s.messages)
 	keyed("POST /v1/messages/count_tokens", s.countTokens)
 	keyed("GET /api/version", s.ollamaVersion)

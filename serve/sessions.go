@@ -45,18 +45,23 @@ func (d *sessions) close() error {
 	return d.owner.Close()
 }
 
-// openTalks opens the kept conversations: in the folder of sessions, or in memory.
+// openTalks opens the kept conversations and responses: in the folder of sessions, or in
+// memory.
 func (s *Server) openTalks() (err error) {
 	l := s.o.Talks
 	if s.o.Sessions == "" {
 		s.talks = conversations.New(l)
-		return nil
+		s.kept, err = openReplies("", s.warn)
+		return err
 	}
 	if s.dir, err = openSessions(s.o.Sessions); err != nil {
 		return err
 	}
 	if s.talks, err = conversations.Open(s.dir.talks, l, s.warn); err != nil {
 		return errors.Join(err, s.dir.close())
+	}
+	if s.kept, err = openReplies(filepath.Join(s.o.Sessions, "responses"), s.warn); err != nil {
+		return errors.Join(err, s.talks.Close(), s.dir.close())
 	}
 	return nil
 }
@@ -66,7 +71,7 @@ func (s *Server) closeTalks() error {
 	if s.left.Swap(true) {
 		return nil
 	}
-	err := s.talks.Close()
+	err := errors.Join(s.talks.Close(), s.kept.close())
 	if s.dir != nil {
 		err = errors.Join(err, s.dir.close())
 	}
