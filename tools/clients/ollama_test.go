@@ -44,6 +44,9 @@ func TestOllama(t *testing.T) {
 	if l, err := c.ListRunning(ctx); err != nil || len(l.Models) != 1 || l.Models[0].Name != "demo" || l.Models[0].Size <= 0 {
 		t.Errorf("%+v, %v", l, err)
 	}
+	if err := c.Heartbeat(ctx); err != nil { // the command begins with it
+		t.Error(err)
+	}
 	options := map[string]any{"temperature": 0, "num_predict": length}
 	whole := false
 	for _, stream := range []*bool{nil, &whole} {
