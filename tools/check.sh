@@ -4,7 +4,8 @@
 # clang 15 or later (it compiles Metal's kernels as C++, and C for the race
 # detector), qemu (for the arm64 kernels), wine (for the Windows binary). The smallest
 # run of tools/distill is done where a python3 has PyTorch. Files are held against
-# ggml and clients of npm are driven where node and the npm registry are there.
+# ggml and clients of npm are driven where node and the npm registry are there, and
+# the page of mil serve where chromium is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly

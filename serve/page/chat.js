@@ -24,7 +24,8 @@ export const failed = 'error';
 export class Chat extends EventTarget {
   constructor() {
     super();
-    this.heads = [];
+    this.heads = []; // the one changed last first
+    this.kept = ''; // where the server keeps them: disk or memory
     this.open = blank();
     /** Replies at work, by the conversation that they belong to. */
     this.live = new Map();
@@ -48,8 +49,9 @@ export class Chat extends EventTarget {
   }
 
   async refresh() {
-    this.heads = await store.list();
-    this.heads.sort((a, b) => b.updated_at - a.updated_at);
+    const { data, kept } = await store.list();
+    this.heads = data;
+    this.kept = kept;
     this.tell('list');
   }
 

@@ -67,7 +67,8 @@ function field(p, params) {
     : h('input', { id, inputmode: p.type === 'number' ? 'decimal' : 'numeric', autocomplete: 'off', placeholder: own, 'aria-describedby': `${id}-help` });
   const value = params[p.json];
   if (value !== undefined) input.value = several ? value.join('\n') : String(value);
-  const help = h('small', { id: `${id}-help` }, several ? `${sentence(p.help.replace(/; may be given several times$/, ''))} One a line.` : sentence(p.help));
+  const about = helpOf(p);
+  const help = h('small', { id: `${id}-help` }, several ? `${about} One a line.` : about);
   input.addEventListener('input', () => {
     try {
       const v = valueOf(p, input.value);
@@ -82,6 +83,12 @@ function field(p, params) {
     }
   });
   return h('div', { class: 'field' }, h('label', { for: id }, label(p.name)), input, help);
+}
+
+/** The help of a parameter without what is about flags. */
+function helpOf(p) {
+  const parts = p.help.split('; ').filter((t) => !t.includes('--') && !t.includes('several times'));
+  return sentence(parts.join('; ') || p.values);
 }
 
 function label(name) {

@@ -7,10 +7,11 @@ import { call } from './api.js';
 const base = '/v1/mil/conversations';
 const at = (id) => `${base}/${encodeURIComponent(id)}`;
 
-/** The heads of all conversations: id, title, model, created_at, updated_at. */
-export async function list() {
-  return (await call('GET', base)).data ?? [];
-}
+/**
+ * The heads of all conversations (id, title, model, created_at, updated_at) as `data`, and
+ * as `kept` whether they lie on `disk` or in `memory`.
+ */
+export const list = () => call('GET', base);
 
 /** A whole conversation. */
 export const read = (id) => call('GET', at(id));

@@ -20,6 +20,7 @@ export class Thread {
     const piece = framed(() => this.piece());
     chat.addEventListener('open', () => this.fresh());
     chat.addEventListener('thread', () => this.draw());
+    chat.addEventListener('list', () => this.turns.size === 0 && this.draw());
     chat.addEventListener('piece', piece);
     this.jump = byID('jump');
     this.jump.append(iconButton('down', 'To the end', () => this.toEnd(true)));
@@ -48,7 +49,7 @@ export class Thread {
     const c = this.chat.open;
     const ids = tree.path(c);
     if (ids.length === 0) {
-      this.thread.replaceChildren(start());
+      this.thread.replaceChildren(start(this.chat.kept));
       this.turns.clear();
       return;
     }
@@ -80,9 +81,10 @@ export class Thread {
   }
 }
 
-function start() {
+function start(kept) {
+  const until = kept === 'memory' && h('p', {}, 'Conversations are kept until the server ends. Start it with --sessions DIR to keep them longer.');
   return h('div', { class: 'start' }, h('strong', {}, 'What shall we talk about?'),
-    h('p', {}, 'The model runs on this server. Nothing is sent anywhere else.'));
+    h('p', {}, 'The model runs on this server. Nothing is sent anywhere else.'), until);
 }
 
 /** One message. */
