@@ -98,9 +98,29 @@ func (p *pool) partOf(id int32) int32 {
 		part = p.partOf(n.a)
 	case opCall:
 		part = p.partOf(p.rules[n.a].body)
+	case opAuto:
+		part = p.partOfRow(&p.autos[n.a].next[n.b])
+	case opNone, opEmpty:
+	default:
+		panic("constrain: a node without a partition")
 	}
 	x.of[id] = part
 	return part
+}
+
+// partOfRow tells the bytes of an automaton's state apart by where they lead.
+func (p *pool) partOfRow(row *[256]int32) int32 {
+	of := make([]uint8, len(p.sample))
+	number := map[int32]uint8{}
+	for c, b := range p.sample {
+		n, ok := number[row[b]]
+		if !ok {
+			n = uint8(len(number))
+			number[row[b]] = n
+		}
+		of[c] = n
+	}
+	return p.part(of)
 }
 
 func (p *pool) partOfSet(at int32) int32 {
