@@ -161,6 +161,9 @@ constrain/oracle/oracle.sh
 step "the page in a browser"
 tools/clients/page.sh
 
+step "Kubernetes's manifests"
+tools/kube/run.sh ./mil
+
 step "GGUF against ggml"
 tools/clients/ggml.sh ./mil
 
