@@ -21,12 +21,27 @@ const maxSchemaDepth = 200
 // order. A schema of which this cannot be promised is refused with an [*Error],
 // whose path leads to the part that is the reason.
 func Schema(doc []byte, o SchemaOptions) (*Grammar, error) {
+	b := new(Builder)
+	e, err := b.Schema(doc, o)
+	if err != nil {
+		return nil, err
+	}
+	g, err := b.Grammar(e)
+	if err != nil {
+		return nil, schemaWrap(err, "#", "")
+	}
+	return g, nil
+}
+
+// Schema is the texts of a schema's values as a part of a larger grammar, for which the
+// function [Schema] is the whole. An error may also come from [Builder.Grammar].
+func (b *Builder) Schema(doc []byte, o SchemaOptions) (Expr, error) {
 	if len(doc) > MostText {
-		return nil, schemaErrorf("", "the schema has %d bytes, more than %d", len(doc), MostText)
+		return Expr{}, schemaErrorf("", "the schema has %d bytes, more than %d", len(doc), MostText)
 	}
 	v, err := parseJSON(doc, maxSchemaDepth)
 	if err != nil {
-		return nil, schemaErrorf("", "the schema %v", err)
+		return Expr{}, schemaErrorf("", "the schema %v", err)
 	}
 	r := &schemaReader{
 		strict: o.Strict, byVal: map[*jsonValue]*schemaNode{}, bySign: map[string]*schemaNode{}, byConst: map[*jsonValue]*schemaNode{},
@@ -34,10 +49,10 @@ func Schema(doc []byte, o SchemaOptions) (*Grammar, error) {
 	}
 	root, err := r.document(v)
 	if err != nil {
-		return nil, err
+		return Expr{}, err
 	}
 	c := &schemaCompiler{
-		r: r, strict: o.Strict, unique: map[string]*goal{}, exprs: map[string]textSet{}, classes: map[string]Expr{},
+		b: b, r: r, strict: o.Strict, unique: map[string]*goal{}, exprs: map[string]textSet{}, classes: map[string]Expr{},
 	}
 	c.always = c.intern("", nil)
 	c.nothing = c.intern("never", nil)
@@ -47,16 +62,12 @@ func Schema(doc []byte, o SchemaOptions) (*Grammar, error) {
 	}
 	e, err := c.value(c.goal(schemaLit{root, false}))
 	if err != nil {
-		return nil, err
+		return Expr{}, err
 	}
 	if err := c.define(); err != nil {
-		return nil, err
+		return Expr{}, err
 	}
-	g, err := c.b.Grammar(e)
-	if err != nil {
-		return nil, schemaWrap(err, "#", "")
-	}
-	return g, nil
+	return e, nil
 }
 
 // document reads the root schema.

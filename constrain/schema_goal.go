@@ -58,7 +58,7 @@ type schemaCompiler struct {
 	exprs           map[string]textSet // of patterns
 	classes         map[string]Expr    // spellings of classes of characters
 
-	b     Builder
+	b     *Builder
 	queue []*goal // whose rules are not defined yet
 }
 

@@ -226,11 +226,11 @@ func TestCheck(t *testing.T) {
 		many[i].Name = fmt.Sprint("f", i)
 	}
 	for want, o := range map[string]Offer{
-		"tools: 129 functions, at most 128 can be offered":            {Tools: many},
-		"tools[0].name: \"a b\" is no name of a function":             {Tools: []Tool{{Name: "a b"}}},
-		"tools[1].name: another function is called f":                 {Tools: []Tool{{Name: "f"}, {Name: "f"}}},
-		"tools[0].parameters: it is no JSON object":                   {Tools: []Tool{{Name: "f", Parameters: json.RawMessage(`[]`)}}},
-		"tools[0]: descriptions and schemas have more than":           {Tools: []Tool{{Name: "f", Description: strings.Repeat("x", MostBytes)}}},
+		"tools: 129 functions, at most 128 can be offered":                  {Tools: many},
+		"tools[0].name: \"a b\" is no name of a function":                   {Tools: []Tool{{Name: "a b"}}},
+		"tools[1].name: another function is called f":                       {Tools: []Tool{{Name: "f"}, {Name: "f"}}},
+		"tools[0].parameters: it is no JSON object":                         {Tools: []Tool{{Name: "f", Parameters: json.RawMessage(`[]`)}}},
+		"tools[0]: descriptions and schemas have more than":                 {Tools: []Tool{{Name: "f", Description: strings.Repeat("x", MostBytes)}}},
 		"tool_choice: there is no function \"g\" to choose":                 {Tools: []Tool{{Name: "f"}}, Only: []string{"g"}},
 		"tool_choice: a call is required, and there is no function to call": {Choice: Required},
 	} {
