@@ -45,7 +45,7 @@ func offered(o *toolcall.Offer) string {
 	h := sha256.New()
 	fmt.Fprintln(h, o.Single)
 	for _, t := range o.Tools {
-		fmt.Fprintf(h, "%q %q %q\n", t.Name, t.Description, t.Parameters)
+		fmt.Fprintf(h, "%q %q %q %t\n", t.Name, t.Description, t.Parameters, t.Strict)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

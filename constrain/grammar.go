@@ -30,6 +30,40 @@ func (b *Builder) Define(rule, body Expr) {
 	b.rules[rule.e.rule].body, b.rules[rule.e.rule].defined = body, true
 }
 
+// Include is the texts of a grammar, as a part of a larger one.
+func (b *Builder) Include(g *Grammar) Expr {
+	rules := make([]Expr, len(g.b.rules))
+	for i, r := range g.b.rules {
+		rules[i] = b.Rule(r.name)
+	}
+	seen := map[*expr]Expr{}
+	var copied func(x Expr) Expr
+	copied = func(x Expr) Expr {
+		switch e := x.e; {
+		case e == nil:
+			return x
+		case e.op == exprRule && e.of == g.b:
+			return rules[e.rule]
+		case len(e.kids) > 0 && seen[e].e == nil:
+			c := *e
+			c.kids = make([]Expr, len(e.kids))
+			for i, k := range e.kids {
+				c.kids[i] = copied(k)
+			}
+			seen[e] = Expr{&c}
+		case len(e.kids) == 0:
+			return x
+		}
+		return seen[x.e]
+	}
+	for i, r := range g.b.rules {
+		if r.defined {
+			b.Define(rules[i], copied(r.body))
+		}
+	}
+	return copied(g.start)
+}
+
 // Grammar compiles what start reaches. A grammar that matches no text at all is an
 // [*Error], and so is one that is malformed or too large. The builder and its
 // rules may not be changed behind it.

@@ -179,10 +179,8 @@ func (m *Model) check(s *Settings) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	if s.Format != nil {
-		if _, err := m.e.Vocabulary(); err != nil {
-			return m.file.Named(err)
-		}
+	if _, _, err := m.e.Form(s); err != nil {
+		return m.file.Named(err)
 	}
 	return s.Sampling.Fits(m.Config().Vocab)
 }

@@ -227,10 +227,8 @@ func (s *Service) request(a *Ask) (r schedule.Request, err error) {
 		a.Tokens = a.Prompt.Tokens
 	}
 	r = schedule.Request{Tokens: a.Tokens, Sampling: a.Settings.Sampling, MaxTokens: a.Settings.MaxTokens, Ends: s.m.e.Ends(), Priority: a.Priority, Key: a.Key, Echo: a.Echo}
-	if r.Format = a.Settings.Format; r.Format != nil {
-		if r.Vocabulary, err = s.m.e.Vocabulary(); err != nil {
-			return r, err
-		}
+	if r.Format, r.Vocabulary, err = s.m.e.Form(&a.Settings); err != nil {
+		return r, err
 	}
 	if a.Fresh {
 		r.Reuse = schedule.ReuseRead

@@ -17,12 +17,13 @@ var freely = []string{"<think>", "</think>", "[THINK]", "[/THINK]", "<|python_ta
 // Grammar is the form of replies that may call the offer's functions: calls alone where
 // one is required, else a free text, or one with calls behind it. Where a call starts,
 // only a function of the offer can follow, with arguments that follow its schema.
-// special are the texts of the model's special tokens.
-func (f *Format) Grammar(o *Offer, special []string) (*constrain.Grammar, error) {
-	g, err := f.grammar(o, special, false)
+// special are the texts of the model's special tokens. Where without is given, a reply
+// that calls nothing holds to it.
+func (f *Format) Grammar(o *Offer, special []string, without *constrain.Grammar) (*constrain.Grammar, error) {
+	g, err := f.grammar(o, special, without, false)
 	var e *constrain.Error
 	if errors.As(err, &e) { // the schemas are too large together
-		g, err = f.grammar(o, special, true)
+		g, err = f.grammar(o, special, without, true)
 	}
 	if errors.As(err, &e) {
 		return nil, offerError("tools", "%v", e)
@@ -31,7 +32,7 @@ func (f *Format) Grammar(o *Offer, special []string) (*constrain.Grammar, error)
 }
 
 // grammar is Grammar. loose says that schemas which are not strict allow any object.
-func (f *Format) grammar(o *Offer, special []string, loose bool) (*constrain.Grammar, error) {
+func (f *Format) grammar(o *Offer, special []string, without *constrain.Grammar, loose bool) (*constrain.Grammar, error) {
 	w := &writer{f: f, b: new(constrain.Builder), loose: loose}
 	for _, text := range special {
 		if f.Marks(text) {
@@ -46,6 +47,9 @@ func (f *Format) grammar(o *Offer, special []string, loose bool) (*constrain.Gra
 	}
 	if o.Choice == Required {
 		return w.b.Grammar(calls)
+	}
+	if without != nil {
+		return w.b.Grammar(constrain.Alt(calls, w.b.Include(without)))
 	}
 	if f.Start == "" {
 		return w.b.Grammar(constrain.Alt(calls, w.text(w.begun(o))))

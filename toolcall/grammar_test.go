@@ -139,7 +139,7 @@ func TestGrammar(t *testing.T) {
 					offers := []*Offer{o, &few}
 					var grammars []*constrain.Grammar
 					for _, o := range offers {
-						g, err := f.Grammar(o, v.special)
+						g, err := f.Grammar(o, v.special, nil)
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -190,13 +190,13 @@ func TestGrammarMatches(t *testing.T) {
 	for i, f := range formats {
 		r := rand.New(rand.NewPCG(uint64(i), 3))
 		o := offer()
-		auto, err := f.Grammar(o, nil)
+		auto, err := f.Grammar(o, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		required := *o
 		required.Choice, required.Only = Required, []string{"get"}
-		one, err := f.Grammar(&required, nil)
+		one, err := f.Grammar(&required, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,7 +247,7 @@ func TestGrammarMatches(t *testing.T) {
 func TestGrammarRefuses(t *testing.T) {
 	hard := Tool{Name: "f", Parameters: json.RawMessage(`{"type":"object","properties":{"a":{"$ref":"https://example.com/x"}}}`)}
 	f := named(t, "hermes")
-	g, err := f.Grammar(&Offer{Tools: []Tool{hard}, Choice: Required}, nil)
+	g, err := f.Grammar(&Offer{Tools: []Tool{hard}, Choice: Required}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,10 +265,30 @@ func TestGrammarRefuses(t *testing.T) {
 		"tools[0].parameters: #/type: the arguments":      {array, f},
 		"tools[0].parameters: #/properties/a/minLength: ": {text, named(t, "qwen-xml")},
 	} {
-		_, err := c.f.Grammar(&Offer{Tools: []Tool{c.t}, Choice: Required}, nil)
+		_, err := c.f.Grammar(&Offer{Tools: []Tool{c.t}, Choice: Required}, nil, nil)
 		var e *OfferError
 		if !errors.As(err, &e) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// A reply that calls nothing holds to the form that was asked for.
+func TestGrammarWithout(t *testing.T) {
+	form, err := constrain.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range formats {
+		g, err := f.Grammar(offer(), nil, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call := f.Write([]Call{{ID: "abcdefghi", Name: "get", Arguments: `{"text": "a"}`}})
+		for text, want := range map[string]bool{call: true, `{"a": [1, {"b": null}]}`: true, "Hello": false, `{"a": 1} x`: false, "": false} {
+			if got, err := g.Matches(text); err != nil || got != want {
+				t.Errorf("%s: %q is allowed: %t %v, want %t", f.Name, text, got, err, want)
+			}
 		}
 	}
 }
