@@ -184,10 +184,15 @@ func (s *Settings) Check() error {
 		}
 	}
 	if err := s.Tools.Check(); err != nil {
-		return paramError{err.Error()}
+		return offerParam{err}
 	}
 	return s.Sampling.extras()
 }
+
+// offerParam is ErrParam about functions that cannot be offered.
+type offerParam struct{ error }
+
+func (e offerParam) Unwrap() []error { return []error{ErrParam, e.error} }
 
 // check compares a number with its bounds.
 func (p *Param) check(s *Settings) error {
