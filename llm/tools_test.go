@@ -170,7 +170,9 @@ func TestToolSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := whole(t, m.Chat(t.Context(), llm.User("Hello"), func(s *llm.Settings) { s.Tools, s.Format, s.Sampling.Temp, s.MaxTokens = planets(toolcall.Auto), form, 0, 200 }))
+	r := whole(t, m.Chat(t.Context(), llm.User("Hello"), func(s *llm.Settings) {
+		s.Tools, s.Format, s.Sampling.Temp, s.MaxTokens = planets(toolcall.Auto), form, 0, 200
+	}))
 	if r.Text != "red" && r.Text != "blue" && len(r.ToolCalls) == 0 {
 		t.Errorf("%+v", r)
 	}

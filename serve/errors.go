@@ -11,6 +11,7 @@ import (
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
+	"github.com/mil-run/mil/toolcall"
 )
 
 // apiError is an error as clients read it.
@@ -31,9 +32,12 @@ func bad(param, format string, args ...any) error {
 func toAPI(err error) *apiError {
 	var e *apiError
 	var large *http.MaxBytesError
+	var offer *toolcall.OfferError
 	switch {
 	case errors.As(err, &e):
 		return e
+	case errors.As(err, &offer):
+		return toAPI(bad(offer.Place, "%v", offer))
 	case errors.As(err, &large):
 		return &apiError{status: http.StatusRequestEntityTooLarge, kind: "invalid_request_error", code: "request_too_large", text: fmt.Sprintf("the request has more than %d bytes", large.Limit)}
 	case errors.Is(err, llm.ErrQueue):

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/mil-run/mil/llm"
@@ -59,14 +58,7 @@ func (q *request) offers(skip bool) error {
 		return err
 	}
 	if err := o.Check(); err != nil {
-		var e *toolcall.OfferError
-		if errors.As(err, &e) {
-			return bad(e.Place, "%v", e)
-		}
 		return err
-	}
-	if o.Choice == toolcall.Required {
-		return bad("tool_choice", "tool_choice that requires a call is not supported yet; auto and none are")
 	}
 	if len(o.Tools) > 0 {
 		q.offer = o
