@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/mil-run/mil/backend"
-	"github.com/mil-run/mil/backend/ref"
+	"github.com/mil-run/mil/backend/cpu"
 	"github.com/mil-run/mil/backend/split"
 	"github.com/mil-run/mil/internal/devices"
 )
@@ -73,7 +73,7 @@ func TestSelftestFails(t *testing.T) {
 			if !working {
 				return nil, errOff
 			}
-			return wrongDevice{ref.New(1)}, nil
+			return wrongDevice{cpu.New(1)}, nil
 		},
 		Absent: func(err error) bool { return err == errOff },
 		Advice: func(error) string { return "switch it on" },
