@@ -93,6 +93,16 @@ func guarded(text string) string {
 	})
 }
 
+// alone is each of the named modules as a unit, which tests that change one of
+// them compile once.
+func alone(names ...string) (units []map[string]string) {
+	for _, name := range names {
+		_, text, _ := module(name)
+		units = append(units, map[string]string{name: text})
+	}
+	return units
+}
+
 // halves are modules in two units, for two processors.
 func halves(modules map[string]string) []map[string]string {
 	units := []map[string]string{{}, {}}

@@ -3,6 +3,7 @@
 package metal
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,13 +54,9 @@ func TestStandinFindsMistakes(t *testing.T) {
 		{"another struct", product, "embed", "int cols, kind;", "int cols, kind, more;", 1, "embed takes 12 bytes of arguments, gets 8"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			others := map[string]string{}
-			for _, name := range []string{"embed", "matvec_f32", "matvec_any", "gemm_f32", "scan2", "scan2_chunk", "copy", "rank"} {
-				if name != c.module {
-					_, others[name], _ = module(name)
-				}
-			}
-			s := newStandin(t, library(t, []map[string]string{others, {c.module: replaced(t, c.module, c.old, c.new, c.n)}}))
+			names := []string{"embed", "matvec_f32", "matvec_any", "gemm_f32", "scan2", "scan2_chunk", "copy", "rank"}
+			units := alone(slices.DeleteFunc(names, func(name string) bool { return name == c.module })...)
+			s := newStandin(t, library(t, append(units, map[string]string{c.module: replaced(t, c.module, c.old, c.new, c.n)})))
 			err := caseOf(t, c.run, 1, 37).Check(newBackend(s))
 			switch {
 			case c.want == "" && err != nil:

@@ -81,7 +81,7 @@ func TestCommitEqualsInOrder(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("fixtures", name), mix)
 			r := rand.New(rand.NewPCG(1, 2))
 			s, plain := session(t, newBackend(k), f, model.Options{Context: 512}), session(t, newBackend(k), f, model.Options{Context: 512})
-			for range 12 {
+			for range 6 {
 				draft := make([]int32, 1+r.IntN(backend.MaxVerify))
 				for i := range draft {
 					draft[i] = int32(r.IntN(500))

@@ -23,9 +23,11 @@ type RankCase struct {
 	// row gives a token's row of the head. All inputs begin with 1, so row[0] is a
 	// logit that all rows have in common.
 	row func(r *rand.Rand, token int, row []float32)
+	// Rankings are tried in every pass.
+	Rankings []backend.Ranking
 }
 
-// rankings are tried in every pass.
+// rankings are those of every case.
 var rankings = []backend.Ranking{{}, {Penalty: 1.4}, {Temp: 1}, {Temp: 0.7, Penalty: 1.3}, {Temp: 2, Penalty: 0.5}}
 
 // RankCases is the table: equal logits, NaN, a vocabulary of many slices or of
@@ -45,30 +47,30 @@ func RankCases() []RankCase {
 		}
 	}
 	return []RankCase{
-		{"few tokens", 40, sizes, normal(10)},
-		{"as many as are kept", backend.MaxCandidates, sizes, normal(1)},
-		{"some slices", 5000, []int{1, 16}, normal(100)},
-		{"many slices", 150001, []int{1}, normal(10)},
-		{"many equal logits", 9000, []int{5}, func(r *rand.Rand, _ int, row []float32) { halves(r, row) }},
-		{"all equal", 4500, []int{2}, func(_ *rand.Rand, _ int, row []float32) { clear(row) }},
+		{"few tokens", 40, sizes, normal(10), rankings},
+		{"as many as are kept", backend.MaxCandidates, sizes, normal(1), rankings},
+		{"some slices", 5000, []int{1, 16}, normal(100), rankings},
+		{"many slices", 150001, []int{1}, normal(10), rankings},
+		{"many equal logits", 9000, []int{5}, func(r *rand.Rand, _ int, row []float32) { halves(r, row) }, rankings},
+		{"all equal", 4500, []int{2}, func(_ *rand.Rand, _ int, row []float32) { clear(row) }, rankings},
 		{"a negative zero", 300, []int{2}, func(_ *rand.Rand, token int, row []float32) {
 			clear(row)
 			row[0] = float32(math.Copysign(0, float64(token%2)-0.5))
-		}},
-		{"the best first", 4097, []int{2}, func(_ *rand.Rand, token int, row []float32) { clear(row); row[0] = float32(-token) / 8 }},
-		{"the best last", 8192, []int{2}, func(_ *rand.Rand, token int, row []float32) { clear(row); row[0] = float32(token) / 8 }},
+		}, rankings},
+		{"the best first", 4097, []int{2}, func(_ *rand.Rand, token int, row []float32) { clear(row); row[0] = float32(-token) / 8 }, rankings},
+		{"the best last", 8192, []int{2}, func(_ *rand.Rand, token int, row []float32) { clear(row); row[0] = float32(token) / 8 }, rankings},
 		{"the best together", 8192, []int{2}, func(r *rand.Rand, token int, row []float32) {
 			halves(r, row)
 			if token%256 < 128 {
 				row[0] += 100
 			}
-		}},
+		}, rankings},
 		{"some that are no numbers", 6000, []int{3}, func(r *rand.Rand, token int, row []float32) {
 			if halves(r, row); token%7 == 3 {
 				row[0] = float32(math.NaN())
 			}
-		}},
-		{"no number at all", 200, []int{2}, func(_ *rand.Rand, _ int, row []float32) { clear(row); row[0] = float32(math.NaN()) }},
+		}, rankings},
+		{"no number at all", 200, []int{2}, func(_ *rand.Rand, _ int, row []float32) { clear(row); row[0] = float32(math.NaN()) }, rankings},
 	}
 }
 
@@ -186,7 +188,7 @@ func (c *RankCase) each(on backend.Backend, f func(e backend.Ranker, p *backend.
 	err = ranker(on, backend.NewRecorder(backend.MaxVerify, backend.MaxVerify), table, head, func(e backend.Ranker) error {
 		for _, n := range c.Tokens {
 			p := backend.Pass(some(n, min(inputs, c.Vocab)), backend.Segment{Logits: max(1, n-2)})
-			for _, k := range rankings {
+			for _, k := range c.Rankings {
 				k.Recent = some(r.IntN(100), 40)
 				if err := f(e, p, []backend.Ranking{k}); err != nil {
 					return err
@@ -200,10 +202,10 @@ func (c *RankCase) each(on backend.Backend, f func(e backend.Ranker, p *backend.
 	}
 	return ranker(on, backend.NewShared(backend.MaxRows, backend.MaxRows), table, head, func(e backend.Ranker) error {
 		p := &backend.Params{Tokens: some(24, min(inputs, c.Vocab)), Segments: []backend.Segment{{N: 1, Logits: 1}, {N: 16, Logits: 2}, {N: 5, Logits: 1}, {N: 2}}}
-		for i := range 2 {
+		for i := range (len(c.Rankings) + 2) / 3 {
 			ranks := make([]backend.Ranking, len(p.Segments))
 			for k := range ranks {
-				ranks[k] = rankings[(2*i+k)%len(rankings)]
+				ranks[k] = c.Rankings[(2*i+k)%len(c.Rankings)]
 				ranks[k].Recent = some(r.IntN(100), 40)
 			}
 			if err := f(e, p, ranks); err != nil {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mil-run/mil/convert"
@@ -65,14 +67,37 @@ func Checkpoints(t testing.TB) []string {
 }
 
 // Convert packs a checkpoint folder, a folder's model.bin or a GGUF file into a
-// temporary file of the given mix, opens it and returns its path too.
+// temporary file of the given mix, opens it and returns its path too. What lies in
+// testdata is packed once and then written again, so that a test may change its file.
 func Convert(t testing.TB, from, mix string) (*format.File, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "model.bin")
+	key := [2]string{from, mix}
+	if data, ok := packed.Load(key); ok {
+		if err := os.WriteFile(path, data.([]byte), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	} else if data := pack(t, path, from, mix); strings.HasPrefix(from, Data()) {
+		packed.Store(key, data)
+	}
+	f, err := format.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f, path
+}
+
+// packed are the files of Convert, by what they were made from and their mix.
+var packed sync.Map
+
+// pack converts a checkpoint and returns the file's bytes.
+func pack(t testing.TB, path, from, mix string) []byte {
 	t.Helper()
 	m, err := quant.ParseMix(mix)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "model.bin")
 	o := convert.Options{Output: path, Type: m}
 	if whole := filepath.Join(from, "model.bin"); exists(whole) {
 		from = whole
@@ -82,12 +107,11 @@ func Convert(t testing.TB, from, mix string) (*format.File, string) {
 	if _, err := convert.Run(context.Background(), from, o); err != nil {
 		t.Fatal(err)
 	}
-	f, err := format.Open(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
-	return f, path
+	return data
 }
 
 func exists(path string) bool {
