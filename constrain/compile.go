@@ -51,7 +51,9 @@ func compileWithin(b *Builder, start Expr, limit int) (p *pool, root int32, err 
 		c.p.raw, c.p.clean = make([][]int32, len(c.p.nodes)), make([][]int32, len(c.p.nodes))
 		c.productive(start)
 		root = c.pass(start)
-		failed = c.leftRecursion()
+		if failed = c.leftCycles(); failed == nil {
+			failed = c.leftRecursion()
+		}
 	})
 	if err == nil {
 		err = failed
@@ -172,7 +174,8 @@ func (c *compiler) text() int32 {
 	return c.any
 }
 
-// leftRecursion refuses a rule that calls itself before it reads anything.
+// leftRecursion refuses a rule that calls itself before it reads anything. leftCycles
+// has left none.
 func (c *compiler) leftRecursion() error {
 	const atWork, done = 1, 2
 	state := make([]int8, len(c.p.rules))
@@ -208,12 +211,15 @@ func (c *compiler) leftRecursion() error {
 		}
 		return -1
 	}
-	for _, r := range c.used {
-		if c.regular[r] < 0 {
-			if bad := visit(c.p.call(int32(r), c.null[r])); bad >= 0 {
-				return errorf(c.p.rules[bad].name, "the rule calls itself before it reads anything; write it as a repetition")
-			}
+	for r, rule := range c.p.rules {
+		if state[r] != 0 {
+			continue
 		}
+		state[r] = atWork
+		if bad := visit(rule.body); bad >= 0 {
+			return errorf(c.p.rules[bad].name, "the rule calls itself before it reads anything; write it as a repetition")
+		}
+		state[r] = done
 	}
 	return nil
 }

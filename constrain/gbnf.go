@@ -9,9 +9,8 @@ import (
 
 // GBNF reads a grammar as llama.cpp writes it: rules of literals, classes of
 // characters, groups, alternatives and repetitions; the text is that of rule
-// "root". <name> is the special token of that text. A rule that calls itself
-// before it reads anything, and a rule that is missing, are an [*Error] with the
-// line.
+// "root". <name> is the special token of that text. What cannot be read is an
+// [*Error] with the line.
 func GBNF(text string) (*Grammar, error) {
 	if len(text) > MostText {
 		return nil, errorf("", "the grammar has %d bytes; at most %d are possible", len(text), MostText)

@@ -42,6 +42,7 @@ func TestGBNF(t *testing.T) {
 		{"root ::= \"a\" b? # end\nb ::= [b-dX] |\n \"-\"+", []string{"a", "ab", "aX", "a---"}, []string{"b", "abb", "aa", "ae"}},
 		{"root ::= ([^a-c] | \"\\x41\\u00e4\\U0001F600\"){2,3}", []string{"dd", "ddd", "Aä😀Aä😀", "ää"}, []string{"d", "dddd", "da"}},
 		{"root ::= .{2} x\nx ::= (\"(\" x \")\")?", []string{"ab", "ää(())"}, []string{"a", "abc)", "ab(()"}},
+		{"root ::= root \"+\" term | term\nterm ::= term \"*\" [0-9] | [0-9] | \"(\" root \")\"", []string{"1", "1+2*3", "(1+2)*3+4"}, []string{"", "+1", "1+", "1*(2)"}},
 		{"root ::= \"a\"*\r\n", []string{"", "aa"}, []string{"b"}},
 		{"root::=\"[\"[]]\"]\"", nil, nil},
 		{"root ::= [a\\]\\-]+", []string{"]a-"}, []string{"b", "\\"}},
