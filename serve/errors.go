@@ -63,12 +63,17 @@ func (e *apiError) body() map[string]any {
 	return map[string]any{"type": "error", "error": one} // type is Anthropic's
 }
 
-// fail answers with an error.
-func fail(w http.ResponseWriter, err error) *apiError {
-	e := toAPI(err)
+// wait tells the client when to ask again.
+func (e *apiError) wait(w http.ResponseWriter) {
 	if e.retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.retry))
 	}
+}
+
+// fail answers with an error.
+func fail(w http.ResponseWriter, err error) *apiError {
+	e := toAPI(err)
+	e.wait(w)
 	if e.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/mil-run/mil/tokenizer"
 )
 
-// ollama gives a handler's errors the form of that API: a text.
+// ollama gives a handler's errors the form of that API: a text, which names the field.
 func ollama(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
@@ -25,7 +25,12 @@ func ollama(h handler) handler {
 			return err
 		}
 		e := toAPI(err)
-		return send(w, e.status, map[string]any{"error": show.Text(e.text)})
+		text := e.text
+		if !strings.Contains(text, e.param) {
+			text = e.param + ": " + text
+		}
+		e.wait(w)
+		return send(w, e.status, map[string]any{"error": show.Text(text)})
 	}
 }
 

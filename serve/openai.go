@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/mil-run/mil/llm"
@@ -82,37 +83,34 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 	return s.answer(w, r, q, one, textForm, prompts)
 }
 
-// prompts are those of a completion: a text, tokens, or a list of either.
+// prompts are those of a completion: a text, tokens, or a list of either, which may be
+// mixed.
 func (q *request) prompts(t *tokenizer.Tokenizer) (list []*llm.Prompt, err error) {
-	encode := func(text string) []int32 {
-		return t.Encode(text, tokenizer.EncodeOptions{AddSpecial: true})
-	}
-	prompt := q.fields["prompt"]
-	var text string
-	var texts []string
-	var ids []int32
-	var lists [][]int32
-	switch {
-	case prompt == nil:
-		return nil, bad("prompt", "prompt is missing")
-	case json.Unmarshal(prompt, &text) == nil:
-		lists = [][]int32{encode(text)}
-	case json.Unmarshal(prompt, &texts) == nil:
-		for _, text := range texts {
-			lists = append(lists, encode(text))
-		}
-	case json.Unmarshal(prompt, &ids) == nil:
-		lists = [][]int32{ids}
-	case json.Unmarshal(prompt, &lists) != nil:
-		return nil, bad("prompt", "prompt is a text, a list of tokens, or a list of either")
-	}
-	for _, ids := range lists {
-		if len(ids) == 0 {
-			return nil, bad("prompt", "prompt is empty")
+	add := func(v json.RawMessage) bool {
+		var text string
+		var ids []int32
+		switch {
+		case null(v):
+			return false
+		case json.Unmarshal(v, &text) == nil:
+			ids = t.Encode(text, tokenizer.EncodeOptions{AddSpecial: true})
+		case json.Unmarshal(v, &ids) != nil:
+			return false
 		}
 		list = append(list, &llm.Prompt{Tokens: ids})
+		return true
 	}
-	if len(list) == 0 {
+	prompt := q.fields["prompt"]
+	if prompt == nil {
+		return nil, bad("prompt", "prompt is missing")
+	}
+	if !add(prompt) {
+		var items []json.RawMessage
+		if json.Unmarshal(prompt, &items) != nil || slices.ContainsFunc(items, func(v json.RawMessage) bool { return !add(v) }) {
+			return nil, bad("prompt", "prompt is a text, a list of tokens, or a list of either")
+		}
+	}
+	if slices.ContainsFunc(list, func(p *llm.Prompt) bool { return len(p.Tokens) == 0 }) {
 		return nil, bad("prompt", "prompt is empty")
 	}
 	return list, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mil-run/mil/llm"
@@ -50,6 +51,9 @@ func (s *Server) response(r *http.Request) (*request, []llm.Message, error) {
 	}
 	messages, err := q.chat()
 	if err != nil {
+		if e := toAPI(err); strings.HasPrefix(e.param, "messages") {
+			return nil, nil, bad("input", "%s", strings.Replace(e.text, "messages", "input", 1)) // its items are not one to one
+		}
 		return nil, nil, err
 	}
 	var system string

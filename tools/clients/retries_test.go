@@ -113,6 +113,17 @@ func fullQueue(t *testing.T, at string) (end func()) {
 		go hold()
 	}
 	until(t, at+"/slots", fmt.Sprintf(`"waiting":%d`, len(retrying)))
+	for _, path := range []string{"/api/chat", "/v1/responses"} { // clients that do not ask again are told when they might
+		resp, err := http.Post(at+path, "application/json", strings.NewReader(`{"messages":[{"role":"user","content":"Hi"}],"input":"Hi"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || strings.HasPrefix(path, "/api/") != strings.HasPrefix(string(data), `{"error":"`) {
+			t.Errorf("%s at a full queue: %d %v %s", path, resp.StatusCode, resp.Header, data)
+		}
+	}
 	return cancel
 }
 
