@@ -25,10 +25,10 @@ type compiler struct {
 
 // compile makes a pool and a start node of an expression.
 func compile(b *Builder, start Expr) (p *pool, root int32, err error) {
-	return compileWithin(b, start, mostExprs*4)
+	return compileWithin(b, start, mostCompile)
 }
 
-// compileWithin is compile with a limit of steps.
+// compileWithin is compile with a limit of steps, beyond those that each part needs.
 func compileWithin(b *Builder, start Expr, limit int) (p *pool, root int32, err error) {
 	n := 0
 	if b != nil {
@@ -43,7 +43,7 @@ func compileWithin(b *Builder, start Expr, limit int) (p *pool, root int32, err 
 	}
 	var failed error
 	err = c.p.guard(func() {
-		c.p.limit = limit
+		c.p.limit = limit + 16*c.count
 		c.fixpoint(start)
 		c.pass(start)
 		c.p.classes()

@@ -7,6 +7,7 @@ const (
 	MostDepth   = 500       // of parts within parts
 	MostRepeat  = 1_000_000 // a repetition's bounds
 	mostExprs   = 2_000_000 // nodes of expressions, as they are compiled
+	mostCompile = 1_000_000 // steps of a compilation, beyond 16 for each part
 	mostWork    = 4_000_000 // steps of one mask or token, and of a question about expressions
 	mostNodes   = 1_500_000 // nodes that a grammar keeps before it forgets what it computed
 	mostAlt     = 20_000    // alternatives at one place of a text

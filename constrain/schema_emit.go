@@ -144,10 +144,8 @@ func (c *schemaCompiler) array(f *arrayForm) (Expr, error) {
 		if i >= f.minItems {
 			tail = Optional(tail)
 		}
-		if i%50 == 0 { // a rule keeps expressions from nesting too deep
-			r := c.b.Rule(f.path)
-			c.b.Define(r, tail)
-			tail = r
+		if i%maxNested == 0 {
+			tail = c.rule(f.path, tail)
 		}
 	}
 	if f.minItems == 0 {
@@ -342,31 +340,47 @@ func (w *objectWriter) counts() bool {
 
 // inOrder is objects whose properties need not be counted.
 func (w *objectWriter) inOrder() Expr {
-	// tail[i] is the parts that may follow the members before i.
-	parts := make([]Expr, 0, len(w.members)+2)
-	for i, m := range w.members {
+	n := len(w.members)
+	end := closeBrace
+	if w.others {
+		end = Seq(Repeat(Seq(comma, w.other), 0, -1), end)
+	}
+	// tails[i] is what may follow the members before i.
+	tails := make([]Expr, n+1)
+	tails[n] = end
+	for i := n - 1; i >= 0; i-- {
+		m := w.members[i]
 		e := Seq(comma, m[0], m[1], m[2])
 		if !w.required[i] {
 			e = Optional(e)
 		}
-		parts = append(parts, e)
+		tails[i] = Seq(e, tails[i+1])
+		if i%maxNested == 0 {
+			tails[i] = w.c.rule(w.f.path, tails[i])
+		}
 	}
-	if w.others {
-		parts = append(parts, Repeat(Seq(comma, w.other), 0, -1))
-	}
-	parts = append(parts, closeBrace)
-
 	var ways []Expr
 	for i, m := range w.members {
-		ways = append(ways, Seq(append([]Expr{openBrace, m[0], m[1], m[2]}, parts[i+1:]...)...))
+		ways = append(ways, Seq(openBrace, m[0], m[1], m[2], tails[i+1]))
 		if w.required[i] {
 			return Alt(ways...)
 		}
 	}
 	if w.others {
-		ways = append(ways, Seq(openBrace, w.other, Seq(parts[len(w.members):]...)))
+		ways = append(ways, Seq(openBrace, w.other, end))
 	}
 	return Alt(append(ways, noMembers)...)
+}
+
+// maxNested is how many members or items are written within each other before a
+// rule begins: a rule's parts are counted anew for MostDepth.
+const maxNested = 50
+
+// rule names an expression.
+func (c *schemaCompiler) rule(path string, e Expr) Expr {
+	r := c.b.Rule(path)
+	c.b.Define(r, e)
+	return r
 }
 
 // maxCounted bounds the states of objects whose properties are counted.
@@ -408,8 +422,7 @@ func (w *objectWriter) counted() (Expr, error) {
 			if !w.required[i] {
 				parts = append(parts, rules[n])
 			}
-			next[n] = w.c.b.Rule(f.path)
-			w.c.b.Define(next[n], Alt(parts...))
+			next[n] = w.c.rule(f.path, Alt(parts...))
 		}
 		rules = next
 	}

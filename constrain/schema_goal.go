@@ -64,7 +64,7 @@ type schemaCompiler struct {
 
 const (
 	maxSchemaWork   = 400_000 // steps of a compilation before the grammar's
-	maxAlternatives = 256     // ways in which an array or object may follow its schema
+	maxAlternatives = 2048    // ways in which an array or object may follow its schema
 )
 
 func (c *schemaCompiler) step(n int, path string) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A textSet is a set of strings: a list of words, or an expression over
@@ -27,11 +28,56 @@ func (s textSet) expr() Expr {
 	if !s.finite {
 		return s.e
 	}
-	parts := make([]Expr, len(s.words))
-	for i, w := range s.words {
-		parts[i] = Lit(w)
+	return branches(s.words, func(w string) Expr { return Lit(w) })
+}
+
+// branches is one of some words, each written by write, whose results for two
+// parts of a word are that for the whole. Words that begin alike share what they
+// begin with, so that many of them compile in few steps.
+func branches(words []string, write func(string) Expr) Expr {
+	return branch(slices.Compact(slices.Sorted(slices.Values(words))), write)
+}
+
+// branch takes sorted words, each once.
+func branch(words []string, write func(string) Expr) Expr {
+	var parts []Expr
+	if len(words) > 0 && words[0] == "" {
+		parts, words = append(parts, Seq()), words[1:]
+	}
+	for len(words) > 0 {
+		_, size := utf8.DecodeRuneInString(words[0])
+		n := 1
+		for n < len(words) && strings.HasPrefix(words[n], words[0][:size]) {
+			n++
+		}
+		head := words[0]
+		if n > 1 {
+			head = shared(head, words[n-1])
+		}
+		e := write(head)
+		if n > 1 {
+			tails := make([]string, n)
+			for i, w := range words[:n] {
+				tails[i] = w[len(head):]
+			}
+			e = Seq(e, branch(tails, write))
+		}
+		parts, words = append(parts, e), words[n:]
+	}
+	if len(parts) == 1 {
+		return parts[0]
 	}
 	return Alt(parts...)
+}
+
+// shared is the characters that two words begin with.
+func shared(a, b string) string {
+	for i, r := range a {
+		if !strings.HasPrefix(b[i:], string(r)) {
+			return a[:i]
+		}
+	}
+	return a
 }
 
 func (s textSet) has(word string) bool {
@@ -115,11 +161,7 @@ func (c *schemaCompiler) spelled(s textSet) Expr {
 	case s.all:
 		return spelledText
 	case s.finite:
-		parts := make([]Expr, len(s.words))
-		for i, w := range s.words {
-			parts[i] = spellWord(w)
-		}
-		return Alt(parts...)
+		return branches(s.words, spellWord)
 	}
 	return Map(s.e, c.spell)
 }
