@@ -100,7 +100,8 @@ func (h *Handle) Result() Result {
 	return h.result
 }
 
-// Stats is the work so far, up to the last token that was made. Done is when that was.
+// Stats is the work so far, up to the last token that was made, or to the end. Done is
+// when that was.
 func (h *Handle) Stats() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -129,6 +130,9 @@ func (h *Handle) prompt(probs []sample.Logprobs) {
 }
 
 func (h *Handle) finish(r Result) {
+	h.mu.Lock()
+	h.stats = r.Stats
+	h.mu.Unlock()
 	h.result = r
 	close(h.done)
 	h.cancel()

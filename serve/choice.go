@@ -31,16 +31,16 @@ type choice struct {
 	calls  *toolcall.Parser // nil where the reply may call no function
 	probs  *probs           // nil where none are asked for
 	log    any              // log-probabilities so far
-	ended  bool             // result is there
 	result schedule.Result
 }
 
-// stats is the work so far, or all of it behind the end.
+// stats is the work so far. Any goroutine may ask.
 func (c *choice) stats() schedule.Stats {
-	if c.ended {
-		return c.result.Stats
+	now := c.answer.Stats()
+	if c.bare {
+		now.Generated = 0
 	}
-	return c.answer.Stats()
+	return now
 }
 
 // begin hands in the n-th choice of a prompt.
@@ -180,7 +180,7 @@ func (c *choice) whole(ctx context.Context) error {
 // over waits for the end, and says why there is no reply. Where the echo alone was
 // asked for, the token that was made for it does not count.
 func (c *choice) over(ctx context.Context) error {
-	c.result, c.ended = c.answer.Result(), true
+	c.result = c.answer.Result()
 	r := &c.result
 	if c.bare {
 		r.Generated = 0

@@ -193,7 +193,7 @@ func (p *reply) whole(ctx context.Context, list []*choice) error {
 		choices = append(choices, one)
 	}
 	body := p.object(p.f.object, choices)
-	body["usage"], body["timings"] = p.counted(list)
+	body["usage"], body["timings"] = used(list), timings(list)
 	return send(p.w, http.StatusOK, body)
 }
 
@@ -212,24 +212,29 @@ func (c *choice) finish() string {
 	return llm.FinishStop
 }
 
-// counted is the usage and the times of all choices.
-func (p *reply) counted(list []*choice) (usage, timings map[string]any) {
-	var prompt, cached, made, minded, proposed, accepted int
+// used is the usage of choices that have ended.
+func used(list []*choice) map[string]any {
+	var prompt, cached, made, minded int
+	for _, c := range list {
+		r := c.stats()
+		prompt, cached, made, minded = prompt+r.Prompt, cached+r.Cached, made+r.Generated, minded+c.minded
+	}
+	return map[string]any{"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made,
+		"prompt_tokens_details": map[string]any{"cached_tokens": cached}, "completion_tokens_details": map[string]any{"reasoning_tokens": minded}}
+}
+
+// timings are the times of choices so far.
+func timings(list []*choice) map[string]any {
+	var prompt, cached, made, proposed, accepted int
 	var first, done time.Duration
 	for _, c := range list {
 		r := c.stats()
 		prompt, cached, made = prompt+r.Prompt, cached+r.Cached, made+r.Generated
-		if c.ended { // until then another goroutine counts
-			minded += c.minded
-		}
 		proposed, accepted = proposed+r.Drafted.Proposed, accepted+r.Drafted.Accepted
 		first, done = max(first, r.First), max(done, r.Done)
 	}
-	usage = map[string]any{"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made,
-		"prompt_tokens_details": map[string]any{"cached_tokens": cached}, "completion_tokens_details": map[string]any{"reasoning_tokens": minded}}
-	timings = map[string]any{"prompt_n": prompt - cached, "cache_n": cached, "prompt_ms": ms(first), "predicted_n": made, "predicted_ms": ms(done - first),
+	return map[string]any{"prompt_n": prompt - cached, "cache_n": cached, "prompt_ms": ms(first), "predicted_n": made, "predicted_ms": ms(done - first),
 		"predicted_per_second": perSecond(made-len(list), done-first), "draft_n": proposed, "draft_n_accepted": accepted}
-	return usage, timings
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
@@ -256,7 +261,7 @@ func (p *reply) stream(ctx context.Context, list []*choice) error {
 		}
 		chunk := p.object(p.f.chunk, []any{one})
 		if p.times {
-			_, chunk["timings"] = p.counted([]*choice{x.c})
+			chunk["timings"] = timings([]*choice{x.c})
 		}
 		out.data(chunk)
 	})
@@ -264,10 +269,9 @@ func (p *reply) stream(ctx context.Context, list []*choice) error {
 		out.data(toAPI(err).body())
 		return errGone
 	}
-	usage, timings := p.counted(list)
 	if p.usage {
 		last := p.object(p.f.chunk, []any{})
-		last["usage"], last["timings"] = usage, timings
+		last["usage"], last["timings"] = used(list), timings(list)
 		out.data(last)
 	}
 	out.done()

@@ -65,7 +65,7 @@ export async function send(method, path, body, options = {}) {
     if (response.ok) return response;
     if (response.status === 401) {
       if (!options.keepalive && (await newKey(used))) continue;
-      throw new Failure('The server needs a key. Send again to enter it.', 401);
+      throw new Failure('The server needs a key. Reload the page to enter it.', 401);
     }
     throw await failure(response);
   }

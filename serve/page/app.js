@@ -44,7 +44,7 @@ function drawModel() {
 /** Reads the table of parameters, and what the model's context holds. */
 async function learn() {
   const want = chat.open.model;
-  const got = await store.parameters(want);
+  const got = await store.parameters(known.includes(want) ? want : '');
   if (want !== chat.open.model) return;
   table = got.parameters;
   meter.setContext(got.model?.context ?? 0);

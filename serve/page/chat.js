@@ -228,7 +228,7 @@ export class Chat extends EventTarget {
     const resumed = Boolean(messages.at(-1).content);
     if (!resumed) messages.pop();
     if (system) messages.unshift({ role: 'system', content: system });
-    const body = { model: c.model, messages, ...params };
+    const body = { ...params, model: c.model, messages };
     if (resumed) Object.assign(body, { continue_final_message: true, add_generation_prompt: false });
     return body;
   }
@@ -252,11 +252,22 @@ function blank() {
   return { id: '', title: '', model: '', settings: {}, current: '', messages: {} };
 }
 
-/** A conversation that may come from another program, with what the page relies on. */
+/**
+ * A conversation that another program may have written, with what the page relies on. The
+ * server has checked parents, roles and contents.
+ */
 function sound(c) {
-  const settings = c.settings && typeof c.settings === 'object' ? c.settings : {};
-  return { ...blank(), ...c, settings, current: c.messages?.[c.current] ? c.current : '' };
+  const { system, params } = c.settings;
+  const settings = { ...(typeof system === 'string' && { system }), ...(isObject(params) && { params }) };
+  const messages = {};
+  for (const [id, m] of Object.entries(c.messages)) {
+    messages[id] = { ...m, created: Number.isFinite(m.created) ? m.created : 0, figures: isObject(m.figures) ? m.figures : undefined };
+    for (const name of ['reasoning', 'finish', 'error', 'model']) if (typeof m[name] !== 'string') delete messages[id][name];
+  }
+  return { ...blank(), ...c, settings, messages };
 }
+
+const isObject = (v) => typeof v === 'object' && v !== null && !Array.isArray(v);
 
 /** The figures of a reply in the page's own names. */
 function figures({ usage, timings }, before = {}) {

@@ -46,7 +46,7 @@ export async function settings(chat, table) {
   const now = {};
   if (system.value.trim()) now.system = system.value.trim();
   if (Object.keys(params).length > 0) now.params = params;
-  await chat.attempt(() => chat.change(c, { settings: now }));
+  if (JSON.stringify(now) !== JSON.stringify(c.settings)) await chat.attempt(() => chat.change(c, { settings: now }));
 }
 
 function reset(system, fields, params) {
@@ -66,7 +66,7 @@ function field(p, params) {
   const input = several ? h('textarea', { id, rows: '2', 'aria-describedby': `${id}-help` })
     : h('input', { id, inputmode: p.type === 'number' ? 'decimal' : 'numeric', autocomplete: 'off', placeholder: own, 'aria-describedby': `${id}-help` });
   const value = params[p.json];
-  if (value !== undefined) input.value = several ? value.join('\n') : String(value);
+  if (value !== undefined) input.value = several ? [value].flat().join('\n') : String(value);
   const about = helpOf(p);
   const help = h('small', { id: `${id}-help` }, several ? `${about} One a line.` : about);
   input.addEventListener('input', () => {

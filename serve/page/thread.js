@@ -209,8 +209,8 @@ class Turn {
     }
     const button = (name, label, act) => h('button', { type: 'button', class: 'button', disabled: this.busy, onclick: () => this.chat.attempt(act) }, icon(name), label);
     const buttons = [];
-    if (isTip && m.content && m.finish !== failed) buttons.push(button('go', 'Continue', () => this.chat.resume(this.id)));
-    if (isTip && m.finish === failed && m.content) buttons.push(button('go', 'Continue', () => this.chat.resume(this.id)));
+    // What was thought before the text could not be read again as it was.
+    if (isTip && m.content && !m.reasoning) buttons.push(button('go', 'Continue', () => this.chat.resume(this.id)));
     if (isTip && m.finish !== 'length') buttons.push(button('again', m.finish === failed && !m.content ? 'Try again' : 'Regenerate', () => this.chat.regenerate(this.id)));
     this.more.replaceChildren(h('div', { class: m.finish === failed ? 'trouble bad' : 'trouble', role: m.finish === failed ? 'alert' : null }, h('span', {}, text), ...buttons));
   }

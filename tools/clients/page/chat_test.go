@@ -189,6 +189,16 @@ func TestThoughts(t *testing.T) {
 		t.Errorf("%+v", q.Messages)
 	}
 	p.shows(".turn:last-child .md", "Yes.")
+	p.wait("!document.querySelector('[aria-label=Send]').hidden")
+	p.say("Think again.")
+	q = p.next()
+	q.chunk(map[string]any{"reasoning_content": "Again"})
+	q.text("I")
+	p.shows(".turn:last-child .md", "I")
+	p.press(escape)
+	p.shows(".turn:last-child .trouble", "You stopped")
+	p.shows(".turn:last-child .trouble", "Regenerate")
+	p.hides(".turn:last-child .trouble", "Continue")
 }
 
 // Errors are a line that says what to do, and the reply can be asked for again.

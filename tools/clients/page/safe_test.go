@@ -81,6 +81,19 @@ func TestHostile(t *testing.T) {
 	if value[bool](p, "'hit' in window") {
 		t.Error("a script of a reply ran after a reload")
 	}
+	// What another program keeps on the server may hold anything beside what the server checks.
+	var made struct{ ID string }
+	odd := map[string]any{"parent": nil, "role": "assistant", "content": "odd", "reasoning": 5, "finish": []int{1}, "figures": "x", "created": "x", "model": map[string]int{"<b>": 1}, "error": 7}
+	p.api("POST", "/v1/mil/conversations", map[string]any{"title": "<img src=x onerror='window.hit = 18'>", "model": "<b>none</b>", "current": "a",
+		"settings": map[string]any{"system": 5, "params": []int{1}}, "messages": map[string]any{"a": odd}}, &made)
+	p.js("location.hash = '#/c/" + made.ID + "'")
+	p.shows(".turn.assistant .md", "odd")
+	p.shows("h1", "<img src=x")
+	p.shows("#model option", "<b>none</b> (not here)")
+	p.click("Settings of this conversation")
+	p.wait("document.querySelector('dialog[open]')")
+	p.press(escape)
+	p.wait("!document.querySelector('dialog') && !('hit' in window)")
 	// That violations are seen: the policy stops what a mistake of the page would do.
 	p.allow = "Applying inline style violates the following Content Security Policy"
 	p.js("document.body.setAttribute('style', 'color: red')")
