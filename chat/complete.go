@@ -20,7 +20,7 @@ func (c *Conversation) Complete(ctx context.Context, text string, emit func(stri
 
 func (c *Conversation) complete(ctx context.Context, text string, emit func(string)) (Reply, error) {
 	start := time.Now()
-	if err := c.setFormat(); err != nil {
+	if err := c.setFormat(false); err != nil {
 		return Reply{}, err
 	}
 	ids := c.e.Tokenizer.Encode(strings.ToValidUTF8(text, "\uFFFD"), tokenizer.EncodeOptions{AddSpecial: true})
@@ -45,7 +45,7 @@ func (c *Conversation) complete(ctx context.Context, text string, emit func(stri
 	}
 	prompt := time.Since(start)
 	c.decoder.Begin(logits)
-	r, err := c.generate(ctx, emit)
+	r, err := c.generate(ctx, false, emit)
 	r.Stats.PromptTokens, r.Stats.ReusedTokens, r.Stats.PromptTime = fed, len(ids)-fed, prompt
 	r.Stats.FirstToken += prompt
 	return r, err

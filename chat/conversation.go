@@ -146,11 +146,11 @@ func (c *Conversation) Reply(ctx context.Context, emit func(string)) (Reply, err
 
 func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, error) {
 	start := time.Now()
-	if err := c.setFormat(); err != nil {
-		return Reply{}, err
-	}
 	text, err := c.e.render(c.messages, c.set.Tools)
 	if err != nil {
+		return Reply{}, err
+	}
+	if err := c.setFormat(c.e.thinks(text.Text)); err != nil {
 		return Reply{}, err
 	}
 	logits, st, err := c.read(ctx, text)
@@ -162,7 +162,7 @@ func (c *Conversation) answer(ctx context.Context, emit func(string)) (Reply, er
 	}
 	st.PromptTime = time.Since(start)
 	c.decoder.Begin(logits)
-	r, err := c.generate(ctx, emit)
+	r, err := c.generate(ctx, c.e.thinks(text.Text), emit)
 	if err != nil {
 		return r, err
 	}

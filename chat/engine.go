@@ -35,7 +35,7 @@ type Engine struct {
 	noChat   error           // why there is no template
 	ends     map[int32]bool  // tokens that end a reply
 	tools    func() *toolTemplate
-	calls    callGrammars
+	forms    forms
 	vocab    func() (*constrain.Vocabulary, error)
 }
 

@@ -44,9 +44,9 @@ func (e *Engine) readVocabulary() (*constrain.Vocabulary, error) {
 	return v, nil
 }
 
-// setFormat makes the next replies hold to the settings' format.
-func (c *Conversation) setFormat() error {
-	g, v, err := c.e.Form(&c.set)
+// setFormat makes the next reply hold to the settings' format. thinks is as for Form.
+func (c *Conversation) setFormat(thinks bool) error {
+	g, v, err := c.e.Form(&c.set, thinks)
 	if err == nil {
 		c.decoder.SetFormat(g, v)
 	}
@@ -54,50 +54,79 @@ func (c *Conversation) setFormat() error {
 }
 
 // Form is the form that a reply under these settings holds to: their format, and calls of
-// the functions that they offer. A nil grammar allows everything.
-func (e *Engine) Form(set *Settings) (g *constrain.Grammar, v *constrain.Vocabulary, err error) {
-	if g = set.Format; set.Tools.Calls() {
-		if g, err = e.calls.grammar(e, set); err != nil {
-			return nil, nil, err
-		}
+// the functions that they offer. thinks says that the prompt has begun the model's
+// thoughts ([Engine.Thinks]); the form begins behind them. A nil grammar allows
+// everything.
+func (e *Engine) Form(set *Settings, thinks bool) (g *constrain.Grammar, v *constrain.Vocabulary, err error) {
+	if set.Format == nil && !set.Tools.Calls() {
+		return nil, nil, nil
 	}
-	if g != nil {
-		v, err = e.Vocabulary()
+	if v, err = e.Vocabulary(); err != nil {
+		return nil, nil, err
+	}
+	if g = set.Format; thinks || set.Tools.Calls() {
+		g, err = e.forms.find(e, set, thinks)
 	}
 	return g, v, err
 }
 
-// callGrammars keeps the grammars of the last offers: most requests of a client offer
+// forms keeps the last grammars that were put together: most requests of a client offer
 // the same functions.
-type callGrammars struct {
+type forms struct {
 	mu   sync.Mutex
-	list []callGrammar // the one used last at the end
+	list []form // the one used last at the end
 }
 
-type callGrammar struct {
-	offer   string
-	without *constrain.Grammar
-	g       *constrain.Grammar
+type form struct {
+	offer  string
+	format *constrain.Grammar
+	thinks bool
+	g      *constrain.Grammar
 }
 
-// mostGrammars bounds those that are kept.
-const mostGrammars = 16
+// mostForms bounds those that are kept.
+const mostForms = 16
 
-// grammar is that of the settings' offer.
-func (l *callGrammars) grammar(e *Engine, set *Settings) (*constrain.Grammar, error) {
-	o := set.Tools
-	key := fmt.Sprint(o.Choice, o.Only, o.Only == nil, offered(o))
+// find gives the grammar of settings.
+func (l *forms) find(e *Engine, set *Settings, thinks bool) (*constrain.Grammar, error) {
+	want := form{format: set.Format, thinks: thinks}
+	if o := set.Tools; o.Calls() {
+		want.offer = fmt.Sprint(o.Choice, o.Only, o.Only == nil, offered(o))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if i := slices.IndexFunc(l.list, func(one callGrammar) bool { return one.offer == key && one.without == set.Format }); i >= 0 {
-		one := l.list[i]
-		l.list = append(slices.Delete(l.list, i, i+1), one)
-		return one.g, nil
+	for i, one := range l.list {
+		if want.g = one.g; one == want {
+			l.list = append(slices.Delete(l.list, i, i+1), one)
+			return one.g, nil
+		}
 	}
-	g, err := e.tools().format.Grammar(o, slices.Sorted(maps.Values(e.Tokenizer.Specials())), set.Format)
-	if err != nil {
+	var err error
+	if want.g, err = e.form(set, thinks); err != nil {
 		return nil, err
 	}
-	l.list = append(l.list[max(0, len(l.list)-mostGrammars+1):], callGrammar{key, set.Format, g})
-	return g, nil
+	l.list = append(l.list[max(0, len(l.list)-mostForms+1):], want)
+	return want.g, nil
+}
+
+// form puts the grammar of settings together.
+func (e *Engine) form(set *Settings, thinks bool) (g *constrain.Grammar, err error) {
+	special := slices.Sorted(maps.Values(e.Tokenizer.Specials()))
+	if g = set.Format; set.Tools.Calls() {
+		if g, err = e.tools().format.Grammar(set.Tools, special, set.Format); err != nil {
+			return nil, err
+		}
+	}
+	_, end, ok := e.thinking()
+	if !thinks || !ok {
+		return g, nil
+	}
+	mark := constrain.Lit(end)
+	if slices.Contains(special, end) {
+		mark = constrain.Special(end)
+	}
+	thought := constrain.Terminal(constrain.Not(constrain.Seq(constrain.Text(), constrain.Lit(end), constrain.Text())))
+	space := constrain.Repeat(constrain.Class(' ', ' ', '\n', '\n'), 0, 4)
+	b := new(constrain.Builder)
+	return b.Grammar(constrain.Seq(thought, mark, space, b.Include(g)))
 }

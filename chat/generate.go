@@ -193,8 +193,11 @@ func (t *telling) end() {
 
 // generate goes on from the point that the decoder was begun with until the
 // reply ends. emit is given the text as it comes, in whole characters.
-func (c *Conversation) generate(ctx context.Context, emit func(string)) (Reply, error) {
+func (c *Conversation) generate(ctx context.Context, thinks bool, emit func(string)) (Reply, error) {
 	t := &telling{c: c, text: c.e.Text(&c.set), tool: c.e.Calls(c.set.Tools), emit: emit}
+	if _, end, ok := c.e.thinking(); ok && t.tool != nil && thinks {
+		t.tool.Think(end)
+	}
 	d, r := c.decoder, &t.r
 	start := time.Now()
 	first := start

@@ -55,10 +55,18 @@ func (e *Engine) Thoughts(p *Prompt) *Thoughts {
 		return nil
 	}
 	t := &Thoughts{begin: begin, end: end}
-	if strings.HasSuffix(strings.TrimRightFunc(p.text.Text, space), begin) {
+	if e.Thinks(p) {
 		t.at = beginning // the template has written the mark
 	}
 	return t
+}
+
+// Thinks says whether a prompt has begun the model's thoughts. p may be nil.
+func (e *Engine) Thinks(p *Prompt) bool { return p != nil && e.thinks(p.text.Text) }
+
+func (e *Engine) thinks(prompt string) bool {
+	begin, _, ok := e.thinking()
+	return ok && strings.HasSuffix(strings.TrimRightFunc(prompt, space), begin)
 }
 
 // Thinking says whether the reply is still at its thoughts.

@@ -179,7 +179,7 @@ func (m *Model) check(s *Settings) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	if _, _, err := m.e.Form(s); err != nil {
+	if _, _, err := m.e.Form(s, false); err != nil {
 		return m.file.Named(err)
 	}
 	return s.Sampling.Fits(m.Config().Vocab)

@@ -227,7 +227,7 @@ func (s *Service) request(a *Ask) (r schedule.Request, err error) {
 		a.Tokens = a.Prompt.Tokens
 	}
 	r = schedule.Request{Tokens: a.Tokens, Sampling: a.Settings.Sampling, MaxTokens: a.Settings.MaxTokens, Ends: s.m.e.Ends(), Priority: a.Priority, Key: a.Key, Echo: a.Echo}
-	if r.Format, r.Vocabulary, err = s.m.e.Form(&a.Settings); err != nil {
+	if r.Format, r.Vocabulary, err = s.m.e.Form(&a.Settings, s.m.e.Thinks(a.Prompt)); err != nil {
 		return r, err
 	}
 	if a.Fresh {

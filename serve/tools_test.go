@@ -251,3 +251,19 @@ func TestRequiredCallEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// Where a template begins the model's thoughts, calls and forms come behind them.
+func TestCallBehindThoughts(t *testing.T) {
+	on := start(t, serve.Options{Models: []string{thinker(t)}})
+	const tools = `[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{"enum":["x","yy"]}},"required":["a"],"additionalProperties":false}}}]`
+	for _, stream := range []string{"false", "true"} {
+		status, text := post(t, on, "/v1/chat/completions", `{"messages":[{"role":"user","content":"Hello"}],"max_tokens":300,"temperature":2,"top_k":0,"top_p":1,"seed":2,"logit_bias":{"481":5},
+			"stream":`+stream+`,"tool_choice":{"type":"function","function":{"name":"f"}},"tools":`+tools+`}`)
+		if status != 200 {
+			t.Fatal(status, text)
+		}
+		if c := readChat(t, stream == "true", text); c.name != "f" || !strings.Contains(c.arguments, `"a"`) || c.why != "tool_calls" || c.text != "" || !strings.Contains(text, "reasoning_content") {
+			t.Errorf("%+v: %s", c, text)
+		}
+	}
+}

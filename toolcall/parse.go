@@ -27,6 +27,7 @@ type Parser struct {
 	rest   string // text that was not used yet
 	held   string // text of what may be a call, to show if it is none
 	space  string // white space that was not shown yet
+	behind string // the mark at the end of thoughts, "" where none come
 	begun  bool   // a text was shown, or it was seen that there is no call at the beginning
 	calls  []Call
 	told   bool // the last call's name was told, and its end was not
@@ -37,6 +38,27 @@ type Parser struct {
 
 // Parse begins a reply. Calls of other functions than the offer's are text.
 func (f *Format) Parse(o *Offer) *Parser { return &Parser{f: f, o: o, step: (*Parser).text} }
+
+// Think says that the reply begins within the model's thoughts, which end with a mark.
+// There are no calls before it.
+func (p *Parser) Think(end string) *Parser {
+	p.behind, p.step = end, (*Parser).thought
+	return p
+}
+
+// thought passes thoughts on, with their mark.
+func (p *Parser) thought() bool {
+	if at := strings.Index(p.rest, p.behind); at >= 0 {
+		n := at + len(p.behind)
+		p.show(p.rest[:n])
+		p.rest, p.step = p.rest[n:], (*Parser).text
+		return true
+	}
+	n := len(p.rest) - overlap(p.rest, p.behind)
+	p.show(p.rest[:n])
+	p.rest = p.rest[n:]
+	return false
+}
 
 // NewID is an id for a call. It fits every format.
 func NewID() string { return ShortID(rand.Text()) }

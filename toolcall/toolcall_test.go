@@ -289,3 +289,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Calls come behind thoughts, wherever the text is cut.
+func TestThink(t *testing.T) {
+	for _, f := range formats {
+		call := f.Write([]Call{{ID: "abcdefghi", Name: "get", Arguments: `{"text": "a"}`}})
+		whole := call + " I think </th\n</think>\n\n" + call
+		for at := range len(whole) + 1 {
+			p := f.Parse(offer()).Think("</think>")
+			text := ""
+			for _, piece := range []string{whole[:at], whole[at:]} {
+				for _, part := range p.Push(piece) {
+					text += part.Text
+				}
+			}
+			if p.Flush(); text != call+" I think </th\n</think>" || len(p.Calls()) != 1 {
+				t.Fatalf("%s: %q, %q", f.Name, text, p.Calls())
+			}
+		}
+	}
+}
