@@ -97,8 +97,16 @@ func TestServe(t *testing.T) {
 	if _, err := resp.Body.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
+	rest := make(chan string, 1)
+	go func() {
+		data, _ := io.ReadAll(resp.Body)
+		rest <- string(data)
+	}()
 	began := time.Now()
 	s.end(t)
+	if text := <-rest; !strings.Contains(text, `"shutting_down"`) || strings.Contains(text, "[DONE]") {
+		t.Errorf("the reply that was cut ends with %q", text[max(0, len(text)-300):])
+	}
 	if took := time.Since(began); took > 30*time.Second { // far from any machine's speed
 		t.Errorf("it took %v to end", took)
 	}

@@ -94,7 +94,7 @@ func (m *Model) Serve(o ServiceOptions) (*Service, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.leave(), s.free())
 	}
-	s.s = schedule.New(e, schedule.Options{Store: store, Memory: o.Memory, Prefixes: o.Prefixes, Active: o.Slots, Queue: o.Queue, Dir: o.Dir, Turns: m.mc})
+	s.s = schedule.New(e, schedule.Options{Store: store, Memory: o.Memory, Prefixes: o.Prefixes, Active: o.Slots, Queue: o.Queue, Dir: o.Dir, Turns: m.mc, Warn: m.o.warn})
 	return s, nil
 }
 

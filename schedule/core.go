@@ -25,8 +25,9 @@ type core struct {
 	files    int
 	pieced   bool
 	unsaved  []unsaved
-	dir      string // of files, "" before the first
-	own      bool   // dir was made here
+	doing    []*task  // the requests that are worked on now, see safe
+	dir      string   // of files, "" before the first
+	owner    *os.File // of dir, where that was made here
 }
 
 // name is a session's name within its key.
@@ -215,25 +216,7 @@ func (c *core) close(why error) error {
 		c.saveOne()
 	}
 	c.prefixes.close()
-	if c.own {
-		return os.RemoveAll(c.dir)
-	}
-	return nil
-}
-
-// path is a new file's.
-func (c *core) path() (string, error) {
-	if c.dir == "" {
-		if c.dir = c.o.Dir; c.dir == "" {
-			dir, err := os.MkdirTemp("", "mil-schedule-")
-			if err != nil {
-				return "", err
-			}
-			c.dir, c.own = dir, true
-		}
-	}
-	c.files++
-	return fmt.Sprintf("%s/%d-%d.session", c.dir, os.Getpid(), c.files), nil
+	return c.leave()
 }
 
 func (c *core) since(t *task) time.Duration { return c.o.Clock().Sub(t.since) }

@@ -9,6 +9,7 @@ func (c *core) decode(list []*task) {
 	if len(list) == 0 {
 		return
 	}
+	c.doing = list
 	start := c.o.Clock()
 	err := c.e.Pass(rows)
 	took := c.o.Clock().Sub(start)
@@ -22,6 +23,7 @@ func (c *core) decode(list []*task) {
 	made := 0
 	c.passes++
 	for i, t := range list {
+		c.doing = []*task{t}
 		t.pass, t.last = c.passes, c.o.Clock()
 		t.result.Passes++
 		t.runs = add(t.runs, t.at()-len(rows[i].Tokens), true, c.l.Unit)
@@ -46,6 +48,7 @@ func (c *core) plan(list []*task) (ready []*task, rows []*Rows, sum int) {
 	company := speculate.Company{Costs: c.costs.rows, Rows: len(list) - 1, Sequences: len(list), Speed: c.costs.speed()}
 	var gains [][]float64
 	for _, t := range list {
+		c.doing = []*task{t}
 		t.dec.Join(company)
 		tokens, g, err := t.dec.Plan(c.drafts(t, spare))
 		if err != nil {
@@ -59,6 +62,7 @@ func (c *core) plan(list []*task) (ready []*task, rows []*Rows, sum int) {
 	}
 	if len(ready) > 1 { // alone the decoder has weighed the price
 		for i, n := range share(gains, spare, c.costs.rows.Of) {
+			c.doing = []*task{ready[i]}
 			rows[i].Tokens = ready[i].dec.Cut(n)
 		}
 	}

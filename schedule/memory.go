@@ -123,6 +123,7 @@ func (c *core) below(t *task) (list []claim) {
 
 // enter begins a request, or takes one up that made room.
 func (c *core) enter(t *task, need int64) {
+	c.doing = []*task{t}
 	s := c.take(t)
 	t.entered = t.level(c.o.Clock(), &c.o)
 	t.last = c.o.Clock()
@@ -178,6 +179,7 @@ func (c *core) grow(list []*task) []*task {
 // preempt writes a request to a file and gives its memory to others. It comes
 // back exactly as it was.
 func (c *core) preempt(t *task) {
+	c.doing = []*task{t}
 	var err error
 	if t.at() > 0 { // otherwise it begins anew
 		t.held = t.holds()

@@ -9,6 +9,7 @@ import (
 
 // read reads a piece of a request's prompt. prompts is how many are being read.
 func (c *core) read(t *task, tokens, prompts int) {
+	c.doing = []*task{t}
 	at := t.at()
 	if t.r.Echo { // as many rows of logits lie in memory at a time
 		tokens = min(tokens, c.l.Unit-at%c.l.Unit)

@@ -148,6 +148,7 @@ type Options struct {
 	// Store, if set, keeps the ends of replies, and of long prompts, beyond the
 	// scheduler's end. It is written to where nobody waits, or after some seconds.
 	Store Store
+	Warn  func(error) // told about mistakes of mil, which end their own requests; may be nil
 	// Turns, if set, is locked during each step: schedulers of one backend take
 	// turns by it.
 	Turns sync.Locker

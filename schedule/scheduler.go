@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -16,8 +17,12 @@ type Scheduler struct {
 	err   error // of closing
 }
 
-// New starts a scheduler. It owns the engine until it is closed.
+// New starts a scheduler. It owns the engine until it is closed. Temporary files of
+// schedulers that were killed are removed.
 func New(e Engine, o Options) *Scheduler {
+	if o.Dir == "" {
+		sweep()
+	}
 	s := &Scheduler{c: newCore(e, o), work: make(chan func(*core)), stop: make(chan struct{}), ended: make(chan struct{})}
 	go s.run()
 	return s
@@ -30,45 +35,55 @@ func (s *Scheduler) run() {
 		if !busy && !s.c.saves() {
 			select {
 			case f := <-s.work:
-				s.turn(func() { f(s.c) })
+				_ = s.turn(func() { f(s.c) })
 			case <-s.stop:
-				s.turn(func() { s.err = s.c.close(ErrClosed) })
+				s.end()
 				return
 			}
 		}
 		for more := true; more; {
 			select {
 			case f := <-s.work:
-				s.turn(func() { f(s.c) })
+				_ = s.turn(func() { f(s.c) })
 			case <-s.stop:
-				s.turn(func() { s.err = s.c.close(ErrClosed) })
+				s.end()
 				return
 			default:
 				more = false
 			}
 		}
-		s.turn(func() {
+		if err := s.turn(func() {
 			if busy = s.c.step(); !busy || s.c.late() {
 				s.c.saveOne()
 			}
-		})
+		}); err != nil {
+			busy = len(s.c.tasks) > 0 // those that the mistake left
+		}
 	}
 }
 
+// end ends all requests.
+func (s *Scheduler) end() {
+	err := s.turn(func() { s.err = s.c.close(ErrClosed) })
+	for err != nil && len(s.c.tasks) > 0 { // those that a mistake left
+		err = s.turn(func() { s.err = s.c.close(ErrClosed) })
+	}
+	s.err = errors.Join(s.err, err)
+}
+
 // turn runs f while this scheduler has the backend.
-func (s *Scheduler) turn(f func()) {
+func (s *Scheduler) turn(f func()) error {
 	s.c.o.Turns.Lock()
 	defer s.c.o.Turns.Unlock()
-	f()
+	return s.c.safe(f)
 }
 
 // do runs f on the scheduler's goroutine, between two steps.
 func (s *Scheduler) do(ctx context.Context, f func(*core)) error {
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	select {
-	case s.work <- func(c *core) { f(c); close(done) }:
-		<-done
-		return nil
+	case s.work <- func(c *core) { done <- c.safe(func() { f(c) }) }:
+		return <-done
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-s.ended:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mil-run/mil/chat"
+	"github.com/mil-run/mil/internal/mistake"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
 	"github.com/mil-run/mil/schedule"
@@ -246,7 +247,7 @@ func (s *Server) tell(ctx context.Context, c *choice, pieces chan<- piece) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			hand(piece{c: c, err: s.mistake("a reply", p)})
+			hand(piece{c: c, err: s.mistake("a reply", mistake.Recovered(p))})
 		}
 	}()
 	for x := range c.pieces(ctx) {

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
+	"github.com/mil-run/mil/internal/mistake"
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/model"
@@ -31,6 +33,7 @@ func bad(param, format string, args ...any) error {
 // toAPI gives an error the form that clients know.
 func toAPI(err error) *apiError {
 	var e *apiError
+	var ours *mistake.Error
 	var large *http.MaxBytesError
 	var offer *toolcall.OfferError
 	switch {
@@ -38,6 +41,8 @@ func toAPI(err error) *apiError {
 		return e
 	case errors.As(err, &offer):
 		return toAPI(bad(offer.Place, "%v", offer))
+	case errors.As(err, &ours): // the scheduler has told the owner
+		return errPanic
 	case errors.As(err, &large):
 		return &apiError{status: http.StatusRequestEntityTooLarge, kind: "invalid_request_error", code: "request_too_large", text: fmt.Sprintf("the request has more than %d bytes", large.Limit)}
 	case errors.Is(err, llm.ErrQueue):
@@ -63,21 +68,29 @@ func (e *apiError) body() map[string]any {
 	return map[string]any{"type": "error", "error": one} // type is Anthropic's
 }
 
-// wait tells the client when to ask again.
-func (e *apiError) wait(w http.ResponseWriter) {
+// inOllama is the error as ollama's API has it: a text, which names the field.
+func (e *apiError) inOllama() map[string]any {
+	text := e.text
+	if !strings.Contains(text, e.param) {
+		text = e.param + ": " + text
+	}
+	return map[string]any{"error": show.Text(text)}
+}
+
+// fail answers with an error, in the form of the API that the path belongs to.
+func fail(w http.ResponseWriter, path string, err error) *apiError {
+	e := toAPI(err)
 	if e.retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.retry))
 	}
-}
-
-// fail answers with an error.
-func fail(w http.ResponseWriter, err error) *apiError {
-	e := toAPI(err)
-	e.wait(w)
 	if e.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	_ = send(w, e.status, e.body()) // the client may be gone
+	body := e.body()
+	if strings.HasPrefix(path, "/api/") {
+		body = e.inOllama()
+	}
+	_ = send(w, e.status, body) // the client may be gone
 	return e
 }
 

@@ -14,12 +14,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/mil-run/mil/internal/mistake"
 	"github.com/mil-run/mil/internal/show"
 )
 
@@ -45,7 +44,7 @@ func (s *Server) guard(h handler, keyed bool) http.Handler {
 				c.status = statusGone
 			}
 		case err != nil && !begun:
-			fail(c, err)
+			fail(c, r.URL.Path, err)
 		}
 		c.wait() // for what is still buffered
 		s.log(r, c.status, time.Since(begin))
@@ -61,7 +60,7 @@ func (s *Server) serve(w *counted, r *http.Request, h handler, keyed bool) (err 
 	defer use.end()
 	defer func() {
 		if p := recover(); p != nil {
-			err = s.mistake(r.Method+" "+r.URL.Path, p)
+			err = s.mistake(r.Method+" "+r.URL.Path, mistake.Recovered(p))
 		}
 	}()
 	// What is left of a refused body is skipped under this limit too.
@@ -94,22 +93,10 @@ func (s *Server) serve(w *counted, r *http.Request, h handler, keyed bool) (err 
 // errPanic is a mistake of ours in a handler.
 var errPanic = &apiError{status: http.StatusInternalServerError, kind: "server_error", code: "internal_error", text: "the server made a mistake; its log says more"}
 
-// mistake tells the owner of a panic that is being recovered from.
-func (s *Server) mistake(what string, p any) error {
-	s.warn(fmt.Errorf("%s failed by a mistake of mil: %v at %s", show.Text(what), p, where()))
+// mistake tells the owner of a panic.
+func (s *Server) mistake(what string, e *mistake.Error) error {
+	s.warn(fmt.Errorf("%s failed: %w", show.Text(what), e))
 	return errPanic
-}
-
-// where is the place of a panic that is being recovered from.
-func where() string {
-	var at [32]uintptr
-	frames := runtime.CallersFrames(at[:runtime.Callers(4, at[:])])
-	for {
-		f, more := frames.Next()
-		if !more || !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
-		}
-	}
 }
 
 // warn tells the owner of the server.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/mil-run/mil/internal/mistake"
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/internal/units"
 	"github.com/mil-run/mil/llm"
@@ -181,7 +182,7 @@ func (m *models) leave(e *entry) error {
 func (m *models) open(e *entry) (one *served, err error) {
 	defer func() { // nobody else recovers from it in this goroutine
 		if p := recover(); p != nil {
-			err = fmt.Errorf("a mistake of mil: %v at %s", p, where())
+			err = mistake.Recovered(p)
 		}
 	}()
 	one = &served{id: e.id}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,27 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/tokenizer"
 )
-
-// ollama gives a handler's errors the form of that API: a text, which names the field.
-func ollama(h handler) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		err := h(w, r)
-		if err == nil || errors.Is(err, errGone) {
-			return err
-		}
-		e := toAPI(err)
-		text := e.text
-		if !strings.Contains(text, e.param) {
-			text = e.param + ": " + text
-		}
-		e.wait(w)
-		return send(w, e.status, map[string]any{"error": show.Text(text)})
-	}
-}
 
 // ollamaOptions are options of a request by their names in the table of parameters.
 var ollamaOptions = map[string]string{
@@ -222,7 +203,7 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *request
 		}
 		out.line(one)
 	}); err != nil {
-		out.line(map[string]any{"error": show.Text(toAPI(err).text)})
+		out.line(toAPI(err).inOllama())
 		return errGone
 	}
 	out.line(last(""))

@@ -161,3 +161,28 @@ func TestSlowReaders(t *testing.T) {
 		})
 	}
 }
+
+// Errors of ollama's addresses have that API's form, also those that come before a handler.
+func TestOllamaErrors(t *testing.T) {
+	on := start(t, serve.Options{Keys: []string{"key"}, Limits: serve.Limits{Body: 100}})
+	for _, x := range []struct {
+		path, body string
+		head       []string
+		status     int
+	}{
+		{"/api/chat", `{}`, nil, 401},
+		{"/api/chat", `{}`, []string{"Host", "evil.example"}, 403},
+		{"/api/chat", `{}`, []string{"Origin", "http://evil.example"}, 403},
+		{"/api/chat", `{"model":"` + strings.Repeat("a", 100) + `"}`, []string{"X-Api-Key", "key"}, 413},
+		{"/api/chat", `{"model":"other"}`, []string{"X-Api-Key", "key"}, 404},
+		{"/api/chat", `{"model":1}`, []string{"X-Api-Key", "key"}, 400},
+		{"/api/chat", `{}`, []string{"X-Api-Key", "key", "Content-Type", "text/plain"}, 415},
+		{"/api/pull", `{}`, []string{"X-Api-Key", "key"}, 404},
+	} {
+		status, text := post(t, on, x.path, x.body, x.head...)
+		var e map[string]any
+		if err := json.Unmarshal([]byte(text), &e); err != nil || status != x.status || len(e) != 1 || str(e["error"]) == "" {
+			t.Errorf("%s %v: %d %s", x.path, x.head, status, text)
+		}
+	}
+}

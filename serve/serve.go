@@ -158,9 +158,9 @@ func (s *Server) routes() {
 	keyed("GET /api/version", s.ollamaVersion)
 	keyed("GET /api/tags", s.ollamaTags)
 	keyed("GET /api/ps", s.ollamaLoaded)
-	keyed("POST /api/show", ollama(s.ollamaShow))
-	keyed("POST /api/chat", ollama(s.ollamaChat))
-	keyed("POST /api/generate", ollama(s.ollamaGenerate))
+	keyed("POST /api/show", s.ollamaShow)
+	keyed("POST /api/chat", s.ollamaChat)
+	keyed("POST /api/generate", s.ollamaGenerate)
 	keyed("POST /v1/embeddings", func(http.ResponseWriter, *http.Request) error {
 		return bad("", "mil makes no embeddings; ask /v1/chat/completions or /v1/completions")
 	})
