@@ -37,6 +37,7 @@ const (
 	SiLU                // x / (1 + exp(-x))
 	ReLU2               // max(x, 0)²
 	Floor               // max(x, Least - Bias): what adds Bias to it has Least or more
+	Sigmoid             // 1 / (1 + exp(-x))
 )
 
 // Factor is Scale as a number to multiply with.

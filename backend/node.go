@@ -160,7 +160,7 @@ type Conv struct {
 	In     Slice
 	Map    []int32 // nil or [channels]
 	W      *Tensor // [channels][Taps], F32
-	Bias   *Tensor // [1][channels], F32
+	Bias   *Tensor // [1][channels], F32, or nil
 	Taps   int
 	Window *State
 }
@@ -172,7 +172,12 @@ func (n *Conv) Reads() []Value { return some(n.In.V) }
 func (n *Conv) Writes() Value { return n.Out }
 
 // Weights implements [Node].
-func (n *Conv) Weights() []*Tensor { return []*Tensor{n.W, n.Bias} }
+func (n *Conv) Weights() []*Tensor {
+	if n.Bias == nil {
+		return []*Tensor{n.W}
+	}
+	return []*Tensor{n.W, n.Bias}
+}
 
 // States implements [Node].
 func (n *Conv) States() []*State { return []*State{n.Window} }
@@ -255,6 +260,80 @@ func (n *Scan2) Weights() []*Tensor {
 // States implements [Node].
 func (n *Scan2) States() []*State { return []*State{n.H, n.Log} }
 
+// DeltaScan is the gated delta rule (Yang, Kautz and Hatamizadeh, "Gated Delta
+// Networks", 2024) with its gated norm:
+//
+//	decay = exp(A[h] * softplus(Dt[h] + DtBias[h])), beta = sigmoid(Beta[h])
+//	k = K/|K|, q = Q/|Q|/sqrt(N), where |x| = sqrt(sum of x² + 1e-6)
+//	S[h][p][n] = decay*S[h][p][n]
+//	u[p] = beta * (V[h][p] - sum over n of S[h][p][n]*k[n])
+//	S[h][p][n] = S[h][p][n] + u[p]*k[n]
+//	y[h][p] = sum over n of S[h][p][n]*q[n]
+//	Out = RMSNorm of each head's y, times NormWeight, times silu(Z)
+//
+// V has Heads heads of P channels, Q and K heads of N states. Head h reads head
+// h*their/Heads of Q and K, or with Tiled head h%their.
+//
+// H is the committed state [Heads][P][N] float32; Log holds, for each token of
+// the last logged pass, decay [Heads], beta [Heads], V [V.N] and K [K.N], float32.
+type DeltaScan struct {
+	Out        Value
+	Q, K, V    Slice
+	Dt, Beta   Slice
+	Z          Slice
+	A, DtBias  *Tensor // [1][Heads], F32; A already -exp(A_log)
+	NormWeight *Tensor // [1][P], F32, of every head
+	NormEps    float32
+	Heads      int
+	P, N       int
+	Tiled      bool
+	H, Log     *State
+}
+
+// DeltaEps keeps the lengths of a [DeltaScan]'s k and q from being zero.
+const DeltaEps = 1e-6
+
+// From is the head of Q and K that head h reads.
+func (n *DeltaScan) From(h int) int {
+	theirs := n.K.N / n.N
+	if n.Tiled {
+		return h % theirs
+	}
+	return h * theirs / n.Heads
+}
+
+// Reads implements [Node].
+func (n *DeltaScan) Reads() []Value { return some(n.Q.V, n.K.V, n.V.V, n.Dt.V, n.Beta.V, n.Z.V) }
+
+// Writes implements [Node].
+func (n *DeltaScan) Writes() Value { return n.Out }
+
+// Weights implements [Node].
+func (n *DeltaScan) Weights() []*Tensor { return []*Tensor{n.A, n.DtBias, n.NormWeight} }
+
+// States implements [Node].
+func (n *DeltaScan) States() []*State { return []*State{n.H, n.Log} }
+
+// Reorder moves blocks of channels: block i of Out is block Order[i] of In.
+type Reorder struct {
+	Out   Value
+	In    Slice
+	Block int     // channels of a block
+	Order []int32 // [In.N/Block]
+}
+
+// Reads implements [Node].
+func (n *Reorder) Reads() []Value { return some(n.In.V) }
+
+// Writes implements [Node].
+func (n *Reorder) Writes() Value { return n.Out }
+
+// Weights implements [Node].
+func (n *Reorder) Weights() []*Tensor { return nil }
+
+// States implements [Node].
+func (n *Reorder) States() []*State { return nil }
+
 // Logits is the head: W·norm(In) for the last Segment.Logits tokens of each segment.
 type Logits struct {
 	In   Slice
@@ -279,6 +358,9 @@ func Scan1LogWidth(channels, x, b int) int { return channels + x + b }
 
 // Scan2LogWidth is the number of float32 values one token logs.
 func Scan2LogWidth(heads, x, b int) int { return heads + x + b }
+
+// DeltaLogWidth is the number of float32 values one token logs.
+func DeltaLogWidth(heads, v, k int) int { return 2*heads + v + k }
 
 func some(vs ...Value) []Value {
 	out := vs[:0]

@@ -95,7 +95,7 @@ func (r *Recorder) Attend(n *Attend) Value {
 
 // Conv records a convolution; it sets n.Out.
 func (r *Recorder) Conv(n *Conv) Value {
-	must(n.W.Cols == n.Taps && n.Bias.Cols == n.W.Rows, "convolution %s", n.W.Name)
+	must(n.W.Cols == n.Taps && (n.Bias == nil || n.Bias.Cols == n.W.Rows), "convolution %s", n.W.Name)
 	must(n.Map == nil && n.In.N == n.W.Rows || len(n.Map) == n.W.Rows, "convolution map of %s", n.W.Name)
 	kinds(StateWindow, n.Window)
 	n.Out = r.value(n.W.Rows)
@@ -121,6 +121,29 @@ func (r *Recorder) Scan2(n *Scan2) Value {
 	n.Out = r.value(n.Z.N)
 	r.add(n)
 	return n.Out
+}
+
+// DeltaScan records a gated delta rule; it sets n.Out.
+func (r *Recorder) DeltaScan(n *DeltaScan) Value {
+	must(n.V.N == n.Heads*n.P && n.Z.N == n.V.N && n.Dt.N == n.Heads && n.Beta.N == n.Heads && n.A.Cols == n.Heads, "delta scan %s", n.A.Name)
+	must(n.K.N == n.Q.N && n.K.N%n.N == 0 && n.Heads%(n.K.N/n.N) == 0, "%d heads of %d states in %d and %d channels", n.Heads, n.N, n.Q.N, n.K.N)
+	must(n.NormWeight.Cols == n.P, "norm %s", n.NormWeight.Name)
+	kinds(StateRecurrent, n.H)
+	kinds(StateLog, n.Log)
+	n.Out = r.value(n.V.N)
+	r.add(n)
+	return n.Out
+}
+
+// Reorder records a move of blocks of channels.
+func (r *Recorder) Reorder(in Slice, block int, order []int32) Value {
+	must(block > 0 && len(order)*block == in.N, "%d blocks of %d channels in %d", len(order), block, in.N)
+	for _, from := range order {
+		must(from >= 0 && int(from) < len(order), "there is no block %d of %d", from, len(order))
+	}
+	v := r.value(in.N)
+	r.add(&Reorder{v, in, block, order})
+	return v
 }
 
 // Logits records the head, the program's last node.

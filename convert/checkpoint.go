@@ -12,7 +12,7 @@ import (
 )
 
 // layouts are tried in order. Each says whether the checkpoint is its own.
-var layouts = []func(*input) (*plan, bool, error){graniteLayout, falconLayout, nemotronLayout, aprielLayout, mambaLayout, hybridLayout, llamaLayout}
+var layouts = []func(*input) (*plan, bool, error){graniteLayout, falconLayout, nemotronLayout, qwen35Layout, aprielLayout, mambaLayout, hybridLayout, llamaLayout}
 
 // input is an opened checkpoint folder.
 type input struct {
@@ -61,7 +61,7 @@ func planCheckpoint(dir string, ck *source.Checkpoint, o Options) (*plan, error)
 	if in.hasMamba, err = optional(dir, "mamba_config.json", in.mamba); err != nil {
 		return nil, err
 	}
-	if err := in.qwerky(); err != nil {
+	if err := errors.Join(in.text(), in.qwerky()); err != nil {
 		return nil, err
 	}
 	if err := unwrap(ck); err != nil {
@@ -131,7 +131,7 @@ func CheckConfig(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := in.qwerky(); err != nil {
+	if err := errors.Join(in.text(), in.qwerky()); err != nil {
 		return err
 	}
 	if err := in.checkWeights(); err != nil {
@@ -149,7 +149,7 @@ func (in *input) checkConfig() error {
 	kind := strings.ToLower(c.model())
 	check := map[string]func() ([]string, error){
 		"granitemoehybrid": c.checkGranite, "bamba": c.checkGranite, "falcon_h1": c.checkFalcon, "nemotron_h": c.checkNemotron,
-		"apriel_hybrid_ssm": c.checkApriel, "apriel_ssm_hybrid": c.checkApriel,
+		"qwen3_5_text": c.checkQwen35, "apriel_hybrid_ssm": c.checkApriel, "apriel_ssm_hybrid": c.checkApriel,
 	}[kind]
 	if check != nil {
 		_, err := check()

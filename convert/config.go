@@ -51,6 +51,7 @@ type config struct {
 	Layout []string `json:"hybrid_block_layout"`
 
 	mamba2Config
+	deltaConfig
 
 	members members // all of config.json
 	places  []int   // the checkpoint's number of each layer; nil: the same

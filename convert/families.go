@@ -14,7 +14,7 @@ import (
 var ErrArchitecture = errors.New("unknown architecture")
 
 // known lists the models that the layouts recognise, for messages.
-const known = "known: llama, mistral, qwen2, qwen3, hybrids of llama and mistral with mamba or mamba2 layers (mamba_config.json), apriel_hybrid_ssm, granitemoehybrid, bamba, falcon_h1, nemotron_h, mamba, mamba2, falcon_mamba"
+const known = "known: llama, mistral, qwen2, qwen3, hybrids of llama and mistral with mamba or mamba2 layers (mamba_config.json), apriel_hybrid_ssm, granitemoehybrid, bamba, falcon_h1, nemotron_h, qwen3_5, mamba, mamba2, falcon_mamba"
 
 // families describe models that mil does not run, by the beginning of their
 // model_type. The longest that fits counts.
@@ -55,8 +55,8 @@ var families = []struct{ model, what string }{
 	{"opt", "OPT: learned positions and biases"},
 	{"phi", "Phi: merged or biased projections and partial rotation"},
 	{"plamo", "PLaMo: Mamba-2 and attention with norms in other places"},
-	{"qwen3_5", "Qwen3.5: gated delta nets and gated attention"},
-	{"qwen3_next", "Qwen3-Next: gated delta nets and a mixture of experts"},
+	{"qwen3_5_moe", "Qwen3.5 with a mixture of experts"},
+	{"qwen3_next", "Qwen3-Next: a mixture of experts"},
 	{"recurrent_gemma", "RecurrentGemma: linear recurrent units"},
 	{"rwkv", "RWKV: another recurrence"},
 	{"smollm3", "SmolLM3: layers without rotation"},
@@ -94,7 +94,7 @@ var classes = []string{"", "LlamaForCausalLM", "MistralForCausalLM", "MambaForCa
 var typeOf = map[string]string{
 	"Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3", "GraniteMoeHybridForCausalLM": "granitemoehybrid", "BambaForCausalLM": "bamba",
 	"FalconH1ForCausalLM": "falcon_h1", "FalconMambaForCausalLM": "falcon_mamba", "NemotronHForCausalLM": "nemotron_h",
-	"AprielHybridSSMForCausalLM": "apriel_hybrid_ssm",
+	"AprielHybridSSMForCausalLM": "apriel_hybrid_ssm", "Qwen3_5ForCausalLM": "qwen3_5_text", "Qwen3_5ForConditionalGeneration": "qwen3_5",
 }
 
 // model is the model_type, which may follow from the class.
@@ -107,7 +107,7 @@ func (c *config) model() string {
 
 // runs are the values of model_type that some layout takes.
 var runs = []string{"llama", "mistral", "mamba", "mamba2", "falcon_mamba", "qwen2", "qwen3", "granitemoehybrid", "bamba", "falcon_h1", "nemotron_h",
-	"apriel_hybrid_ssm", "apriel_ssm_hybrid", qwerky}
+	"qwen3_5", "qwen3_5_text", "apriel_hybrid_ssm", "apriel_ssm_hybrid", qwerky}
 
 // checkType refuses a model of another kind than those of a layout.
 func (in *input) checkType(types ...string) error {

@@ -20,6 +20,8 @@ type from struct {
 	// rows, where these are more than the slot's.
 	order func(row int) int
 	rows  int
+	// columns gives the tensor's column for each of the slot's.
+	columns func(column int) int
 	// value is done to each value.
 	value func(v float32) float32
 	// factor is what a row of the slot is multiplied with.
@@ -74,7 +76,7 @@ func (f *from) shape(s model.Slot) []int {
 // parts are the tensors under each other that make a matrix.
 func (f *from) parts(t *lookup, prefix string, s model.Slot) []part {
 	if f.under == nil {
-		return []part{{t.take(prefix+f.tensor, f.shape(s)...), s.Rows, f.order, f.factor}}
+		return []part{{t.take(prefix+f.tensor, f.shape(s)...), s.Rows, f.order, f.columns, f.factor}}
 	}
 	var list []part
 	for i := 0; i < len(s.Parts); {
@@ -89,9 +91,10 @@ func (f *from) parts(t *lookup, prefix string, s model.Slot) []part {
 
 // part is rows of a checkpoint tensor.
 type part struct {
-	t    *source.Tensor
-	rows int
-	from func(row int) int // the row to read for each; nil: as they are
+	t       *source.Tensor
+	rows    int
+	from    func(row int) int    // the row to read for each; nil: as they are
+	columns func(column int) int // the same of columns
 	// factor is what a row is multiplied with; nil: 1.
 	factor func(row int) float32
 }
@@ -127,6 +130,15 @@ func (q part) read(c *source.Checkpoint, row, n, cols int, dst []float32) error 
 		for i := range n {
 			if err := c.ReadRows(q.t, q.from(row+i), 1, dst[i*cols:(i+1)*cols]); err != nil {
 				return err
+			}
+		}
+	}
+	if q.columns != nil {
+		row := make([]float32, cols)
+		for i := range n {
+			copy(row, dst[i*cols:])
+			for j := range cols {
+				dst[i*cols+j] = row[q.columns(j)]
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -161,4 +162,42 @@ func TestExpertsAreRefused(t *testing.T) {
 	fails(t, dir, false, "layer 7 is a mixture of experts, which mil does not run")
 	edit(t, filepath.Join(dir, "config.json"), map[string]any{"hybrid_override_pattern": "M-*-M-*M"})
 	run(t, dir, "f32")
+}
+
+// A Qwen3.5 that sees images is converted without what sees them, and without the
+// head that drafts.
+func TestTextPart(t *testing.T) {
+	dir := familyOf(t, "qwen3.5")
+	want, _ := run(t, dir, "f32")
+	var text map[string]any
+	path := filepath.Join(dir, "config.json")
+	raw, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(raw, &text) != nil {
+		t.Fatal(err)
+	}
+	outer, err := json.Marshal(map[string]any{"model_type": "qwen3_5", "architectures": []string{"Qwen3_5ForConditionalGeneration"}, "text_config": text,
+		"vision_config": map[string]any{"depth": 2}, "image_token_id": 7, "tie_word_embeddings": false})
+	if err != nil || os.WriteFile(path, outer, 0o644) != nil {
+		t.Fatal(err)
+	}
+	retouch(t, filepath.Join(dir, "model.safetensors"), func(m map[string]*stored) {
+		for _, name := range slices.Collect(maps.Keys(m)) {
+			if rest, ok := strings.CutPrefix(name, "model."); ok {
+				m["model.language_model."+rest] = m[name]
+				delete(m, name)
+			}
+		}
+		for _, other := range []string{"model.visual.blocks.0.norm.weight", "mtp.norm.weight"} {
+			norm := *m["model.language_model.norm.weight"]
+			m[other] = &norm
+		}
+	})
+	got, summary := run(t, dir, "f32")
+	a, b := read(t, want), read(t, got)
+	if !slices.Equal(a.floats(t, "blk.1.attn_q.weight"), b.floats(t, "blk.1.attn_q.weight")) || !slices.Equal(a.floats(t, "blk.0.ssm_out.weight"), b.floats(t, "blk.0.ssm_out.weight")) {
+		t.Error("other weights than those of the text part alone")
+	}
+	if all := strings.Join(summary.Warnings, "\n"); !strings.Contains(all, "what sees images is left out (1 tensors") || !strings.Contains(all, "the head that drafts is left out") {
+		t.Errorf("%q", summary.Warnings)
+	}
 }

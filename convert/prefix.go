@@ -9,8 +9,9 @@ import (
 )
 
 // wrappers are parts of names that training frameworks put around a model's:
-// DistributedDataParallel, torch.compile and FSDP.
-var wrappers = []string{"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+// DistributedDataParallel, torch.compile and FSDP. The last is around the text part of
+// a model that sees images.
+var wrappers = []string{"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "language_model"}
 
 // embeddings are the names of tensors by which layouts are recognised.
 var embeddings = []string{"model.embed_tokens.weight", "backbone.embedding.weight", "backbone.embeddings.weight"}

@@ -34,8 +34,11 @@ func (c *config) readRope() (*rope, error) {
 			return nil, fmt.Errorf("config.json: %s is %s, not an object", place.key, show(place.raw))
 		}
 		keys := ropeKeys
-		if c.model() == "bamba" {
+		switch c.model() {
+		case "bamba":
 			keys = merge(keys, table(free, "partial_rotary_factor"))
+		case "qwen3_5_text": // a text's positions are the same in all sections
+			keys = merge(keys, table(free, "partial_rotary_factor mrope_section mrope_interleaved"))
 		}
 		unknown, err := m.check("config.json: "+place.key, keys)
 		if err != nil {

@@ -74,6 +74,9 @@ var (
 		moe_shared_expert_intermediate_size moe_shared_expert_overlap norm_topk_prob routed_scaling_factor mtp_layers_block_type
 		mtp_hybrid_override_pattern router_aux_loss_coef`), table(yes, `use_conv_bias`), table(silu, `mamba_hidden_act`), table(none, `use_bias`),
 		map[string]rule{"mlp_hidden_act": text("relu2")})
+	qwen35Keys = merge(llamaKeys, table(free, `layer_types full_attention_interval partial_rotary_factor linear_conv_kernel_dim linear_key_head_dim
+		linear_value_head_dim linear_num_key_heads linear_num_value_heads mtp_num_hidden_layers mtp_use_dedicated_embeddings mamba_ssm_dtype mlp_only_layers`),
+		table(yes, `attn_output_gate`), table(none, `attention_bias mlp_bias sliding_window num_experts`))
 	aprielKeys = merge(llamaKeys, table(free, `hybrid_block_layout`), table(none, `sliding_window`))
 	// aprielSSMKeys have those of its other mixer too, discrete Mamba-2.
 	aprielSSMKeys = merge(ssmKeys, table(free, `n_qk_heads n_v_heads activation`))

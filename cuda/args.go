@@ -164,3 +164,22 @@ type after2Args struct {
 	logBlocks, windowBlocks int32
 	eps                     float32
 }
+
+type deltaArgs struct {
+	q, k, v, dt, beta, z, a, bias, weight, h, log, out, params          ref
+	qStride, kStride, vStride, dtStride, betaStride, zStride, outStride int32
+	heads, p, n, keys, tiled                                            int32
+	tokens, logged                                                      int32
+}
+
+type afterDeltaArgs struct {
+	scan                    deltaArgs
+	conv                    convArgs
+	logBlocks, windowBlocks int32
+	eps                     float32
+}
+
+type reorderArgs struct {
+	in, order, out                       ref
+	channels, block, inStride, outStride int32
+}

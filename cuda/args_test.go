@@ -19,7 +19,8 @@ import (
 
 // argStructs are all argument structs. A test finds those that are missing here.
 var argStructs = []any{loadArgs{}, embedArgs{}, quantizedArgs{}, prepareArgs{}, matVecArgs{}, spreadArgs{}, expandArgs{}, wgmmaArgs{}, productArgs{},
-	rankArgs{}, ropeArgs{}, ropeManyArgs{}, finishPartArgs{}, finishArgs{}, attendArgs{}, convArgs{}, scan1Args{}, scan2Args{}, convScan2Args{}, after1Args{}, after2Args{}}
+	rankArgs{}, ropeArgs{}, ropeManyArgs{}, finishPartArgs{}, finishArgs{}, attendArgs{}, convArgs{}, scan1Args{}, scan2Args{}, convScan2Args{}, after1Args{}, after2Args{},
+	deltaArgs{}, afterDeltaArgs{}, reorderArgs{}}
 
 func TestArgumentsAreAllListed(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "args.go", nil, 0)

@@ -24,7 +24,7 @@ func (pl *planner) long() bool { return !pl.P.Logged && pl.Chip.Level >= tensorC
 // Conv implements [gpu.Kernels].
 func (pl *planner) Conv(n *backend.Conv) error {
 	a := convArgs{
-		channelMap: gpu.Constant(pl.Planner, n.Map), w: gpu.OfTensor(n.W), bias: gpu.OfTensor(n.Bias), window: gpu.OfState(n.Window), params: pl.Block(),
+		channelMap: gpu.Constant(pl.Planner, n.Map), w: gpu.OfTensor(n.W), bias: pl.Bias(n), window: gpu.OfState(n.Window), params: pl.Block(),
 		channels: int32(n.W.Rows), width: int32(n.In.N), taps: int32(n.Taps), tokens: int32(pl.Tokens), logged: gpu.Bit(pl.P.Logged),
 	}
 	a.in, a.inStride = pl.Slice(n.In)
@@ -151,5 +151,40 @@ func (pl *planner) Scan2(n *backend.Scan2) error {
 	} else {
 		pl.Launch("after2", [3]int{n.NormGroups*int(after.parts)*pl.Tokens + log + window, 1, 1}, 256, after)
 	}
+	return nil
+}
+
+// DeltaScan implements [gpu.Kernels].
+func (pl *planner) DeltaScan(n *backend.DeltaScan) error {
+	states, err := gpu.DeltaStates(n.N)
+	if err != nil {
+		return err
+	}
+	a := deltaArgs{
+		a: gpu.OfTensor(n.A), bias: gpu.OfTensor(n.DtBias), weight: gpu.OfTensor(n.NormWeight), h: gpu.OfState(n.H), log: gpu.OfState(n.Log), params: pl.Block(),
+		heads: int32(n.Heads), p: int32(n.P), n: int32(n.N), keys: int32(n.K.N / n.N), tiled: gpu.Bit(n.Tiled), tokens: int32(pl.Tokens), logged: gpu.Bit(pl.P.Logged),
+	}
+	a.q, a.qStride = pl.Slice(n.Q)
+	a.k, a.kStride = pl.Slice(n.K)
+	a.v, a.vStride = pl.Slice(n.V)
+	a.dt, a.dtStride = pl.Slice(n.Dt)
+	a.beta, a.betaStride = pl.Slice(n.Beta)
+	a.z, a.zStride = pl.Slice(n.Z)
+	a.out, a.outStride = pl.Value(n.Out)
+	pl.Launch(fmt.Sprintf("delta_%d", states), [3]int{gpu.Ceil(n.P, gpu.Scan2Rows), n.Heads, 1}, gpu.Scan2Rows*scan2Lanes, a)
+	after, window := afterDeltaArgs{scan: a, eps: n.NormEps}, 0
+	log := pl.LogBlocks(backend.DeltaLogWidth(n.Heads, n.V.N, n.K.N))
+	after.conv, window = pl.window.Take()
+	after.logBlocks, after.windowBlocks = int32(log), int32(window)
+	pl.Launch("after_delta", [3]int{n.Heads*pl.Tokens + log + window, 1, 1}, 256, after)
+	return nil
+}
+
+// Reorder implements [gpu.Kernels].
+func (pl *planner) Reorder(n *backend.Reorder) error {
+	a := reorderArgs{order: gpu.Constant(pl.Planner, n.Order), channels: int32(n.In.N), block: int32(n.Block)}
+	a.in, a.inStride = pl.Slice(n.In)
+	a.out, a.outStride = pl.Value(n.Out)
+	pl.Launch("reorder", [3]int{gpu.Ceil(n.In.N, 256), pl.Tokens, 1}, 256, a)
 	return nil
 }

@@ -86,6 +86,21 @@ type after2Args struct {
 	eps                     float32
 }
 
+type deltaArgs struct {
+	qStride, kStride, vStride, dtStride, betaStride, zStride, outStride int32
+	heads, p, n, keys, tiled                                            int32
+	tokens, logged                                                      int32
+}
+
+type afterDeltaArgs struct {
+	scan                    deltaArgs
+	conv                    convArgs
+	logBlocks, windowBlocks int32
+	eps                     float32
+}
+
+type reorderArgs struct{ channels, block, inStride, outStride int32 }
+
 // turns are a rotation's frequencies, radians a position, as rope takes them:
 // fractions of a turn, 2^64 a whole one. A position times such a frequency wraps
 // around where the angle does.

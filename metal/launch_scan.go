@@ -23,7 +23,7 @@ func (pl *planner) Conv(n *backend.Conv) error {
 	out, outStride := pl.Value(n.Out)
 	a.inStride, a.outStride = inStride, outStride
 	window := gpu.OfState(n.Window)
-	refs := []ref{in, gpu.Constant(pl.Planner, n.Map), gpu.OfTensor(n.W), gpu.OfTensor(n.Bias), window, out}
+	refs := []ref{in, gpu.Constant(pl.Planner, n.Map), gpu.OfTensor(n.W), pl.Bias(n), window, out}
 	pl.Launch("conv", [3]int{gpu.Ceil(n.W.Rows, 256), pl.Tokens, 1}, 256, a, refs...)
 	if pl.ScanReads(n.In.V) {
 		pl.window.Keep(movedWindow{a, in, window}, n.In.N)
@@ -100,5 +100,42 @@ func (pl *planner) Scan2(n *backend.Scan2) error {
 	}
 	pl.Launch("scan2_after", [3]int{n.NormGroups*pl.Tokens + logBlocks + windowBlocks, 1, 1}, 256, after,
 		x, b, dt, bias, log, w.in, w.window, out, weight)
+	return nil
+}
+
+// DeltaScan implements [gpu.Kernels].
+func (pl *planner) DeltaScan(n *backend.DeltaScan) error {
+	states, err := gpu.DeltaStates(n.N)
+	if err != nil {
+		return err
+	}
+	a := deltaArgs{heads: int32(n.Heads), p: int32(n.P), n: int32(n.N), keys: int32(n.K.N / n.N), tiled: gpu.Bit(n.Tiled),
+		tokens: int32(pl.Tokens), logged: gpu.Bit(pl.P.Logged)}
+	var q, k, v, dt, beta, z, out ref
+	q, a.qStride = pl.Slice(n.Q)
+	k, a.kStride = pl.Slice(n.K)
+	v, a.vStride = pl.Slice(n.V)
+	dt, a.dtStride = pl.Slice(n.Dt)
+	beta, a.betaStride = pl.Slice(n.Beta)
+	z, a.zStride = pl.Slice(n.Z)
+	out, a.outStride = pl.Value(n.Out)
+	decay, bias, log := gpu.OfTensor(n.A), gpu.OfTensor(n.DtBias), gpu.OfState(n.Log)
+	pl.Launch(fmt.Sprintf("delta_%d", states), [3]int{gpu.Ceil(n.P, gpu.Scan2Rows), n.Heads, 1}, 128, a,
+		q, k, v, dt, beta, decay, bias, gpu.OfState(n.H), log, out)
+	logBlocks := pl.LogBlocks(backend.DeltaLogWidth(n.Heads, n.V.N, n.K.N))
+	w, windowBlocks := pl.window.Take()
+	after := afterDeltaArgs{scan: a, conv: w.args, logBlocks: int32(logBlocks), windowBlocks: int32(windowBlocks), eps: n.NormEps}
+	pl.Launch("delta_after", [3]int{n.Heads*pl.Tokens + logBlocks + windowBlocks, 1, 1}, 256, after,
+		k, v, dt, beta, decay, bias, log, w.in, w.window, z, gpu.OfTensor(n.NormWeight), out)
+	return nil
+}
+
+// Reorder implements [gpu.Kernels].
+func (pl *planner) Reorder(n *backend.Reorder) error {
+	a := reorderArgs{channels: int32(n.In.N), block: int32(n.Block)}
+	var in, out ref
+	in, a.inStride = pl.Slice(n.In)
+	out, a.outStride = pl.Value(n.Out)
+	pl.Launch("reorder", [3]int{gpu.Ceil(n.In.N, 256), pl.Tokens, 1}, 256, a, in, gpu.Constant(pl.Planner, n.Order), out)
 	return nil
 }

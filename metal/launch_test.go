@@ -27,6 +27,7 @@ var argSizes = map[string]uintptr{
 	"ropeArgs": unsafe.Sizeof(ropeArgs{}), "finishArgs": unsafe.Sizeof(finishArgs{}), "attendArgs": unsafe.Sizeof(attendArgs{}), "convArgs": unsafe.Sizeof(convArgs{}),
 	"rankArgs": unsafe.Sizeof(rankArgs{}), "scan1Args": unsafe.Sizeof(scan1Args{}), "scan2Args": unsafe.Sizeof(scan2Args{}),
 	"after1Args": unsafe.Sizeof(after1Args{}), "after2Args": unsafe.Sizeof(after2Args{}),
+	"deltaArgs": unsafe.Sizeof(deltaArgs{}), "afterDeltaArgs": unsafe.Sizeof(afterDeltaArgs{}), "reorderArgs": unsafe.Sizeof(reorderArgs{}),
 }
 
 // contract reads the table.

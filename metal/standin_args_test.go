@@ -17,6 +17,7 @@ func TestArgumentsAreOne(t *testing.T) {
 		"embed": {"Embed": embedArgs{}}, "copy": {"Copy": copyArgs{}}, "matvec_f32": {"MatVec": matVecArgs{}}, "gemm_f32": {"MatVec": matVecArgs{}},
 		"rope": {"Rope": ropeArgs{}}, "finish": {"Finish": finishArgs{}}, "attend_f16": {"Attend": attendArgs{}}, "conv": {"Conv": convArgs{}},
 		"rank": {"Rank": rankArgs{}}, "scan1": {"Scan1": scan1Args{}, "After1": after1Args{}}, "scan2": {"Scan2": scan2Args{}, "After2": after2Args{}},
+		"delta": {"Delta": deltaArgs{}, "AfterDelta": afterDeltaArgs{}}, "reorder": {"Reorder": reorderArgs{}},
 	} {
 		_, text, _ := module(file)
 		for name, args := range structs {

@@ -190,7 +190,7 @@ func TestCompany(t *testing.T) {
 // companyKinds is a case of each kind of kernel.
 var companyKinds = regexp.MustCompile(`^(matmul q4_k 1x256|matmul f32 19x7|gate and up f16|logits of some, norm q8_0|` +
 	`attention 6/1 heads of 32, f16|attention 3/3 heads of 20, q8_0|convolution of 33|Mamba scan, 48|` +
-	`Mamba-2 scan, (6 heads of 16|3 heads of 5|2 heads of 4))`)
+	`Mamba-2 scan, (6 heads of 16|3 heads of 5|2 heads of 4)|delta scan, (3|6) heads|reorder of blocks of 24)`)
 
 // Every node and every type, through the planner, by the kernels' own text.
 func TestConform(t *testing.T) {

@@ -20,6 +20,7 @@ type Attention struct {
 	Normed              bool    // queries and keys are normalized, head by head
 	Scale               float64 // of scores; 0: 1/sqrt(Dim)
 	NormEps             float32 // of queries and keys
+	Gated               bool    // each head's output is multiplied with the sigmoid of a gate, whose rows follow the head's query
 }
 
 // Rope is how positions turn queries and keys.
@@ -78,8 +79,8 @@ func (a *Attention) Slots() []Slot {
 	q, kv := a.Heads*a.Dim, a.KVHeads*a.Dim
 	list := []Slot{
 		vector("attn_norm.weight", a.Channels),
-		table("attn_q.weight", q, a.Channels, quant.Matrix),
-		bias("attn_q.bias", q),
+		table("attn_q.weight", a.queries(), a.Channels, quant.Matrix),
+		bias("attn_q.bias", a.queries()),
 		table("attn_k.weight", kv, a.Channels, quant.Matrix),
 		bias("attn_k.bias", kv),
 		table("attn_v.weight", kv, a.Channels, quant.Sensitive),
@@ -91,6 +92,14 @@ func (a *Attention) Slots() []Slot {
 		list = append(list, vector("attn_q_norm.weight", a.Dim), vector("attn_k_norm.weight", a.Dim))
 	}
 	return list
+}
+
+// queries is the rows that make queries, and gates where there are any.
+func (a *Attention) queries() int {
+	if a.Gated {
+		return 2 * a.Heads * a.Dim
+	}
+	return a.Heads * a.Dim
 }
 
 func (a *Attention) check() error {
@@ -111,7 +120,7 @@ func (a *Attention) check() error {
 	return nil
 }
 
-func (a *Attention) width() int { return a.Heads * a.Dim }
+func (a *Attention) width() int { return a.queries() }
 func (a *Attention) state() int { return 0 }
 
 // record appends norm, q|k|v with their biases and norms, rotation and cache,
@@ -122,11 +131,33 @@ func (a *Attention) record(b *builder, x, add backend.Value) backend.Value {
 	q, kv := h.Heads*h.Dim, h.KVHeads*h.Dim
 	keys, values := b.cache("cache_k", &h), b.cache("cache_v", &h)
 	qkv := b.MatMul(b.All(x), b.norm("attn_norm.weight", a.Eps), backend.None, b.w("attn_q.weight"), b.w("attn_k.weight"), b.w("attn_v.weight"))
-	a.finish(b, b.Cut(qkv, 0, q), b.Cut(qkv, q, kv), b.Cut(qkv, q+kv, kv))
-	b.RopeStore(&backend.RopeStore{Heads: h, Halves: a.Halves, Q: b.Cut(qkv, 0, q), K: b.Cut(qkv, q, kv), V: b.Cut(qkv, q+kv, kv),
+	if a.Gated {
+		qkv = b.Reorder(b.All(qkv), a.Dim, a.gatesLast())
+	}
+	queries, k, v := b.Cut(qkv, 0, q), b.Cut(qkv, q, kv), b.Cut(qkv, q+kv, kv)
+	a.finish(b, queries, k, v)
+	b.RopeStore(&backend.RopeStore{Heads: h, Halves: a.Halves, Q: queries, K: k, V: v,
 		Freqs: b.m.frequencies(a.Rope, b.o.PlainRope), KCache: keys, VCache: values})
-	y := b.Attend(&backend.Attend{Heads: h, Q: b.Cut(qkv, 0, q), KCache: keys, VCache: values, Scale: float32(a.Scale)})
-	return b.addTo(add, b.All(y), "attn_output")
+	y := b.All(b.Attend(&backend.Attend{Heads: h, Q: queries, KCache: keys, VCache: values, Scale: float32(a.Scale)}))
+	if a.Gated {
+		gates := b.Cut(qkv, q+2*kv, q)
+		b.finish(backend.Part{X: gates, F: backend.Sigmoid, Up: y})
+		y = gates
+	}
+	return b.addTo(add, y, "attn_output")
+}
+
+// gatesLast is the order of heads in which queries, keys and values follow each other,
+// and then come the gates.
+func (a *Attention) gatesLast() (order []int32) {
+	var gates []int32
+	for h := range int32(a.Heads) {
+		order, gates = append(order, 2*h), append(gates, 2*h+1)
+	}
+	for h := range int32(2 * a.KVHeads) {
+		order = append(order, int32(2*a.Heads)+h)
+	}
+	return append(order, gates...)
 }
 
 // finish adds biases to queries, keys and values, and normalizes the first two.

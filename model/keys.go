@@ -104,6 +104,16 @@ func (k *keys) note(key string, v int) {
 	}
 }
 
+// sections are how many of the rotated pairs go by which coordinate of an image. In a
+// text all coordinates are the position, so any division does the same, and the key
+// is written for ggml alone.
+func (k *keys) sections(key string, dims int) {
+	if k.full(key); k.writing() {
+		third := int32(dims / 6)
+		k.write(key, []int32{int32(dims/2) - 2*third, third, third, 0})
+	}
+}
+
 // perLayer is a count that may be one for all layers or an array.
 func (k *keys) perLayer(key string, v *[]int, layers, fallback int) {
 	if k.writing() {

@@ -30,6 +30,7 @@ var architectures = map[string]architecture{
 	"granitehybrid": granite{},
 	"falcon-h1":     falcon{},
 	"nemotron_h":    nemotron{},
+	"qwen35":        qwen35{},
 }
 
 // Model is an opened model file.

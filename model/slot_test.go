@@ -54,7 +54,14 @@ func others(llama Config, ssm SSM) []*Config {
 		nemotron.KVHeads[i] = i % 4 / 3 * 8
 		nemotron.Inner[i] = i % 4 % 3 % 2 * 14336
 	}
-	return []*Config{&qwen2, &qwen3, &granite, &bamba, &falcon, &nemotron}
+	qwen35 := llama
+	qwen35.Arch, qwen35.KVHeads = "qwen35", make([]int, 32)
+	qwen35.Rope.Dims, qwen35.Window = qwen35.HeadDim/4, 0
+	qwen35.SSM = SSM{Version: 2, Conv: 4, Inner: 4096, State: 128, Rank: 32, Groups: 16, XB: 4096}
+	for i := 3; i < 32; i += 4 {
+		qwen35.KVHeads[i] = 8
+	}
+	return []*Config{&qwen2, &qwen3, &granite, &bamba, &falcon, &nemotron, &qwen35}
 }
 
 // The mixes give every slot the type that files have had from the beginning.
@@ -65,6 +72,7 @@ func TestSlotTypes(t *testing.T) {
 		"token_embd": "q5_k", "output": "q6_k", "output_norm": "f32", "rope_freqs": "f32",
 		"attn_norm": "f32", "attn_q_norm": "f32", "attn_k_norm": "f32", "attn_q": "q4_k", "attn_k": "q4_k", "attn_v": picked, "attn_output": "q4_k",
 		"ffn_norm": "f32", "ffn_gate": "q4_k", "ffn_up": "q4_k", "ffn_down": picked,
+		"attn_qkv": "q5_k", "attn_gate": "q5_k", "post_attention_norm": "f32", "ssm_alpha": "q8_0", "ssm_beta": "q8_0",
 		"ssm_in": "q5_k", "ssm_x": "q8_0", "ssm_out": picked,
 		"ssm_conv1d": "f32", "ssm_dt": "f32", "ssm_a": "f32", "ssm_d": "f32", "ssm_norm": "f32",
 	}

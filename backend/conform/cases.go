@@ -26,6 +26,8 @@ func Cases() []Case {
 	c.convScans()
 	c.plainScans()
 	c.scanProducts()
+	c.deltas()
+	c.reorders()
 	return append(append(c, rotations()...), finishes()...)
 }
 

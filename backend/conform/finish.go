@@ -59,6 +59,10 @@ func finishes() (out []Case) {
 		b.Finish(backend.Part{X: b.All(b.x), Bias: b.vector(1100, b.w.normal(1))})
 		b.Finish(backend.Part{X: b.Cut(b.x, 0, 520), F: backend.SiLU, Up: b.Cut(b.x, 520, 520)}, backend.Part{X: b.Cut(b.x, 1040, 60), F: backend.SiLU})
 	})
+	add("sigmoid, times others", 1300, func(b *builder) {
+		b.Finish(backend.Part{X: b.All(b.x), Bias: b.vector(1300, b.w.normal(3))})
+		b.Finish(backend.Part{X: b.Cut(b.x, 0, 600), F: backend.Sigmoid, Up: b.Cut(b.x, 600, 600)}, backend.Part{X: b.Cut(b.x, 1200, 60), F: backend.Sigmoid})
+	})
 	// What follows must take the finished value, whatever the product before left of it.
 	out = append(out, Case{Name: "finish between products", Passes: mixed, Quantized: true, width: 512, record: func(b *builder) backend.Value {
 		y := b.MatMul(b.All(b.x), b.norm(512), backend.None, b.matrix(quant.Q8_0, 512, 512))

@@ -18,6 +18,10 @@ func (c *cases) convolutions() {
 	}
 	conv("convolution of 100", 100, 100, 4, nil)
 	conv("convolution of 33, 3 taps", 33, 33, 3, nil)
+	c.add("convolution without biases", 70, mixed, false, func(b *builder) backend.Value {
+		return b.Conv(&backend.Conv{In: b.Cut(b.x, 2, 66), Taps: 4, W: b.w.tensor(quant.F32, 66, 4, b.w.normal(0.5)),
+			Window: b.memory("window", backend.StateWindow, 4*(3+backend.MaxVerify)*66)})
+	})
 	conv("convolution, repeated", 32, 96, 4, func() []int32 {
 		var m []int32
 		for i := range 96 {
@@ -132,4 +136,35 @@ func (c *cases) scanProducts() {
 // decay gives values of A: negative, some near zero.
 func (b *builder) decay() func(int) float32 {
 	return func(int) float32 { return float32(-math.Exp(b.w.r.NormFloat64())) }
+}
+
+// deltas are of gated delta nets: heads that share keys side by side, and apart; heads
+// and states that are no whole vectors.
+func (c *cases) deltas() {
+	for _, s := range []struct {
+		heads, keys, p, n int
+		tiled             bool
+	}{
+		{4, 2, 64, 64, false}, {4, 2, 32, 16, true}, {8, 4, 128, 128, true}, {3, 1, 40, 24, false}, {6, 3, 5, 7, true}, {2, 2, 100, 200, false}, {1, 1, 1, 1, false},
+	} {
+		keys, inner := s.keys*s.n, s.heads*s.p
+		c.add(fmt.Sprintf("delta scan, %d heads of %d x %d, %d of keys, tiled %t", s.heads, s.p, s.n, s.keys, s.tiled), 2*keys+2*inner+2*s.heads, mixed, false, func(b *builder) backend.Value {
+			at := 0
+			cut := func(n int) backend.Slice { at += n; return b.Cut(b.x, at-n, n) }
+			z, q, k, v, beta, dt := cut(inner), cut(keys), cut(keys), cut(inner), cut(s.heads), cut(s.heads)
+			return b.DeltaScan(&backend.DeltaScan{Q: q, K: k, V: v, Dt: dt, Beta: beta, Z: z, Heads: s.heads, P: s.p, N: s.n, Tiled: s.tiled, NormEps: 1e-5,
+				A: b.vector(s.heads, b.decay()), DtBias: b.vector(s.heads, b.w.normal(1)), NormWeight: b.vector(s.p, b.w.normal(1)),
+				H:   b.memory("h", backend.StateRecurrent, 4*inner*s.n),
+				Log: b.memory("log", backend.StateLog, 4*backend.MaxVerify*backend.DeltaLogWidth(s.heads, inner, keys))})
+		})
+	}
+}
+
+// reorders move blocks, as of queries and gates that lie head by head.
+func (c *cases) reorders() {
+	for _, block := range []int{1, 24, 64} {
+		c.add(fmt.Sprintf("reorder of blocks of %d", block), 3+6*block, few, false, func(b *builder) backend.Value {
+			return b.Reorder(b.Cut(b.x, 3, 6*block), block, []int32{0, 2, 4, 1, 3, 5})
+		})
+	}
 }

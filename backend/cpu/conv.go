@@ -30,11 +30,15 @@ type convolved struct {
 type run struct{ out, in, n int }
 
 func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
-	vs, err := host.Vectors(n.W, n.Bias)
+	vs, err := host.Vectors(n.Weights()...)
 	if err != nil {
 		return nil, err
 	}
-	c := &convolution{e: e, n: n, history: n.Taps - 1, w: host.Floats(len(vs[0])), bias: vs[1], args: make([]kernel.Conv, e.pool.threads)}
+	bias := host.Floats(n.W.Rows)
+	if n.Bias != nil {
+		bias = vs[1]
+	}
+	c := &convolution{e: e, n: n, history: n.Taps - 1, w: host.Floats(len(vs[0])), bias: bias, args: make([]kernel.Conv, e.pool.threads)}
 	channels := len(c.bias)
 	for i, v := range vs[0] {
 		c.w[i%n.Taps*channels+i/n.Taps] = v

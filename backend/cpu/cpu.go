@@ -99,27 +99,31 @@ func (b *Backend) Compile(p *backend.Program) (backend.Exec, error) {
 
 // exec is a program with its arena.
 type exec struct {
-	p       *backend.Program
-	plan    *backend.Plan
-	pool    *pool
-	k       *kernel.Set
-	arena   []float32
-	logits  []float32
-	workers []*kernel.Worker // one a thread
-	scratch []*scratch       // one a thread
-	inputs  inputs
-	tiles   []*tile // one a thread
-	partial partial
-	rows    []int // 0, 1, 2, ...: all tokens of a pass
-	rates   rates
-	angles  []*angles
-	observe backend.Inputs
-	seen    observed
-	steps   []func(*backend.Params)
+	p          *backend.Program
+	plan       *backend.Plan
+	pool       *pool
+	k          *kernel.Set
+	arena      []float32
+	logits     []float32
+	workers    []*kernel.Worker // one a thread
+	scratch    []*scratch       // one a thread
+	inputs     inputs
+	tiles      []*tile // one a thread
+	partial    partial
+	rows       []int // 0, 1, 2, ...: all tokens of a pass
+	rates      rates
+	directions directions
+	angles     []*angles
+	observe    backend.Inputs
+	seen       observed
+	steps      []func(*backend.Params)
 }
 
 // scratch is a thread's own memory, grown as nodes ask for it.
-type scratch struct{ rows, acc []float32 }
+type scratch struct {
+	rows, acc []float32
+	vector    kernel.Vector
+}
 
 func grow(s *[]float32, n int) []float32 {
 	if cap(*s) < n {
@@ -212,6 +216,10 @@ func (e *exec) compile(n backend.Node) (func(*backend.Params), error) {
 		return e.scan1(n)
 	case *backend.Scan2:
 		return e.scan2(n)
+	case *backend.DeltaScan:
+		return e.deltaScan(n)
+	case *backend.Reorder:
+		return e.reorder(n), nil
 	case *backend.Logits:
 		return e.head(n)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mil-run/mil/backend"
 	"github.com/mil-run/mil/internal/host"
+	"github.com/mil-run/mil/internal/kernel"
 )
 
 // part is a [backend.Part] with its weights.
@@ -117,6 +118,8 @@ func (e *exec) part(thread int, p *part, t, lo, hi int) {
 		for i, v := range x {
 			x[i] = v / (1 + float32(math.Exp(float64(-v))))
 		}
+	case p.F == backend.Sigmoid:
+		e.sigmoid(thread, x)
 	case p.F == backend.ReLU2:
 		for i, v := range x {
 			v = max(v, 0)
@@ -150,3 +153,23 @@ func (e *exec) headNorm(thread int, x, w []float32, eps float32) {
 		x[i] *= scale
 	}
 }
+
+// sigmoid is 1/(1 + exp(-x)) in place.
+func (e *exec) sigmoid(thread int, x []float32) {
+	a := &e.scratch[thread].vector
+	for at := 0; at < len(x); at += len(minusOnes) {
+		part := x[at:min(len(x), at+len(minusOnes))]
+		*a = kernel.Vector{X: &part[0], W: &minusOnes[0], Out: &part[0], N: len(part)}
+		e.k.Decay2(a)
+		for i, v := range part {
+			part[i] = 1 / (1 + v)
+		}
+	}
+}
+
+var minusOnes = func() (ones [256]float32) {
+	for i := range ones {
+		ones[i] = -1
+	}
+	return ones
+}()

@@ -73,6 +73,8 @@ type Kernels interface {
 	Conv(*backend.Conv) error
 	Scan1(*backend.Scan1) error
 	Scan2(*backend.Scan2) error
+	DeltaScan(*backend.DeltaScan) error
+	Reorder(*backend.Reorder) error
 	Logits(*backend.Logits) error
 	// Rank ranks the rows of a program that [Ranks].
 	Rank()
@@ -116,6 +118,10 @@ func launch(k Kernels, n backend.Node) error {
 		return k.Scan1(n)
 	case *backend.Scan2:
 		return k.Scan2(n)
+	case *backend.DeltaScan:
+		return k.DeltaScan(n)
+	case *backend.Reorder:
+		return k.Reorder(n)
 	case *backend.Logits:
 		return k.Logits(n)
 	}

@@ -47,6 +47,8 @@ func (k *one) Scan2(n *backend.Scan2) error {
 	w, blocks := k.window.Take()
 	return k.add(strings.Repeat("scan", blocks), w.at)
 }
+func (k *one) DeltaScan(n *backend.DeltaScan) error { return nil }
+func (k *one) Reorder(n *backend.Reorder) error     { return nil }
 func (k *one) Logits(n *backend.Logits) error {
 	rows, _ := k.Rows(1)
 	return k.add("head", rows)

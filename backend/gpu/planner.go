@@ -115,7 +115,7 @@ func (pl *Planner) ScanReads(v backend.Value) bool {
 		switch n.(type) {
 		case *backend.Conv:
 			return false
-		case *backend.Scan1, *backend.Scan2:
+		case *backend.Scan1, *backend.Scan2, *backend.DeltaScan:
 			return slices.Contains(n.Reads(), v)
 		}
 	}

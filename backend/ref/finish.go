@@ -93,6 +93,8 @@ func activate(f backend.Activation, x float32) float32 {
 	case backend.ReLU2:
 		x = max(x, 0)
 		return x * x
+	case backend.Sigmoid:
+		return sigmoid(x)
 	}
 	return x
 }

@@ -263,6 +263,8 @@ func (e *exec) head(n *backend.Logits) (func(*backend.Params), error) {
 
 func silu(x float32) float32 { return x / (1 + exp(-x)) }
 
+func sigmoid(x float32) float32 { return 1 / (1 + exp(-x)) }
+
 func exp(x float32) float32 { return float32(math.Exp(float64(x))) }
 
 // softplus is log(1+exp(x)), which is x to float32's last bit above 20.

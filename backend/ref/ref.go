@@ -141,6 +141,10 @@ func (e *exec) compile(n backend.Node) (func(*backend.Params), error) {
 		return e.scan1(n)
 	case *backend.Scan2:
 		return e.scan2(n)
+	case *backend.DeltaScan:
+		return e.deltaScan(n)
+	case *backend.Reorder:
+		return e.reorder(n), nil
 	case *backend.Logits:
 		return e.head(n)
 	}

@@ -10,11 +10,14 @@ import (
 
 // conv is backend.Conv.
 func (e *exec) conv(n *backend.Conv) (func(*backend.Params), error) {
-	wb, err := host.Vectors(n.W, n.Bias)
+	wb, err := host.Vectors(n.Weights()...)
 	if err != nil {
 		return nil, err
 	}
-	w, bias := wb[0], wb[1]
+	w, bias := wb[0], make([]float32, n.W.Rows)
+	if n.Bias != nil {
+		bias = wb[1]
+	}
 	history, width := n.Taps-1, n.In.N
 	if err := host.Holds(n.Window, (history+backend.MaxVerify)*width); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ struct Finish {
 	FinishPart parts[4];
 };
 
-enum { SILU = 1, RELU2 = 2, FLOOR = 3 };
+enum { SILU = 1, RELU2 = 2, FLOOR = 3, SIGMOID = 4 };
 
 DEVICE void finishPart(const FinishPart &a, float *shared) {
 	int first = blockX() * a.dim, n = least(a.dim, a.channels - first), t = blockY();
@@ -38,6 +38,7 @@ DEVICE void finishPart(const FinishPart &a, float *shared) {
 		if (w) v *= w[i];
 		if (a.activation == SILU) v = silu(v);
 		if (a.activation == RELU2) v = v > 0 ? v * v : 0;
+		if (a.activation == SIGMOID) v = 1 / (1 + exp(-v));
 		if (up) v *= up[i];
 		x[i] = v * a.scale;
 	}

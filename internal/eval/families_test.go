@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 
@@ -141,14 +140,14 @@ func checkFirst(t *testing.T, m *model.Model, f *format.File, sums map[string]*q
 		want.Add(row)
 	}
 	var checked []string
-	for _, first := range []string{"attn_q", "attn_k", "attn_v", "attn_qkv", "ssm_in"} {
+	for _, first := range []string{"attn_q", "attn_k", "attn_v", "attn_qkv", "attn_gate", "ssm_beta", "ssm_alpha", "ssm_in"} {
 		name := "blk.0." + first + ".weight"
 		if of := sums[name]; of != nil {
 			sameSums(t, name+" by the tokens' vectors", of, want, 2e-4)
 			checked = append(checked, first)
 		}
 	}
-	if !slices.Contains(checked, "ssm_in") && !strings.Contains(strings.Join(checked, " "), "attn_q attn_k attn_v") {
+	if all := strings.Join(checked, " "); all != "ssm_in" && all != "attn_q attn_k attn_v" && all != "attn_q attn_k attn_v ssm_in" && all != "attn_qkv attn_gate ssm_beta ssm_alpha" {
 		t.Errorf("only %v of the first layer's matrices were checked", checked)
 	}
 }

@@ -18,7 +18,7 @@ import (
 func TestParameters(t *testing.T) {
 	for name, want := range map[string]float64{
 		"mamba2-2.7b": 2.7, "granite-4.0-h-350m": 0.34, "granite-4.0-h-1b": 1.5, "granite-4.0-h-micro": 3.2, "nemotron-h-4b": 4.5, "nemotron-h-8b": 8.1,
-		"nemotron-nano-9b-v2": 8.9, "apriel-h1-15b": 15, "falcon-h1-0.5b": 0.52, "falcon-h1-1.5b": 1.55, "falcon-h1-3b": 3.15,
+		"nemotron-nano-9b-v2": 8.9, "apriel-h1-15b": 15, "falcon-h1-0.5b": 0.52, "falcon-h1-1.5b": 1.55, "falcon-h1-3b": 3.15, "qwen3.5-4b": 4.2,
 	} {
 		s := shapes[name]()
 		if err := s.Build(); err != nil {

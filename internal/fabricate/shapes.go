@@ -49,6 +49,7 @@ var shapes = map[string]func() shape{
 	"falcon-h1-0.5b":      func() shape { return falcon(1024, 36, 24, 64, 128, 8, 64, 2048, 32784) },
 	"falcon-h1-1.5b":      func() shape { return falcon(2048, 24, 48, 64, 256, 8, 128, 4608, 65537) },
 	"falcon-h1-3b":        func() shape { return falcon(2560, 32, 32, 128, 256, 10, 128, 6144, 65537) },
+	"qwen3.5-4b":          func() shape { return qwen35(2560, 32, 16, 4, 9216, 32) },
 }
 
 // each is a count for every layer.
@@ -134,4 +135,15 @@ func apriel(layers, first, last int) shape {
 func falcon(d, layers, ssmHeads, ssmDim, states, heads, dim, ff, vocab int) shape {
 	return shape{bare: true, Config: model.Config{Arch: "falcon-h1", Depth: layers, DModel: d, DFF: ff, Vocab: vocab, Context: 1 << 17, Eps: 1e-5,
 		Heads: heads, HeadDim: dim, KVHeads: each(layers, 2), Rope: model.Rope{Base: 1e11, Dims: dim}, SSM: ssm2(ssmHeads, ssmDim, states, 1)}}
+}
+
+// qwen35 is Qwen3.5: three gated delta nets to each layer of attention.
+func qwen35(d, layers, heads, kv, ff, values int) shape {
+	c := model.Config{Arch: "qwen35", Depth: layers, DModel: d, DFF: ff, Vocab: 248320, Context: 1 << 18, Eps: 1e-6,
+		Heads: heads, HeadDim: 256, KVHeads: make([]int, layers), Rope: model.Rope{Base: 10000000, Dims: 64},
+		SSM: model.SSM{Version: 2, Conv: 4, Inner: values * 128, State: 128, Rank: values, Groups: 16, XB: values * 128}}
+	for i := 3; i < layers; i += 4 {
+		c.KVHeads[i] = kv
+	}
+	return shape{Config: c, tied: true}
 }

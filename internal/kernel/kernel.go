@@ -32,6 +32,7 @@ type Set struct {
 	convs
 	scan1s
 	scan2s
+	deltas
 	chunk2s
 	norms
 	attention
@@ -72,6 +73,7 @@ var Sets = sync.OnceValue(func() []*Set {
 		s.convs.init(s)
 		s.scan1s.init(s)
 		s.scan2s.init(s)
+		s.deltas.init(s)
 		s.chunk2s.init(s)
 		s.norms.init(s)
 		s.attention.init(s)

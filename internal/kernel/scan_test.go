@@ -298,3 +298,53 @@ func TestProductAndTranspose(t *testing.T) {
 		}
 	}
 }
+
+// A step of the gated delta rule is that of its formula, with and without the token
+// before it, and every set gives the same bits.
+func TestDelta(t *testing.T) {
+	for _, shape := range [][2]int{{1, 1}, {3, 16}, {5, 23}, {4, 128}, {7, 200}} {
+		rows, n := shape[0], shape[1]
+		for variant := range 4 {
+			r := rand.New(rand.NewPCG(uint64(n), uint64(variant)))
+			s, old, k, q, u, v := random(rows*n, r), random(n, r), random(n, r), random(n, r), random(rows, r), random(rows, r)
+			was, decay, beta, kq := float32(0.7), float32(0.4), float32(0.3), float32(0.2)
+			var first []float32
+			for _, set := range needSets(t) {
+				to, made, y := slices.Clone(s), slices.Clone(u), make([]float32, rows)
+				a := &Delta{S: &s[0], To: &to[0], K: &k[0], U: &made[0], V: &v[0], Y: &y[0], Rows: rows, N: n, Was: was, Decay: decay, Beta: beta, KQ: kq}
+				if variant&1 > 0 {
+					a.Old = &old[0]
+				}
+				if variant&2 > 0 {
+					a.Q = &q[0]
+				}
+				set.Delta(a)
+				for i := range rows {
+					var sk, sq, size float64
+					for j := range n {
+						x := float64(s[i*n+j])
+						if a.Old != nil {
+							x = float64(was)*x + float64(u[i])*float64(old[j])
+						}
+						close64(t, set.Name+": state", to[i*n+j], x, math.Abs(x)+math.Abs(float64(u[i]*old[j])))
+						sk, sq = sk+x*float64(k[j]), sq+x*float64(q[j])
+						size += math.Abs(x) * (math.Abs(float64(k[j])) + math.Abs(float64(q[j])))
+					}
+					want := float64(beta) * (float64(v[i]) - float64(decay)*sk)
+					close64(t, set.Name+": u", made[i], want, size+math.Abs(float64(v[i])))
+					if a.Q != nil {
+						close64(t, set.Name+": y", y[i], float64(decay)*sq+want*float64(kq), 2*size+math.Abs(float64(v[i])))
+					}
+				}
+				end := make([]float32, rows*n)
+				a.S, a.To, a.Old = &to[0], &end[0], &old[0]
+				set.DeltaEnd(a)
+				for i := range end {
+					x := float64(was)*float64(to[i]) + float64(made[i/n])*float64(old[i%n])
+					close64(t, set.Name+": end", end[i], x, math.Abs(x)+math.Abs(float64(made[i/n]*old[i%n])))
+				}
+				same(t, set.Name+" delta", append(append(end, made...), y...), &first)
+			}
+		}
+	}
+}

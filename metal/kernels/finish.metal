@@ -7,7 +7,7 @@ struct Finish {
 	float eps, scale, least;
 };
 
-enum { SILU = 1, RELU2 = 2, FLOOR = 3 };
+enum { SILU = 1, RELU2 = 2, FLOOR = 3, SIGMOID = 4 };
 
 // finish is a threadgroup a token and run of channels.
 kernel void finish(constant Finish &a [[buffer(0)]], device const int *params [[buffer(1)]], device float *x [[buffer(2)]],
@@ -35,6 +35,7 @@ kernel void finish(constant Finish &a [[buffer(0)]], device const int *params [[
 		if (a.weighted) v *= w[i];
 		if (a.activation == SILU) v = silu(v);
 		if (a.activation == RELU2) v = v > 0 ? v * v : 0;
+		if (a.activation == SIGMOID) v = 1 / (1 + exp(-v));
 		if (a.gated) v *= up[i];
 		x[i] = v * a.scale;
 	}
