@@ -55,6 +55,7 @@ var parts = []struct {
 	{"endless inputs", endless},
 	{"names with escapes", names},
 	{"servers", servers},
+	{"files of servers", serverFiles},
 	{"terminals that vanish", terminals},
 	{"many turns", manyTurns},
 	{"sliding soak", slidingSoak},

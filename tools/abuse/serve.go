@@ -26,8 +26,13 @@ type served struct {
 
 // serve starts mil serve on a socket and waits until it says that it answers.
 func (a *abuse) serve(ctx context.Context, args ...string) *served {
+	return a.serveLimited(ctx, "", args...)
+}
+
+// serveLimited does so under limits of a shell.
+func (a *abuse) serveLimited(ctx context.Context, limits string, args ...string) *served {
 	s := &served{path: a.path("mil.sock"), errs: &strings.Builder{}}
-	s.cmd = a.command(ctx, call{args: append([]string{"serve", "--listen", "unix:" + s.path, "--ctx", "4096", "--grace", "1s"}, args...)})
+	s.cmd = a.command(ctx, call{shell: limits, args: append([]string{"serve", "--listen", "unix:" + s.path, "--ctx", "4096", "--grace", "1s"}, args...)})
 	s.cmd.Stderr = s.errs
 	out := must(s.cmd.StdoutPipe())
 	must(0, s.cmd.Start())
@@ -63,6 +68,9 @@ func (s *served) end(sig syscall.Signal) error {
 // fable is a request whose text is known.
 const fable = `{"prompt":"Once upon a time","max_tokens":20,"temperature":0}`
 
+// unread is a request for a long stream.
+const unread = `{"prompt":"Once","max_tokens":3000,"temperature":2,"stream":true}`
+
 // servers attacks mil serve: floods, lies, clients that leave, kills. A neighbour's
 // text stays, and the server answers and ends as it should.
 func servers(a *abuse) {
@@ -81,12 +89,12 @@ func servers(a *abuse) {
 		}
 	}
 	// One reply is at work when it is killed, and the next server takes the socket.
-	go s.post(ctx, `{"prompt":"Once","max_tokens":3000,"temperature":2,"stream":true}`)
+	go s.post(ctx, unread)
 	_ = s.end(syscall.SIGKILL)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		s = a.serve(ctx)
 		busy, gone := context.WithCancel(ctx)
-		go s.post(busy, `{"prompt":"Once","max_tokens":3000,"temperature":2,"stream":true}`)
+		go s.post(busy, unread)
 		if status, text := s.post(ctx, fable); status != 200 || !strings.Contains(text, want) {
 			a.fail("serve after a kill: %d %s, before %s", status, text, want)
 		}
@@ -110,6 +118,7 @@ func (a *abuse) attack(ctx context.Context, s *served) {
 		head + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", head + "Content-Length: 60\r\n\r\n{\"prompt\":",
 		head + "Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00", "GET /slots HTTP/1.1\r\nHost: evil.example\r\n\r\n",
 		head + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(fable), fable),
+		head + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(unread), unread), // whose reply nobody reads
 	}
 	bodies := []string{
 		"", "null", "[]", "{", `{"prompt":` + strings.Repeat("[", 200000), `{"prompt":"x","n":1e9}`, `{"prompt":"x","max_tokens":-5}`,
