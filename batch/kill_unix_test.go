@@ -142,3 +142,44 @@ func init() {
 		}
 	}
 }
+
+// SIGTERM ends a batch with status 75 and Ctrl-C with 130. What is answered stays, and
+// the same command goes on.
+func TestSignals(t *testing.T) {
+	in := write(t, mixed(48))
+	calm, out := filepath.Join(t.TempDir(), "calm.jsonl"), filepath.Join(t.TempDir(), "out.jsonl")
+	run(t, 3, args(in, calm)...)
+	for _, c := range []struct {
+		signal os.Signal
+		status int
+	}{{syscall.SIGTERM, 75}, {os.Interrupt, 130}} {
+		p := mil(t, args(in, out, "--streams", "1", "--grace", "0s", "--json")...)
+		var errs strings.Builder
+		p.Stderr = &errs
+		events, err := p.StdoutPipe()
+		if err == nil {
+			err = p.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, last := bufio.NewScanner(events), ""
+		for told := 0; lines.Scan(); {
+			last = lines.Text()
+			if strings.Contains(last, `"event":"answer"`) {
+				if told++; told == 2 {
+					_ = p.Process.Signal(c.signal) // it has not ended
+				}
+			}
+		}
+		_ = p.Wait() // the status says more
+		if got := p.ProcessState.ExitCode(); got != c.status || !strings.Contains(errs.String(), "stopped before the end: ") || strings.Count(errs.String(), "\n") > 2 {
+			t.Errorf("%v: status %d, %s", c.signal, got, errs.String())
+		}
+		if !strings.Contains(last, `"event":"end"`) || !strings.Contains(last, `"error":"stopped before the end`) {
+			t.Errorf("%v: the last event is %s", c.signal, last)
+		}
+	}
+	run(t, 3, args(in, out)...)
+	same(t, texts(t, out), texts(t, calm))
+}
