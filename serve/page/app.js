@@ -30,7 +30,10 @@ const model = byID('model');
 const title = byID('title');
 
 const tools = byID('tools');
-const set = iconButton('tune', 'Settings of this conversation', () => settings(chat, table));
+const set = iconButton('tune', 'Settings of this conversation', () => chat.attempt(async () => {
+  if (table.length === 0) await learn();
+  await settings(chat, table);
+}));
 const save = iconButton('save', 'Export this conversation', () => take(chat.open));
 tools.append(set, save);
 

@@ -124,7 +124,6 @@ export class Chat extends EventTarget {
     if (this.working(c)) return;
     const id = tree.add(c, parent, { role: 'user', content: text });
     if (!c.title) c.title = tree.titleOf(text);
-    if (c.id) this.keep(c, { current: id, messages: { [id]: c.messages[id] } }).catch((err) => this.notKept(err));
     await this.answer(c, id);
   }
 
@@ -188,20 +187,33 @@ export class Chat extends EventTarget {
     }
   }
 
-  /** Gives a new conversation its place on the server before its reply begins. */
+  /** Keeps a message and the reply that begins behind it. A new conversation gets its place. */
   async settle(c, id) {
-    if (c.id) {
-      this.keep(c, { current: id, messages: { [id]: c.messages[id] } }).catch((err) => this.notKept(err));
-      return;
-    }
     try {
-      Object.assign(c, { id: (await store.create(store.portable(c))).id });
-      if (c === this.open) this.tell('named');
-      this.refresh().catch(() => {});
+      if (!c.id) {
+        await this.place(c);
+        return;
+      }
     } catch (err) {
       if (err.status === 401) throw err;
       this.notKept(err); // the reply can be made all the same
+      return;
     }
+    const { parent } = c.messages[id];
+    const change = { current: id, messages: { [id]: c.messages[id], ...(parent && { [parent]: c.messages[parent] }) } };
+    const kept = this.keep(c, change).catch((err) => {
+      if (err.status !== 404) throw err;
+      return this.place(c); // the server began anew, and has forgotten it
+    });
+    this.writes.set(c, kept);
+    kept.catch((err) => this.notKept(err));
+  }
+
+  /** Keeps a conversation that the server does not have. */
+  async place(c) {
+    c.id = (await store.create(store.portable(c))).id;
+    if (c === this.open) this.tell('named');
+    this.refresh().catch(() => {});
   }
 
   notKept(err) {

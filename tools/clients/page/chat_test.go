@@ -232,6 +232,29 @@ func TestErrors(t *testing.T) {
 	p.wait("!document.querySelector('.turn:last-child .trouble')")
 }
 
+// A conversation that the server has forgotten is kept again when it goes on.
+func TestForgotten(t *testing.T) {
+	p := newTab(t, open, true)
+	p.allow = "404"
+	p.say("Remember this.")
+	p.tell("I do.")
+	p.kept(func(c kept) bool { return c.Messages[c.Current].Finish == "stop" })
+	id := value[string](p, "location.hash.slice(4)")
+	var gone struct{ Deleted bool }
+	if p.api("DELETE", "/v1/mil/conversations/"+id, nil, &gone); !gone.Deleted {
+		t.Fatal("it cannot be deleted")
+	}
+	p.say("Still?")
+	q := p.next()
+	p.wait("location.hash.startsWith('#/c/') && location.hash.slice(4) !== '" + id + "'")
+	q.text("Yes.")
+	q.end("stop")
+	c := p.kept(func(c kept) bool { return c.Messages[c.Current].Finish == "stop" })
+	if got := c.branch(); !slices.Equal(got, []string{"Remember this.", "I do.", "Still?", "Yes."}) {
+		t.Errorf("%q", got)
+	}
+}
+
 // A reply goes on while another conversation is in view.
 func TestTwoAtOnce(t *testing.T) {
 	p := newTab(t, open, true)
