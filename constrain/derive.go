@@ -28,6 +28,7 @@ func (p *pool) classes() {
 
 // table is a row of derivatives, none of them known.
 func (p *pool) table() []int32 {
+	p.take(4 * len(p.sample))
 	t := make([]int32, len(p.sample))
 	for i := range t {
 		t[i] = -1

@@ -77,6 +77,7 @@ func (e *engine) walk(t *trie, state, from, to int32, found func(id int32)) {
 	}
 	p, nodes := e.p, t.nodes
 	base := nodes[from].depth
+	p.step(len(nodes) / 16)
 	e.stack[base] = state
 	for i := from; i < to; {
 		n := &nodes[i]
@@ -89,7 +90,6 @@ func (e *engine) walk(t *trie, state, from, to int32, found func(id int32)) {
 		if d < 0 {
 			d = p.next(above, c)
 		}
-		p.work++
 		if d == none {
 			i = n.next
 			continue

@@ -89,8 +89,20 @@ type Grammar struct {
 	mu      sync.Mutex
 	p       *pool
 	root    int32
+	base    int // bytes of p before states were computed
 	epoch   int // how often it forgot what it computed
 	engines map[*Vocabulary]*engine
+}
+
+// Bytes is the memory that the grammar takes at present, nearly.
+func (g *Grammar) Bytes() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := g.p.bytes
+	for v, e := range g.engines {
+		n += len(e.masks) * (v.Size()/8 + 64)
+	}
+	return n
 }
 
 // reset compiles anew, which forgets every state.
@@ -102,7 +114,7 @@ func (g *Grammar) reset() error {
 	if err := p.guard(func() { root = p.prune(root) }); err != nil {
 		return err
 	}
-	g.p, g.root = p, root
+	g.p, g.root, g.base = p, root, p.bytes
 	g.epoch++
 	clear(g.engines)
 	return nil

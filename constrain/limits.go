@@ -8,8 +8,9 @@ const (
 	MostRepeat  = 1_000_000 // a repetition's bounds
 	mostExprs   = 2_000_000 // nodes of expressions, as they are compiled
 	mostCompile = 1_000_000 // steps of a compilation, beyond 16 for each part
-	mostWork    = 4_000_000 // steps of one mask or token, and of a question about expressions
-	mostNodes   = 1_500_000 // nodes that a grammar keeps before it forgets what it computed
+	mostWork    = 2_000_000 // steps of one mask or token, and of a question about expressions
+	mostBytes   = 256 << 20 // of a grammar and its states
+	freshBytes  = 32 << 20  // of states that were computed, before a grammar forgets them
 	mostAlt     = 20_000    // alternatives at one place of a text
 	mostRules   = 10_000    // rules within rules that do not call themselves
 	mostMasks   = 512       // masks that are kept for one vocabulary

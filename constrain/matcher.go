@@ -139,7 +139,7 @@ func (m *Matcher) work(f func()) error {
 	g := m.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.p.nodes) > mostNodes {
+	if g.p.bytes-g.base > freshBytes {
 		if err := g.reset(); err != nil {
 			return err
 		}

@@ -158,3 +158,42 @@ func TestJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestForget follows a text while the grammar forgets its states again and again.
+func TestForget(t *testing.T) {
+	v := smallVocabulary(t)
+	r := rand.New(rand.NewPCG(13, 14))
+	for name, g := range testForms(t) {
+		plain, forgets := g.Matcher(v), g.Matcher(v)
+		var a, b []uint32
+		for range 50 {
+			var err error
+			if a, err = plain.Mask(a); err != nil {
+				t.Fatal(err)
+			}
+			g.p.bytes += freshBytes + 1 // the next call forgets
+			if b, err = forgets.Mask(b); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(a, b) {
+				t.Fatalf("%s: another mask behind %v", name, plain.tokens)
+			}
+			var may []int32
+			for id := range v.Size() {
+				if allowed(a, id) {
+					may = append(may, int32(id))
+				}
+			}
+			if len(may) == 0 {
+				break
+			}
+			id := may[r.IntN(len(may))]
+			if plain.Accept(id) != nil || forgets.Accept(id) != nil {
+				t.Fatalf("%s: token %d is refused", name, id)
+			}
+		}
+		if g.epoch < 2 {
+			t.Errorf("%s: it forgot nothing", name)
+		}
+	}
+}

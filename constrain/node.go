@@ -71,6 +71,7 @@ type pool struct {
 
 	raw, clean [][]int32 // derivatives of a node by class, or nil; -1 is not known
 	alive      []int8    // of a node: 0 not known, 1 matches something, -1 matches nothing
+	bytes      int       // of nodes and tables, nearly
 	work       int       // steps since the last call from outside
 	limit      int       // of work
 	scratch    []byte
@@ -96,6 +97,7 @@ func newPool() *pool {
 
 func (p *pool) push(n node) int32 {
 	p.step(1)
+	p.take(nodeBytes + 4*len(n.kids))
 	p.nodes = append(p.nodes, n)
 	p.raw = append(p.raw, nil)
 	p.clean = append(p.clean, nil)
@@ -108,6 +110,15 @@ type tooMuch struct{ err error }
 
 func (p *pool) step(n int) {
 	if p.work += n; p.work > p.limit {
+		panic(tooMuch{ErrWork})
+	}
+}
+
+// nodeBytes is what a node takes, with its places in slices and maps.
+const nodeBytes = 240
+
+func (p *pool) take(n int) {
+	if p.bytes += n; p.bytes > mostBytes {
 		panic(tooMuch{ErrWork})
 	}
 }

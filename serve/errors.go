@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mil-run/mil/chat"
 	"github.com/mil-run/mil/internal/mistake"
 	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/llm"
@@ -49,7 +50,7 @@ func toAPI(err error) *apiError {
 		return &apiError{status: http.StatusTooManyRequests, kind: "rate_limit_error", code: "queue_full", text: err.Error(), retry: 1}
 	case errors.Is(err, model.ErrContext):
 		return &apiError{status: http.StatusBadRequest, kind: "invalid_request_error", code: "context_length_exceeded", param: "messages", text: err.Error()}
-	case errors.Is(err, llm.ErrPrompt), errors.Is(err, llm.ErrParam), errors.Is(err, llm.ErrAskMemory), errors.Is(err, llm.ErrNoTemplate):
+	case errors.Is(err, llm.ErrPrompt), errors.Is(err, llm.ErrParam), errors.Is(err, llm.ErrAskMemory), errors.Is(err, llm.ErrNoTemplate), errors.Is(err, chat.ErrFormat):
 		return &apiError{status: http.StatusBadRequest, kind: "invalid_request_error", code: "invalid_value", text: err.Error()}
 	case errors.Is(err, llm.ErrEnded), errors.Is(err, context.Canceled):
 		return &apiError{status: http.StatusServiceUnavailable, kind: "server_error", code: "shutting_down", text: "the server is ending", retry: 5}

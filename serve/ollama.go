@@ -22,7 +22,7 @@ var ollamaOptions = map[string]string{
 }
 
 // ollamaRefused are further fields like those of refused.
-var ollamaRefused = map[string][]string{"format": {`""`}, "template": {`""`}, "images": {"[]"}, "context": {"[]"}, "think": {"false", "true", `"low"`, `"medium"`, `"high"`}}
+var ollamaRefused = map[string][]string{"template": {`""`}, "images": {"[]"}, "context": {"[]"}, "think": {"false", "true", `"low"`, `"medium"`, `"high"`}}
 
 // ollamaRequest reads a request to /api/chat or /api/generate.
 func (s *Server) ollamaRequest(r *http.Request) (*request, error) {
@@ -31,6 +31,9 @@ func (s *Server) ollamaRequest(r *http.Request) (*request, error) {
 		return nil, err
 	}
 	if err := q.refuse(ollamaRefused, ""); err != nil {
+		return nil, err
+	}
+	if err := s.formats(q, q.ollamaForms); err != nil {
 		return nil, err
 	}
 	for i, m := range q.Messages {

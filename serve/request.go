@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/mil-run/mil/constrain"
 	"github.com/mil-run/mil/llm"
 	"github.com/mil-run/mil/sample"
 )
@@ -33,6 +34,7 @@ type request struct {
 	Echo      bool               `json:"echo"`
 
 	fields map[string]json.RawMessage // all, without those that are null
+	form   *constrain.Grammar         // of the reply, or nil
 	offer  *llm.Offer                 // functions that the reply may call, or nil
 	set    llm.Settings
 
@@ -62,8 +64,8 @@ type message struct {
 // values that change nothing.
 var refused = map[string][]string{
 	"functions": {"[]"}, "function_call": {`"none"`, `"auto"`},
-	"response_format": {`{"type":"text"}`}, "best_of": {"1"}, "suffix": {`""`},
-	"modalities": {`["text"]`}, "audio": nil, "prediction": nil, "web_search_options": nil, "grammar": {`""`}, "json_schema": nil,
+	"best_of": {"1"}, "suffix": {`""`},
+	"modalities": {`["text"]`}, "audio": nil, "prediction": nil, "web_search_options": nil,
 }
 
 // read decodes a request and checks what does not depend on the model.
@@ -95,7 +97,7 @@ func (s *Server) read(r *http.Request) (*request, error) {
 	if n := q.choices(); n < 1 || n > s.o.Limits.Choices {
 		return nil, bad("n", "n is a whole number from 1 to %d", s.o.Limits.Choices)
 	}
-	return q, nil
+	return q, s.formats(q, q.forms)
 }
 
 // refuse says that a field cannot be followed, unless its value is one of those that
@@ -148,6 +150,7 @@ var other = map[string]string{"repetition_penalty": "repeat_penalty", "max_token
 func (q *request) settings(m *llm.Model, l *Limits) error {
 	q.set = m.Settings()
 	q.set.Tools = q.offer
+	q.set.Format = q.form
 	for _, p := range sample.Params() {
 		name, v := p.JSON, q.fields[p.JSON]
 		if v == nil {

@@ -21,12 +21,8 @@ func (s *Server) response(r *http.Request) (*request, []llm.Message, error) {
 	if err := q.refuse(state, "; send the whole conversation as input"); err != nil {
 		return nil, nil, err
 	}
-	var text struct{ Format json.RawMessage }
-	if _, err := q.field("text", &text); err != nil {
+	if err := s.formats(q, q.responseForms); err != nil {
 		return nil, nil, err
-	}
-	if text.Format != nil && !null(text.Format) && !same(text.Format, refused["response_format"]) {
-		return nil, nil, bad("text.format", "text.format is not supported, other than that of type text")
 	}
 	if v := q.fields["max_output_tokens"]; v != nil {
 		q.fields["max_tokens"] = v
@@ -94,7 +90,7 @@ func (x *single) told(q *request, id string, made int64, status string, output [
 	out := map[string]any{
 		"id": id, "object": "response", "created_at": made, "status": status, "model": x.one.id, "output": output, "error": nil, "incomplete_details": nil,
 		"parallel_tool_calls": q.offer != nil && !q.offer.Single, "tool_choice": q.said("tool_choice", "auto"), "tools": q.said("tools", []any{}), "temperature": set.Sampling.Temp, "top_p": set.Sampling.TopP, "metadata": map[string]any{},
-		"instructions": q.fields["instructions"], "previous_response_id": q.said("previous_response_id", nil), "store": q.store, "text": map[string]any{"format": map[string]any{"type": "text"}}, "usage": nil,
+		"instructions": q.fields["instructions"], "previous_response_id": q.said("previous_response_id", nil), "store": q.store, "text": map[string]any{"format": q.textFormat()}, "usage": nil,
 	}
 	if status == "in_progress" {
 		return out

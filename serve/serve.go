@@ -97,20 +97,21 @@ func (o Options) filled() Options {
 
 // Server answers requests. It is an http.Handler.
 type Server struct {
-	o      Options
-	keys   [][sha256.Size]byte
-	hosts  map[string]bool
-	models *models
-	talks  *conversations.Store
-	kept   *replies
-	dir    *sessions   // nil without Options.Sessions
-	left   atomic.Bool // talks and dir were closed
-	mux    *http.ServeMux
-	count  counters
-	ids    atomic.Uint64
-	bodies atomic.Int64    // bytes of requests' bodies that are held
-	ending context.Context // ends when running requests are cut
-	cut    context.CancelFunc
+	o        Options
+	keys     [][sha256.Size]byte
+	hosts    map[string]bool
+	models   *models
+	talks    *conversations.Store
+	kept     *replies
+	grammars grammars    // of forms that were asked for
+	dir      *sessions   // nil without Options.Sessions
+	left     atomic.Bool // talks and dir were closed
+	mux      *http.ServeMux
+	count    counters
+	ids      atomic.Uint64
+	bodies   atomic.Int64    // bytes of requests' bodies that are held
+	ending   context.Context // ends when running requests are cut
+	cut      context.CancelFunc
 }
 
 // New checks the models' names and makes a server. No model is loaded yet.
