@@ -243,17 +243,9 @@ func (e *evaluation[S]) oneOf(n *schemaNode, neg bool) (S, error) {
 	if err != nil {
 		return s.none(), err
 	}
-	meets := make([][]bool, len(xs))
-	overlap := false
-	for i := range xs {
-		meets[i] = make([]bool, len(xs))
-		for j := range i {
-			if meets[i][j], err = e.overlap(xs[i], xs[j], path); err != nil {
-				return s.none(), err
-			}
-			meets[j][i] = meets[i][j]
-			overlap = overlap || meets[i][j]
-		}
+	meets, overlap, err := e.meets(xs, path)
+	if err != nil {
+		return s.none(), err
 	}
 	var nots []S
 	if overlap || neg {
@@ -278,6 +270,44 @@ func (e *evaluation[S]) oneOf(n *schemaNode, neg bool) (S, error) {
 		}
 	}
 	return out, nil
+}
+
+// meets tells of each two sets whether they may share a value, and whether any do.
+func (e *evaluation[S]) meets(xs []S, path string) (meets [][]bool, overlap bool, err error) {
+	meets = make([][]bool, len(xs))
+	for i := range meets {
+		meets[i] = make([]bool, len(xs))
+	}
+	if len(xs) > 2 && e.sets.kind()&(typeArray|typeObject) == 0 {
+		if apart, err := e.apart(xs, path); err != nil || apart {
+			return meets, false, err
+		}
+	}
+	for i := range xs {
+		for j := range i {
+			if meets[i][j], err = e.overlap(xs[i], xs[j], path); err != nil {
+				return nil, false, err
+			}
+			meets[j][i] = meets[i][j]
+			overlap = overlap || meets[i][j]
+		}
+	}
+	return meets, overlap, nil
+}
+
+// apart reports whether no two sets share a value, by one question for each.
+func (e *evaluation[S]) apart(xs []S, path string) (bool, error) {
+	before := xs[0]
+	for _, x := range xs[1:] {
+		meet, err := e.overlap(before, x, path)
+		if err != nil || meet {
+			return false, err
+		}
+		if before, err = e.sets.or(before, x, path); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // notOne is the values that follow no branch, or two.

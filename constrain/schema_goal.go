@@ -82,7 +82,7 @@ const maxQuestion = 300_000
 func (c *schemaCompiler) isEmpty(e Expr) (bool, error) {
 	p, root, err := compileWithin(nil, e, maxQuestion)
 	if p != nil {
-		c.work += p.work / 16
+		c.work += 50 + p.work/16
 	}
 	return err == nil && root == none, err
 }
