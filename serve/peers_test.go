@@ -313,3 +313,41 @@ func TestNotThere(t *testing.T) {
 		t.Errorf("embeddings: %d %s", status, text)
 	}
 }
+
+// Requests of agents, with all that they send beside the messages, are answered: Codex
+// speaks to /v1/responses alone and sends tools of types that are left out, and Claude
+// Code to /v1/messages.
+func TestAgents(t *testing.T) {
+	address := run(t, serve.Options{LLM: llm.Options{Context: 2048}})
+	for path, body := range map[string]string{"/v1/responses": codex, "/v1/messages?beta=true": claudeCode} {
+		resp, err := http.Post("http://"+address+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		ends := []string{"event: response.completed\n", "event: response.incomplete\n", "event: message_stop\n"}
+		ended := slices.ContainsFunc(ends, func(e string) bool { return strings.Contains(string(data), e) })
+		if err != nil || resp.StatusCode != 200 || !ended || strings.Contains(string(data), "event: error") {
+			t.Errorf("%s: %d %s %v", path, resp.StatusCode, data, err)
+		}
+	}
+}
+
+const codex = `{"model":"demo","instructions":"You are a coding agent.","input":[
+	{"type":"message","role":"developer","content":[{"type":"input_text","text":"You may read."}]},
+	{"type":"message","role":"user","content":[{"type":"input_text","text":"Which files are there?"}]},
+	{"type":"reasoning","summary":[],"content":null,"encrypted_content":"AAAA"},
+	{"type":"function_call","name":"shell","arguments":"{\"command\":[\"ls\"]}","call_id":"call_1"},
+	{"type":"function_call_output","call_id":"call_1","output":"main.go"}],
+	"tools":[{"type":"function","name":"shell","description":"Runs a command.","strict":false,"parameters":{"type":"object","properties":{"command":{"type":"array","items":{"type":"string"}}},"required":["command"],"additionalProperties":false}},
+	{"type":"custom","name":"apply_patch","description":"Edits.","format":{"type":"grammar","syntax":"lark","definition":"start: \"x\""}},{"type":"web_search","external_web_access":false},{"type":"local_shell"}],
+	"tool_choice":"auto","parallel_tool_calls":false,"reasoning":{"effort":"medium","summary":"auto"},"store":false,"stream":true,"include":["reasoning.encrypted_content"],
+	"prompt_cache_key":"0199a","text":{"verbosity":"low"},"max_output_tokens":8}`
+
+const claudeCode = `{"model":"demo","max_tokens":8,"stream":true,"metadata":{"user_id":"user_1"},"thinking":{"type":"adaptive"},"output_config":{"effort":"medium"},"context_management":{"edits":[]},
+	"system":[{"type":"text","text":"x-anthropic-billing-header: cch=1;"},{"type":"text","text":"You are a coding agent.","cache_control":{"type":"ephemeral"}}],
+	"tools":[{"name":"Bash","description":"Runs a command.","input_schema":{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","properties":{"command":{"type":"string"}},"required":["command"],"additionalProperties":false},"eager_input_streaming":true}],
+	"messages":[{"role":"user","content":[{"type":"text","text":"<system-reminder>Today is Tuesday.</system-reminder>"},{"type":"text","text":"Which files are there?"}]},
+	{"role":"assistant","content":[{"type":"thinking","thinking":"I look.","signature":""},{"type":"tool_use","id":"toolu_1","name":"Bash","input":{"command":"ls"}}]},
+	{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"main.go","is_error":false,"cache_control":{"type":"ephemeral"}}]}]}`
