@@ -8,6 +8,7 @@ import ollama from './ollama.js';
 import openai from './openai.js';
 import retries, { queue } from './retries.js';
 import { half, key, length, room, Server } from './server.js';
+import tools from './tools.js';
 
 const mil = path.resolve(process.argv[2] ?? 'mil');
 // Quiet streams carry comments, which must change no text.
@@ -17,5 +18,5 @@ after(() => { server.stop(); narrow.stop(); });
 
 const reply = await (await server.chat({ temperature: 0, max_tokens: length })).json();
 const want = reply.choices[0].message.content;
-for (const tests of [openai, anthropic, ollama, ai]) tests(server, want);
+for (const tests of [openai, anthropic, ollama, ai, tools]) tests(server, want);
 retries(narrow);
