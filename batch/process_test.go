@@ -62,8 +62,8 @@ func user(text string) []map[string]string {
 }
 
 // mixed are requests of every kind to the demo: sampled without a seed, with
-// log-probabilities, with common beginnings, with beginnings that are other requests'
-// replies, and wrong ones.
+// log-probabilities, with a schema, with common beginnings, with beginnings that are other
+// requests' replies, and wrong ones.
 func mixed(n int) string {
 	var b strings.Builder
 	long := "Here are some rules of this tale. " + strings.Repeat("The fox is red and the mole is grey. ", 60)
@@ -94,6 +94,10 @@ func mixed(n int) string {
 		case 6:
 			url = "/v1/completions"
 			body["prompt"], body["stop"], body["temperature"] = "Once upon a time", []string{"."}, 1.5
+			if i%16 == 6 {
+				schema := map[string]any{"name": "animals", "schema": map[string]any{"type": "array", "items": map[string]any{"enum": []string{"fox", "mole"}}, "minItems": 1}}
+				body["response_format"] = map[string]any{"type": "json_schema", "json_schema": schema}
+			}
 		case 7:
 			body["messages"], body["temperature"] = user("Hello"), -1
 		}

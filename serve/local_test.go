@@ -45,6 +45,8 @@ func TestCheck(t *testing.T) {
 		{"/v1/completions", `{"prompt":"a","model":"other"}`, 404, "other"},
 		{"/v1/chat/completions", `{"messages":[]}`, 400, "messages"},
 		{"/v1/completions", `{"prompt":"` + strings.Repeat("word ", 9000) + `"}`, 400, "context_length_exceeded"},
+		{"/v1/completions", `{"prompt":"a","max_tokens":3,"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"type":"nothing"}}}}`, 400, "schema"},
+		{"/v1/completions", `{"prompt":"a","response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"type":"boolean"}}}}`, 200, `"stop"`},
 		{"/v1/embeddings", `{}`, 400, "embeddings"},
 		{"/v1/nothing", `{}`, 404, "not_found"},
 	} {
