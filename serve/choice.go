@@ -186,6 +186,7 @@ func (c *choice) over(ctx context.Context) error {
 	if c.bare {
 		r.Generated = 0
 	}
+	c.count.madeRoom.Add(int64(r.Preempted))
 	c.count.tokens(r.Prompt, r.Cached, r.Generated, r.Drafted.Proposed, r.Drafted.Accepted)
 	if r.Why == schedule.Cancelled && ctx.Err() != nil {
 		return llm.ErrEnded

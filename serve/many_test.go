@@ -139,7 +139,7 @@ func TestRandomCompany(t *testing.T) {
 		draft  string
 		most   int
 		memory int64
-	}{{"", 4, 1 << 30}, {"lookup", 16, 1 << 30}, {"demo", 16, small}, {"", 16, small}} {
+	}{{"", 4, 1 << 30}, {"lookup", 16, 1 << 30}, {"demo", 16, 3 * small}, {"", 16, small}} {
 		t.Run(fmt.Sprintf("%s %d %d", c.draft, c.most, c.memory>>20), func(t *testing.T) {
 			address := run(t, serve.Options{LLM: llm.Options{Context: 2048, Draft: c.draft}, Slots: 16, Memory: c.memory})
 			over := watch(t, address, c.memory)
@@ -161,9 +161,34 @@ func TestRandomCompany(t *testing.T) {
 			}
 			each.Wait()
 			over()
+			if room := metric(t, address, "mil_made_room_total"); !testing.Short() && c.memory < 1<<30 && room == 0 { // fewer requests may not need to
+				t.Error("no request made room for others")
+			}
+			if cached := metric(t, address, "mil_cached_tokens_total"); c.memory == 1<<30 && cached == 0 {
+				t.Error("no prompt was taken from the cache")
+			}
 			until(t, "free slots", func() bool { l := load(t, address)["demo"]; return l.Waiting+l.Reading+l.Decoding == 0 })
 		})
 	}
+}
+
+// metric is a number of /metrics.
+func metric(t *testing.T, address, name string) (n int) {
+	t.Helper()
+	resp, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(data), "\n"+name+" ")
+	if _, err := fmt.Sscan(rest, &n); !ok || err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
 }
 
 // small holds a few of the requests at a time.

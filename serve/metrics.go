@@ -13,6 +13,7 @@ type counters struct {
 	requests, failures, left     atomic.Int64
 	prompt, cached, generated    atomic.Int64
 	draftProposed, draftAccepted atomic.Int64
+	madeRoom                     atomic.Int64
 }
 
 func (c *counters) request(status int) {
@@ -64,6 +65,7 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 		{"mil_cached_tokens_total", "tokens of prompts that were not read again", &c.cached},
 		{"mil_generated_tokens_total", "tokens of replies", &c.generated},
 		{"mil_draft_proposed_total", "tokens that drafts proposed", &c.draftProposed},
+		{"mil_made_room_total", "times that a request made room for others", &c.madeRoom},
 		{"mil_draft_accepted_total", "tokens of drafts that were accepted", &c.draftAccepted},
 	} {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s counter\n%s %d\n", m.name, m.help, m.name, m.name, m.v.Load())
