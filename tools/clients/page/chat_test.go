@@ -70,7 +70,7 @@ func TestStop(t *testing.T) {
 		t.Error("there is no button to stop")
 	}
 	p.press(escape)
-	<-q.gone
+	p.left(q)
 	p.shows(".trouble", "You stopped this reply.")
 	c := p.kept(func(c kept) bool { return c.Messages[c.Current].Finish == "stopped" })
 	if got := c.branch(); !slices.Equal(got, []string{"Count.", "One, **two**, three"}) {
@@ -151,7 +151,7 @@ func TestReload(t *testing.T) {
 	q.text("has come")
 	p.shows(".md", "This much has come")
 	p.reload()
-	<-q.gone
+	p.left(q)
 	p.shows(".trouble", "This reply was cut off.")
 	p.shows(".md", "This much has come")
 	p.shows(".trouble button", "Regenerate")

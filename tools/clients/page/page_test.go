@@ -284,6 +284,16 @@ func (p *tab) tell(text string) *request {
 	return q
 }
 
+// left waits until the page has ended a request.
+func (p *tab) left(q *request) {
+	p.t.Helper()
+	select {
+	case <-q.gone:
+	case <-time.After(patience):
+		p.t.Fatal("the request goes on")
+	}
+}
+
 func (p *tab) run(list ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)

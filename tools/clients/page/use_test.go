@@ -43,7 +43,7 @@ func TestKeyboard(t *testing.T) {
 	q.text("on and")
 	p.shows(".md", "on and")
 	p.press(escape)
-	<-q.gone
+	p.left(q)
 	p.shows(".trouble", "You stopped")
 	p.press("O", chromedp.ModifierCtrl, chromedp.ModifierShift)
 	p.wait("document.querySelector('.start') && document.activeElement.matches('#input')")
