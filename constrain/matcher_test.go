@@ -46,7 +46,12 @@ func testForms(t testing.TB) map[string]*Grammar {
 		"choice": must(Choice([]string{"true", "tr", "null", "äb", ""})),
 		"nest":   must(b.Grammar(nest)),
 		"call":   must(New(Seq(Terminal(Not(Seq(Text(), Lit("ab"), Text()))), Optional(Seq(Special("<call>"), Lit("{}")))))),
-		"key":    must(New(Seq(Lit(`{"`), Terminal(And(Not(Alt(Lit("a"), Lit("aba"))), Repeat(Class(0, '!', '#', 0x10ffff), 0, 8))), Lit(`":`)))),
+		// Behind a b both alternatives are dead.
+		"dead": must(New(Alt(
+			Seq(And(Repeat(Class('a', 'b'), 3, 3), Not(Seq(Text(), Lit("b"), Text()))), Lit("1")),
+			Seq(And(Repeat(Class('a', 'b'), 2, 4), Not(Seq(Text(), Lit("b"), Text()))), Lit("2")),
+		))),
+		"key": must(New(Seq(Lit(`{"`), Terminal(And(Not(Alt(Lit("a"), Lit("aba"))), Repeat(Class(0, '!', '#', 0x10ffff), 0, 8))), Lit(`":`)))),
 	}
 }
 

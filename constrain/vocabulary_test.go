@@ -12,6 +12,7 @@ import (
 // along texts, in random tokenizations, and where counts come to their ends.
 func TestLargeMask(t *testing.T) {
 	forms := map[string]*constrain.Grammar{
+		"again":   must(constrain.Regex(`[a-y]*z1`)), // letters lead on, or to where none can be read
 		"lower":   must(constrain.Regex(`[a-z]{3,40}[0-9]`)),
 		"word":    must(constrain.Regex(`([A-Za-z]{1,9}(_[a-z]+)?[ .]){2,5}`)),
 		"text":    must(constrain.Regex(`"([^"\\]|\\n){0,150}"`)),
@@ -20,7 +21,7 @@ func TestLargeMask(t *testing.T) {
 		"and":     must(constrain.New(constrain.And(constrain.Repeat(constrain.Any(), 2, 30), constrain.Not(constrain.Lit("the")), constrain.Repeat(constrain.Class('a', 'z', ' ', ' ', 'ä', 'ü'), 0, -1)))),
 	}
 	texts := map[string]string{
-		"lower": "thequickbrownfoxjumpsoverthelazydoga7", "word": "The quick brown_fox jumps.", "text": `"A long text, with many words in it, which comes near to its end. It goes on, and on, and on. Ümläute. \n日本語のテキスト. And on, on, on and on it goes."`,
+		"again": "thequickbrownfoxz1", "lower": "thequickbrownfoxjumpsoverthelazydoga7", "word": "The quick brown_fox jumps.", "text": `"A long text, with many words in it, which comes near to its end. It goes on, and on, and on. Ümläute. \n日本語のテキスト. And on, on, on and on it goes."`,
 		"unicode": "Größe Über Maß", "until": "Some text < x and <x>end", "and": "the quick übung and more",
 	}
 	for _, r := range realistic {
