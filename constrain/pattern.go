@@ -66,7 +66,7 @@ func patternProblem(err error) string {
 		case syntax.ErrInvalidPerlOp:
 			return "looking ahead or behind and flags that are not known cannot be held: " + quote(e.Expr)
 		case syntax.ErrInvalidRepeatSize:
-			return "a repetition of more than 1000 times is too large: " + quote(e.Expr)
+			return "repetitions of more than 1000 times, also by one within another, are too large: " + quote(e.Expr)
 		case syntax.ErrInvalidEscape:
 			return "this escape has no meaning here: " + quote(e.Expr)
 		}
