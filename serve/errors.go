@@ -64,7 +64,7 @@ func toAPI(err error) *apiError {
 func (e *apiError) body() map[string]any {
 	one := map[string]any{"message": show.Text(e.text), "type": e.kind, "code": e.code, "param": nil}
 	if e.param != "" {
-		one["param"] = e.param
+		one["param"] = show.Text(e.param)
 	}
 	return map[string]any{"type": "error", "error": one} // type is Anthropic's
 }

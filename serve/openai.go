@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -94,7 +95,7 @@ func (q *request) prompts(t *tokenizer.Tokenizer) (list []*llm.Prompt, err error
 			return false
 		case json.Unmarshal(v, &text) == nil:
 			ids = t.Encode(text, tokenizer.EncodeOptions{AddSpecial: true})
-		case json.Unmarshal(v, &ids) != nil:
+		case json.Unmarshal(v, &ids) != nil || bytes.Contains(v, []byte("null")): // null is no token
 			return false
 		}
 		list = append(list, &llm.Prompt{Tokens: ids})

@@ -129,6 +129,16 @@ func TestPrompts(t *testing.T) {
 	}
 }
 
+// A prompt of anything else is refused.
+func TestWrongPrompts(t *testing.T) {
+	on := start(t, serve.Options{LLM: llm.Options{Context: 512}})
+	for _, prompt := range []string{"null", "7", "{}", "[]", "[[]]", "[null]", "[5,null]", "[[5,null]]", `["a",null]`, "[1.5]", "[-1]", "[99999999]", "[99999999999]", `[1,"a"]`, `[[1,"a"]]`, "[[[1]]]", "true"} {
+		if status, text := post(t, on, "/v1/completions", `{"prompt":`+prompt+`,"max_tokens":1}`); status != 400 {
+			t.Errorf("%s: %d %s", prompt, status, text)
+		}
+	}
+}
+
 // encoded is a prompt's tokens.
 func encoded(m *llm.Model, text string) []int32 {
 	return m.Tokenizer().Encode(text, tokenizer.EncodeOptions{AddSpecial: true})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mil-run/mil/internal/show"
 	"github.com/mil-run/mil/llm"
 )
 
@@ -163,7 +164,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := x.follow(out.events, out.ping, out.piece); err != nil {
 		e := toAPI(err)
-		out.event("error", map[string]any{"code": e.code, "message": e.text, "param": nil})
+		out.event("error", map[string]any{"code": e.code, "message": show.Text(e.text), "param": nil})
 		return errGone
 	}
 	if len(out.done) == 0 && out.open == "" {
