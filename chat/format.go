@@ -93,20 +93,30 @@ func (l *forms) find(e *Engine, set *Settings, thinks bool) (*constrain.Grammar,
 	if o := set.Tools; o.Calls() {
 		want.offer = fmt.Sprint(o.Choice, o.Only, o.Only == nil, offered(o))
 	}
+	if g := l.kept(want); g != nil {
+		return g, nil
+	}
+	var err error
+	if want.g, err = e.form(set, thinks); err != nil { // the lock is free meanwhile
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list[max(0, len(l.list)-mostForms+1):], want)
+	return want.g, nil
+}
+
+// kept is the grammar that is kept for a form, or nil.
+func (l *forms) kept(want form) *constrain.Grammar {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, one := range l.list {
 		if want.g = one.g; one == want {
 			l.list = append(slices.Delete(l.list, i, i+1), one)
-			return one.g, nil
+			return one.g
 		}
 	}
-	var err error
-	if want.g, err = e.form(set, thinks); err != nil {
-		return nil, err
-	}
-	l.list = append(l.list[max(0, len(l.list)-mostForms+1):], want)
-	return want.g, nil
+	return nil
 }
 
 // form puts the grammar of settings together.
