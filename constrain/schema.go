@@ -35,7 +35,16 @@ func Schema(doc []byte, o SchemaOptions) (*Grammar, error) {
 
 // Schema is the texts of a schema's values as a part of a larger grammar, for which the
 // function [Schema] is the whole. An error may also come from [Builder.Grammar].
-func (b *Builder) Schema(doc []byte, o SchemaOptions) (Expr, error) {
+func (b *Builder) Schema(doc []byte, o SchemaOptions) (e Expr, err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case tooMuch:
+			err = schemaErrorf("#", "the schema takes too much work to compile; make it smaller, or use fewer combinations of schemas")
+		default:
+			panic(r)
+		}
+	}()
 	if len(doc) > MostText {
 		return Expr{}, schemaErrorf("", "the schema has %d bytes, more than %d", len(doc), MostText)
 	}
@@ -60,7 +69,7 @@ func (b *Builder) Schema(doc []byte, o SchemaOptions) (Expr, error) {
 	for _, n := range r.nodes {
 		c.tracks = c.tracks || n.unevaluatedItems != nil || n.unevaluatedProperties != nil
 	}
-	e, err := c.value(c.goal(schemaLit{root, false}))
+	e, err = c.value(c.goal(schemaLit{root, false}))
 	if err != nil {
 		return Expr{}, err
 	}

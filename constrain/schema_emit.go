@@ -324,7 +324,7 @@ func (w *objectWriter) prepare() error {
 		}
 		keys := k.keys
 		if len(names) > 0 {
-			keys = keys.and(wordSet(names...).not())
+			keys = w.c.andTexts(keys, wordSet(names...).not())
 		}
 		others = append(others, Seq(Terminal(Seq(quoteMark, w.c.spelled(keys), quoteMark)), Lit(":"), space, v))
 	}

@@ -1,7 +1,5 @@
 package constrain
 
-import "slices"
-
 // sets is an algebra of the values of one type. A set may leave values out
 // where it cannot tell: a set and the one of its schema's negation share nothing,
 // but need not be everything together.
@@ -427,24 +425,25 @@ func (m maskSets) values(_ *schemaNode, vs []*jsonValue, neg bool) (uint8, error
 // textSets is the algebra of strings.
 type textSets struct{ c *schemaCompiler }
 
-func (textSets) kind() jsonTypes                             { return typeString }
-func (textSets) all() textSet                                { return allTexts }
-func (textSets) none() textSet                               { return noTexts }
-func (textSets) dead(x textSet) bool                         { return x.finite && len(x.words) == 0 }
-func (t textSets) empty(x textSet) (bool, error)             { return x.empty(t.c) }
-func (textSets) and(x, y textSet, _ string) (textSet, error) { return x.and(y), nil }
-func (textSets) or(x, y textSet, _ string) (textSet, error)  { return x.or(y), nil }
-func (textSets) forget(x textSet) textSet                    { return x }
+func (textSets) kind() jsonTypes                               { return typeString }
+func (textSets) all() textSet                                  { return allTexts }
+func (textSets) none() textSet                                 { return noTexts }
+func (textSets) dead(x textSet) bool                           { return x.finite && len(x.words) == 0 }
+func (t textSets) empty(x textSet) (bool, error)               { return x.empty(t.c) }
+func (t textSets) and(x, y textSet, _ string) (textSet, error) { return t.c.andTexts(x, y), nil }
+func (textSets) or(x, y textSet, _ string) (textSet, error)    { return x.or(y), nil }
+func (textSets) forget(x textSet) textSet                      { return x }
 
 func (textSets) unevaluated(_ *schemaNode, x textSet, _ bool) (textSet, error) { return x, nil }
 
 func (textSets) values(_ *schemaNode, vs []*jsonValue, neg bool) (textSet, error) {
 	var words []string
 	for _, v := range vs {
-		if v.kind == 's' && !slices.Contains(words, v.text) {
+		if v.kind == 's' {
 			words = append(words, v.text)
 		}
 	}
+	words = once(words)
 	if neg {
 		return wordSet(words...).not(), nil
 	}
@@ -505,14 +504,16 @@ func lengths(n *schemaNode, neg bool) ([]textSet, error) {
 // numberSets is the algebra of numbers.
 type numberSets struct{ c *schemaCompiler }
 
-func (numberSets) kind() jsonTypes                                 { return typeNumber }
-func (numberSets) all() numberSet                                  { return allNumbers }
-func (numberSets) none() numberSet                                 { return noNumbers }
-func (numberSets) dead(x numberSet) bool                           { return x.finite && len(x.values) == 0 }
-func (n numberSets) empty(x numberSet) (bool, error)               { return x.empty(n.c) }
-func (numberSets) and(x, y numberSet, _ string) (numberSet, error) { return x.and(y), nil }
-func (numberSets) or(x, y numberSet, _ string) (numberSet, error)  { return x.or(y), nil }
-func (numberSets) forget(x numberSet) numberSet                    { return x }
+func (numberSets) kind() jsonTypes                   { return typeNumber }
+func (numberSets) all() numberSet                    { return allNumbers }
+func (numberSets) none() numberSet                   { return noNumbers }
+func (numberSets) dead(x numberSet) bool             { return x.finite && len(x.values) == 0 }
+func (n numberSets) empty(x numberSet) (bool, error) { return x.empty(n.c) }
+func (n numberSets) and(x, y numberSet, _ string) (numberSet, error) {
+	return n.c.andNumbers(x, y), nil
+}
+func (numberSets) or(x, y numberSet, _ string) (numberSet, error) { return x.or(y), nil }
+func (numberSets) forget(x numberSet) numberSet                   { return x }
 
 func (numberSets) unevaluated(_ *schemaNode, x numberSet, _ bool) (numberSet, error) { return x, nil }
 
@@ -526,10 +527,9 @@ func (numberSets) values(n *schemaNode, vs []*jsonValue, neg bool) (numberSet, e
 		if !ok {
 			return noNumbers, schemaErrorf(n.path, "a number has more than %d digits", maxDigits)
 		}
-		if !slices.Contains(list, d) {
-			list = append(list, d)
-		}
+		list = append(list, d)
 	}
+	list = once(list)
 	if neg {
 		return except(list), nil
 	}

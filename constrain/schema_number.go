@@ -57,17 +57,7 @@ func (s numberSet) expr() Expr {
 	return Alt(parts...)
 }
 
-func (s numberSet) has(v decimal) bool {
-	switch {
-	case s.all:
-		return true
-	case s.finite:
-		return slices.Contains(s.values, v)
-	}
-	return matches(s.e, v.String())
-}
-
-func (s numberSet) and(t numberSet) numberSet {
+func (c *schemaCompiler) andNumbers(s, t numberSet) numberSet {
 	switch {
 	case s.all:
 		return t
@@ -79,12 +69,14 @@ func (s numberSet) and(t numberSet) numberSet {
 		s, t = t, s
 	}
 	kept := numberSet{finite: true, whole: s.whole || t.finite && t.whole}
+	set := setOf(t.values)
 	for _, v := range s.values {
-		if t.has(v) {
-			kept.values = append(kept.values, v)
-			if v.frac == "" && !t.finite && !matches(t.e, v.String()+".0") {
-				kept.whole = true
-			}
+		if t.finite && !set[v] || !t.finite && !c.matches(t.e, v.String()) {
+			continue
+		}
+		kept.values = append(kept.values, v)
+		if v.frac == "" && !t.finite && !c.matches(t.e, v.String()+".0") {
+			kept.whole = true
 		}
 	}
 	return kept
@@ -99,13 +91,7 @@ func (s numberSet) or(t numberSet) numberSet {
 	case t.finite && len(t.values) == 0:
 		return s
 	case s.finite && t.finite && s.whole == t.whole:
-		values := slices.Clone(s.values)
-		for _, v := range t.values {
-			if !slices.Contains(values, v) {
-				values = append(values, v)
-			}
-		}
-		return numberSet{finite: true, values: values, whole: s.whole}
+		return numberSet{finite: true, values: once(append(slices.Clone(s.values), t.values...)), whole: s.whole}
 	}
 	return numberSet{e: Alt(s.expr(), t.expr())}
 }

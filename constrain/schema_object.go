@@ -42,16 +42,16 @@ func (c *schemaCompiler) anyObject() *objectForm {
 }
 
 // of returns the goal of a key's value.
-func (f *objectForm) of(name string, nothing *goal) *goal {
+func (c *schemaCompiler) of(f *objectForm, name string) *goal {
 	if i, ok := f.index[name]; ok {
 		return f.named[i].goal
 	}
 	for _, k := range f.classes {
-		if k.keys.has(name) {
+		if c.has(k.keys, name) {
 			return k.goal
 		}
 	}
-	return nothing
+	return c.nothing
 }
 
 // add appends a name, or narrows it.
@@ -147,7 +147,7 @@ func (c *schemaCompiler) mergeObjects(f, g *objectForm) (*objectForm, error) {
 		return nil, err
 	}
 	for _, n := range f.named {
-		goal, required := c.both(n.goal, g.of(n.name, c.nothing)), n.required
+		goal, required := c.both(n.goal, c.of(g, n.name)), n.required
 		if i, ok := g.index[n.name]; ok {
 			required = required || g.named[i].required
 		}
@@ -155,7 +155,7 @@ func (c *schemaCompiler) mergeObjects(f, g *objectForm) (*objectForm, error) {
 	}
 	for _, n := range g.named {
 		if _, ok := f.index[n.name]; !ok {
-			m.add(c, n.name, c.both(n.goal, f.of(n.name, c.nothing)), n.required)
+			m.add(c, n.name, c.both(n.goal, c.of(f, n.name)), n.required)
 		}
 	}
 	if m.impossible() {
@@ -183,7 +183,7 @@ func (c *schemaCompiler) mergeClasses(xs, ys []keyClass, path string) ([]keyClas
 	var out []keyClass
 	for _, x := range xs {
 		for _, y := range ys {
-			k := keyClass{x.keys.and(y.keys), c.both(x.goal, y.goal)}
+			k := keyClass{c.andTexts(x.keys, y.keys), c.both(x.goal, y.goal)}
 			if k.goal.never {
 				continue
 			}
@@ -275,7 +275,7 @@ func (o objectSets) layer(n *schemaNode) (*objectForm, error) {
 			if err != nil {
 				return nil, err
 			}
-			if keys.has(p.name) {
+			if c.has(keys, p.name) {
 				g = c.both(g, c.goal(schemaLit{q.node, false}))
 			}
 		}
@@ -285,7 +285,7 @@ func (o objectSets) layer(n *schemaNode) (*objectForm, error) {
 		return nil, err
 	}
 	for _, name := range n.required {
-		f.add(c, name, f.of(name, c.nothing), true)
+		f.add(c, name, c.of(f, name), true)
 	}
 	f.finish(c)
 	if c.tracks {
@@ -329,7 +329,7 @@ func (o objectSets) addClasses(f *objectForm, n *schemaNode) error {
 		g := c.goal(schemaLit{q.node, false})
 		var split []keyClass
 		for _, k := range f.classes {
-			in, out := keyClass{k.keys.and(keys), g}, keyClass{k.keys.and(keys.not()), k.goal}
+			in, out := keyClass{c.andTexts(k.keys, keys), g}, keyClass{c.andTexts(k.keys, keys.not()), k.goal}
 			if k.goal != nil {
 				in.goal = c.both(k.goal, g)
 			}
@@ -376,7 +376,7 @@ func (o objectSets) addNames(f *objectForm, n *schemaNode) error {
 		names = noTexts
 	}
 	for i, p := range f.named {
-		if !names.has(p.name) {
+		if !o.c.has(names, p.name) {
 			f.named[i].goal = o.c.nothing
 		}
 	}

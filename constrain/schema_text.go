@@ -80,17 +80,46 @@ func shared(a, b string) string {
 	return a
 }
 
-func (s textSet) has(word string) bool {
+// has reports whether a word is in a set. Long words are read by the engine, whose
+// time grows with their length alone.
+func (c *schemaCompiler) has(s textSet, word string) bool {
 	switch {
 	case s.all:
 		return true
 	case s.finite:
 		return slices.Contains(s.words, word)
 	}
-	return matches(s.e, word)
+	return c.matches(s.e, word)
 }
 
-func (s textSet) and(t textSet) textSet {
+// maxShort is how long a word may be to be compared by matches.
+const maxShort = 40
+
+func (c *schemaCompiler) matches(e Expr, word string) bool {
+	if len(word) <= maxShort {
+		c.spend(1 + len(word)*len(word)/64)
+		return matches(e, word)
+	}
+	p, root, err := compileWithin(nil, e, maxQuestion)
+	if err == nil {
+		c.spend(50 + p.work/16)
+		ok := false
+		err = p.guard(func() { ok = p.nodes[p.text(root, []byte(word))].nullable })
+		if c.spend(p.work / 16); err == nil {
+			return ok
+		}
+	}
+	panic(tooMuch{err})
+}
+
+// spend is step where no error can be returned: [Builder.Schema] catches it.
+func (c *schemaCompiler) spend(n int) {
+	if c.work += n; c.work > maxSchemaWork {
+		panic(tooMuch{ErrWork})
+	}
+}
+
+func (c *schemaCompiler) andTexts(s, t textSet) textSet {
 	switch {
 	case s.all:
 		return t
@@ -101,13 +130,36 @@ func (s textSet) and(t textSet) textSet {
 	case !s.finite:
 		s, t = t, s
 	}
+	in := func(w string) bool { return c.matches(t.e, w) }
+	if t.finite {
+		set := setOf(t.words)
+		in = func(w string) bool { return set[w] }
+	}
 	var kept []string
 	for _, w := range s.words {
-		if t.has(w) {
+		if in(w) {
 			kept = append(kept, w)
 		}
 	}
 	return wordSet(kept...)
+}
+
+func setOf[T comparable](list []T) map[T]bool {
+	set := make(map[T]bool, len(list))
+	for _, x := range list {
+		set[x] = true
+	}
+	return set
+}
+
+// once is a list without what was in it before.
+func once[T comparable](list []T) []T {
+	set := make(map[T]bool, len(list))
+	return slices.DeleteFunc(list, func(x T) bool {
+		twice := set[x]
+		set[x] = true
+		return twice
+	})
 }
 
 func (s textSet) or(t textSet) textSet {
@@ -119,13 +171,7 @@ func (s textSet) or(t textSet) textSet {
 	case t.finite && len(t.words) == 0:
 		return s
 	case s.finite && t.finite:
-		words := slices.Clone(s.words)
-		for _, w := range t.words {
-			if !slices.Contains(s.words, w) {
-				words = append(words, w)
-			}
-		}
-		return wordSet(words...)
+		return wordSet(once(append(slices.Clone(s.words), t.words...))...)
 	}
 	return textSet{e: Alt(s.expr(), t.expr())}
 }
