@@ -25,6 +25,7 @@ func (e *engine) forced(state int32) []int32 {
 		return ids
 	}
 	ids := e.run(state)
+	e.p.take(nodeBytes/2 + 4*len(ids))
 	e.force[state] = ids
 	return ids
 }

@@ -141,6 +141,7 @@ func (e *engine) successors(at int, state int32) *successors {
 	f := e.follow[k]
 	if f == nil {
 		f = e.character(state, e.p.slices[at])
+		e.p.take(nodeBytes/2 + 4*len(f.next))
 		e.follow[k] = f
 	}
 	return f
