@@ -54,9 +54,6 @@ type gbnfReader struct {
 	b      *Builder
 	rules  map[string]*gbnfRule
 	order  []*gbnfRule
-	now    *gbnfRule
-	loops  bool // the rule at work repeats something without a limit
-	looped map[*gbnfRule]bool
 }
 
 func (r *gbnfReader) errorf(format string, args ...any) error {
