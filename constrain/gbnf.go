@@ -47,13 +47,13 @@ type gbnfRule struct {
 func (r *gbnfRule) place() string { return fmt.Sprintf("line %d", r.line) }
 
 type gbnfReader struct {
-	text   string
-	at     int
-	line   int
-	depth  int
-	b      *Builder
-	rules  map[string]*gbnfRule
-	order  []*gbnfRule
+	text  string
+	at    int
+	line  int
+	depth int
+	b     *Builder
+	rules map[string]*gbnfRule
+	order []*gbnfRule
 }
 
 func (r *gbnfReader) errorf(format string, args ...any) error {
