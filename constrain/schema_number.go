@@ -160,6 +160,9 @@ func between(low, high *bound, integer bool) numberSet {
 		}
 		parts = append(parts, Seq(Lit("-"), magnitudes(from, to, integer)))
 	}
+	if !integer && (low == nil || low.at.neg || low.at.isZero() && !low.strict) && (high == nil || !high.at.neg && !(high.at.isZero() && high.strict)) {
+		parts = append(parts, Seq(Lit("-0"), Optional(Seq(Lit(".0"), someZeros)))) // as some encoders write it
+	}
 	return numberSet{e: Alt(parts...)}
 }
 
