@@ -21,6 +21,8 @@ func (f *formFlags) add(set *pflag.FlagSet) {
 	addText(set, &f.grammar, "grammar", "", "FILE", "replies follow the grammar in the file, in the syntax of llama.cpp (GBNF)")
 	addText(set, &f.regex, "regex", "", "PATTERN", "replies match the regular expression as a whole, in Go's syntax")
 	set.StringSliceVar(&f.choice, "choice", nil, "replies are one of these texts, separated by commas")
+	choice := set.Lookup("choice")
+	choice.Value, choice.DefValue = commas{choice.Value}, ""
 }
 
 // form is one of the flags.
@@ -66,3 +68,8 @@ func (f *formFlags) compile() (g *constrain.Grammar, err error) {
 	}
 	return nil, usagef("--json-schema, --grammar, --regex and --choice exclude each other")
 }
+
+// commas is a list of texts with commas between them, by that name in the help.
+type commas struct{ pflag.Value }
+
+func (commas) Type() string { return "TEXT,..." }
