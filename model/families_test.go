@@ -16,7 +16,7 @@ func TestFamilies(t *testing.T) {
 			f, _ := testutil.Convert(t, testutil.Data("families", name), "f32")
 			want := testutil.Safetensors(t, testutil.Data("families", name, "expected.safetensors"))
 			tokens, rows := want["tokens"].I32, want["logits"].F32
-			exact, away := rows, 0.0 // in float64, where transformers itself is away from it (testdata/families/exact.py)
+			exact, away := rows, 0.0 // in float64, where transformers itself is away from it (tools/exact.py)
 			if path := testutil.Data("families", name, "exact.safetensors"); exists(path) {
 				exact = testutil.Safetensors(t, path)["logits"].F32
 				away = farthest(rows, exact)

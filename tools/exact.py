@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Computes the logits of qwen3.5's checkpoint in float64, token by token, from the formulas alone.
 
-    testdata/families/exact.py      (writes qwen3.5/exact.safetensors; plain Python, some seconds)
+    tools/exact.py      (writes testdata/families/qwen3.5/exact.safetensors; plain Python, some seconds)
 
 transformers computes its logits in float32, and a gated delta net in chunks. Its random heads amplify rounding: its
 logits are up to 1.2e-4 from these. So a test may hold a computation against both.
 """
 import array, json, math, os, struct
 
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "qwen3.5")
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../testdata/families/qwen3.5")
 
 
 def load(name):
