@@ -42,7 +42,7 @@ func TestFamilies(t *testing.T) {
 			fails(t, dir, false, "config.json: unknown architecture", `"`+c.ModelType+`" (`, "known: llama, mistral")
 		})
 	}
-	if refused != 3 {
+	if refused != 2 {
 		t.Errorf("only %d families", refused)
 	}
 }

@@ -107,9 +107,6 @@ programs() {
   step "the page in a browser"
   tools/clients/page.sh
 
-  step "Kubernetes's manifests"
-  tools/kube/run.sh ./mil
-
   step "GGUF against ggml"
   tools/clients/ggml.sh ./mil
 }
@@ -224,7 +221,7 @@ done_beside short
 step "race detector, where goroutines share memory"
 compiler=$(go run ./tools/clang)
 CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m -skip 'Company|WindowBits' ./backend/... ./format ./convert/... ./internal/source
-CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m -run 'Commit|Threads|Turns|Interrupt|Concurrent|Close|Scheduler' ./model ./chat ./llm ./schedule
+CGO_ENABLED=1 CC=$compiler go test -race -short -timeout 10m -run 'Threads|Turns|Interrupt|Concurrent|Close|Scheduler' ./model ./chat ./llm ./schedule
 
 # By counts: at the end of a time, Go before 1.27 now and then calls its own
 # deadline a failure (go.dev/issue/75804). One binary serves a package's targets.

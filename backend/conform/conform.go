@@ -8,6 +8,7 @@ package conform
 
 import (
 	"fmt"
+	"hash/crc32"
 	"math"
 	"math/rand/v2"
 
@@ -140,6 +141,10 @@ func (c *Case) Bound() float64 {
 	}
 	return 1e-5
 }
+
+// Some picks one of n cases by their names, so that of every kind of node and every
+// type some are picked.
+func (c *Case) Some(n uint32) bool { return crc32.ChecksumIEEE([]byte(c.Name))%n == 0 }
 
 // Check is an error where the backend fails at the case or errs by more than
 // the bound.
