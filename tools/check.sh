@@ -232,7 +232,7 @@ for dir in $(go list -f '{{.Dir}}' ./...); do
   go test -c -fuzz Fuzz -o "$work/fuzz.test" "$dir"
   for target in $targets; do
     printf '%s %s\n' "${dir#"$PWD"/}" "$target"
-    if ! (cd "$dir" && "$work/fuzz.test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime 8000x -test.fuzzminimizetime 1x \
+    if ! (cd "$dir" && "$work/fuzz.test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime 4000x -test.fuzzminimizetime 1x \
       -test.fuzzcachedir "$work/corpus$dir") >"$work/fuzz.log" 2>&1 || grep 'without coverage guidance' "$work/fuzz.log"; then
       cat "$work/fuzz.log"
       exit 1
