@@ -59,8 +59,8 @@ func TestKills(t *testing.T) {
 	t.Logf("%d kills, %d runs to the end", killed, finished)
 }
 
-// killAt kills mil when it has told of so many answers and some time has passed. It is
-// true where mil came to its end before.
+// killAt waits until mil has told of a number of answers, waits some time more, and
+// kills it. It returns true if mil ended before that.
 func killAt(t *testing.T, answers int, then time.Duration, args ...string) bool {
 	t.Helper()
 	c := mil(t, args...)

@@ -116,7 +116,7 @@ func TestShardsOfDemo(t *testing.T) {
 	}
 }
 
-var requests = flag.Int("requests", 5000, "stream so many requests of 4 KB (a fifth with -short)")
+var requests = flag.Int("requests", 5000, "number of requests of 4 KB to stream (a fifth of them with -short)")
 
 // The memory of a run does not grow with the requests' bytes.
 func TestMemory(t *testing.T) {

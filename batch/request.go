@@ -70,7 +70,7 @@ func (r *Request) sum() bodySum {
 // runSum stands for what else decides a text: the model and the settings of the run.
 type runSum [8]byte
 
-// sumOf is the sum of settings, of which the last is the seed of the run.
+// sumOf is the sum of the settings and of the run's seed.
 func sumOf(settings string, seed uint64) runSum {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", seed, settings))
 	return runSum(sum[:8])

@@ -61,7 +61,7 @@ func (t *Texts) Close() error {
 	return err
 }
 
-// load reads lines, of which the last counts as used last.
+// load reads lines. The last line counts as the one that was used last.
 func (t *Texts) load(e *Engine, f io.Reader) {
 	in := bufio.NewScanner(f)
 	in.Buffer(nil, mostLine)

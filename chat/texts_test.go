@@ -116,7 +116,7 @@ func TestTextsOrigin(t *testing.T) {
 	if tokens, _ := x.find("", whole); tokens == nil {
 		t.Fatal("nothing is remembered")
 	}
-	// The same text, of which all was typed, or one special token.
+	// The same text is another if somebody typed all of it, or one special token.
 	for _, to := range []int{len(whole.text.Text), 2} {
 		text := whole.text
 		text.Outside = append([][2]int{{0, to}}, text.Outside...)

@@ -53,8 +53,8 @@ func (e *engine) mask(dst []uint32, state int32) {
 	e.masks[state] = slices.Clone(dst)
 }
 
-// first is mask for the first token of a text, of which the vocabulary drops a
-// space.
+// first is mask for the first token of a text. The vocabulary drops a space that
+// this token begins with.
 func (e *engine) first(dst []uint32, state int32) {
 	p := e.p
 	for id := range e.v.tokens {

@@ -9,7 +9,7 @@ type slice struct {
 	last  bool             // it has all other tokens, and no class
 	trie  *trie            // its tokens
 	chars map[int32]int    // characters of a token
-	bits  map[int][]uint32 // masks of the tokens of at most so many characters
+	bits  map[int][]uint32 // by a number of characters: the mask of the tokens that have no more
 }
 
 // The classes, each with more than the one before. A token is in the first slice that
