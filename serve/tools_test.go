@@ -105,29 +105,11 @@ func events(t *testing.T, stream string) (list []any) {
 	return list
 }
 
-// member is the value at a path of JSON.
-func member(v any, path ...any) any {
-	for _, p := range path {
-		switch p := p.(type) {
-		case string:
-			m, _ := v.(map[string]any)
-			v = m[p]
-		case int:
-			l, _ := v.([]any)
-			if p >= len(l) {
-				return nil
-			}
-			v = l[p]
-		}
-	}
-	return v
-}
-
 func readChat(t *testing.T, stream bool, text string) (c called) {
 	if !stream {
 		v := events(t, text)[0]
-		one := member(v, "choices", 0, "message", "tool_calls", 0)
-		if member(one, "type") != "function" || member(v, "choices", 0, "message", "content") != nil {
+		one := at(v, "choices", 0, "message", "tool_calls", 0)
+		if at(one, "type") != "function" || at(v, "choices", 0, "message", "content") != nil {
 			t.Error(text)
 		}
 		return called{pick(one, "function", "name"), pick(one, "function", "arguments"), pick(one, "id"), pick(v, "choices", 0, "finish_reason"), ""}
@@ -137,11 +119,11 @@ func readChat(t *testing.T, stream bool, text string) (c called) {
 			c.why = why
 		}
 		c.text += pick(v, "choices", 0, "delta", "content")
-		one, ok := member(v, "choices", 0, "delta", "tool_calls", 0).(map[string]any)
+		one, ok := at(v, "choices", 0, "delta", "tool_calls", 0).(map[string]any)
 		if !ok {
 			continue
 		}
-		if c.name != "" && (one["id"] != nil || one["type"] != nil || member(one, "function", "name") != nil) || one["index"] != 0.0 {
+		if c.name != "" && (one["id"] != nil || one["type"] != nil || at(one, "function", "name") != nil) || one["index"] != 0.0 {
 			t.Errorf("a later delta says again what the first said: %v", one)
 		}
 		c.name, c.id, c.arguments = c.name+pick(one, "function", "name"), c.id+pick(one, "id"), c.arguments+pick(one, "function", "arguments")
@@ -155,7 +137,7 @@ func readMessages(t *testing.T, stream bool, text string) (c called) {
 		if pick(v, "content", 0, "type") != "tool_use" {
 			t.Error(text)
 		}
-		return called{pick(v, "content", 0, "name"), mustJSON(member(v, "content", 0, "input")), pick(v, "content", 0, "id"), pick(v, "stop_reason"), ""}
+		return called{pick(v, "content", 0, "name"), mustJSON(at(v, "content", 0, "input")), pick(v, "content", 0, "id"), pick(v, "stop_reason"), ""}
 	}
 	order := ""
 	for _, v := range events(t, text) {
@@ -177,8 +159,8 @@ func readMessages(t *testing.T, stream bool, text string) (c called) {
 
 func readOllama(t *testing.T, _ bool, text string) (c called) {
 	for _, v := range events(t, text) {
-		if one := member(v, "message", "tool_calls", 0); one != nil {
-			c.name, c.arguments, c.id = pick(one, "function", "name"), mustJSON(member(one, "function", "arguments")), "x"
+		if one := at(v, "message", "tool_calls", 0); one != nil {
+			c.name, c.arguments, c.id = pick(one, "function", "name"), mustJSON(at(one, "function", "arguments")), "x"
 		}
 		c.text += pick(v, "message", "content")
 		c.why = pick(v, "done_reason")
@@ -190,7 +172,7 @@ func readResponses(t *testing.T, stream bool, text string) (c called) {
 	list := events(t, text)
 	v, deltas := list[len(list)-1], ""
 	for n, e := range list {
-		if stream && member(e, "sequence_number") != float64(n) {
+		if stream && at(e, "sequence_number") != float64(n) {
 			t.Errorf("event %d: %v", n, e)
 		}
 		deltas += pick(e, "delta")
@@ -199,7 +181,7 @@ func readResponses(t *testing.T, stream bool, text string) (c called) {
 		}
 	}
 	if stream {
-		if v = member(v, "response"); deltas == "" {
+		if v = at(v, "response"); deltas == "" {
 			t.Error("no deltas")
 		}
 	}
